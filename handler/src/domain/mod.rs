@@ -1,0 +1,12 @@
+//! The rules of the shop: values, events, and for each aggregate its `decide` and `evolve`.
+//! Never async, never I/O, never a clock or an id generator: times and ids come in with the command.
+
+pub mod customer;
+pub mod event;
+pub mod order;
+pub mod product;
+pub mod rejection;
+pub mod value;
+
+#[cfg(test)]
+mod testing;

@@ -1,0 +1,160 @@
+//! The order's rules as sentences, and the properties that hold for every order.
+//! Never touches a database.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::domain::testing::{id, minute, money, price, quantity, text};
+
+const ORDER: u128 = 7;
+
+fn ada() -> Customer {
+    Customer { id: id(1), version: 1, name: text("Ada"), email: text("ada@example.org") }
+}
+
+fn offer(sku: &str, amount: i64, currency: &str, available: i64) -> (Sku, Offer) {
+    let product = Product { sku: text(sku), version: 1, name: text(sku), price: price(amount, currency) };
+    (text(sku), Offer { product, available })
+}
+
+fn place(lines: &[(&str, i64)], catalogue: impl IntoIterator<Item = (Sku, Offer)>) -> Command {
+    let lines = lines.iter().map(|(sku, n)| (text(sku), quantity(*n))).collect();
+    Command::Place { customer: Ok(ada()), lines, catalogue: catalogue.into_iter().collect(), at: minute(0) }
+}
+
+fn ship() -> Command {
+    let shipment = Shipment { carrier: text("Post"), tracking_number: text("1Z") };
+    Command::Ship { shipment, at: minute(2) }
+}
+
+/// Runs the commands one after the other from nothing.
+fn given(commands: impl IntoIterator<Item = Command>) -> Option<Order> {
+    commands.into_iter().fold(None, |state, command| {
+        let events = decide(id(ORDER), state.as_ref(), command).unwrap();
+        events.iter().fold(state, |state, event| evolve(id(ORDER), state, event))
+    })
+}
+
+fn placed() -> Command {
+    place(&[("MUG", 2)], [offer("MUG", 500, "EUR", 10)])
+}
+
+fn paid() -> Command {
+    Command::Pay { amount: money(1000, "EUR"), at: minute(1) }
+}
+
+#[test]
+fn an_order_is_placed_paid_and_shipped() {
+    let order = given([placed(), paid(), ship()]).unwrap();
+    assert_eq!((order.version, order.status), (3, Status::Shipped));
+    assert_eq!(order.total, money(1000, "EUR"));
+    assert_eq!((order.paid_at, order.shipped_at), (Some(minute(1)), Some(minute(2))));
+}
+
+#[test]
+fn paying_twice_is_refused() {
+    let order = given([placed(), paid()]);
+    let (status, needed, wanted) = (Status::Paid, Status::Placed, Status::Paid);
+    let refused = Err(Rejection::WrongStatus { status, needed, wanted });
+    assert_eq!(decide(id(ORDER), order.as_ref(), paid()), refused);
+}
+
+#[test]
+fn only_the_exact_total_pays() {
+    let order = given([placed()]);
+    for offered in [money(999, "EUR"), money(1001, "EUR"), money(1000, "USD")] {
+        let pay = Command::Pay { amount: offered.clone(), at: minute(1) };
+        let refused = Rejection::WrongAmount { expected: money(1000, "EUR"), paid: offered };
+        assert_eq!(decide(id(ORDER), order.as_ref(), pay), Err(refused));
+    }
+}
+
+#[test]
+fn shipping_an_unpaid_order_is_refused() {
+    let order = given([placed()]);
+    let (status, needed, wanted) = (Status::Placed, Status::Paid, Status::Shipped);
+    let refused = Err(Rejection::WrongStatus { status, needed, wanted });
+    assert_eq!(decide(id(ORDER), order.as_ref(), ship()), refused);
+}
+
+#[test]
+fn an_order_that_is_not_there_cannot_be_paid_or_shipped() {
+    for command in [paid(), ship()] {
+        assert_eq!(decide(id(ORDER), None, command), Err(Rejection::UnknownOrder(id(ORDER))));
+    }
+}
+
+#[test]
+fn a_shortage_says_which_sku_and_how_many_are_left() {
+    let offers = [offer("MUG", 500, "EUR", 10), offer("PEN", 100, "EUR", 3)];
+    let shortage = Shortage { line: 1, sku: "PEN".into(), wanted: 4, available: 3 };
+    let command = place(&[("MUG", 1), ("PEN", 4)], offers);
+    assert_eq!(decide(id(ORDER), None, command), Err(Rejection::NotEnoughStock(vec![shortage])));
+}
+
+#[test]
+fn unknown_products_are_all_named() {
+    let command = place(&[("MUG", 1), ("A", 1), ("B", 1)], [offer("MUG", 500, "EUR", 10)]);
+    let refused = Rejection::UnknownProducts(vec!["A".into(), "B".into()]);
+    assert_eq!(decide(id(ORDER), None, command), Err(refused));
+}
+
+#[test]
+fn an_order_has_one_currency() {
+    let offers = [offer("MUG", 500, "EUR", 10), offer("PEN", 100, "USD", 10)];
+    let refused = Rejection::MixedCurrencies(vec!["EUR".into(), "USD".into()]);
+    assert_eq!(decide(id(ORDER), None, place(&[("MUG", 1), ("PEN", 1)], offers)), Err(refused));
+}
+
+#[test]
+fn a_total_beyond_64_bits_is_refused() {
+    let offers = [offer("MUG", i64::MAX, "EUR", 10)];
+    assert_eq!(decide(id(ORDER), None, place(&[("MUG", 2)], offers)), Err(Rejection::AmountTooLarge));
+}
+
+proptest! {
+    /// Whatever is ordered: the total is the sum of the lines, and nobody gets more than there is.
+    #[test]
+    fn an_accepted_order_costs_the_sum_of_its_lines(
+        wanted in prop::collection::vec((1_i64..=100, 0_i64..=1_000_000, 0_i64..=100), 1..20)
+    ) {
+        let skus: Vec<String> = (0..wanted.len()).map(|n| format!("SKU-{n}")).collect();
+        let lines: Vec<_> = skus.iter().zip(&wanted).map(|(sku, w)| (sku.as_str(), w.0)).collect();
+        let offers = skus.iter().zip(&wanted).map(|(sku, w)| offer(sku, w.1, "EUR", w.2));
+        let enough = wanted.iter().all(|(n, _, available)| n <= available);
+        match decide(id(ORDER), None, place(&lines, offers)) {
+            Ok(events) => {
+                prop_assert!(enough);
+                let order = events.iter().fold(None, |s, e| evolve(id(ORDER), s, e)).unwrap();
+                prop_assert_eq!(order.total.amount, wanted.iter().map(|(n, p, _)| n * p).sum::<i64>());
+            }
+            Err(Rejection::NotEnoughStock(shortages)) => {
+                prop_assert_eq!(shortages.len(), wanted.iter().filter(|(n, _, a)| n > a).count());
+            }
+            Err(other) => prop_assert!(false, "{}", other),
+        }
+    }
+
+    /// However commands are mixed: each accepted one adds exactly one version, each refused one changes nothing.
+    #[test]
+    fn versions_grow_by_one_with_each_event(commands in prop::collection::vec(0_u8..3, 0..12)) {
+        let mut state = given([placed()]);
+        for choice in commands {
+            let command = match choice { 0 => paid(), 1 => ship(), _ => Command::Pay { amount: money(1, "EUR"), at: minute(9) } };
+            let before = state.clone();
+            if let Ok(events) = decide(id(ORDER), state.as_ref(), command) {
+                prop_assert_eq!(events.len(), 1);
+                state = events.iter().fold(state, |s, e| evolve(id(ORDER), s, e));
+                prop_assert_eq!(state.as_ref().map(|o| o.version), before.map(|o| o.version + 1));
+            }
+        }
+    }
+
+    /// What is stored is what is read back: JSON loses nothing.
+    #[test]
+    fn an_order_survives_json(n in 1_i64..=10, amount in 0_i64..=1_000_000) {
+        let order = given([place(&[("MUG", n)], [offer("MUG", amount, "EUR", 10)])]).unwrap();
+        let json = serde_json::to_value(&order).unwrap();
+        prop_assert_eq!(serde_json::from_value::<Order>(json).unwrap(), order);
+    }
+}

@@ -1,0 +1,88 @@
+//! The product aggregate: what is sold and for how much.
+//! Never holds the stock: how many are left moves with every order and is counted beside the product.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    event::Event,
+    rejection::Rejection,
+    value::{Name, Price, Quantity, Sku},
+};
+
+/// A product of the catalogue, as carried in events and kept in `products`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Product {
+    /// Identity.
+    pub sku: Sku,
+    /// 1 after it was added, one more with each event of its own; orders do not change it.
+    pub version: i64,
+    /// Name of the product.
+    pub name: Name,
+    /// Price of one piece.
+    pub price: Price,
+}
+
+/// What can be asked of a product.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Command {
+    /// Come into the catalogue.
+    Add {
+        /// Name of the product.
+        name: Name,
+        /// Price of one piece.
+        price: Price,
+    },
+    /// Take pieces into stock.
+    Restock {
+        /// How many.
+        quantity: Quantity,
+    },
+}
+
+/// Says what happens, or which rule forbids it.
+///
+/// # Errors
+/// [`Rejection::ProductExists`] for a SKU that is taken, [`Rejection::UnknownProducts`] for one that is not there.
+pub fn decide(sku: &Sku, state: Option<&Product>, command: Command) -> Result<Vec<Event>, Rejection> {
+    match (state, command) {
+        (Some(_), Command::Add { .. }) => Err(Rejection::ProductExists(sku.as_str().to_owned())),
+        (None, Command::Add { name, price }) => Ok(vec![Event::ProductAdded { name, price }]),
+        (Some(_), Command::Restock { quantity }) => Ok(vec![Event::ProductRestocked { quantity }]),
+        (None, Command::Restock { .. }) => Err(Rejection::UnknownProducts(vec![sku.as_str().to_owned()])),
+    }
+}
+
+/// The product after the event; events of other aggregates change nothing.
+#[must_use]
+pub fn evolve(sku: &Sku, state: Option<Product>, event: &Event) -> Option<Product> {
+    match event {
+        Event::ProductAdded { name, price } => {
+            Some(Product { sku: sku.clone(), version: 1, name: name.clone(), price: price.clone() })
+        }
+        Event::ProductRestocked { .. } => state.map(|p| Product { version: p.version + 1, ..p }),
+        _ => state,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::testing::{price, quantity, text};
+
+    #[test]
+    fn a_product_is_added_once_and_restocked_often() {
+        let sku: Sku = text("MUG");
+        let add = Command::Add { name: text("Mug"), price: price(1299, "EUR") };
+        let restock = Command::Restock { quantity: quantity(5) };
+        assert_eq!(decide(&sku, None, restock.clone()), Err(Rejection::UnknownProducts(vec!["MUG".into()])));
+        let mut state = None;
+        for command in [add.clone(), restock.clone(), restock] {
+            for event in decide(&sku, state.as_ref(), command).unwrap() {
+                state = evolve(&sku, state, &event);
+            }
+        }
+        assert_eq!(state.as_ref().map(|p| p.version), Some(3));
+        assert_eq!(decide(&sku, state.as_ref(), add), Err(Rejection::ProductExists("MUG".into())));
+    }
+}

@@ -1,0 +1,71 @@
+//! Every reason why the domain says no, as one closed enum that tests can compare.
+//! Never an HTTP status and never a broken part: those belong to `http::problem` and `write::Error`.
+
+use uuid::Uuid;
+
+use super::{order::Status, value::Money};
+
+/// A rule of the shop that the command would break. Nothing is written when one is returned.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Rejection {
+    /// The order does not exist (or is not the caller's to see).
+    #[error("there is no order {0}")]
+    UnknownOrder(Uuid),
+    /// The customer does not exist.
+    #[error("there is no customer {0}")]
+    UnknownCustomer(Uuid),
+    /// These SKUs are not in the catalogue.
+    #[error("there is no product {}", .0.join(", "))]
+    UnknownProducts(Vec<String>),
+    /// A customer with this id is registered already.
+    #[error("customer {0} is registered already")]
+    CustomerExists(Uuid),
+    /// A product with this SKU is in the catalogue already.
+    #[error("product {0} is in the catalogue already")]
+    ProductExists(String),
+    /// At least one line asks for more than there is.
+    #[error("not enough stock: {}", describe(.0))]
+    NotEnoughStock(Vec<Shortage>),
+    /// The lines are priced in more than one currency.
+    #[error("an order has one currency, and these products are priced in {}", .0.join(" and "))]
+    MixedCurrencies(Vec<String>),
+    /// The sum does not fit 64 bits of minor units.
+    #[error("the amount is too large")]
+    AmountTooLarge,
+    /// The payment is not exactly the total of the order.
+    #[error("the order costs {expected}, and the payment is {paid}")]
+    WrongAmount {
+        /// What the order costs.
+        expected: Money,
+        /// What was offered.
+        paid: Money,
+    },
+    /// The order is in a state where the command makes no sense.
+    #[error("the order is {status}, and only an order that is {needed} can be {wanted}")]
+    WrongStatus {
+        /// Where the order is now.
+        status: Status,
+        /// Where it would have to be.
+        needed: Status,
+        /// What the command would have made of it.
+        wanted: Status,
+    },
+}
+
+/// One line that asks for more than there is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shortage {
+    /// Position of the line in the command, from 0.
+    pub line: usize,
+    /// The SKU asked for.
+    pub sku: String,
+    /// How many were asked for.
+    pub wanted: i64,
+    /// How many are left.
+    pub available: i64,
+}
+
+fn describe(shortages: &[Shortage]) -> String {
+    let one = |s: &Shortage| format!("{} has {} left, {} wanted", s.sku, s.available, s.wanted);
+    shortages.iter().map(one).collect::<Vec<_>>().join("; ")
+}
