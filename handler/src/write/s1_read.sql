@@ -1,0 +1,20 @@
+-- S1: everything a decision needs, in one round trip.
+-- $1 uuid: order or null; $2 uuid: customer or null; $3 text[]: SKUs.
+select
+    (select jsonb_strip_nulls(jsonb_build_object(
+        'id', o.id, 'version', o.version, 'status', o.status,
+        'customer', jsonb_build_object('id', o.customer_id, 'name', o.customer_name),
+        'lines', (
+            select jsonb_agg(jsonb_build_object('sku', l.sku, 'name', l.name, 'quantity', l.quantity,
+                'unitPrice', jsonb_build_object('amount', l.unit_price, 'currency', o.currency)) order by l.line)
+            from write_model.order_lines l where l.order_id = o.id),
+        'total', jsonb_build_object('amount', o.total, 'currency', o.currency),
+        'placedAt', o.placed_at, 'paidAt', o.paid_at, 'shippedAt', o.shipped_at,
+        'shipment', case when o.carrier is not null then
+            jsonb_build_object('carrier', o.carrier, 'trackingNumber', o.tracking_number) end))
+     from write_model.orders o where o.id = $1) as "order",
+    (select jsonb_build_object('id', c.id, 'version', c.version, 'name', c.name, 'email', c.email)
+     from write_model.customers c where c.id = $2) as customer,
+    (select coalesce(jsonb_agg(jsonb_build_object('sku', p.sku, 'version', p.version, 'name', p.name,
+        'price', jsonb_build_object('amount', p.price, 'currency', p.currency), 'available', s.available)), '[]')
+     from write_model.products p join write_model.stock s using (sku) where p.sku = any($3)) as products
