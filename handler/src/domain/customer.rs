@@ -36,14 +36,14 @@ pub enum Command {
     },
 }
 
-/// Says what happens, or which rule forbids it.
+/// Says what happens, one event per command, or which rule forbids it.
 ///
 /// # Errors
 /// [`Rejection::CustomerExists`] when somebody with this id is registered.
-pub fn decide(state: Option<&Customer>, command: Command) -> Result<Vec<Event>, Rejection> {
+pub fn decide(state: Option<&Customer>, command: Command) -> Result<Event, Rejection> {
     match (state, command) {
         (Some(customer), Command::Register { .. }) => Err(Rejection::CustomerExists(customer.id)),
-        (None, Command::Register { name, email }) => Ok(vec![Event::CustomerRegistered { name, email }]),
+        (None, Command::Register { name, email }) => Ok(Event::CustomerRegistered { name, email }),
     }
 }
 
@@ -66,8 +66,7 @@ mod tests {
     #[test]
     fn a_customer_is_registered_once() {
         let register = Command::Register { name: text("Ada"), email: text("ada@example.org") };
-        let events = decide(None, register.clone()).unwrap();
-        let ada = events.iter().fold(None, |state, event| evolve(id(1), state, event));
+        let ada = evolve(id(1), None, &decide(None, register.clone()).unwrap());
         assert_eq!(ada.as_ref().map(|c| c.version), Some(1));
         assert_eq!(decide(ada.as_ref(), register), Err(Rejection::CustomerExists(id(1))));
     }

@@ -103,3 +103,20 @@ pub struct Recorded {
     /// When it happened (UTC).
     pub occurred_at: OffsetDateTime,
 }
+
+impl Event {
+    /// The event's name and its data, as the two columns of the log hold them.
+    ///
+    /// # Errors
+    /// When a value cannot be written as JSON.
+    pub fn to_parts(&self) -> Result<(String, Value), serde_json::Error> {
+        /// The two halves of the adjacently tagged enum.
+        #[derive(Deserialize)]
+        struct Parts {
+            r#type: String,
+            data: Value,
+        }
+        let Parts { r#type, data } = serde_json::from_value(serde_json::to_value(self)?)?;
+        Ok((r#type, data))
+    }
+}

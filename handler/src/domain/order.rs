@@ -139,30 +139,30 @@ pub enum Command {
     },
 }
 
-/// Says what happens to order `id`, or which rule forbids it.
+/// Says what happens to order `id` (one event per command), or which rule forbids it.
 ///
 /// # Errors
 /// The [`Rejection`] that names the rule; for a placement the customer is looked at first, then unknown products,
 /// then currencies, then stock.
-pub fn decide(id: Uuid, state: Option<&Order>, command: Command) -> Result<Vec<Event>, Rejection> {
+pub fn decide(id: Uuid, state: Option<&Order>, command: Command) -> Result<Event, Rejection> {
     match command {
         Command::Place { customer, lines, catalogue, at } => {
             let customer = customer.map_err(Rejection::UnknownCustomer)?;
             let lines = price(lines, &catalogue)?;
             let total = sum(&lines)?;
             let customer = CustomerRef { id: customer.id, name: customer.name };
-            Ok(vec![Event::OrderPlaced { customer, lines, total, at }])
+            Ok(Event::OrderPlaced { customer, lines, total, at })
         }
         Command::Pay { amount, at } => {
             let order = expect(id, state, Status::Placed, Status::Paid)?;
             if amount != order.total {
                 return Err(Rejection::WrongAmount { expected: order.total.clone(), paid: amount });
             }
-            Ok(vec![Event::OrderPaid { amount, at }])
+            Ok(Event::OrderPaid { amount, at })
         }
         Command::Ship { shipment, at } => {
             expect(id, state, Status::Paid, Status::Shipped)?;
-            Ok(vec![Event::OrderShipped { shipment, at }])
+            Ok(Event::OrderShipped { shipment, at })
         }
     }
 }

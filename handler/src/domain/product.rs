@@ -40,15 +40,15 @@ pub enum Command {
     },
 }
 
-/// Says what happens, or which rule forbids it.
+/// Says what happens, one event per command, or which rule forbids it.
 ///
 /// # Errors
 /// [`Rejection::ProductExists`] for a SKU that is taken, [`Rejection::UnknownProducts`] for one that is not there.
-pub fn decide(sku: &Sku, state: Option<&Product>, command: Command) -> Result<Vec<Event>, Rejection> {
+pub fn decide(sku: &Sku, state: Option<&Product>, command: Command) -> Result<Event, Rejection> {
     match (state, command) {
         (Some(_), Command::Add { .. }) => Err(Rejection::ProductExists(sku.as_str().to_owned())),
-        (None, Command::Add { name, price }) => Ok(vec![Event::ProductAdded { name, price }]),
-        (Some(_), Command::Restock { quantity }) => Ok(vec![Event::ProductRestocked { quantity }]),
+        (None, Command::Add { name, price }) => Ok(Event::ProductAdded { name, price }),
+        (Some(_), Command::Restock { quantity }) => Ok(Event::ProductRestocked { quantity }),
         (None, Command::Restock { .. }) => Err(Rejection::UnknownProducts(vec![sku.as_str().to_owned()])),
     }
 }
@@ -78,9 +78,8 @@ mod tests {
         assert_eq!(decide(&sku, None, restock.clone()), Err(Rejection::UnknownProducts(vec!["MUG".into()])));
         let mut state = None;
         for command in [add.clone(), restock.clone(), restock] {
-            for event in decide(&sku, state.as_ref(), command).unwrap() {
-                state = evolve(&sku, state, &event);
-            }
+            let event = decide(&sku, state.as_ref(), command).unwrap();
+            state = evolve(&sku, state, &event);
         }
         assert_eq!(state.as_ref().map(|p| p.version), Some(3));
         assert_eq!(decide(&sku, state.as_ref(), add), Err(Rejection::ProductExists("MUG".into())));

@@ -1,0 +1,226 @@
+//! What a caller wants done, and how it becomes rows: reads to make, the domain's decision, the change set to write.
+//! Never touches a connection, a clock or an id generator: everything it needs comes in.
+
+use serde::Serialize;
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::{
+    change::{ChangeSet, NewCustomer, NewEvent, NewLine, NewOrder, NewProduct, OrderMove, Priced, ProductMove, StockMove},
+    snapshot::Snapshot,
+};
+use crate::domain::{
+    customer,
+    event::{Event, StockLevel},
+    order::{self, Order, Shipment},
+    product,
+    rejection::Rejection,
+    value::{Email, Money, Name, Price, Quantity, Sku},
+};
+
+/// Everything that can be asked of the write side; ids of new things are made by the caller.
+#[derive(Debug, Clone)]
+pub enum Command {
+    /// Register a customer under a new id.
+    RegisterCustomer { /// Id of the new customer.
+        id: Uuid, /// Name.
+        name: Name, /// E-mail address.
+        email: Email },
+    /// Add a product with no stock.
+    AddProduct { /// SKU.
+        sku: Sku, /// Name.
+        name: Name, /// Price of one piece.
+        price: Price },
+    /// Take pieces into stock.
+    RestockProduct { /// SKU.
+        sku: Sku, /// How many.
+        quantity: Quantity },
+    /// Place an order under a new id.
+    PlaceOrder { /// Id of the new order.
+        id: Uuid, /// Who orders.
+        customer: Uuid, /// What; each SKU once.
+        lines: Vec<(Sku, Quantity)> },
+    /// Take the payment for an order.
+    PayOrder { /// Id of the order.
+        id: Uuid, /// What was paid.
+        amount: Money },
+    /// Send an order off.
+    ShipOrder { /// Id of the order.
+        id: Uuid, /// How.
+        shipment: Shipment },
+}
+
+/// What the edge knows about the request and the domain must not make up itself.
+#[derive(Debug, Clone)]
+pub struct Context {
+    /// Id of the event, made once per request: a lost answer is found again by it.
+    pub event_id: Uuid,
+    /// Now (UTC).
+    pub at: OffsetDateTime,
+    /// Id of the caller, for the audit trail.
+    pub caller: String,
+    /// W3C trace context of the request.
+    pub traceparent: Option<String>,
+}
+
+/// A command that was committed.
+#[derive(Debug, Clone)]
+pub struct Accepted {
+    /// Id of the aggregate: an order id, a customer id or a SKU.
+    pub subject: String,
+    /// Version of the aggregate now.
+    pub version: i64,
+    /// The aggregate now, in the shape of its event's `state`.
+    pub state: Value,
+    /// Stock levels that the command moved.
+    pub stock: Vec<StockLevel>,
+}
+
+impl Command {
+    /// Parameters of S1: order, customer, SKUs.
+    pub(super) fn reads(&self) -> (Option<Uuid>, Option<Uuid>, Vec<&str>) {
+        match self {
+            Self::RegisterCustomer { id, .. } => (None, Some(*id), vec![]),
+            Self::AddProduct { sku, .. } | Self::RestockProduct { sku, .. } => (None, None, vec![sku.as_str()]),
+            Self::PlaceOrder { id, customer, lines } => {
+                (Some(*id), Some(*customer), lines.iter().map(|(sku, _)| sku.as_str()).collect())
+            }
+            Self::PayOrder { id, .. } | Self::ShipOrder { id, .. } => (Some(*id), None, vec![]),
+        }
+    }
+
+    /// Asks the domain, and turns its event into the rows to write.
+    ///
+    /// # Errors
+    /// The domain's [`Rejection`]; a state that cannot be written as JSON is [`DecideError::Encode`].
+    pub(super) fn decide(self, read: Snapshot, context: &Context) -> Result<(ChangeSet, Accepted), DecideError> {
+        match self {
+            Self::RegisterCustomer { id, name, email } => register(id, read, customer::Command::Register { name, email }, context),
+            Self::AddProduct { sku, name, price } => on_product(&sku, &read, product::Command::Add { name, price }, context),
+            Self::RestockProduct { sku, quantity } => {
+                on_product(&sku, &read, product::Command::Restock { quantity }, context)
+            }
+            Self::PlaceOrder { id, customer, lines } => {
+                let customer = read.customer.ok_or(customer);
+                let command = order::Command::Place { customer, lines, catalogue: read.catalogue.clone(), at: context.at };
+                let event = order::decide(id, None, command)?;
+                let order = order::evolve(id, None, &event).ok_or(DecideError::Incoherent)?;
+                let mut changes = place(&order);
+                changes.priced = (order.lines.iter().filter_map(|line| read.catalogue.get(&line.sku)))
+                    .map(|offer| Priced { sku: offer.product.sku.clone().into(), version: offer.product.version })
+                    .collect();
+                record(changes, context, id.to_string(), order.version, &event, &order)
+            }
+            Self::PayOrder { id, amount } => {
+                on_order(id, read.order, order::Command::Pay { amount, at: context.at }, context)
+            }
+            Self::ShipOrder { id, shipment } => {
+                on_order(id, read.order, order::Command::Ship { shipment, at: context.at }, context)
+            }
+        }
+    }
+}
+
+/// Why there is nothing to write.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum DecideError {
+    #[error(transparent)]
+    Rejected(#[from] Rejection),
+    #[error("the decision cannot be written as JSON: {0}")]
+    Encode(#[from] serde_json::Error),
+    #[error("the event left no aggregate behind")]
+    Incoherent,
+}
+
+type Decided = Result<(ChangeSet, Accepted), DecideError>;
+
+fn register(id: Uuid, read: Snapshot, command: customer::Command, context: &Context) -> Decided {
+    let event = customer::decide(read.customer.as_ref(), command)?;
+    let after = customer::evolve(id, read.customer, &event).ok_or(DecideError::Incoherent)?;
+    let (name, email) = (after.name.clone().into(), after.email.clone().into());
+    let new_customers = vec![NewCustomer { id, version: after.version, name, email }];
+    record(ChangeSet { new_customers, ..ChangeSet::default() }, context, id.to_string(), after.version, &event, &after)
+}
+
+fn on_product(sku: &Sku, read: &Snapshot, command: product::Command, context: &Context) -> Decided {
+    let before = read.catalogue.get(sku).map(|offer| offer.product.clone());
+    let event = product::decide(sku, before.as_ref(), command)?;
+    let expected = before.as_ref().map(|p| p.version);
+    let after = product::evolve(sku, before, &event).ok_or(DecideError::Incoherent)?;
+    let mut changes = ChangeSet::default();
+    let key: String = sku.clone().into();
+    match expected {
+        Some(expected) => changes.product_moves.push(ProductMove { sku: key.clone(), expected, version: after.version }),
+        None => {
+            let money = after.price.money().clone();
+            let (price, currency, name) = (money.amount, money.currency.into(), after.name.clone().into());
+            changes.new_products.push(NewProduct { sku: key.clone(), version: after.version, name, price, currency });
+        }
+    }
+    if let Event::ProductRestocked { quantity } = &event {
+        changes.stock_moves.push(StockMove { sku: key.clone(), delta: quantity.get() });
+    }
+    record(changes, context, key, after.version, &event, &after)
+}
+
+fn on_order(id: Uuid, before: Option<Order>, command: order::Command, context: &Context) -> Decided {
+    let event = order::decide(id, before.as_ref(), command)?;
+    let expected = before.as_ref().map_or(0, |o| o.version);
+    let after = order::evolve(id, before, &event).ok_or(DecideError::Incoherent)?;
+    let (carrier, tracking_number) = match after.shipment.clone() {
+        Some(shipment) => (Some(shipment.carrier.into()), Some(shipment.tracking_number.into())),
+        None => (None, None),
+    };
+    let (paid_at, shipped_at, status) = (after.paid_at, after.shipped_at, after.status.to_string());
+    let version = after.version;
+    let order_moves = vec![OrderMove { id, expected, version, status, paid_at, shipped_at, carrier, tracking_number }];
+    record(ChangeSet { order_moves, ..ChangeSet::default() }, context, id.to_string(), version, &event, &after)
+}
+
+/// The rows of a new order.
+fn place(order: &Order) -> ChangeSet {
+    let mut changes = ChangeSet::default();
+    changes.new_orders.push(NewOrder {
+        id: order.id,
+        version: order.version,
+        status: order.status.to_string(),
+        customer_id: order.customer.id,
+        customer_name: order.customer.name.clone().into(),
+        total: order.total.amount,
+        currency: order.total.currency.clone().into(),
+        placed_at: order.placed_at,
+    });
+    for (number, line) in (1_i32..).zip(&order.lines) {
+        let (sku, name): (String, String) = (line.sku.clone().into(), line.name.clone().into());
+        let (quantity, unit_price) = (line.quantity.get(), line.unit_price.amount);
+        changes.stock_moves.push(StockMove { sku: sku.clone(), delta: -quantity });
+        changes.new_lines.push(NewLine { order_id: order.id, line: number, sku, name, quantity, unit_price });
+    }
+    changes
+}
+
+/// Adds the event to the rows; its outbox row is made by the statement itself.
+fn record<S: Serialize>(
+    mut changes: ChangeSet,
+    context: &Context,
+    subject: String,
+    version: i64,
+    event: &Event,
+    state: &S,
+) -> Decided {
+    let (kind, data) = event.to_parts()?;
+    let state = serde_json::to_value(state)?;
+    changes.events.push(NewEvent {
+        event_id: context.event_id,
+        stream: subject.clone(),
+        version,
+        r#type: kind,
+        data,
+        state: state.clone(),
+        moves: changes.stock_moves.iter().map(|m| m.sku.clone()).collect(),
+        metadata: json!({ "caller": context.caller, "traceparent": context.traceparent }),
+        occurred_at: context.at,
+    });
+    Ok((changes, Accepted { subject, version, state, stock: Vec::new() }))
+}
