@@ -51,9 +51,12 @@ pub fn decide(state: Option<&Customer>, command: Command) -> Result<Event, Rejec
 #[must_use]
 pub fn evolve(id: Uuid, state: Option<Customer>, event: &Event) -> Option<Customer> {
     match event {
-        Event::CustomerRegistered { name, email } => {
-            Some(Customer { id, version: 1, name: name.clone(), email: email.clone() })
-        }
+        Event::CustomerRegistered { name, email } => Some(Customer {
+            id,
+            version: 1,
+            name: name.clone(),
+            email: email.clone(),
+        }),
         _ => state,
     }
 }
@@ -65,9 +68,15 @@ mod tests {
 
     #[test]
     fn a_customer_is_registered_once() {
-        let register = Command::Register { name: text("Ada"), email: text("ada@example.org") };
+        let register = Command::Register {
+            name: text("Ada"),
+            email: text("ada@example.org"),
+        };
         let ada = evolve(id(1), None, &decide(None, register.clone()).unwrap());
         assert_eq!(ada.as_ref().map(|c| c.version), Some(1));
-        assert_eq!(decide(ada.as_ref(), register), Err(Rejection::CustomerExists(id(1))));
+        assert_eq!(
+            decide(ada.as_ref(), register),
+            Err(Rejection::CustomerExists(id(1)))
+        );
     }
 }

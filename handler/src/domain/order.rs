@@ -35,10 +35,18 @@ pub struct Order {
     #[serde(with = "time::serde::rfc3339")]
     pub placed_at: OffsetDateTime,
     /// When it was paid (UTC).
-    #[serde(with = "time::serde::rfc3339::option", default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        with = "time::serde::rfc3339::option",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
     pub paid_at: Option<OffsetDateTime>,
     /// When it was shipped (UTC).
-    #[serde(with = "time::serde::rfc3339::option", default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        with = "time::serde::rfc3339::option",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
     pub shipped_at: Option<OffsetDateTime>,
     /// How it was shipped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -146,17 +154,33 @@ pub enum Command {
 /// then currencies, then stock.
 pub fn decide(id: Uuid, state: Option<&Order>, command: Command) -> Result<Event, Rejection> {
     match command {
-        Command::Place { customer, lines, catalogue, at } => {
+        Command::Place {
+            customer,
+            lines,
+            catalogue,
+            at,
+        } => {
             let customer = customer.map_err(Rejection::UnknownCustomer)?;
             let lines = price(lines, &catalogue)?;
             let total = sum(&lines)?;
-            let customer = CustomerRef { id: customer.id, name: customer.name };
-            Ok(Event::OrderPlaced { customer, lines, total, at })
+            let customer = CustomerRef {
+                id: customer.id,
+                name: customer.name,
+            };
+            Ok(Event::OrderPlaced {
+                customer,
+                lines,
+                total,
+                at,
+            })
         }
         Command::Pay { amount, at } => {
             let order = expect(id, state, Status::Placed, Status::Paid)?;
             if amount != order.total {
-                return Err(Rejection::WrongAmount { expected: order.total.clone(), paid: amount });
+                return Err(Rejection::WrongAmount {
+                    expected: order.total.clone(),
+                    paid: amount,
+                });
             }
             Ok(Event::OrderPaid { amount, at })
         }
@@ -171,7 +195,12 @@ pub fn decide(id: Uuid, state: Option<&Order>, command: Command) -> Result<Event
 #[must_use]
 pub fn evolve(id: Uuid, state: Option<Order>, event: &Event) -> Option<Order> {
     match event {
-        Event::OrderPlaced { customer, lines, total, at } => Some(Order {
+        Event::OrderPlaced {
+            customer,
+            lines,
+            total,
+            at,
+        } => Some(Order {
             id,
             version: 1,
             status: Status::Placed,
@@ -183,9 +212,12 @@ pub fn evolve(id: Uuid, state: Option<Order>, event: &Event) -> Option<Order> {
             shipped_at: None,
             shipment: None,
         }),
-        Event::OrderPaid { at, .. } => {
-            state.map(|o| Order { version: o.version + 1, status: Status::Paid, paid_at: Some(*at), ..o })
-        }
+        Event::OrderPaid { at, .. } => state.map(|o| Order {
+            version: o.version + 1,
+            status: Status::Paid,
+            paid_at: Some(*at),
+            ..o
+        }),
         Event::OrderShipped { shipment, at } => state.map(|o| Order {
             version: o.version + 1,
             status: Status::Shipped,
@@ -202,7 +234,11 @@ fn expect(id: Uuid, state: Option<&Order>, needed: Status, wanted: Status) -> Re
     if order.status == needed {
         return Ok(order);
     }
-    Err(Rejection::WrongStatus { status: order.status, needed, wanted })
+    Err(Rejection::WrongStatus {
+        status: order.status,
+        needed,
+        wanted,
+    })
 }
 
 /// Gives every line its name and price, or says which products or pieces are missing.
@@ -215,28 +251,55 @@ fn price(wanted: Vec<(Sku, Quantity)>, catalogue: &BTreeMap<Sku, Offer>) -> Resu
     let mut shortages = Vec::new();
     let mut lines = Vec::with_capacity(wanted.len());
     for (position, (sku, quantity)) in wanted.into_iter().enumerate() {
-        let Some(Offer { product, available }) = catalogue.get(&sku) else { continue };
+        let Some(Offer { product, available }) = catalogue.get(&sku) else {
+            continue;
+        };
         if *available < quantity.get() {
             let (wanted, available) = (quantity.get(), *available);
-            shortages.push(Shortage { line: position, sku: sku.as_str().to_owned(), wanted, available });
+            shortages.push(Shortage {
+                line: position,
+                sku: sku.as_str().to_owned(),
+                wanted,
+                available,
+            });
         }
         let (name, unit_price) = (product.name.clone(), product.price.money().clone());
-        lines.push(Line { sku, name, quantity, unit_price });
+        lines.push(Line {
+            sku,
+            name,
+            quantity,
+            unit_price,
+        });
     }
-    if shortages.is_empty() { Ok(lines) } else { Err(Rejection::NotEnoughStock(shortages)) }
+    if shortages.is_empty() {
+        Ok(lines)
+    } else {
+        Err(Rejection::NotEnoughStock(shortages))
+    }
 }
 
 fn sum(lines: &[Line]) -> Result<Money, Rejection> {
-    let mut currencies: Vec<_> = lines.iter().map(|l| l.unit_price.currency.as_str().to_owned()).collect();
+    let mut currencies: Vec<_> = lines
+        .iter()
+        .map(|l| l.unit_price.currency.as_str().to_owned())
+        .collect();
     currencies.sort();
     currencies.dedup();
-    let [_] = currencies.as_slice() else { return Err(Rejection::MixedCurrencies(currencies)) };
+    let [_] = currencies.as_slice() else {
+        return Err(Rejection::MixedCurrencies(currencies));
+    };
     let mut total = 0_i64;
     for line in lines {
-        let cost = line.unit_price.times(line.quantity.get()).ok_or(Rejection::AmountTooLarge)?;
+        let cost = line
+            .unit_price
+            .times(line.quantity.get())
+            .ok_or(Rejection::AmountTooLarge)?;
         total = total.checked_add(cost.amount).ok_or(Rejection::AmountTooLarge)?;
     }
-    Ok(Money { amount: total, currency: lines[0].unit_price.currency.clone() })
+    Ok(Money {
+        amount: total,
+        currency: lines[0].unit_price.currency.clone(),
+    })
 }
 
 #[cfg(test)]

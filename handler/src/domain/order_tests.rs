@@ -9,22 +9,43 @@ use crate::domain::testing::{id, minute, money, price, quantity, text};
 const ORDER: u128 = 7;
 
 fn ada() -> Customer {
-    Customer { id: id(1), version: 1, name: text("Ada"), email: text("ada@example.org") }
+    Customer {
+        id: id(1),
+        version: 1,
+        name: text("Ada"),
+        email: text("ada@example.org"),
+    }
 }
 
 fn offer(sku: &str, amount: i64, currency: &str, available: i64) -> (Sku, Offer) {
-    let product = Product { sku: text(sku), version: 1, name: text(sku), price: price(amount, currency) };
+    let product = Product {
+        sku: text(sku),
+        version: 1,
+        name: text(sku),
+        price: price(amount, currency),
+    };
     (text(sku), Offer { product, available })
 }
 
 fn place(lines: &[(&str, i64)], catalogue: impl IntoIterator<Item = (Sku, Offer)>) -> Command {
     let lines = lines.iter().map(|(sku, n)| (text(sku), quantity(*n))).collect();
-    Command::Place { customer: Ok(ada()), lines, catalogue: catalogue.into_iter().collect(), at: minute(0) }
+    Command::Place {
+        customer: Ok(ada()),
+        lines,
+        catalogue: catalogue.into_iter().collect(),
+        at: minute(0),
+    }
 }
 
 fn ship() -> Command {
-    let shipment = Shipment { carrier: text("Post"), tracking_number: text("1Z") };
-    Command::Ship { shipment, at: minute(2) }
+    let shipment = Shipment {
+        carrier: text("Post"),
+        tracking_number: text("1Z"),
+    };
+    Command::Ship {
+        shipment,
+        at: minute(2),
+    }
 }
 
 /// Runs the commands one after the other from nothing.
@@ -40,7 +61,10 @@ fn placed() -> Command {
 }
 
 fn paid() -> Command {
-    Command::Pay { amount: money(1000, "EUR"), at: minute(1) }
+    Command::Pay {
+        amount: money(1000, "EUR"),
+        at: minute(1),
+    }
 }
 
 #[test]
@@ -48,14 +72,21 @@ fn an_order_is_placed_paid_and_shipped() {
     let order = given([placed(), paid(), ship()]).unwrap();
     assert_eq!((order.version, order.status), (3, Status::Shipped));
     assert_eq!(order.total, money(1000, "EUR"));
-    assert_eq!((order.paid_at, order.shipped_at), (Some(minute(1)), Some(minute(2))));
+    assert_eq!(
+        (order.paid_at, order.shipped_at),
+        (Some(minute(1)), Some(minute(2)))
+    );
 }
 
 #[test]
 fn paying_twice_is_refused() {
     let order = given([placed(), paid()]);
     let (status, needed, wanted) = (Status::Paid, Status::Placed, Status::Paid);
-    let refused = Err(Rejection::WrongStatus { status, needed, wanted });
+    let refused = Err(Rejection::WrongStatus {
+        status,
+        needed,
+        wanted,
+    });
     assert_eq!(decide(id(ORDER), order.as_ref(), paid()), refused);
 }
 
@@ -63,8 +94,14 @@ fn paying_twice_is_refused() {
 fn only_the_exact_total_pays() {
     let order = given([placed()]);
     for offered in [money(999, "EUR"), money(1001, "EUR"), money(1000, "USD")] {
-        let pay = Command::Pay { amount: offered.clone(), at: minute(1) };
-        let refused = Rejection::WrongAmount { expected: money(1000, "EUR"), paid: offered };
+        let pay = Command::Pay {
+            amount: offered.clone(),
+            at: minute(1),
+        };
+        let refused = Rejection::WrongAmount {
+            expected: money(1000, "EUR"),
+            paid: offered,
+        };
         assert_eq!(decide(id(ORDER), order.as_ref(), pay), Err(refused));
     }
 }
@@ -73,23 +110,38 @@ fn only_the_exact_total_pays() {
 fn shipping_an_unpaid_order_is_refused() {
     let order = given([placed()]);
     let (status, needed, wanted) = (Status::Placed, Status::Paid, Status::Shipped);
-    let refused = Err(Rejection::WrongStatus { status, needed, wanted });
+    let refused = Err(Rejection::WrongStatus {
+        status,
+        needed,
+        wanted,
+    });
     assert_eq!(decide(id(ORDER), order.as_ref(), ship()), refused);
 }
 
 #[test]
 fn an_order_that_is_not_there_cannot_be_paid_or_shipped() {
     for command in [paid(), ship()] {
-        assert_eq!(decide(id(ORDER), None, command), Err(Rejection::UnknownOrder(id(ORDER))));
+        assert_eq!(
+            decide(id(ORDER), None, command),
+            Err(Rejection::UnknownOrder(id(ORDER)))
+        );
     }
 }
 
 #[test]
 fn a_shortage_says_which_sku_and_how_many_are_left() {
     let offers = [offer("MUG", 500, "EUR", 10), offer("PEN", 100, "EUR", 3)];
-    let shortage = Shortage { line: 1, sku: "PEN".into(), wanted: 4, available: 3 };
+    let shortage = Shortage {
+        line: 1,
+        sku: "PEN".into(),
+        wanted: 4,
+        available: 3,
+    };
     let command = place(&[("MUG", 1), ("PEN", 4)], offers);
-    assert_eq!(decide(id(ORDER), None, command), Err(Rejection::NotEnoughStock(vec![shortage])));
+    assert_eq!(
+        decide(id(ORDER), None, command),
+        Err(Rejection::NotEnoughStock(vec![shortage]))
+    );
 }
 
 #[test]
@@ -103,13 +155,19 @@ fn unknown_products_are_all_named() {
 fn an_order_has_one_currency() {
     let offers = [offer("MUG", 500, "EUR", 10), offer("PEN", 100, "USD", 10)];
     let refused = Rejection::MixedCurrencies(vec!["EUR".into(), "USD".into()]);
-    assert_eq!(decide(id(ORDER), None, place(&[("MUG", 1), ("PEN", 1)], offers)), Err(refused));
+    assert_eq!(
+        decide(id(ORDER), None, place(&[("MUG", 1), ("PEN", 1)], offers)),
+        Err(refused)
+    );
 }
 
 #[test]
 fn a_total_beyond_64_bits_is_refused() {
     let offers = [offer("MUG", i64::MAX, "EUR", 10)];
-    assert_eq!(decide(id(ORDER), None, place(&[("MUG", 2)], offers)), Err(Rejection::AmountTooLarge));
+    assert_eq!(
+        decide(id(ORDER), None, place(&[("MUG", 2)], offers)),
+        Err(Rejection::AmountTooLarge)
+    );
 }
 
 proptest! {

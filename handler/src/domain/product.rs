@@ -43,13 +43,13 @@ pub enum Command {
 /// Says what happens, one event per command, or which rule forbids it.
 ///
 /// # Errors
-/// [`Rejection::ProductExists`] for a SKU that is taken, [`Rejection::UnknownProducts`] for one that is not there.
+/// [`Rejection::ProductExists`] for a SKU that is taken, [`Rejection::UnknownProduct`] for one that is not there.
 pub fn decide(sku: &Sku, state: Option<&Product>, command: Command) -> Result<Event, Rejection> {
     match (state, command) {
         (Some(_), Command::Add { .. }) => Err(Rejection::ProductExists(sku.as_str().to_owned())),
         (None, Command::Add { name, price }) => Ok(Event::ProductAdded { name, price }),
         (Some(_), Command::Restock { quantity }) => Ok(Event::ProductRestocked { quantity }),
-        (None, Command::Restock { .. }) => Err(Rejection::UnknownProducts(vec![sku.as_str().to_owned()])),
+        (None, Command::Restock { .. }) => Err(Rejection::UnknownProduct(sku.as_str().to_owned())),
     }
 }
 
@@ -57,10 +57,16 @@ pub fn decide(sku: &Sku, state: Option<&Product>, command: Command) -> Result<Ev
 #[must_use]
 pub fn evolve(sku: &Sku, state: Option<Product>, event: &Event) -> Option<Product> {
     match event {
-        Event::ProductAdded { name, price } => {
-            Some(Product { sku: sku.clone(), version: 1, name: name.clone(), price: price.clone() })
-        }
-        Event::ProductRestocked { .. } => state.map(|p| Product { version: p.version + 1, ..p }),
+        Event::ProductAdded { name, price } => Some(Product {
+            sku: sku.clone(),
+            version: 1,
+            name: name.clone(),
+            price: price.clone(),
+        }),
+        Event::ProductRestocked { .. } => state.map(|p| Product {
+            version: p.version + 1,
+            ..p
+        }),
         _ => state,
     }
 }
@@ -73,15 +79,26 @@ mod tests {
     #[test]
     fn a_product_is_added_once_and_restocked_often() {
         let sku: Sku = text("MUG");
-        let add = Command::Add { name: text("Mug"), price: price(1299, "EUR") };
-        let restock = Command::Restock { quantity: quantity(5) };
-        assert_eq!(decide(&sku, None, restock.clone()), Err(Rejection::UnknownProducts(vec!["MUG".into()])));
+        let add = Command::Add {
+            name: text("Mug"),
+            price: price(1299, "EUR"),
+        };
+        let restock = Command::Restock {
+            quantity: quantity(5),
+        };
+        assert_eq!(
+            decide(&sku, None, restock.clone()),
+            Err(Rejection::UnknownProduct("MUG".into()))
+        );
         let mut state = None;
         for command in [add.clone(), restock.clone(), restock] {
             let event = decide(&sku, state.as_ref(), command).unwrap();
             state = evolve(&sku, state, &event);
         }
         assert_eq!(state.as_ref().map(|p| p.version), Some(3));
-        assert_eq!(decide(&sku, state.as_ref(), add), Err(Rejection::ProductExists("MUG".into())));
+        assert_eq!(
+            decide(&sku, state.as_ref(), add),
+            Err(Rejection::ProductExists("MUG".into()))
+        );
     }
 }

@@ -14,6 +14,9 @@ pub enum Rejection {
     /// The customer does not exist.
     #[error("there is no customer {0}")]
     UnknownCustomer(Uuid),
+    /// The product that the command is about does not exist.
+    #[error("there is no product {0}")]
+    UnknownProduct(String),
     /// These SKUs are not in the catalogue.
     #[error("there is no product {}", .0.join(", "))]
     UnknownProducts(Vec<String>),

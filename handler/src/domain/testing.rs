@@ -15,7 +15,10 @@ pub(crate) fn text<T: TryFrom<String, Error = Invalid>>(text: &str) -> T {
 }
 
 pub(crate) fn money(amount: i64, currency: &str) -> Money {
-    Money { amount, currency: Currency::try_from(currency.to_owned()).unwrap() }
+    Money {
+        amount,
+        currency: Currency::try_from(currency.to_owned()).unwrap(),
+    }
 }
 
 pub(crate) fn price(amount: i64, currency: &str) -> Price {

@@ -32,7 +32,10 @@ impl Money {
     #[must_use]
     pub fn times(&self, quantity: i64) -> Option<Self> {
         let amount = self.amount.checked_mul(quantity)?;
-        Some(Self { amount, currency: self.currency.clone() })
+        Some(Self {
+            amount,
+            currency: self.currency.clone(),
+        })
     }
 }
 
@@ -132,7 +135,11 @@ impl TryFrom<i64> for Quantity {
     type Error = Invalid;
     fn try_from(pieces: i64) -> Result<Self, Invalid> {
         let ok = (1..=MAX_QUANTITY).contains(&pieces);
-        if ok { Ok(Self(pieces)) } else { Err(Invalid("a quantity is a whole number from 1 to 10000")) }
+        if ok {
+            Ok(Self(pieces))
+        } else {
+            Err(Invalid("a quantity is a whole number from 1 to 10000"))
+        }
     }
 }
 
@@ -158,7 +165,11 @@ impl Price {
 impl TryFrom<Money> for Price {
     type Error = Invalid;
     fn try_from(money: Money) -> Result<Self, Invalid> {
-        if money.amount >= 0 { Ok(Self(money)) } else { Err(Invalid("a price is not negative")) }
+        if money.amount >= 0 {
+            Ok(Self(money))
+        } else {
+            Err(Invalid("a price is not negative"))
+        }
     }
 }
 
@@ -201,7 +212,10 @@ mod tests {
     #[test]
     fn multiplying_money_refuses_to_overflow() {
         let eur = Currency::try_from("EUR".to_owned()).unwrap();
-        let money = Money { amount: i64::MAX, currency: eur };
+        let money = Money {
+            amount: i64::MAX,
+            currency: eur,
+        };
         assert_eq!(money.times(2), None);
     }
 }

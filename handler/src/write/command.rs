@@ -7,7 +7,10 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{
-    change::{ChangeSet, NewCustomer, NewEvent, NewLine, NewOrder, NewProduct, OrderMove, Priced, ProductMove, StockMove},
+    change::{
+        ChangeSet, NewCustomer, NewEvent, NewLine, NewOrder, NewProduct, OrderMove, Priced, ProductMove,
+        StockMove,
+    },
     snapshot::Snapshot,
 };
 use crate::domain::{
@@ -23,32 +26,53 @@ use crate::domain::{
 #[derive(Debug, Clone)]
 pub enum Command {
     /// Register a customer under a new id.
-    RegisterCustomer { /// Id of the new customer.
-        id: Uuid, /// Name.
-        name: Name, /// E-mail address.
-        email: Email },
+    RegisterCustomer {
+        /// Id of the new customer.
+        id: Uuid,
+        /// Name.
+        name: Name,
+        /// E-mail address.
+        email: Email,
+    },
     /// Add a product with no stock.
-    AddProduct { /// SKU.
-        sku: Sku, /// Name.
-        name: Name, /// Price of one piece.
-        price: Price },
+    AddProduct {
+        /// SKU.
+        sku: Sku,
+        /// Name.
+        name: Name,
+        /// Price of one piece.
+        price: Price,
+    },
     /// Take pieces into stock.
-    RestockProduct { /// SKU.
-        sku: Sku, /// How many.
-        quantity: Quantity },
+    RestockProduct {
+        /// SKU.
+        sku: Sku,
+        /// How many.
+        quantity: Quantity,
+    },
     /// Place an order under a new id.
-    PlaceOrder { /// Id of the new order.
-        id: Uuid, /// Who orders.
-        customer: Uuid, /// What; each SKU once.
-        lines: Vec<(Sku, Quantity)> },
+    PlaceOrder {
+        /// Id of the new order.
+        id: Uuid,
+        /// Who orders.
+        customer: Uuid,
+        /// What; each SKU once.
+        lines: Vec<(Sku, Quantity)>,
+    },
     /// Take the payment for an order.
-    PayOrder { /// Id of the order.
-        id: Uuid, /// What was paid.
-        amount: Money },
+    PayOrder {
+        /// Id of the order.
+        id: Uuid,
+        /// What was paid.
+        amount: Money,
+    },
     /// Send an order off.
-    ShipOrder { /// Id of the order.
-        id: Uuid, /// How.
-        shipment: Shipment },
+    ShipOrder {
+        /// Id of the order.
+        id: Uuid,
+        /// How.
+        shipment: Shipment,
+    },
 }
 
 /// What the edge knows about the request and the domain must not make up itself.
@@ -82,10 +106,14 @@ impl Command {
     pub(super) fn reads(&self) -> (Option<Uuid>, Option<Uuid>, Vec<&str>) {
         match self {
             Self::RegisterCustomer { id, .. } => (None, Some(*id), vec![]),
-            Self::AddProduct { sku, .. } | Self::RestockProduct { sku, .. } => (None, None, vec![sku.as_str()]),
-            Self::PlaceOrder { id, customer, lines } => {
-                (Some(*id), Some(*customer), lines.iter().map(|(sku, _)| sku.as_str()).collect())
+            Self::AddProduct { sku, .. } | Self::RestockProduct { sku, .. } => {
+                (None, None, vec![sku.as_str()])
             }
+            Self::PlaceOrder { id, customer, lines } => (
+                Some(*id),
+                Some(*customer),
+                lines.iter().map(|(sku, _)| sku.as_str()).collect(),
+            ),
             Self::PayOrder { id, .. } | Self::ShipOrder { id, .. } => (Some(*id), None, vec![]),
         }
     }
@@ -94,30 +122,61 @@ impl Command {
     ///
     /// # Errors
     /// The domain's [`Rejection`]; a state that cannot be written as JSON is [`DecideError::Encode`].
-    pub(super) fn decide(self, read: Snapshot, context: &Context) -> Result<(ChangeSet, Accepted), DecideError> {
+    pub(super) fn decide(
+        self,
+        read: Snapshot,
+        context: &Context,
+    ) -> Result<(ChangeSet, Accepted), DecideError> {
         match self {
-            Self::RegisterCustomer { id, name, email } => register(id, read, customer::Command::Register { name, email }, context),
-            Self::AddProduct { sku, name, price } => on_product(&sku, &read, product::Command::Add { name, price }, context),
+            Self::RegisterCustomer { id, name, email } => {
+                register(id, read, customer::Command::Register { name, email }, context)
+            }
+            Self::AddProduct { sku, name, price } => {
+                on_product(&sku, &read, product::Command::Add { name, price }, context)
+            }
             Self::RestockProduct { sku, quantity } => {
                 on_product(&sku, &read, product::Command::Restock { quantity }, context)
             }
             Self::PlaceOrder { id, customer, lines } => {
                 let customer = read.customer.ok_or(customer);
-                let command = order::Command::Place { customer, lines, catalogue: read.catalogue.clone(), at: context.at };
+                let command = order::Command::Place {
+                    customer,
+                    lines,
+                    catalogue: read.catalogue.clone(),
+                    at: context.at,
+                };
                 let event = order::decide(id, None, command)?;
                 let order = order::evolve(id, None, &event).ok_or(DecideError::Incoherent)?;
                 let mut changes = place(&order);
-                changes.priced = (order.lines.iter().filter_map(|line| read.catalogue.get(&line.sku)))
-                    .map(|offer| Priced { sku: offer.product.sku.clone().into(), version: offer.product.version })
-                    .collect();
+                changes.priced = (order
+                    .lines
+                    .iter()
+                    .filter_map(|line| read.catalogue.get(&line.sku)))
+                .map(|offer| Priced {
+                    sku: offer.product.sku.clone().into(),
+                    version: offer.product.version,
+                })
+                .collect();
                 record(changes, context, id.to_string(), order.version, &event, &order)
             }
-            Self::PayOrder { id, amount } => {
-                on_order(id, read.order, order::Command::Pay { amount, at: context.at }, context)
-            }
-            Self::ShipOrder { id, shipment } => {
-                on_order(id, read.order, order::Command::Ship { shipment, at: context.at }, context)
-            }
+            Self::PayOrder { id, amount } => on_order(
+                id,
+                read.order,
+                order::Command::Pay {
+                    amount,
+                    at: context.at,
+                },
+                context,
+            ),
+            Self::ShipOrder { id, shipment } => on_order(
+                id,
+                read.order,
+                order::Command::Ship {
+                    shipment,
+                    at: context.at,
+                },
+                context,
+            ),
         }
     }
 }
@@ -139,8 +198,23 @@ fn register(id: Uuid, read: Snapshot, command: customer::Command, context: &Cont
     let event = customer::decide(read.customer.as_ref(), command)?;
     let after = customer::evolve(id, read.customer, &event).ok_or(DecideError::Incoherent)?;
     let (name, email) = (after.name.clone().into(), after.email.clone().into());
-    let new_customers = vec![NewCustomer { id, version: after.version, name, email }];
-    record(ChangeSet { new_customers, ..ChangeSet::default() }, context, id.to_string(), after.version, &event, &after)
+    let new_customers = vec![NewCustomer {
+        id,
+        version: after.version,
+        name,
+        email,
+    }];
+    record(
+        ChangeSet {
+            new_customers,
+            ..ChangeSet::default()
+        },
+        context,
+        id.to_string(),
+        after.version,
+        &event,
+        &after,
+    )
 }
 
 fn on_product(sku: &Sku, read: &Snapshot, command: product::Command, context: &Context) -> Decided {
@@ -151,15 +225,28 @@ fn on_product(sku: &Sku, read: &Snapshot, command: product::Command, context: &C
     let mut changes = ChangeSet::default();
     let key: String = sku.clone().into();
     match expected {
-        Some(expected) => changes.product_moves.push(ProductMove { sku: key.clone(), expected, version: after.version }),
+        Some(expected) => changes.product_moves.push(ProductMove {
+            sku: key.clone(),
+            expected,
+            version: after.version,
+        }),
         None => {
             let money = after.price.money().clone();
             let (price, currency, name) = (money.amount, money.currency.into(), after.name.clone().into());
-            changes.new_products.push(NewProduct { sku: key.clone(), version: after.version, name, price, currency });
+            changes.new_products.push(NewProduct {
+                sku: key.clone(),
+                version: after.version,
+                name,
+                price,
+                currency,
+            });
         }
     }
     if let Event::ProductRestocked { quantity } = &event {
-        changes.stock_moves.push(StockMove { sku: key.clone(), delta: quantity.get() });
+        changes.stock_moves.push(StockMove {
+            sku: key.clone(),
+            delta: quantity.get(),
+        });
     }
     record(changes, context, key, after.version, &event, &after)
 }
@@ -169,13 +256,35 @@ fn on_order(id: Uuid, before: Option<Order>, command: order::Command, context: &
     let expected = before.as_ref().map_or(0, |o| o.version);
     let after = order::evolve(id, before, &event).ok_or(DecideError::Incoherent)?;
     let (carrier, tracking_number) = match after.shipment.clone() {
-        Some(shipment) => (Some(shipment.carrier.into()), Some(shipment.tracking_number.into())),
+        Some(shipment) => (
+            Some(shipment.carrier.into()),
+            Some(shipment.tracking_number.into()),
+        ),
         None => (None, None),
     };
     let (paid_at, shipped_at, status) = (after.paid_at, after.shipped_at, after.status.to_string());
     let version = after.version;
-    let order_moves = vec![OrderMove { id, expected, version, status, paid_at, shipped_at, carrier, tracking_number }];
-    record(ChangeSet { order_moves, ..ChangeSet::default() }, context, id.to_string(), version, &event, &after)
+    let order_moves = vec![OrderMove {
+        id,
+        expected,
+        version,
+        status,
+        paid_at,
+        shipped_at,
+        carrier,
+        tracking_number,
+    }];
+    record(
+        ChangeSet {
+            order_moves,
+            ..ChangeSet::default()
+        },
+        context,
+        id.to_string(),
+        version,
+        &event,
+        &after,
+    )
 }
 
 /// The rows of a new order.
@@ -194,8 +303,18 @@ fn place(order: &Order) -> ChangeSet {
     for (number, line) in (1_i32..).zip(&order.lines) {
         let (sku, name): (String, String) = (line.sku.clone().into(), line.name.clone().into());
         let (quantity, unit_price) = (line.quantity.get(), line.unit_price.amount);
-        changes.stock_moves.push(StockMove { sku: sku.clone(), delta: -quantity });
-        changes.new_lines.push(NewLine { order_id: order.id, line: number, sku, name, quantity, unit_price });
+        changes.stock_moves.push(StockMove {
+            sku: sku.clone(),
+            delta: -quantity,
+        });
+        changes.new_lines.push(NewLine {
+            order_id: order.id,
+            line: number,
+            sku,
+            name,
+            quantity,
+            unit_price,
+        });
     }
     changes
 }
@@ -222,5 +341,13 @@ fn record<S: Serialize>(
         metadata: json!({ "caller": context.caller, "traceparent": context.traceparent }),
         occurred_at: context.at,
     });
-    Ok((changes, Accepted { subject, version, state, stock: Vec::new() }))
+    Ok((
+        changes,
+        Accepted {
+            subject,
+            version,
+            state,
+            stock: Vec::new(),
+        },
+    ))
 }

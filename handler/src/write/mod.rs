@@ -1,10 +1,9 @@
 //! The write side: a command is two statements (read, then one guarded write), and the outbox rows it leaves behind.
 //! Never talks to the bus or the read model, and never holds a lock between the two statements.
 
-pub mod change;
+mod change;
 pub mod command;
 pub mod migrate;
-pub mod outbox;
 pub mod pool;
 mod snapshot;
 mod writer;

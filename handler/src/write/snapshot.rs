@@ -38,7 +38,15 @@ impl Snapshot {
         let order: Option<Value> = row.try_get("order")?;
         let customer: Option<Value> = row.try_get("customer")?;
         let products: Vec<OfferRow> = serde_json::from_value(row.try_get("products")?)?;
-        let offer = |row: OfferRow| (row.product.sku.clone(), Offer { product: row.product, available: row.available });
+        let offer = |row: OfferRow| {
+            (
+                row.product.sku.clone(),
+                Offer {
+                    product: row.product,
+                    available: row.available,
+                },
+            )
+        };
         Ok(Self {
             order: order.map(serde_json::from_value).transpose()?,
             customer: customer.map(serde_json::from_value).transpose()?,

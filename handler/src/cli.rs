@@ -1,0 +1,64 @@
+//! The command line: `handler serve` (default) and `handler migrate`.
+//! Never takes a setting as an argument: settings come from the environment, as the Functions host gives them.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::{app, config::Config, write::migrate::migrate};
+
+#[derive(Debug, Parser)]
+#[command(about = "The custom handler of the order system")]
+struct Cli {
+    #[command(subcommand)]
+    action: Option<Action>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Serve the functions on 127.0.0.1:$FUNCTIONS_CUSTOMHANDLER_PORT (default).
+    Serve,
+    /// Bring the database's schema to this version; connect with the PG* variables as its owner.
+    Migrate {
+        /// Existing role that the app connects with; it gets row rights only.
+        #[arg(long)]
+        app_role: Option<String>,
+    },
+}
+
+/// Parses the arguments and does what they say.
+pub async fn run() -> ExitCode {
+    let cli = Cli::parse();
+    let outcome = match Config::from_environment(&std::env::vars().collect()) {
+        Err(error) => Err(error.to_string()),
+        Ok(config) => act(cli.action.unwrap_or(Action::Serve), config).await,
+    };
+    outcome.unwrap_or_else(|error| {
+        tracing::error!(%error, "cannot_start");
+        ExitCode::FAILURE
+    })
+}
+
+async fn act(action: Action, config: Config) -> Result<ExitCode, String> {
+    match action {
+        Action::Serve => {
+            let port = config.port;
+            app::serve(config)
+                .await
+                .map_err(|error| format!("port {port}: {error}"))
+        }
+        Action::Migrate { app_role } => {
+            let postgres = config.postgres.ok_or("setting PGHOST: is missing")?;
+            let version = migrate(&postgres, app_role.as_deref())
+                .await
+                .map_err(|error| explain(&error))?;
+            tracing::info!(version, "schema_ready");
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+fn explain(error: &tokio_postgres::Error) -> String {
+    let cause = std::error::Error::source(error).map(|cause| format!(": {cause}"));
+    format!("{error}{}", cause.unwrap_or_default())
+}

@@ -1,0 +1,133 @@
+//! Reads every setting once, at the start, into one value.
+//! Never read again later, and never guessed: half a group of settings is refused by the name of what is missing.
+
+use std::collections::BTreeMap;
+
+/// Where a request's caller comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Auth {
+    /// App Service authentication puts the caller in `X-MS-CLIENT-PRINCIPAL`.
+    EasyAuth,
+    /// One fixed staff principal; for a developer's machine only.
+    Development,
+}
+
+/// All settings of the process.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Port on 127.0.0.1 (`FUNCTIONS_CUSTOMHANDLER_PORT`).
+    pub port: u16,
+    /// `AUTH`: `easyauth` (default) or `development`.
+    pub auth: Auth,
+    /// `PGHOST`, `PGPORT`, `PGUSER`, `PGPASSWORD`, `PGDATABASE`; `None` when the whole group is absent.
+    pub postgres: Option<tokio_postgres::Config>,
+}
+
+/// A setting that cannot be used; the message names it.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("setting {name}: {why}")]
+pub struct Invalid {
+    name: String,
+    why: String,
+}
+
+impl Config {
+    /// The settings out of `environment`.
+    ///
+    /// # Errors
+    /// [`Invalid`] for the first setting that is wrong or missing from a group that was begun.
+    pub fn from_environment(environment: &BTreeMap<String, String>) -> Result<Self, Invalid> {
+        let port = match environment.get("FUNCTIONS_CUSTOMHANDLER_PORT") {
+            None => 8080,
+            Some(text) => text
+                .parse()
+                .map_err(|_| invalid("FUNCTIONS_CUSTOMHANDLER_PORT", "is not a port number"))?,
+        };
+        Ok(Self {
+            port,
+            auth: auth(environment)?,
+            postgres: postgres(environment)?,
+        })
+    }
+}
+
+fn invalid(name: &str, why: &str) -> Invalid {
+    Invalid {
+        name: name.to_owned(),
+        why: why.to_owned(),
+    }
+}
+
+fn auth(environment: &BTreeMap<String, String>) -> Result<Auth, Invalid> {
+    match environment.get("AUTH").map_or("easyauth", String::as_str) {
+        "easyauth" => Ok(Auth::EasyAuth),
+        "development" if environment.contains_key("WEBSITE_INSTANCE_ID") => Err(invalid(
+            "AUTH",
+            "is development, which lets everybody in, and this is App Service",
+        )),
+        "development" => Ok(Auth::Development),
+        _ => Err(invalid("AUTH", "is neither easyauth nor development")),
+    }
+}
+
+fn postgres(environment: &BTreeMap<String, String>) -> Result<Option<tokio_postgres::Config>, Invalid> {
+    const GROUP: [&str; 5] = ["PGHOST", "PGPORT", "PGUSER", "PGPASSWORD", "PGDATABASE"];
+    if !GROUP.iter().any(|name| environment.contains_key(*name)) {
+        return Ok(None);
+    }
+    let needed = |name: &str| {
+        environment
+            .get(name)
+            .ok_or_else(|| invalid(name, "is missing; other PG settings are there"))
+    };
+    let mut config = tokio_postgres::Config::new();
+    config
+        .host(needed("PGHOST")?)
+        .user(needed("PGUSER")?)
+        .dbname(needed("PGDATABASE")?);
+    if let Some(text) = environment.get("PGPORT") {
+        config.port(
+            text.parse()
+                .map_err(|_| invalid("PGPORT", "is not a port number"))?,
+        );
+    }
+    if let Some(password) = environment.get("PGPASSWORD") {
+        config.password(password);
+    }
+    config
+        .application_name("handler")
+        .connect_timeout(std::time::Duration::from_secs(2));
+    Ok(Some(config))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(pairs: &[(&str, &str)]) -> Result<Config, String> {
+        let environment = pairs
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+            .collect();
+        Config::from_environment(&environment).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn nothing_set_means_easyauth_and_no_database() {
+        let config = read(&[]).unwrap();
+        assert_eq!((config.auth, config.postgres.is_none()), (Auth::EasyAuth, true));
+    }
+
+    #[test]
+    fn half_a_group_is_refused_by_the_name_of_what_is_missing() {
+        let error = read(&[("PGHOST", "localhost"), ("PGUSER", "app")]).unwrap_err();
+        assert!(error.contains("PGDATABASE"), "{error}");
+    }
+
+    #[test]
+    fn development_is_refused_in_app_service() {
+        assert!(read(&[("AUTH", "development")]).is_ok());
+        let error = read(&[("AUTH", "development"), ("WEBSITE_INSTANCE_ID", "x")]).unwrap_err();
+        assert!(error.contains("AUTH"), "{error}");
+    }
+}

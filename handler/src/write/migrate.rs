@@ -1,0 +1,76 @@
+//! Brings the schema `write_model` to this binary's version, and gives the app's role what it needs and no more.
+//! Never runs while serving: `handler migrate` is the only thing that changes schemas.
+
+use tokio_postgres::{Client, Config, NoTls};
+
+/// Every migration in order; its position, from 1, is the schema's version.
+const MIGRATIONS: [(&str, &str); 1] = [(
+    "0001_write_model",
+    include_str!("../../migrations/0001_write_model.sql"),
+)];
+
+/// Two deployments at once take turns by this advisory lock.
+const LOCK: i64 = 0x6f72_6465_7273;
+
+/// Applies what is missing, each migration in a transaction of its own, and returns the version reached.
+///
+/// `app_role`, when given, gets `USAGE` and row rights on the schema, and timeouts of 2 s; the role must exist.
+///
+/// # Errors
+/// Whatever PostgreSQL refuses; migrations before the failing one stay applied.
+pub async fn migrate(config: &Config, app_role: Option<&str>) -> Result<i32, tokio_postgres::Error> {
+    let (mut client, connection) = config.connect(NoTls).await?;
+    let driver = tokio::spawn(connection);
+    client.execute("select pg_advisory_lock($1)", &[&LOCK]).await?;
+    let applied = applied(&client).await?;
+    let mut version = 0;
+    for (name, sql) in MIGRATIONS {
+        version += 1;
+        if version > applied {
+            let step = client.transaction().await?;
+            step.batch_execute(sql).await?;
+            step.execute(
+                "insert into write_model.schema_version (version, name) values ($1, $2)",
+                &[&version, &name],
+            )
+            .await?;
+            step.commit().await?;
+            tracing::info!(migration = name, "migration_applied");
+        }
+    }
+    if let Some(role) = app_role {
+        client.batch_execute(&grants(role)).await?;
+    }
+    drop(client);
+    let _ended = driver.await;
+    Ok(version)
+}
+
+async fn applied(client: &Client) -> Result<i32, tokio_postgres::Error> {
+    const EXISTS: &str = "select to_regclass('write_model.schema_version') is not null";
+    if !client.query_one(EXISTS, &[]).await?.try_get::<_, bool>(0)? {
+        return Ok(0);
+    }
+    client
+        .query_one(
+            "select coalesce(max(version), 0) from write_model.schema_version",
+            &[],
+        )
+        .await?
+        .try_get(0)
+}
+
+/// The log is append-only for the app: it may read and add events, never change or delete them.
+fn grants(role: &str) -> String {
+    let role = format!("\"{}\"", role.replace('"', "\"\""));
+    format!(
+        "grant usage on schema write_model to {role};
+         grant select on all tables in schema write_model to {role};
+         grant insert, update on write_model.customers, write_model.products, write_model.stock, write_model.orders to {role};
+         grant insert on write_model.order_lines, write_model.events to {role};
+         grant insert, update, delete on write_model.outbox to {role};
+         grant execute on function write_model.refuse() to {role};
+         alter role {role} set statement_timeout = '2s';
+         alter role {role} set lock_timeout = '2s';"
+    )
+}
