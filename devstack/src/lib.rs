@@ -1,1 +1,6 @@
-//! x
+//! The local stack: the real parts and stand-ins that the handler runs against on one machine.
+//! Never linked with the handler: it meets it as a process and on the wire.
+
+pub mod handler_binary;
+pub mod postgres;
+pub mod wire;

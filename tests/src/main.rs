@@ -1,1 +1,14 @@
-//! x
+//! The system as its users meet it: the shipped binary, a real PostgreSQL, HTTP.
+//! Never sleeps for luck: a test waits for a condition with a deadline.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on panics"
+)]
+
+mod bad_input;
+mod orders;
+mod outages;
+mod process;
+mod support;

@@ -34,7 +34,7 @@ pub enum Fault {
     #[error("the connection to PostgreSQL was lost: {0}")]
     Lost(String),
     /// The database answered with an error.
-    #[error("PostgreSQL refused: {0}")]
+    #[error("PostgreSQL refused: {}", describe(.0))]
     Refused(#[source] tokio_postgres::Error),
 }
 
@@ -89,7 +89,10 @@ impl Pool {
             None => timeout(PATIENCE, connect(&self.config))
                 .await
                 .map_err(|_| unreachable("it did not answer in time"))?
-                .map_err(|error| Fault::Unreachable(describe(&error)))?,
+                .map_err(|error| match error.as_db_error() {
+                    Some(_) => Fault::Refused(error),
+                    None => Fault::Unreachable(describe(&error)),
+                })?,
         };
         Ok(Lease {
             session: Some(session),

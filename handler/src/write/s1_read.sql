@@ -12,9 +12,9 @@ select
         'placedAt', o.placed_at, 'paidAt', o.paid_at, 'shippedAt', o.shipped_at,
         'shipment', case when o.carrier is not null then
             jsonb_build_object('carrier', o.carrier, 'trackingNumber', o.tracking_number) end))
-     from write_model.orders o where o.id = $1) as "order",
+     from write_model.orders o where o.id = $1::uuid) as "order",
     (select jsonb_build_object('id', c.id, 'version', c.version, 'name', c.name, 'email', c.email)
-     from write_model.customers c where c.id = $2) as customer,
+     from write_model.customers c where c.id = $2::uuid) as customer,
     (select coalesce(jsonb_agg(jsonb_build_object('sku', p.sku, 'version', p.version, 'name', p.name,
         'price', jsonb_build_object('amount', p.price, 'currency', p.currency), 'available', s.available)), '[]')
-     from write_model.products p join write_model.stock s using (sku) where p.sku = any($3)) as products
+     from write_model.products p join write_model.stock s using (sku) where p.sku = any($3::text[])) as products

@@ -3,12 +3,12 @@
 -- depends on the one before it by data, because the order of CTEs is otherwise unspecified.
 with
 order_moves as materialized (
-    select * from jsonb_to_recordset($1->'orderMoves') as m(id uuid, expected bigint, version bigint, status text,
+    select * from jsonb_to_recordset($1::jsonb->'orderMoves') as m(id uuid, expected bigint, version bigint, status text,
         paid_at timestamptz, shipped_at timestamptz, carrier text, tracking_number text)),
 product_moves as materialized (
-    select * from jsonb_to_recordset($1->'productMoves') as m(sku text, expected bigint, version bigint)),
+    select * from jsonb_to_recordset($1::jsonb->'productMoves') as m(sku text, expected bigint, version bigint)),
 priced as materialized (
-    select * from jsonb_to_recordset($1->'priced') as m(sku text, version bigint)),
+    select * from jsonb_to_recordset($1::jsonb->'priced') as m(sku text, version bigint)),
 locked_orders as materialized (
     select o.id, o.version = m.expected as current
     from write_model.orders o join order_moves m using (id)
@@ -19,7 +19,7 @@ locked_products as materialized (
     order by p.sku for no key update of p),
 need as materialized (
     select m.sku, sum(m.delta)::bigint as delta
-    from jsonb_to_recordset($1->'stockMoves') as m(sku text, delta bigint), (select count(*) from locked_products) after
+    from jsonb_to_recordset($1::jsonb->'stockMoves') as m(sku text, delta bigint), (select count(*) from locked_products) after
     group by m.sku),
 locked as materialized (
     select s.sku, s.available, n.delta
@@ -47,24 +47,24 @@ moved_products as (
 new_customers as (
     insert into write_model.customers (id, version, name, email)
     select c.id, c.version, c.name, c.email
-    from jsonb_to_recordset($1->'newCustomers') as c(id uuid, version bigint, name text, email text), ok where ok.ok),
+    from jsonb_to_recordset($1::jsonb->'newCustomers') as c(id uuid, version bigint, name text, email text), ok where ok.ok),
 new_products as (
     insert into write_model.products (sku, version, name, price, currency)
     select p.sku, p.version, p.name, p.price, p.currency
-    from jsonb_to_recordset($1->'newProducts') as p(sku text, version bigint, name text, price bigint, currency text), ok
+    from jsonb_to_recordset($1::jsonb->'newProducts') as p(sku text, version bigint, name text, price bigint, currency text), ok
     where ok.ok),
 new_stock as (
     insert into write_model.stock (sku, available, seq)
-    select p.sku, 0, 0 from jsonb_to_recordset($1->'newProducts') as p(sku text), ok where ok.ok),
+    select p.sku, 0, 0 from jsonb_to_recordset($1::jsonb->'newProducts') as p(sku text), ok where ok.ok),
 new_orders as (
     insert into write_model.orders (id, version, status, customer_id, customer_name, total, currency, placed_at)
     select o.id, o.version, o.status, o.customer_id, o.customer_name, o.total, o.currency, o.placed_at
-    from jsonb_to_recordset($1->'newOrders') as o(id uuid, version bigint, status text, customer_id uuid,
+    from jsonb_to_recordset($1::jsonb->'newOrders') as o(id uuid, version bigint, status text, customer_id uuid,
         customer_name text, total bigint, currency text, placed_at timestamptz), ok where ok.ok),
 new_lines as (
     insert into write_model.order_lines (order_id, line, sku, name, quantity, unit_price)
     select l.order_id, l.line, l.sku, l.name, l.quantity, l.unit_price
-    from jsonb_to_recordset($1->'newLines') as l(order_id uuid, line integer, sku text, name text, quantity bigint,
+    from jsonb_to_recordset($1::jsonb->'newLines') as l(order_id uuid, line integer, sku text, name text, quantity bigint,
         unit_price bigint), ok where ok.ok),
 new_events as (
     insert into write_model.events (event_id, stream, version, type, data, state, stock, metadata, occurred_at)
@@ -72,7 +72,7 @@ new_events as (
         (select jsonb_agg(jsonb_build_object('sku', s.sku, 'available', s.available, 'seq', s.seq) order by s.sku)
          from moved_stock s where e.moves ? s.sku),
         e.metadata, e.occurred_at
-    from jsonb_to_recordset($1->'events') as e(event_id uuid, stream text, version bigint, type text, data jsonb,
+    from jsonb_to_recordset($1::jsonb->'events') as e(event_id uuid, stream text, version bigint, type text, data jsonb,
         state jsonb, moves jsonb, metadata jsonb, occurred_at timestamptz), ok
     where ok.ok
     returning position, event_id, stock),

@@ -1,0 +1,61 @@
+//! Looks for PostgreSQL's programs: `PG_BIN`, then PATH, then the usual folders of Debian and Homebrew.
+//! Never takes a version below 14, and never downloads anything.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+/// Oldest major version whose features the write model uses.
+const OLDEST: u32 = 14;
+
+/// The folder with `initdb` and `postgres`, of the newest version in the first place that has one.
+///
+/// # Errors
+/// One line that says what to install.
+pub(super) fn bin_folder() -> io::Result<PathBuf> {
+    if let Some(folder) = std::env::var_os("PG_BIN").map(PathBuf::from) {
+        let sound = major(&folder).is_some_and(|version| version >= OLDEST);
+        let wrong = || {
+            io::Error::other(format!(
+                "PG_BIN: no PostgreSQL {OLDEST} or newer in {}",
+                folder.display()
+            ))
+        };
+        return if sound { Ok(folder) } else { Err(wrong()) };
+    }
+    let on_path = std::env::var_os("PATH").map(|path| std::env::split_paths(&path).collect::<Vec<_>>());
+    let mut found: Vec<(u32, PathBuf)> = on_path
+        .unwrap_or_default()
+        .into_iter()
+        .chain(versions_in(Path::new("/usr/lib/postgresql"), "bin"))
+        .chain(versions_in(Path::new("/opt/homebrew/opt"), "bin"))
+        .chain(versions_in(Path::new("/usr/local/opt"), "bin"))
+        .filter_map(|folder| Some((major(&folder)?, folder)))
+        .filter(|(version, _)| *version >= OLDEST)
+        .collect();
+    found.sort();
+    found.pop().map(|(_, folder)| folder).ok_or_else(|| {
+        io::Error::other(format!(
+            "no PostgreSQL {OLDEST} or newer: install it (Debian: apt-get install postgresql; macOS: brew install \
+             postgresql@17) or set PG_BIN to the folder of its programs"
+        ))
+    })
+}
+
+fn versions_in(folder: &Path, below: &str) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.map(|entry| entry.path().join(below)).collect()
+}
+
+/// Major version of the server in this folder: `postgres (PostgreSQL) 15.14 (Debian …)` is 15.
+fn major(folder: &Path) -> Option<u32> {
+    let (server, initdb) = (folder.join("postgres"), folder.join("initdb"));
+    if !server.is_file() || !initdb.is_file() {
+        return None;
+    }
+    let output = Command::new(server).arg("--version").output().ok()?;
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    said.split_whitespace().nth(2)?.split('.').next()?.parse().ok()
+}

@@ -1,0 +1,190 @@
+//! What the handler says to requests that are wrong, and that they leave no trace.
+//! Never a 500: whatever a caller sends is answered as the caller's mistake.
+
+use hyper::StatusCode;
+use serde_json::json;
+
+use crate::support::{App, Database};
+
+const JSON: [(&str, &str); 1] = [("content-type", "application/json")];
+
+#[tokio::test]
+async fn bad_requests_are_answered_with_a_problem_and_write_nothing() {
+    let app = App::start().await;
+    let customer = app.seed(&[("MUG", 3)]).await;
+    let before = app
+        .database
+        .number("select count(*) from write_model.events")
+        .await;
+    for (body, status, kind, pointer) in bad_orders(&customer) {
+        let answer = app.send("POST", "/api/orders", body.clone(), &JSON).await;
+        assert_eq!(answer.status.as_u16(), status, "{body}: {answer:?}");
+        assert_eq!(
+            answer.headers["content-type"], "application/problem+json",
+            "{body}"
+        );
+        assert_eq!(
+            answer.body["type"],
+            format!("urn:problem:orders:{kind}"),
+            "{body}: {answer:?}"
+        );
+        assert!(answer.body["traceId"].is_string());
+        if let Some(pointer) = pointer {
+            assert_eq!(answer.body["errors"][0]["pointer"], pointer, "{body}: {answer:?}");
+        }
+    }
+    assert_eq!(
+        app.database
+            .number("select count(*) from write_model.events")
+            .await,
+        before
+    );
+    assert_eq!(
+        app.database
+            .number("select available from write_model.stock")
+            .await,
+        3
+    );
+}
+
+/// Each wrong placement, with the status, the problem and the place it is answered with.
+fn bad_orders(customer: &str) -> Vec<(String, u16, &'static str, Option<&'static str>)> {
+    let line = r#"{"sku":"MUG","quantity":1}"#;
+    let order = |lines: &str| format!(r#"{{"customerId":"{customer}","lines":[{lines}]}}"#);
+    let stranger = "0192aaaa-0000-7000-8000-000000000000";
+    vec![
+        (String::from("{"), 400, "malformed-json", None),
+        (order(line) + "x", 400, "malformed-json", None),
+        (
+            order(r#"{"sku":"MUG","quantity":0}"#),
+            422,
+            "invalid-content",
+            Some("#/lines/0/quantity"),
+        ),
+        (
+            order(r#"{"sku":"MUG","quantity":1,"price":1}"#),
+            422,
+            "invalid-content",
+            Some("#/lines/0/price"),
+        ),
+        (
+            order(r#"{"sku":"mug","quantity":1}"#),
+            422,
+            "invalid-content",
+            Some("#/lines/0/sku"),
+        ),
+        (order(""), 422, "invalid-content", Some("#/lines")),
+        (
+            order(&format!("{line},{line}")),
+            422,
+            "invalid-content",
+            Some("#/lines/1/sku"),
+        ),
+        (
+            order(r#"{"sku":"PEN","quantity":1}"#),
+            422,
+            "unknown-product",
+            None,
+        ),
+        (
+            order(line).replace(customer, stranger),
+            422,
+            "unknown-customer",
+            Some("#/customerId"),
+        ),
+        (
+            order(r#"{"sku":"MUG","quantity":4}"#),
+            409,
+            "not-enough-stock",
+            Some("#/lines/0/quantity"),
+        ),
+    ]
+}
+
+#[tokio::test]
+async fn a_shortage_says_which_sku_and_how_many_are_left() {
+    let app = App::start().await;
+    let customer = app.seed(&[("MUG", 3), ("PEN", 9)]).await;
+    let answer = app.place(&customer, &[("PEN", 9), ("MUG", 4)]).await;
+    assert_eq!(answer.status, StatusCode::CONFLICT);
+    let error = &answer.body["errors"][0];
+    assert_eq!(
+        (&error["sku"], &error["available"]),
+        (&json!("MUG"), &json!(3)),
+        "{answer:?}"
+    );
+}
+
+#[tokio::test]
+async fn paying_twice_and_shipping_unpaid_are_conflicts() {
+    let app = App::start().await;
+    let customer = app.seed(&[("MUG", 3)]).await;
+    let placed = app.place(&customer, &[("MUG", 1)]).await;
+    let order = format!("/api/orders/{}", placed.body["id"].as_str().unwrap());
+    let parcel = json!({ "carrier": "Post", "trackingNumber": "1Z" });
+    let amount = json!({ "amount": { "amount": 500, "currency": "EUR" } });
+    assert_eq!(
+        app.post(&format!("{order}/shipment"), parcel).await.status,
+        StatusCode::CONFLICT
+    );
+    assert_eq!(
+        app.post(&format!("{order}/payment"), amount.clone()).await.status,
+        StatusCode::OK
+    );
+    assert_eq!(
+        app.post(&format!("{order}/payment"), amount).await.status,
+        StatusCode::CONFLICT
+    );
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_404_and_other_media_types_are_415_and_big_bodies_413() {
+    let app = App::start().await;
+    let amount = json!({ "amount": { "amount": 500, "currency": "EUR" } });
+    for id in ["0192aaaa-0000-7000-8000-000000000000", "rubbish"] {
+        let answer = app
+            .post(&format!("/api/orders/{id}/payment"), amount.clone())
+            .await;
+        assert_eq!(answer.status, StatusCode::NOT_FOUND, "{answer:?}");
+    }
+    assert_eq!(
+        app.post("/api/products/NONE/stock", json!({ "quantity": 1 }))
+            .await
+            .status,
+        StatusCode::NOT_FOUND
+    );
+    assert_eq!(
+        app.post("/api/nothing", json!({})).await.status,
+        StatusCode::NOT_FOUND
+    );
+    let form = app
+        .send("POST", "/api/orders", "a=b", &[("content-type", "text/plain")])
+        .await;
+    assert_eq!(form.status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    let big = app
+        .send("POST", "/api/orders", " ".repeat(1024 * 1024 + 1), &JSON)
+        .await;
+    assert_eq!(big.status, StatusCode::PAYLOAD_TOO_LARGE);
+}
+
+#[tokio::test]
+async fn without_a_principal_the_answer_is_401() {
+    let database = Database::create().await;
+    let mut settings = database.settings(Database::server_address());
+    settings.remove("AUTH");
+    let app = App::start_with(database, settings).await;
+    let body = json!({ "name": "Ada", "email": "ada@example.org" });
+    assert_eq!(
+        app.post("/api/customers", body.clone()).await.status,
+        StatusCode::UNAUTHORIZED
+    );
+    // {"claims":[{"typ":"oid","val":"ada"}]}, as App Service authentication sends it.
+    let principal = (
+        "x-ms-client-principal",
+        "eyJjbGFpbXMiOlt7InR5cCI6Im9pZCIsInZhbCI6ImFkYSJ9XX0=",
+    );
+    let answer = app
+        .send("POST", "/api/customers", body.to_string(), &[JSON[0], principal])
+        .await;
+    assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
+}

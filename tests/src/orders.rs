@@ -1,0 +1,133 @@
+//! Orders from placing to shipping, and what they leave in the write model.
+//! Never looks inside the handler: only at its answers and at the tables.
+
+use futures_util::future::join_all;
+use hyper::StatusCode;
+use serde_json::json;
+
+use crate::support::App;
+
+#[tokio::test]
+async fn an_order_is_placed_paid_and_shipped_and_every_step_waits_in_the_outbox() {
+    let app = App::start().await;
+    let customer = app.seed(&[("MUG", 10), ("PEN", 5)]).await;
+
+    let placed = app.place(&customer, &[("MUG", 2), ("PEN", 1)]).await;
+    assert_eq!(placed.status, StatusCode::CREATED, "{placed:?}");
+    let id = placed.body["id"].as_str().unwrap();
+    assert_eq!(placed.headers["location"], format!("/api/orders/{id}"));
+    assert_eq!(placed.headers["etag"], "\"1\"");
+    assert_eq!(placed.body["total"], json!({ "amount": 1500, "currency": "EUR" }));
+
+    let amount = json!({ "amount": { "amount": 1500, "currency": "EUR" } });
+    let paid = app.post(&format!("/api/orders/{id}/payment"), amount).await;
+    assert_eq!(
+        (paid.status, &paid.body["status"]),
+        (StatusCode::OK, &json!("paid"))
+    );
+    let parcel = json!({ "carrier": "Post", "trackingNumber": "1Z" });
+    let shipped = app.post(&format!("/api/orders/{id}/shipment"), parcel).await;
+    assert_eq!(
+        (shipped.status, &shipped.body["version"]),
+        (StatusCode::OK, &json!(3))
+    );
+
+    let of_order =
+        format!("from write_model.events e join write_model.outbox using (position) where stream = '{id}'");
+    assert_eq!(
+        app.database.number(&format!("select count(*) {of_order}")).await,
+        3
+    );
+    assert_eq!(
+        app.database
+            .number(&format!("select max(version) {of_order}"))
+            .await,
+        3
+    );
+    let state = format!(
+        "select (state->>'version')::bigint {of_order} and e.version = 2 and state->>'status' = 'paid'"
+    );
+    assert_eq!(app.database.number(&state).await, 2);
+    assert_eq!(
+        app.database
+            .number("select available from write_model.stock where sku = 'MUG'")
+            .await,
+        8
+    );
+    let carried = format!("select (stock->0->>'available')::bigint {of_order} and e.version = 1");
+    assert_eq!(app.database.number(&carried).await, 8);
+}
+
+#[tokio::test]
+async fn clients_racing_for_the_last_pieces_never_oversell() {
+    let app = App::start().await;
+    let customer = app.seed(&[("MUG", 20), ("PEN", 100)]).await;
+
+    let orders = (0..40).map(|n| {
+        // Half of the clients name the SKUs the other way round: the order of locks must not follow the order of lines.
+        let lines = if n % 2 == 0 {
+            [("MUG", 1), ("PEN", 1)]
+        } else {
+            [("PEN", 1), ("MUG", 1)]
+        };
+        let (app, customer) = (&app, &customer);
+        async move { app.place(customer, &lines).await.status }
+    });
+    let answers = join_all(orders).await;
+
+    let accepted = answers
+        .iter()
+        .filter(|status| **status == StatusCode::CREATED)
+        .count();
+    let refused = answers
+        .iter()
+        .filter(|status| **status == StatusCode::CONFLICT)
+        .count();
+    let busy = answers
+        .iter()
+        .filter(|status| **status == StatusCode::SERVICE_UNAVAILABLE)
+        .count();
+    assert_eq!(accepted + refused + busy, 40, "{answers:?}");
+    let accepted = i64::try_from(accepted).unwrap();
+    assert!(accepted <= 20);
+    assert_eq!(
+        app.database
+            .number("select count(*) from write_model.orders")
+            .await,
+        accepted
+    );
+    for (sku, start) in [("MUG", 20), ("PEN", 100)] {
+        let left = format!("select available from write_model.stock where sku = '{sku}'");
+        let sold = format!(
+            "select coalesce(sum(quantity), 0)::bigint from write_model.order_lines where sku = '{sku}'"
+        );
+        assert_eq!(
+            app.database.number(&left).await + app.database.number(&sold).await,
+            start
+        );
+        // Each statement that moved it counted once: the restock and the orders.
+        let seq = format!("select seq from write_model.stock where sku = '{sku}'");
+        assert_eq!(app.database.number(&seq).await, accepted + 1);
+    }
+}
+
+#[tokio::test]
+async fn of_two_payments_at_once_one_is_taken() {
+    let app = App::start().await;
+    let customer = app.seed(&[("MUG", 1)]).await;
+    let placed = app.place(&customer, &[("MUG", 1)]).await;
+    let path = format!("/api/orders/{}/payment", placed.body["id"].as_str().unwrap());
+    let amount = json!({ "amount": { "amount": 500, "currency": "EUR" } });
+    let answers = join_all((0..8).map(|_| app.post(&path, amount.clone()))).await;
+    let taken = answers
+        .iter()
+        .filter(|answer| answer.status == StatusCode::OK)
+        .count();
+    assert_eq!(taken, 1, "{answers:?}");
+    assert_eq!(
+        app.database
+            .number("select max(version) from write_model.orders")
+            .await,
+        2
+    );
+}

@@ -1,0 +1,47 @@
+//! What happens while PostgreSQL is away, and that it is over by itself.
+//! Never restarts the handler to get it going again.
+
+use std::time::Instant;
+
+use devstack::wire::Proxy;
+use hyper::StatusCode;
+use serde_json::json;
+
+use crate::support::{App, DEADLINE, Database};
+
+#[tokio::test]
+async fn without_postgresql_commands_answer_503_and_come_back_by_themselves() {
+    let database = Database::create().await;
+    let wire = Proxy::start(Database::server_address()).await.unwrap();
+    let settings = database.settings(wire.address());
+    let app = App::start_with(database, settings).await;
+    let customer = app.seed(&[("MUG", 5)]).await;
+
+    wire.cut();
+    let refused = app.place(&customer, &[("MUG", 1)]).await;
+    assert_eq!(refused.status, StatusCode::SERVICE_UNAVAILABLE, "{refused:?}");
+    assert!(refused.headers.contains_key("retry-after"));
+    let health = app.send("GET", "/api/health", "", &[]).await;
+    assert_eq!(
+        health.body,
+        json!({ "status": "degraded", "components": { "writeModel": "degraded" } })
+    );
+
+    wire.restore();
+    let started = Instant::now();
+    while app.place(&customer, &[("MUG", 1)]).await.status != StatusCode::CREATED {
+        assert!(started.elapsed() < DEADLINE, "it did not come back");
+    }
+    assert_eq!(
+        app.database
+            .number("select count(*) from write_model.orders")
+            .await,
+        1
+    );
+    assert_eq!(
+        app.database
+            .number("select available from write_model.stock")
+            .await,
+        4
+    );
+}

@@ -1,0 +1,75 @@
+//! How the handler starts and ends as a process, and what its database role may do.
+//! Never kills a process that the test did not start.
+
+use hyper::StatusCode;
+use serde_json::json;
+use tokio::{process::Command, time::timeout};
+
+use crate::support::{App, DEADLINE, Database, binary};
+
+#[tokio::test]
+async fn sigterm_ends_it_with_the_exit_code_of_a_wanted_restart() {
+    let mut app = App::start().await;
+    let pid = app.process.id().unwrap().to_string();
+    assert!(
+        Command::new("kill")
+            .args(["-TERM", &pid])
+            .status()
+            .await
+            .unwrap()
+            .success()
+    );
+    let status = timeout(DEADLINE, app.process.wait()).await.unwrap().unwrap();
+    assert_eq!(status.code(), Some(200));
+}
+
+#[tokio::test]
+async fn half_a_group_of_settings_is_refused_with_one_line_that_names_it() {
+    let mut command = Command::new(binary());
+    let output = command
+        .env_clear()
+        .env("PGHOST", "127.0.0.1")
+        .output()
+        .await
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(!output.status.success());
+    assert!(said.contains("PGUSER") && said.lines().count() == 1, "{said}");
+}
+
+#[tokio::test]
+async fn without_postgresql_settings_commands_are_not_configured() {
+    let database = Database::create().await;
+    let mut settings = database.settings(Database::server_address());
+    settings.retain(|name, _| !name.starts_with("PG"));
+    let app = App::start_with(database, settings).await;
+    let answer = app
+        .post(
+            "/api/customers",
+            json!({ "name": "Ada", "email": "ada@example.org" }),
+        )
+        .await;
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(answer.body["type"], "urn:problem:orders:not-configured");
+}
+
+#[tokio::test]
+async fn migrating_again_changes_nothing_and_the_log_is_append_only_for_the_app() {
+    let app = App::start().await;
+    app.seed(&[("MUG", 1)]).await;
+    app.database.migrate().await;
+    assert_eq!(
+        app.database
+            .number("select count(*) from write_model.schema_version")
+            .await,
+        1
+    );
+    let client = app.database.as_app().await;
+    for forbidden in [
+        "delete from write_model.events",
+        "update write_model.events set version = 9",
+        "drop schema write_model",
+    ] {
+        assert!(client.batch_execute(forbidden).await.is_err(), "{forbidden}");
+    }
+}

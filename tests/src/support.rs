@@ -1,0 +1,258 @@
+//! Starts the handler against a database of its own, and talks to it.
+//! Never leaves a process behind: the handler is killed with its test, PostgreSQL goes with the test process.
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::Stdio,
+    sync::OnceLock,
+    time::Duration,
+};
+
+use bytes::Bytes;
+use devstack::{handler_binary, postgres::Server};
+use http_body_util::{BodyExt, Full};
+use hyper::{HeaderMap, Request, StatusCode};
+use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::{Child, Command},
+    time::timeout,
+};
+use uuid::Uuid;
+
+/// How long anything that must happen may take.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
+const APP_ROLE: &str = "orders_app";
+const APP_PASSWORD: &str = "app";
+
+/// One server for all tests; each test has its own database in it.
+fn server() -> &'static Server {
+    static SERVER: OnceLock<Server> = OnceLock::new();
+    SERVER.get_or_init(|| Server::start().expect("PostgreSQL starts"))
+}
+
+pub(crate) fn binary() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| {
+        handler_binary::build(&Path::new(env!("CARGO_MANIFEST_DIR")).join("..")).expect("it builds")
+    })
+}
+
+/// A database with the schema in it.
+pub(crate) struct Database {
+    pub(crate) name: String,
+}
+
+impl Database {
+    pub(crate) async fn create() -> Self {
+        let name = format!("t{}", Uuid::now_v7().simple());
+        let admin = connect(&server().admin("postgres")).await;
+        // The role belongs to the whole server, so tests that start together may both try to make it.
+        let role = format!(
+            "do $$ begin create role {APP_ROLE} login password '{APP_PASSWORD}';
+             exception when duplicate_object or unique_violation then null; end $$"
+        );
+        admin.batch_execute(&role).await.unwrap();
+        admin
+            .batch_execute(&format!("create database {name}"))
+            .await
+            .unwrap();
+        let database = Self { name };
+        database.migrate().await;
+        database
+    }
+
+    /// Runs `handler migrate` as the owner; twice in a row must be harmless. Migrations of different databases
+    /// take turns, because they alter the one role they share.
+    pub(crate) async fn migrate(&self) {
+        static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+        let _turn = TURN.lock().await;
+        let mut settings = self.settings(server().address());
+        settings.insert("PGUSER".into(), "postgres".into());
+        settings.insert("PGPASSWORD".into(), server().admin_password().into());
+        let mut command = Command::new(binary());
+        command
+            .args(["migrate", "--app-role", APP_ROLE])
+            .env_clear()
+            .envs(settings);
+        let output = command.output().await.unwrap();
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stdout)
+        );
+    }
+
+    /// Settings of the app's own role, reaching the server through `address`.
+    pub(crate) fn settings(&self, address: SocketAddr) -> BTreeMap<String, String> {
+        let pairs = [
+            ("PGHOST", "127.0.0.1".to_owned()),
+            ("PGPORT", address.port().to_string()),
+            ("PGUSER", APP_ROLE.to_owned()),
+            ("PGPASSWORD", APP_PASSWORD.to_owned()),
+            ("PGDATABASE", self.name.clone()),
+            ("AUTH", "development".to_owned()),
+            ("FUNCTIONS_CUSTOMHANDLER_PORT", "0".to_owned()),
+        ];
+        pairs
+            .into_iter()
+            .map(|(key, value)| (key.to_owned(), value))
+            .collect()
+    }
+
+    pub(crate) fn server_address() -> SocketAddr {
+        server().address()
+    }
+
+    /// The one number that `sql` selects, asked as the owner.
+    pub(crate) async fn number(&self, sql: &str) -> i64 {
+        connect(&server().admin(&self.name))
+            .await
+            .query_one(sql, &[])
+            .await
+            .unwrap()
+            .get(0)
+    }
+
+    /// A connection with the app's rights and no more.
+    pub(crate) async fn as_app(&self) -> tokio_postgres::Client {
+        let mut config = server().admin(&self.name);
+        config.user(APP_ROLE).password(APP_PASSWORD);
+        connect(&config).await
+    }
+}
+
+async fn connect(config: &tokio_postgres::Config) -> tokio_postgres::Client {
+    let (client, connection) = config.connect(tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client
+}
+
+/// A running handler.
+pub(crate) struct App {
+    pub(crate) database: Database,
+    pub(crate) process: Child,
+    url: String,
+    client: Client<hyper_util::client::legacy::connect::HttpConnector, Full<Bytes>>,
+}
+
+/// An answer with its body as JSON (null when it is none).
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Value,
+}
+
+impl App {
+    pub(crate) async fn start() -> Self {
+        let database = Database::create().await;
+        let settings = database.settings(server().address());
+        Self::start_with(database, settings).await
+    }
+
+    pub(crate) async fn start_with(database: Database, settings: BTreeMap<String, String>) -> Self {
+        let mut command = Command::new(binary());
+        command
+            .env_clear()
+            .envs(settings)
+            .stdout(Stdio::piped())
+            .kill_on_drop(true);
+        let mut process = command.spawn().unwrap();
+        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let listening = async {
+            while let Some(line) = lines.next_line().await.unwrap() {
+                if let Some((_, address)) = line.split_once("listening address=") {
+                    return address.trim().to_owned();
+                }
+            }
+            panic!("the handler ended before it listened");
+        };
+        let address = timeout(DEADLINE, listening).await.unwrap();
+        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+        let client = Client::builder(TokioExecutor::new()).build_http();
+        Self {
+            database,
+            process,
+            url: format!("http://{address}"),
+            client,
+        }
+    }
+
+    pub(crate) async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        body: impl Into<String>,
+        headers: &[(&str, &str)],
+    ) -> Answer {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.url));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Full::new(Bytes::from(body.into()))).unwrap();
+        let response = timeout(DEADLINE, self.client.request(request))
+            .await
+            .unwrap()
+            .unwrap();
+        let (parts, body) = response.into_parts();
+        let bytes = body.collect().await.unwrap().to_bytes();
+        let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+        Answer {
+            status: parts.status,
+            headers: parts.headers,
+            body,
+        }
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: Value) -> Answer {
+        self.send(
+            "POST",
+            path,
+            body.to_string(),
+            &[("content-type", "application/json")],
+        )
+        .await
+    }
+
+    /// A customer, and products with this much stock, at 5.00 EUR each.
+    pub(crate) async fn seed(&self, stock: &[(&str, i64)]) -> String {
+        for (sku, pieces) in stock {
+            let price = json!({ "amount": 500, "currency": "EUR" });
+            let added = self
+                .post(
+                    "/api/products",
+                    json!({ "sku": sku, "name": sku, "price": price }),
+                )
+                .await;
+            assert_eq!(added.status, StatusCode::CREATED, "{added:?}");
+            let restocked = self
+                .post(
+                    &format!("/api/products/{sku}/stock"),
+                    json!({ "quantity": pieces }),
+                )
+                .await;
+            assert_eq!(restocked.body["available"], json!(pieces), "{restocked:?}");
+        }
+        let registered = self
+            .post(
+                "/api/customers",
+                json!({ "name": "Ada", "email": "ada@example.org" }),
+            )
+            .await;
+        assert_eq!(registered.status, StatusCode::CREATED, "{registered:?}");
+        registered.body["id"].as_str().unwrap().to_owned()
+    }
+
+    pub(crate) async fn place(&self, customer: &str, lines: &[(&str, i64)]) -> Answer {
+        let line = |(sku, quantity): &(&str, i64)| json!({ "sku": sku, "quantity": quantity });
+        let lines: Vec<Value> = lines.iter().map(line).collect();
+        self.post("/api/orders", json!({ "customerId": customer, "lines": lines }))
+            .await
+    }
+}
