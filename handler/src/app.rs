@@ -47,10 +47,11 @@ pub fn router(config: &Config) -> Router {
 /// # Errors
 /// When the port is taken or signals cannot be watched.
 pub async fn serve(config: Config) -> std::io::Result<ExitCode> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, config.port)).await?;
-    tracing::info!(address = %listener.local_addr()?, "listening");
     let mut terminate = tokio::signal::unix::signal(SignalKind::terminate())?;
     let mut interrupt = tokio::signal::unix::signal(SignalKind::interrupt())?;
+    // Only now, with the signals watched, may anybody know that we are here.
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, config.port)).await?;
+    tracing::info!(address = %listener.local_addr()?, "listening");
     let (stop, stopped) = oneshot::channel::<()>();
     let server = axum::serve(listener, router(&config)).with_graceful_shutdown(async {
         let _ = stopped.await;

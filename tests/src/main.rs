@@ -8,6 +8,7 @@
 )]
 
 mod bad_input;
+mod host;
 mod orders;
 mod outages;
 mod process;

@@ -14,7 +14,10 @@ use bytes::Bytes;
 use devstack::{handler_binary, postgres::Server};
 use http_body_util::{BodyExt, Full};
 use hyper::{HeaderMap, Request, StatusCode};
-use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+use hyper_util::{
+    client::legacy::{Client as HttpClient, connect::HttpConnector},
+    rt::TokioExecutor,
+};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
@@ -131,12 +134,24 @@ async fn connect(config: &tokio_postgres::Config) -> tokio_postgres::Client {
     client
 }
 
-/// A running handler.
+/// A running handler; the requests of [`Client`] go to it.
 pub(crate) struct App {
     pub(crate) database: Database,
     pub(crate) process: Child,
+    client: Client,
+}
+
+impl std::ops::Deref for App {
+    type Target = Client;
+    fn deref(&self) -> &Client {
+        &self.client
+    }
+}
+
+/// Speaks the API at one address.
+pub(crate) struct Client {
     url: String,
-    client: Client<hyper_util::client::legacy::connect::HttpConnector, Full<Bytes>>,
+    http: HttpClient<HttpConnector, Full<Bytes>>,
 }
 
 /// An answer with its body as JSON (null when it is none).
@@ -173,12 +188,19 @@ impl App {
         };
         let address = timeout(DEADLINE, listening).await.unwrap();
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        let client = Client::builder(TokioExecutor::new()).build_http();
         Self {
             database,
             process,
-            url: format!("http://{address}"),
-            client,
+            client: Client::new(format!("http://{address}")),
+        }
+    }
+}
+
+impl Client {
+    pub(crate) fn new(url: String) -> Self {
+        Self {
+            url,
+            http: HttpClient::builder(TokioExecutor::new()).build_http(),
         }
     }
 
@@ -196,7 +218,7 @@ impl App {
             request = request.header(*name, *value);
         }
         let request = request.body(Full::new(Bytes::from(body.into()))).unwrap();
-        let response = timeout(DEADLINE, self.client.request(request))
+        let response = timeout(DEADLINE, self.http.request(request))
             .await
             .unwrap()
             .unwrap();
