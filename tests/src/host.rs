@@ -112,3 +112,44 @@ async fn a_killed_handler_is_started_again_and_the_third_kill_stops_the_host() {
     let answer = hosted.client.place(&customer, &[("MUG", 1)]).await;
     assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR);
 }
+
+#[tokio::test]
+async fn a_taken_port_is_refused_with_one_line_that_names_it() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let listen = taken.local_addr().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    app_folder::assemble(&root, binary(), folder.path()).unwrap();
+    let options = Options {
+        script_root: folder.path().to_owned(),
+        listen,
+        environment: [].into(),
+        quiet: true,
+    };
+    let said = Host::start(options).await.err().unwrap().to_string();
+    assert!(
+        said.contains(&listen.port().to_string()) && said.lines().count() == 1,
+        "{said}"
+    );
+}
+
+#[tokio::test]
+async fn a_trigger_that_cannot_be_run_here_is_refused_by_the_name_of_its_function() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    app_folder::assemble(&root, binary(), folder.path()).unwrap();
+    let function = folder.path().join("Tick");
+    std::fs::create_dir(&function).unwrap();
+    let timer =
+        r#"{"bindings":[{"type":"timerTrigger","direction":"in","name":"timer","schedule":"0 * * * * *"}]}"#;
+    std::fs::write(function.join("function.json"), timer).unwrap();
+    let listen = ([127, 0, 0, 1], 0).into();
+    let options = Options {
+        script_root: folder.path().to_owned(),
+        listen,
+        environment: [].into(),
+        quiet: true,
+    };
+    let said = Host::start(options).await.err().unwrap().to_string();
+    assert!(said.contains("Tick"), "{said}");
+}
