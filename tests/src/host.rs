@@ -1,12 +1,16 @@
 //! The handler behind the Functions host stand-in: reached by its routes, killed and restarted by its rules.
 //! Never kills a process that this test's host did not start.
 
-use std::path::Path;
+use std::{
+    path::Path,
+    sync::atomic::{AtomicI64, Ordering},
+};
 
 use devstack::{
     app_folder,
     host::{Host, Options},
 };
+use futures_util::future::{join, join_all};
 use hyper::StatusCode;
 use serde_json::json;
 use tokio::time::timeout;
@@ -17,7 +21,7 @@ use crate::support::{Client, DEADLINE, Database, binary};
 struct Hosted {
     host: Host,
     client: Client,
-    _database: Database,
+    database: Database,
     _folder: tempfile::TempDir,
 }
 
@@ -40,7 +44,7 @@ async fn start(auth: &str) -> Hosted {
     Hosted {
         host,
         client,
-        _database: database,
+        database,
         _folder: folder,
     }
 }
@@ -111,6 +115,67 @@ async fn a_killed_handler_is_started_again_and_the_third_kill_stops_the_host() {
     assert!(why.contains("Exceeded http worker restart retry count"), "{why}");
     let answer = hosted.client.place(&customer, &[("MUG", 1)]).await;
     assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR);
+}
+
+#[tokio::test]
+async fn whatever_was_answered_201_survives_kills_and_stock_is_conserved() {
+    const ORDERS: i64 = 200;
+    let hosted = start("development").await;
+    let customer = hosted.client.seed(&[("MUG", 5000)]).await;
+    let answered = AtomicI64::new(0);
+    let clients = (0..8).map(|_| async {
+        let mut accepted = Vec::new();
+        for _ in 0..ORDERS / 8 {
+            let answer = hosted.client.try_place(&customer, &[("MUG", 2)]).await;
+            answered.fetch_add(1, Ordering::Relaxed);
+            accepted.extend(
+                answer
+                    .filter(|a| a.status == StatusCode::CREATED)
+                    .map(|a| a.body["id"].clone()),
+            );
+        }
+        accepted
+    });
+    let kills = async {
+        for after in [ORDERS / 4, ORDERS / 2] {
+            while answered.load(Ordering::Relaxed) < after || hosted.host.handler_pid().is_none() {
+                tokio::task::yield_now().await;
+            }
+            kill(hosted.host.handler_pid().unwrap()).await;
+        }
+    };
+    let (accepted, ()) = timeout(DEADLINE, join(join_all(clients), kills)).await.unwrap();
+    let accepted: Vec<String> = accepted
+        .concat()
+        .iter()
+        .map(|id| id.as_str().unwrap().to_owned())
+        .collect();
+    assert!(!accepted.is_empty());
+    let ids = accepted
+        .iter()
+        .map(|id| format!("'{id}'"))
+        .collect::<Vec<_>>()
+        .join(",");
+    let known = format!("select count(*) from write_model.orders where id in ({ids})");
+    assert_eq!(
+        hosted.database.number(&known).await,
+        i64::try_from(accepted.len()).unwrap()
+    );
+    let orders = hosted
+        .database
+        .number("select count(*) from write_model.orders")
+        .await;
+    let events = "select count(*) from write_model.events join write_model.outbox using (position)
+        where type = 'orders.OrderPlaced.v1'";
+    assert_eq!(hosted.database.number(events).await, orders);
+    assert_eq!(
+        hosted
+            .database
+            .number("select available from write_model.stock")
+            .await
+            + 2 * orders,
+        5000
+    );
 }
 
 #[tokio::test]

@@ -1,5 +1,5 @@
 //! Looks for PostgreSQL's programs: `PG_BIN`, then PATH, then the usual folders of Debian and Homebrew.
-//! Never takes a version below 14, and never downloads anything.
+//! Never takes a version below 14; where there is none it asks `fetch` to get one.
 
 use std::{
     io,
@@ -7,10 +7,12 @@ use std::{
     process::Command,
 };
 
+use super::fetch;
+
 /// Oldest major version whose features the write model uses.
 const OLDEST: u32 = 14;
 
-/// The folder with `initdb` and `postgres`, of the newest version in the first place that has one.
+/// The folder with `initdb` and `postgres`, of the newest version there is.
 ///
 /// # Errors
 /// One line that says what to install.
@@ -25,6 +27,20 @@ pub(super) fn bin_folder() -> io::Result<PathBuf> {
         };
         return if sound { Ok(folder) } else { Err(wrong()) };
     }
+    if let Some(folder) = newest() {
+        return Ok(folder);
+    }
+    let fetched = fetch::install().then(newest).flatten();
+    fetched.ok_or_else(|| {
+        io::Error::other(format!(
+            "no PostgreSQL {OLDEST} or newer, and neither npm nor apt could get it: install it (Debian: apt-get install \
+             postgresql; macOS: brew install postgresql@17) or set PG_BIN to the folder of its programs"
+        ))
+    })
+}
+
+/// The newest sound version on this machine.
+fn newest() -> Option<PathBuf> {
     let on_path = std::env::var_os("PATH").map(|path| std::env::split_paths(&path).collect::<Vec<_>>());
     let mut found: Vec<(u32, PathBuf)> = on_path
         .unwrap_or_default()
@@ -32,16 +48,12 @@ pub(super) fn bin_folder() -> io::Result<PathBuf> {
         .chain(versions_in(Path::new("/usr/lib/postgresql"), "bin"))
         .chain(versions_in(Path::new("/opt/homebrew/opt"), "bin"))
         .chain(versions_in(Path::new("/usr/local/opt"), "bin"))
+        .chain(fetch::npm_folder())
         .filter_map(|folder| Some((major(&folder)?, folder)))
         .filter(|(version, _)| *version >= OLDEST)
         .collect();
     found.sort();
-    found.pop().map(|(_, folder)| folder).ok_or_else(|| {
-        io::Error::other(format!(
-            "no PostgreSQL {OLDEST} or newer: install it (Debian: apt-get install postgresql; macOS: brew install \
-             postgresql@17) or set PG_BIN to the folder of its programs"
-        ))
-    })
+    found.pop().map(|(_, folder)| folder)
 }
 
 fn versions_in(folder: &Path, below: &str) -> Vec<PathBuf> {

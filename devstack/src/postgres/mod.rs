@@ -1,6 +1,7 @@
 //! A throw-away PostgreSQL server on loopback, from the binaries of this machine.
 //! Never runs as root, never keeps its data, and never outlives the process that started it.
 
+mod fetch;
 mod find;
 
 use std::{
