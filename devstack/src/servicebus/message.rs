@@ -57,9 +57,11 @@ fn batch(payload: &Bytes) -> Result<Vec<Bytes>, AmqpError> {
     Ok(messages)
 }
 
-type Section = (u64, Value, Bytes);
+/// A section's code, its value and its bytes.
+pub(crate) type Section = (u64, Value, Bytes);
 
-fn sections(bytes: &Bytes) -> Result<Vec<Section>, AmqpError> {
+/// Takes an encoded message apart.
+pub(crate) fn sections(bytes: &Bytes) -> Result<Vec<Section>, AmqpError> {
     let mut sections = Vec::new();
     let mut rest = bytes.clone();
     while !rest.is_empty() {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use time::OffsetDateTime;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use uuid::Uuid;
 
@@ -21,6 +21,7 @@ use super::{peer, token};
 pub(crate) struct Shared {
     broker: Mutex<Broker>,
     changed: watch::Sender<()>,
+    locked: Notify,
 }
 
 impl Shared {
@@ -31,6 +32,11 @@ impl Shared {
     /// Tells every connection that there may be something to deliver.
     pub(crate) fn wake(&self) {
         self.changed.send_replace(());
+    }
+
+    /// Tells the expiry task that there is a new lock.
+    pub(crate) fn locked(&self) {
+        self.locked.notify_one();
     }
 
     pub(crate) fn watch(&self) -> watch::Receiver<()> {
@@ -56,7 +62,7 @@ impl Emulator {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
         let broker = Mutex::new(Broker::new(&entities, Box::new(Uuid::new_v4)));
-        let shared = Arc::new(Shared { broker, changed: watch::Sender::new(()) });
+        let shared = Arc::new(Shared { broker, changed: watch::Sender::new(()), locked: Notify::new() });
         Ok(Self { address, task: tokio::spawn(serve(listener, shared)) })
     }
 
@@ -115,13 +121,12 @@ async fn serve(listener: TcpListener, shared: Arc<Shared>) {
 
 /// Returns messages to their queues when their locks run out.
 async fn expire(shared: Arc<Shared>) {
-    let mut changed = shared.watch();
     loop {
         let next = shared.broker().next_expiry();
         let wait = next.map(|at| Duration::from_millis((at - now_ms()).max(0).unsigned_abs()));
         tokio::select! {
-            _ = changed.changed() => {}
-            () = tokio::time::sleep(wait.unwrap_or(Duration::from_secs(1)).min(Duration::from_secs(1))) => {}
+            () = shared.locked.notified() => {}
+            () = tokio::time::sleep(wait.unwrap_or(Duration::from_secs(60))) => {}
         }
         let expired = shared.broker().expire(now_ms());
         if expired {
