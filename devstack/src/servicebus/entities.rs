@@ -57,8 +57,10 @@ pub(crate) struct Settings {
 impl Entities {
     /// Reads a configuration file.
     pub fn from_file(path: &Path) -> Result<Self, EntitiesError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| EntitiesError::Read { path: path.to_owned(), source })?;
+        let text = std::fs::read_to_string(path).map_err(|source| EntitiesError::Read {
+            path: path.to_owned(),
+            source,
+        })?;
         Self::from_json(&text)
     }
 
@@ -73,7 +75,10 @@ impl Entities {
                 for subscription in topic.subscriptions {
                     let path = format!("{}/Subscriptions/{}", topic.name, subscription.name);
                     if !subscription.rules.is_empty() {
-                        return Err(EntitiesError::Unsupported { entity: path, property: "Rules" });
+                        return Err(EntitiesError::Unsupported {
+                            entity: path,
+                            property: "Rules",
+                        });
                     }
                     let mut settings = subscription.properties.settings(&path)?;
                     settings.ttl_ms = settings.ttl_ms.min(outer.ttl_ms);
@@ -150,14 +155,25 @@ impl Properties {
             ("RequiresSession", self.requires_session),
             ("RequiresDuplicateDetection", self.requires_duplicate_detection),
             ("ForwardTo", set(&self.forward_to)),
-            ("ForwardDeadLetteredMessagesTo", set(&self.forward_dead_lettered_messages_to)),
+            (
+                "ForwardDeadLetteredMessagesTo",
+                set(&self.forward_dead_lettered_messages_to),
+            ),
         ];
         if let Some((property, _)) = refused.into_iter().find(|(_, asked)| *asked) {
-            return Err(EntitiesError::Unsupported { entity: entity.to_owned(), property });
+            return Err(EntitiesError::Unsupported {
+                entity: entity.to_owned(),
+                property,
+            });
         }
-        let value = |property| EntitiesError::Value { entity: entity.to_owned(), property };
+        let value = |property| EntitiesError::Value {
+            entity: entity.to_owned(),
+            property,
+        };
         let span = |text: &Option<String>, default: i64, property| match text {
-            Some(text) => duration_ms(text).filter(|span| *span > 0).ok_or_else(|| value(property)),
+            Some(text) => duration_ms(text)
+                .filter(|span| *span > 0)
+                .ok_or_else(|| value(property)),
             None => Ok(default),
         };
         let lock_ms = span(&self.lock_duration, 60_000, "LockDuration")?;
@@ -171,7 +187,11 @@ impl Properties {
         Ok(Settings {
             lock_ms,
             max_deliveries,
-            ttl_ms: span(&self.default_message_time_to_live, i64::MAX, "DefaultMessageTimeToLive")?,
+            ttl_ms: span(
+                &self.default_message_time_to_live,
+                i64::MAX,
+                "DefaultMessageTimeToLive",
+            )?,
             dead_letter_expired: self.dead_lettering_on_message_expiration,
         })
     }

@@ -39,7 +39,10 @@ pub(crate) fn read(
     match format {
         0 => Ok(vec![Message::read(payload, id)?]),
         code::BATCH_FORMAT => batch(payload)?.iter().map(|one| Message::read(one, id)).collect(),
-        _ => Err(AmqpError::new(code::NOT_IMPLEMENTED, format!("message format {format:#x} is unknown"))),
+        _ => Err(AmqpError::new(
+            code::NOT_IMPLEMENTED,
+            format!("message format {format:#x} is unknown"),
+        )),
     }
 }
 
@@ -49,7 +52,10 @@ fn batch(payload: &Bytes) -> Result<Vec<Bytes>, AmqpError> {
         match section {
             (code::DATA, Value::Binary(message), _) => messages.push(message),
             (code::SEQUENCE | code::VALUE, ..) => {
-                return Err(AmqpError::new(code::DECODE_ERROR, "a batch has data sections only"));
+                return Err(AmqpError::new(
+                    code::DECODE_ERROR,
+                    "a batch has data sections only",
+                ));
             }
             _ => {}
         }
@@ -70,9 +76,19 @@ pub(crate) fn sections(bytes: &Bytes) -> Result<Vec<Section>, AmqpError> {
         match value {
             Value::Described(pair) => match *pair {
                 (Value::Ulong(code), value) => sections.push((code, value, raw)),
-                _ => return Err(AmqpError::new(code::DECODE_ERROR, "a section has no numeric descriptor")),
+                _ => {
+                    return Err(AmqpError::new(
+                        code::DECODE_ERROR,
+                        "a section has no numeric descriptor",
+                    ));
+                }
             },
-            _ => return Err(AmqpError::new(code::DECODE_ERROR, "a message consists of sections")),
+            _ => {
+                return Err(AmqpError::new(
+                    code::DECODE_ERROR,
+                    "a message consists of sections",
+                ));
+            }
         }
     }
     Ok(sections)
@@ -86,7 +102,10 @@ impl Message {
         let mut last = code::HEADER;
         for (section, value, raw) in sections(bytes)? {
             if section < last {
-                return Err(AmqpError::new(code::DECODE_ERROR, "the sections are out of order"));
+                return Err(AmqpError::new(
+                    code::DECODE_ERROR,
+                    "the sections are out of order",
+                ));
             }
             last = section;
             match (section, value) {
@@ -110,7 +129,10 @@ impl Message {
             key.text() == Some("x-opt-scheduled-enqueue-time") && *value != Value::Null
         };
         if message.annotations.iter().any(scheduled) {
-            return Err(AmqpError::new(code::NOT_IMPLEMENTED, "scheduled messages are not supported"));
+            return Err(AmqpError::new(
+                code::NOT_IMPLEMENTED,
+                "scheduled messages are not supported",
+            ));
         }
         message.body = body.into();
         Ok(message)

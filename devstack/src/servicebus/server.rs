@@ -62,8 +62,15 @@ impl Emulator {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
         let broker = Mutex::new(Broker::new(&entities, Box::new(Uuid::new_v4)));
-        let shared = Arc::new(Shared { broker, changed: watch::Sender::new(()), locked: Notify::new() });
-        Ok(Self { address, task: tokio::spawn(serve(listener, shared)) })
+        let shared = Arc::new(Shared {
+            broker,
+            changed: watch::Sender::new(()),
+            locked: Notify::new(),
+        });
+        Ok(Self {
+            address,
+            task: tokio::spawn(serve(listener, shared)),
+        })
     }
 
     /// Where it listens.

@@ -12,7 +12,9 @@ pub(crate) const KEY: &str = "SAS_KEY_VALUE";
 
 /// Verifies a `SharedAccessSignature …` for `audience`; gives its expiry in Unix milliseconds.
 pub(crate) fn verify(token: &str, audience: &str, now_ms: i64) -> Result<i64, &'static str> {
-    let fields = token.strip_prefix("SharedAccessSignature ").ok_or("the token is no shared access signature")?;
+    let fields = token
+        .strip_prefix("SharedAccessSignature ")
+        .ok_or("the token is no shared access signature")?;
     let field = |name: &str| {
         let mut pairs = fields.split('&').filter_map(|pair| pair.split_once('='));
         pairs.find(|(key, _)| *key == name).map(|(_, value)| value)
@@ -25,13 +27,19 @@ pub(crate) fn verify(token: &str, audience: &str, now_ms: i64) -> Result<i64, &'
     if key != KEY_NAME {
         return Err("the token names an unknown key");
     }
-    let signature = STANDARD.decode(unescape(signature)).map_err(|_| "the signature is not base64")?;
+    let signature = STANDARD
+        .decode(unescape(signature))
+        .map_err(|_| "the signature is not base64")?;
     let mut mac = Hmac::<Sha256>::new_from_slice(KEY.as_bytes()).map_err(|_| "the key is unusable")?;
     mac.update(resource.as_bytes());
     mac.update(b"\n");
     mac.update(expiry.as_bytes());
-    mac.verify_slice(&signature).map_err(|_| "the signature is wrong")?;
-    let expires = expiry.parse::<i64>().ok().and_then(|seconds| seconds.checked_mul(1_000));
+    mac.verify_slice(&signature)
+        .map_err(|_| "the signature is wrong")?;
+    let expires = expiry
+        .parse::<i64>()
+        .ok()
+        .and_then(|seconds| seconds.checked_mul(1_000));
     let expires = expires.ok_or("the expiry is no number")?;
     if expires <= now_ms {
         return Err("the token has expired");

@@ -17,8 +17,6 @@ pub(crate) const ACCEPTED: u64 = 0x24;
 pub(crate) const REJECTED: u64 = 0x25;
 pub(crate) const RELEASED: u64 = 0x26;
 pub(crate) const MODIFIED: u64 = 0x27;
-pub(crate) const SOURCE: u64 = 0x28;
-pub(crate) const TARGET: u64 = 0x29;
 pub(crate) const COORDINATOR: u64 = 0x30;
 
 pub(crate) const SASL_MECHANISMS: u64 = 0x40;
@@ -46,7 +44,6 @@ pub(crate) const INVALID_FIELD: &str = "amqp:invalid-field";
 pub(crate) const DECODE_ERROR: &str = "amqp:decode-error";
 pub(crate) const RESOURCE_LIMIT: &str = "amqp:resource-limit-exceeded";
 pub(crate) const FRAMING_ERROR: &str = "amqp:connection:framing-error";
-pub(crate) const CONNECTION_FORCED: &str = "amqp:connection:forced";
 pub(crate) const WINDOW_VIOLATION: &str = "amqp:session:window-violation";
 pub(crate) const UNATTACHED_HANDLE: &str = "amqp:session:unattached-handle";
 pub(crate) const HANDLE_IN_USE: &str = "amqp:session:handle-in-use";

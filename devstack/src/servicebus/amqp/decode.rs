@@ -16,7 +16,11 @@ pub(crate) struct Malformed;
 
 /// Decodes the first value of `bytes` and tells how many bytes it took.
 pub(crate) fn decode(bytes: &Bytes) -> Result<(Value, usize), Malformed> {
-    let mut reader = Reader { bytes, position: 0, end: bytes.len() };
+    let mut reader = Reader {
+        bytes,
+        position: 0,
+        end: bytes.len(),
+    };
     let value = reader.value(0)?;
     Ok((value, reader.position))
 }
@@ -29,7 +33,11 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn take(&mut self, length: usize) -> Result<Bytes, Malformed> {
-        let until = self.position.checked_add(length).filter(|until| *until <= self.end).ok_or(Malformed)?;
+        let until = self
+            .position
+            .checked_add(length)
+            .filter(|until| *until <= self.end)
+            .ok_or(Malformed)?;
         let slice = self.bytes.slice(self.position..until);
         self.position = until;
         Ok(slice)
@@ -45,7 +53,11 @@ impl Reader<'_> {
 
     /// A length or a count: one byte in the small encodings, four in the large.
     fn size(&mut self, large: bool) -> Result<usize, Malformed> {
-        Ok(if large { u32::from_be_bytes(self.fixed()?) as usize } else { self.byte()?.into() })
+        Ok(if large {
+            u32::from_be_bytes(self.fixed()?) as usize
+        } else {
+            self.byte()?.into()
+        })
     }
 
     fn text(&mut self, large: bool) -> Result<String, Malformed> {
@@ -119,8 +131,16 @@ impl Reader<'_> {
         read: impl FnOnce(&mut Self, usize) -> Result<T, Malformed>,
     ) -> Result<T, Malformed> {
         let size = self.size(large)?;
-        let until = self.position.checked_add(size).filter(|until| *until <= self.end).ok_or(Malformed)?;
-        let mut inner = Reader { bytes: self.bytes, position: self.position, end: until };
+        let until = self
+            .position
+            .checked_add(size)
+            .filter(|until| *until <= self.end)
+            .ok_or(Malformed)?;
+        let mut inner = Reader {
+            bytes: self.bytes,
+            position: self.position,
+            end: until,
+        };
         let count = inner.size(large)?;
         let result = read(&mut inner, count)?;
         if inner.position != until {
@@ -154,7 +174,9 @@ impl Reader<'_> {
             } else {
                 code
             };
-            let items = (0..count).map(|_| inner.body(code, depth + 1)).collect::<Result<_, _>>()?;
+            let items = (0..count)
+                .map(|_| inner.body(code, depth + 1))
+                .collect::<Result<_, _>>()?;
             Ok(Value::Array(items, inner.bytes.slice(start..inner.position)))
         })
     }

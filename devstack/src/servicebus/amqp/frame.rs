@@ -31,17 +31,26 @@ pub(crate) struct Frame {
 
 /// Takes one whole frame off the buffer; `None` while it is incomplete.
 pub(crate) fn split(buffer: &mut BytesMut) -> io::Result<Option<Frame>> {
-    let Some(&[a, b, c, d, doff, kind, e, f]) = buffer.first_chunk::<8>() else { return Ok(None) };
+    let Some(&[a, b, c, d, doff, kind, e, f]) = buffer.first_chunk::<8>() else {
+        return Ok(None);
+    };
     let size = u32::from_be_bytes([a, b, c, d]) as usize;
     let offset = usize::from(doff) * 4;
     if size > MAX_FRAME || offset < 8 || offset > size {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "the frame header is malformed"));
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "the frame header is malformed",
+        ));
     }
     if buffer.len() < size {
         return Ok(None);
     }
     let frame = buffer.split_to(size).freeze();
-    Ok(Some(Frame { kind, channel: u16::from_be_bytes([e, f]), body: frame.slice(offset..) }))
+    Ok(Some(Frame {
+        kind,
+        channel: u16::from_be_bytes([e, f]),
+        body: frame.slice(offset..),
+    }))
 }
 
 /// Reads one frame; may be cancelled between polls, since what was read stays in the buffer.
@@ -72,13 +81,7 @@ pub(crate) async fn read_header(
 }
 
 /// Appends a frame with a performative and a payload.
-pub(crate) fn write(
-    out: &mut Vec<u8>,
-    kind: u8,
-    channel: u16,
-    performative: &Performative,
-    payload: &[u8],
-) {
+pub(crate) fn write(out: &mut Vec<u8>, kind: u8, channel: u16, performative: &Performative, payload: &[u8]) {
     let start = out.len();
     out.extend([0, 0, 0, 0, 2, kind]);
     out.extend(channel.to_be_bytes());
@@ -96,6 +99,9 @@ pub(crate) fn write_empty(out: &mut Vec<u8>) {
 /// The bytes a performative takes without its payload.
 pub(crate) fn overhead(performative: &Performative) -> usize {
     let mut bytes = Vec::new();
-    encode(&Value::composite(performative.code, performative.fields.clone()), &mut bytes);
+    encode(
+        &Value::composite(performative.code, performative.fields.clone()),
+        &mut bytes,
+    );
     bytes.len() + 8
 }

@@ -24,7 +24,9 @@ impl Performative {
     /// Reads a frame's body; what follows the performative is the payload.
     pub(crate) fn read(body: &Bytes) -> Result<(Self, Bytes), Malformed> {
         let (value, used) = decode(body)?;
-        let Value::Described(pair) = value else { return Err(Malformed) };
+        let Value::Described(pair) = value else {
+            return Err(Malformed);
+        };
         match *pair {
             (Value::Ulong(code), Value::List(fields)) => Ok((Self { code, fields }, body.slice(used..))),
             _ => Err(Malformed),
@@ -51,7 +53,10 @@ pub(crate) struct AmqpError {
 
 impl AmqpError {
     pub(crate) fn new(condition: &'static str, description: impl Into<String>) -> Self {
-        Self { condition, description: description.into() }
+        Self {
+            condition,
+            description: description.into(),
+        }
     }
 
     pub(crate) fn value(&self) -> Value {

@@ -59,7 +59,10 @@ impl Value {
     pub(crate) fn timestamps(times: &[i64]) -> Self {
         let mut raw = vec![0x83];
         raw.extend(times.iter().flat_map(|time| time.to_be_bytes()));
-        Self::Array(times.iter().map(|time| Self::Timestamp(*time)).collect(), raw.into())
+        Self::Array(
+            times.iter().map(|time| Self::Timestamp(*time)).collect(),
+            raw.into(),
+        )
     }
 
     pub(crate) fn text(&self) -> Option<&str> {
@@ -124,7 +127,9 @@ impl Value {
 
     /// A field of a described list; null where the list ends early or is no list.
     pub(crate) fn field(&self, index: usize) -> &Self {
-        self.fields().and_then(|(_, fields)| fields.get(index)).unwrap_or(&Self::Null)
+        self.fields()
+            .and_then(|(_, fields)| fields.get(index))
+            .unwrap_or(&Self::Null)
     }
 }
 

@@ -45,18 +45,28 @@ pub(crate) struct Broker {
 
 impl fmt::Debug for Broker {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Broker").field("places", &self.places).finish_non_exhaustive()
+        formatter
+            .debug_struct("Broker")
+            .field("places", &self.places)
+            .finish_non_exhaustive()
     }
 }
 
 impl Broker {
     pub(crate) fn new(entities: &Entities, ids: Box<dyn FnMut() -> Uuid + Send>) -> Self {
-        let mut broker = Self { places: HashMap::new(), queues: Vec::new(), ids };
+        let mut broker = Self {
+            places: HashMap::new(),
+            queues: Vec::new(),
+            ids,
+        };
         for (name, settings) in &entities.queues {
             broker.add(name, *settings, true);
         }
         for (name, subscriptions) in &entities.topics {
-            let ids = subscriptions.iter().map(|(path, settings)| broker.add(path, *settings, false)).collect();
+            let ids = subscriptions
+                .iter()
+                .map(|(path, settings)| broker.add(path, *settings, false))
+                .collect();
             broker.places.insert(name.to_ascii_lowercase(), Place::Topic(ids));
         }
         broker
@@ -69,7 +79,13 @@ impl Broker {
         self.queues.push(Queue::new(Arc::from(path), settings, false));
         self.queues.push(Queue::new(Arc::from(path), settings, true));
         let path = path.to_ascii_lowercase();
-        self.places.insert(format!("{path}/$deadletterqueue"), Place::Queue { id: dead, open: false });
+        self.places.insert(
+            format!("{path}/$deadletterqueue"),
+            Place::Queue {
+                id: dead,
+                open: false,
+            },
+        );
         self.places.insert(path, Place::Queue { id, open });
         id
     }
@@ -156,6 +172,9 @@ impl Broker {
 pub(crate) fn reason(reason: &str, description: &str) -> Vec<(Value, Value)> {
     vec![
         (Value::string("DeadLetterReason"), Value::string(reason)),
-        (Value::string("DeadLetterErrorDescription"), Value::string(description)),
+        (
+            Value::string("DeadLetterErrorDescription"),
+            Value::string(description),
+        ),
     ]
 }

@@ -69,7 +69,9 @@ impl Queue {
 
     pub(super) fn enqueue(&mut self, now: i64, message: Message) {
         self.last_sequence += 1;
-        let ttl = message.ttl_ms().map_or(self.settings.ttl_ms, |ttl| ttl.min(self.settings.ttl_ms));
+        let ttl = message
+            .ttl_ms()
+            .map_or(self.settings.ttl_ms, |ttl| ttl.min(self.settings.ttl_ms));
         let entry = Entry {
             message,
             sequence: self.last_sequence,
@@ -90,7 +92,9 @@ impl Queue {
         while let Some((_, mut entry)) = self.ready.pop_first() {
             if !self.dead && entry.expires_at <= now {
                 if self.settings.dead_letter_expired {
-                    entry.message.merge(&reason("TTLExpiredException", "The message expired."));
+                    entry
+                        .message
+                        .merge(&reason("TTLExpiredException", "The message expired."));
                     fallen.push(Fallen(entry));
                 }
                 continue;
@@ -158,13 +162,20 @@ impl Queue {
             self.ready.insert(entry.sequence, entry);
             return None;
         }
-        let text = format!("Message could not be consumed after {} delivery attempts.", entry.failures);
+        let text = format!(
+            "Message could not be consumed after {} delivery attempts.",
+            entry.failures
+        );
         entry.message.merge(&reason("MaxDeliveryCountExceeded", &text));
         Some(Fallen(entry))
     }
 
     pub(super) fn renew(&mut self, now: i64, token: Uuid) -> Result<i64, LockLost> {
-        let (until, _) = self.locked.get_mut(&token).filter(|(until, _)| *until > now).ok_or(LockLost)?;
+        let (until, _) = self
+            .locked
+            .get_mut(&token)
+            .filter(|(until, _)| *until > now)
+            .ok_or(LockLost)?;
         self.deadlines.remove(&(*until, token));
         *until = now + self.settings.lock_ms;
         self.deadlines.insert((*until, token));
@@ -173,11 +184,23 @@ impl Queue {
 
     /// Ready and locked messages by sequence number, without touching them.
     pub(super) fn peek(&self, from: i64, count: usize) -> Vec<Bytes> {
-        let locked = self.locked.values().map(|(_, entry)| entry).filter(|entry| entry.sequence >= from);
-        let mut entries: Vec<_> = self.ready.range(from..).map(|(_, entry)| entry).chain(locked).collect();
+        let locked = self
+            .locked
+            .values()
+            .map(|(_, entry)| entry)
+            .filter(|entry| entry.sequence >= from);
+        let mut entries: Vec<_> = self
+            .ready
+            .range(from..)
+            .map(|(_, entry)| entry)
+            .chain(locked)
+            .collect();
         entries.sort_by_key(|entry| entry.sequence);
         entries.truncate(count);
-        entries.into_iter().map(|entry| self.render(entry, None, true)).collect()
+        entries
+            .into_iter()
+            .map(|entry| self.render(entry, None, true))
+            .collect()
     }
 
     pub(super) fn expire(&mut self, now: i64) -> (bool, Vec<Fallen>) {

@@ -29,10 +29,17 @@ impl Session {
     ) -> Result<(), Fault> {
         let handle = attach.uint(1)?;
         if !Self::handle_in_range(handle) || self.links.contains_key(&handle) {
-            return Err(Fault::session(code::HANDLE_IN_USE, "the handle is in use or too high"));
+            return Err(Fault::session(
+                code::HANDLE_IN_USE,
+                "the handle is in use or too high",
+            ));
         }
         let receives = attach.field(2).flag();
-        let link = if receives { outgoing(attach, context) } else { incoming(attach, context) };
+        let link = if receives {
+            outgoing(attach, context)
+        } else {
+            incoming(attach, context)
+        };
         self.write(out, reply(attach, handle, receives, link.is_ok()));
         match link {
             Ok(link) => {
@@ -54,7 +61,11 @@ fn reply(attach: &Performative, handle: u32, receives: bool, accepted: bool) -> 
         Value::Bool(!receives),
         attach.field(3).clone(),
         // A publisher that asked for `second` would wait for a settlement that never comes.
-        if receives { attach.field(4).clone() } else { Value::Ubyte(0) },
+        if receives {
+            attach.field(4).clone()
+        } else {
+            Value::Ubyte(0)
+        },
         attach.field(5).clone(),
         attach.field(6).clone(),
         Value::Null,
@@ -75,8 +86,13 @@ fn outgoing(attach: &Performative, context: &Context) -> Result<Link, AmqpError>
     let source = attach.field(5);
     let node = node(source, context)?;
     if source.field(7).map().is_some_and(|filters| !filters.is_empty()) {
-        let names: Vec<_> =
-            source.field(7).map().unwrap_or_default().iter().filter_map(|(name, _)| name.text()).collect();
+        let names: Vec<_> = source
+            .field(7)
+            .map()
+            .unwrap_or_default()
+            .iter()
+            .filter_map(|(name, _)| name.text())
+            .collect();
         let text = format!("filters are not supported: {}", names.join(", "));
         return Err(AmqpError::new(code::NOT_IMPLEMENTED, text));
     }
@@ -84,7 +100,10 @@ fn outgoing(attach: &Performative, context: &Context) -> Result<Link, AmqpError>
         Node::Cbs | Node::Management(_) => Origin::Replies,
         Node::Entity(Place::Queue { id, .. }) => Origin::Queue(id),
         Node::Entity(Place::Topic(_)) => {
-            return Err(AmqpError::new(code::NOT_ALLOWED, "a topic is received from through a subscription"));
+            return Err(AmqpError::new(
+                code::NOT_ALLOWED,
+                "a topic is received from through a subscription",
+            ));
         }
     };
     let target = attach.field(6).field(0).text().unwrap_or_default().to_owned();
@@ -103,7 +122,10 @@ fn outgoing(attach: &Performative, context: &Context) -> Result<Link, AmqpError>
 fn incoming(attach: &Performative, context: &Context) -> Result<Link, AmqpError> {
     let target = attach.field(6);
     if target.fields().is_some_and(|(kind, _)| kind == code::COORDINATOR) {
-        return Err(AmqpError::new(code::NOT_IMPLEMENTED, "transactions are not supported"));
+        return Err(AmqpError::new(
+            code::NOT_IMPLEMENTED,
+            "transactions are not supported",
+        ));
     }
     let sink = match node(target, context)? {
         Node::Cbs => Sink::Cbs,
@@ -114,7 +136,13 @@ fn incoming(attach: &Performative, context: &Context) -> Result<Link, AmqpError>
         }
         Node::Entity(place) => Sink::Publish(place),
     };
-    Ok(Link::Incoming(Incoming { node: address(target), sink, delivery_count: 0, credit: CREDIT, partial: None }))
+    Ok(Link::Incoming(Incoming {
+        node: address(target),
+        sink,
+        delivery_count: 0,
+        credit: CREDIT,
+        partial: None,
+    }))
 }
 
 /// A terminus' address as a path.
@@ -124,7 +152,10 @@ fn address(terminus: &Value) -> String {
 
 fn node(terminus: &Value, context: &Context) -> Result<Node, AmqpError> {
     if terminus.field(4).flag() {
-        return Err(AmqpError::new(code::NOT_IMPLEMENTED, "dynamic nodes are not supported"));
+        return Err(AmqpError::new(
+            code::NOT_IMPLEMENTED,
+            "dynamic nodes are not supported",
+        ));
     }
     let path = address(terminus);
     if path == "$cbs" {

@@ -73,9 +73,17 @@ pub(super) struct Engine {
 
 impl Engine {
     pub(super) fn new(shared: Arc<Shared>, trusted: bool) -> Self {
-        let grants = Grants { trusted, paths: HashMap::new() };
+        let grants = Grants {
+            trusted,
+            paths: HashMap::new(),
+        };
         Self {
-            context: Context { shared, grants, max_frame: frame::MIN_FRAME, now: 0 },
+            context: Context {
+                shared,
+                grants,
+                max_frame: frame::MIN_FRAME,
+                now: 0,
+            },
             sessions: BTreeMap::new(),
             opened: false,
             out: Vec::new(),
@@ -119,12 +127,17 @@ impl Engine {
     /// Sends what receivers have credit for; true when there may be more.
     pub(super) fn pump(&mut self, now: i64) -> bool {
         self.context.now = now;
-        self.sessions.values_mut().any(|session| session.pump(&self.context, &mut self.out, BUFFERED))
+        self.sessions
+            .values_mut()
+            .any(|session| session.pump(&self.context, &mut self.out, BUFFERED))
     }
 
     fn handle(&mut self, frame: &frame::Frame) -> Result<(), Fault> {
         if frame.kind != frame::AMQP {
-            return Err(Fault::Connection(AmqpError::new(code::FRAMING_ERROR, "expected an AMQP frame")));
+            return Err(Fault::Connection(AmqpError::new(
+                code::FRAMING_ERROR,
+                "expected an AMQP frame",
+            )));
         }
         if frame.body.is_empty() {
             return Ok(());
@@ -141,14 +154,20 @@ impl Engine {
                 Ok(())
             }
             code::END => {
-                let closed = self.sessions.remove(&channel).ok_or_else(|| not_allowed("no such channel"))?;
+                let closed = self
+                    .sessions
+                    .remove(&channel)
+                    .ok_or_else(|| not_allowed("no such channel"))?;
                 if !closed.is_closing() {
                     self.write(channel, Performative::new(code::END, Vec::new()));
                 }
                 Ok(())
             }
             _ => {
-                let session = self.sessions.get_mut(&channel).ok_or_else(|| not_allowed("no such channel"))?;
+                let session = self
+                    .sessions
+                    .get_mut(&channel)
+                    .ok_or_else(|| not_allowed("no such channel"))?;
                 if session.is_closing() {
                     return Ok(());
                 }
@@ -158,12 +177,22 @@ impl Engine {
     }
 
     fn open(&mut self, open: &Performative) -> Result<(), Fault> {
-        let limit = open.field(2).number().map_or(frame::MAX_FRAME, |limit| limit.min(1 << 30) as usize);
+        let limit = open
+            .field(2)
+            .number()
+            .map_or(frame::MAX_FRAME, |limit| limit.min(1 << 30) as usize);
         if limit < frame::MIN_FRAME {
-            return Err(Fault::Connection(AmqpError::new(code::INVALID_FIELD, "max-frame-size is too small")));
+            return Err(Fault::Connection(AmqpError::new(
+                code::INVALID_FIELD,
+                "max-frame-size is too small",
+            )));
         }
         self.context.max_frame = limit.min(frame::MAX_FRAME);
-        self.peer_idle = open.field(4).small().filter(|idle| *idle > 0).map(|idle| Duration::from_millis(idle.into()));
+        self.peer_idle = open
+            .field(4)
+            .small()
+            .filter(|idle| *idle > 0)
+            .map(|idle| Duration::from_millis(idle.into()));
         self.open_reply();
         Ok(())
     }

@@ -45,12 +45,18 @@ async fn sasl(stream: &mut TcpStream, buffer: &mut BytesMut) -> io::Result<bool>
     };
     let outcome = Value::Ubyte(u8::from(!accepted));
     send(stream, Performative::new(code::SASL_OUTCOME, vec![outcome])).await?;
-    if accepted { Ok(trusted) } else { Err(invalid("SASL authentication failed")) }
+    if accepted {
+        Ok(trusted)
+    } else {
+        Err(invalid("SASL authentication failed"))
+    }
 }
 
 /// `authzid NUL key name NUL key`.
 fn plain(response: &Value) -> bool {
-    let Value::Binary(bytes) = response else { return false };
+    let Value::Binary(bytes) = response else {
+        return false;
+    };
     let mut parts = bytes.split(|byte| *byte == 0).skip(1).map(Bytes::copy_from_slice);
     parts.next().as_deref() == Some(token::KEY_NAME.as_bytes())
         && parts.next().as_deref() == Some(token::KEY.as_bytes())

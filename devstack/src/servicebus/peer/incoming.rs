@@ -24,7 +24,10 @@ impl Session {
     ) -> Result<(), Fault> {
         let handle = transfer.uint(0)?;
         if self.incoming_left == 0 {
-            return Err(Fault::session(code::WINDOW_VIOLATION, "more transfers than the window allows"));
+            return Err(Fault::session(
+                code::WINDOW_VIOLATION,
+                "more transfers than the window allows",
+            ));
         }
         self.incoming_left -= 1;
         self.next_incoming = self.next_incoming.wrapping_add(1);
@@ -37,7 +40,12 @@ impl Session {
             Some(Link::Outgoing(_)) => {
                 return Err(Fault::session(code::NOT_ALLOWED, "transfer on a receiving link"));
             }
-            None => return Err(Fault::session(code::UNATTACHED_HANDLE, "transfer on an unknown handle")),
+            None => {
+                return Err(Fault::session(
+                    code::UNATTACHED_HANDLE,
+                    "transfer on an unknown handle",
+                ));
+            }
         };
         let outcome = self.accept(&sink, &node, &whole, context);
         if whole.settled {
@@ -55,7 +63,13 @@ impl Session {
 
     /// A settled disposition for one delivery.
     pub(super) fn settle(&self, as_receiver: bool, id: u32, state: Value, out: &mut Vec<u8>) {
-        let fields = vec![Value::Bool(as_receiver), Value::Uint(id), Value::Uint(id), Value::Bool(true), state];
+        let fields = vec![
+            Value::Bool(as_receiver),
+            Value::Uint(id),
+            Value::Uint(id),
+            Value::Bool(true),
+            state,
+        ];
         self.write(out, Performative::new(code::DISPOSITION, fields));
     }
 
@@ -69,7 +83,10 @@ impl Session {
         let payload = Bytes::copy_from_slice(&whole.bytes);
         let reply = match sink {
             Sink::Publish(place) => {
-                context.shared.broker().send(context.now, place, whole.format, &payload)?;
+                context
+                    .shared
+                    .broker()
+                    .send(context.now, place, whole.format, &payload)?;
                 context.shared.wake();
                 return Ok(());
             }
@@ -95,7 +112,10 @@ impl Session {
                 _ => None,
             })
         };
-        let named = request.reply_to.as_ref().and_then(|to| receivers().find(|(_, names)| names.contains(to)));
+        let named = request
+            .reply_to
+            .as_ref()
+            .and_then(|to| receivers().find(|(_, names)| names.contains(to)));
         let handle = named.or_else(|| receivers().next()).map(|(handle, _)| handle);
         match handle.and_then(|handle| self.links.get_mut(&handle)) {
             Some(Link::Outgoing(link)) => {
@@ -143,14 +163,22 @@ fn collect(
             link.credit -= 1;
             link.delivery_count = link.delivery_count.wrapping_add(1);
             let format = transfer.field(3).small().unwrap_or(0);
-            Partial { id: transfer.uint(1)?, format, settled: false, bytes: Vec::new() }
+            Partial {
+                id: transfer.uint(1)?,
+                format,
+                settled: false,
+                bytes: Vec::new(),
+            }
         }
     };
     if transfer.field(9).flag() {
         return Ok(None);
     }
     if transfer.field(7).fields().is_some() {
-        return Err(refuse(code::NOT_IMPLEMENTED, "transactions and resumption are not supported"));
+        return Err(refuse(
+            code::NOT_IMPLEMENTED,
+            "transactions and resumption are not supported",
+        ));
     }
     partial.settled |= transfer.field(4).flag();
     if partial.bytes.len() + payload.len() > MAX_MESSAGE {

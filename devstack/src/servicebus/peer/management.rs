@@ -31,7 +31,12 @@ fn unsupported(text: &'static str) -> Answer {
 }
 
 fn lost() -> Answer {
-    (410, "The lock supplied is invalid.", Some(code::LOCK_LOST), Value::Null)
+    (
+        410,
+        "The lock supplied is invalid.",
+        Some(code::LOCK_LOST),
+        Value::Null,
+    )
 }
 
 fn bad(text: &'static str) -> Answer {
@@ -44,13 +49,22 @@ fn tokens(request: &Request) -> Option<Vec<Uuid>> {
         Value::Uuid(uuid) => Some(*uuid),
         _ => None,
     };
-    items.iter().map(uuid).collect::<Option<Vec<_>>>().filter(|tokens| !tokens.is_empty())
+    items
+        .iter()
+        .map(uuid)
+        .collect::<Option<Vec<_>>>()
+        .filter(|tokens| !tokens.is_empty())
 }
 
 fn renew(request: &Request, id: QueueId, context: &Context) -> Answer {
-    let Some(tokens) = tokens(request) else { return bad("lock-tokens is missing") };
+    let Some(tokens) = tokens(request) else {
+        return bad("lock-tokens is missing");
+    };
     let mut broker = context.shared.broker();
-    let renewed: Result<Vec<_>, _> = tokens.iter().map(|token| broker.renew(context.now, id, *token)).collect();
+    let renewed: Result<Vec<_>, _> = tokens
+        .iter()
+        .map(|token| broker.renew(context.now, id, *token))
+        .collect();
     match renewed {
         Ok(times) => {
             let body = Value::Map(vec![(Value::string("expirations"), Value::timestamps(&times))]);
@@ -61,7 +75,11 @@ fn renew(request: &Request, id: QueueId, context: &Context) -> Answer {
 }
 
 fn peek(request: &Request, id: QueueId, context: &Context) -> Answer {
-    if request.body.get("session-id").is_some_and(|session| *session != Value::Null) {
+    if request
+        .body
+        .get("session-id")
+        .is_some_and(|session| *session != Value::Null)
+    {
         return unsupported("Sessions are not supported.");
     }
     let from = match request.body.get("from-sequence-number") {
@@ -72,20 +90,34 @@ fn peek(request: &Request, id: QueueId, context: &Context) -> Answer {
     let Some(count) = request.body.get("message-count").and_then(Value::number) else {
         return bad("message-count is missing");
     };
-    let messages = context.shared.broker().peek(id, from, count.min(PEEK_MAX) as usize);
+    let messages = context
+        .shared
+        .broker()
+        .peek(id, from, count.min(PEEK_MAX) as usize);
     if messages.is_empty() {
         return (204, "No messages.", None, Value::Null);
     }
     let wrap = |message| Value::Map(vec![(Value::string("message"), Value::Binary(message))]);
     let list = Value::List(messages.into_iter().map(wrap).collect());
-    (200, "OK", None, Value::Map(vec![(Value::string("messages"), list)]))
+    (
+        200,
+        "OK",
+        None,
+        Value::Map(vec![(Value::string("messages"), list)]),
+    )
 }
 
 fn update(request: &Request, id: QueueId, context: &Context) -> Answer {
-    let Some(tokens) = tokens(request) else { return bad("lock-tokens is missing") };
+    let Some(tokens) = tokens(request) else {
+        return bad("lock-tokens is missing");
+    };
     let text = |name| request.body.get(name).and_then(Value::text).unwrap_or_default();
-    let mut changes =
-        request.body.get("properties-to-modify").and_then(Value::map).unwrap_or_default().to_vec();
+    let mut changes = request
+        .body
+        .get("properties-to-modify")
+        .and_then(Value::map)
+        .unwrap_or_default()
+        .to_vec();
     let outcome = match text("disposition-status") {
         "completed" => Outcome::Complete,
         "abandoned" => Outcome::Abandon(changes),
@@ -103,5 +135,9 @@ fn update(request: &Request, id: QueueId, context: &Context) -> Answer {
     }
     drop(broker);
     context.shared.wake();
-    if all { (200, "OK", None, Value::Null) } else { lost() }
+    if all {
+        (200, "OK", None, Value::Null)
+    } else {
+        lost()
+    }
 }

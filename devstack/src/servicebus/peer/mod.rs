@@ -71,7 +71,10 @@ fn take(engine: &mut Engine, first: io::Result<frame::Frame>, buffer: &mut Bytes
             Ok(Some(frame)) if !engine.closed => engine.frame(&frame, now_ms()),
             Ok(_) => return Ok(()),
             Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-                engine.fail(Fault::Connection(AmqpError::new(code::FRAMING_ERROR, error.to_string())), 0);
+                engine.fail(
+                    Fault::Connection(AmqpError::new(code::FRAMING_ERROR, error.to_string())),
+                    0,
+                );
                 return Ok(());
             }
             Err(error) => return Err(error),

@@ -41,7 +41,9 @@ impl Session {
     /// Puts the link's next delivery among the waiting frames.
     fn deliver(&mut self, handle: u32, context: &Context) -> bool {
         let id = self.next_delivery;
-        let Some(Link::Outgoing(link)) = self.links.get_mut(&handle) else { return false };
+        let Some(Link::Outgoing(link)) = self.links.get_mut(&handle) else {
+            return false;
+        };
         if link.credit == 0 {
             return false;
         }
@@ -55,10 +57,20 @@ impl Session {
                 let taken = context.shared.broker().take(context.now, queue, settled);
                 let Some(delivery) = taken else { return false };
                 if !settled {
-                    self.unsettled.insert(id, Unsettled { handle, queue, token: delivery.token });
+                    self.unsettled.insert(
+                        id,
+                        Unsettled {
+                            handle,
+                            queue,
+                            token: delivery.token,
+                        },
+                    );
                     context.shared.locked();
                 }
-                (Bytes::copy_from_slice(&delivery.token.to_bytes_le()), delivery.payload)
+                (
+                    Bytes::copy_from_slice(&delivery.token.to_bytes_le()),
+                    delivery.payload,
+                )
             }
         };
         link.credit -= 1;
@@ -70,7 +82,12 @@ impl Session {
 
     /// Cuts a delivery into frames the peer can take.
     fn split(&mut self, handle: u32, id: u32, tag: Bytes, settled: bool, payload: &Bytes, max_frame: usize) {
-        let mut head = vec![Value::Uint(handle), Value::Uint(id), Value::Binary(tag), Value::Uint(0)];
+        let mut head = vec![
+            Value::Uint(handle),
+            Value::Uint(id),
+            Value::Binary(tag),
+            Value::Uint(0),
+        ];
         let mut rest = payload.clone();
         loop {
             let mut fields = head.clone();
@@ -94,7 +111,9 @@ impl Session {
         if !self.pending.is_empty() || self.outgoing_left == 0 {
             return;
         }
-        let Some(Link::Outgoing(link)) = self.links.get_mut(&handle) else { return };
+        let Some(Link::Outgoing(link)) = self.links.get_mut(&handle) else {
+            return;
+        };
         if !link.drain {
             return;
         }
@@ -121,7 +140,11 @@ impl Session {
         }
         let settled = disposition.field(3).flag();
         let state = disposition.field(4);
-        let found: Vec<_> = self.unsettled.range(first..=last).map(|(id, delivery)| (*id, *delivery)).collect();
+        let found: Vec<_> = self
+            .unsettled
+            .range(first..=last)
+            .map(|(id, delivery)| (*id, *delivery))
+            .collect();
         for (id, delivery) in found {
             let answer = match outcome(state) {
                 Ok(Some(outcome)) => decide(&delivery, &outcome, state, context),
@@ -144,14 +167,20 @@ impl Session {
 
 /// Ends the lock and gives the state to answer with.
 fn decide(delivery: &Unsettled, outcome: &Outcome, state: &Value, context: &Context) -> Value {
-    let result = context.shared.broker().settle(context.now, delivery.queue, delivery.token, outcome);
+    let result = context
+        .shared
+        .broker()
+        .settle(context.now, delivery.queue, delivery.token, outcome);
     if *outcome != Outcome::Complete {
         context.shared.wake();
     }
     match (result, outcome) {
         (Err(_), _) => {
             let text = "The lock supplied is invalid. Either the lock expired, or the message was settled.";
-            Value::composite(code::REJECTED, vec![AmqpError::new(code::LOCK_LOST, text).value()])
+            Value::composite(
+                code::REJECTED,
+                vec![AmqpError::new(code::LOCK_LOST, text).value()],
+            )
         }
         (Ok(()), Outcome::DeadLetter(_)) => Value::composite(code::REJECTED, Vec::new()),
         (Ok(()), _) => state.clone(),
@@ -171,6 +200,11 @@ fn outcome(state: &Value) -> Result<Option<Outcome>, AmqpError> {
             return Err(AmqpError::new(code::NOT_IMPLEMENTED, "deferral is not supported"));
         }
         Some(code::MODIFIED) => Outcome::Abandon(pairs(state.field(2))),
-        _ => return Err(AmqpError::new(code::NOT_IMPLEMENTED, "the delivery state is not supported")),
+        _ => {
+            return Err(AmqpError::new(
+                code::NOT_IMPLEMENTED,
+                "the delivery state is not supported",
+            ));
+        }
     }))
 }

@@ -19,7 +19,12 @@ pub(super) struct Request {
 
 impl Request {
     pub(super) fn read(payload: &Bytes) -> Result<Self, AmqpError> {
-        let mut request = Self { id: Value::Null, reply_to: None, properties: Value::Null, body: Value::Null };
+        let mut request = Self {
+            id: Value::Null,
+            reply_to: None,
+            properties: Value::Null,
+            body: Value::Null,
+        };
         for (section, value, _) in sections(payload)? {
             match section {
                 code::PROPERTIES => {

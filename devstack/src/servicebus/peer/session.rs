@@ -176,7 +176,12 @@ impl Session {
                 link.drain = flow.field(8).flag();
             }
             Some(_) => {}
-            None => return Err(Fault::session(code::UNATTACHED_HANDLE, "flow on an unknown handle")),
+            None => {
+                return Err(Fault::session(
+                    code::UNATTACHED_HANDLE,
+                    "flow on an unknown handle",
+                ));
+            }
         }
         if echo {
             self.write(out, self.flow_frame(Some(handle)));
@@ -213,7 +218,10 @@ impl Session {
         // Locks outlive the link, as they do in Azure: they end by `$management` or by time.
         self.unsettled.retain(|_, delivery| delivery.handle != handle);
         let closed = Value::Bool(detach.field(1).flag());
-        self.write(out, Performative::new(code::DETACH, vec![Value::Uint(handle), closed]));
+        self.write(
+            out,
+            Performative::new(code::DETACH, vec![Value::Uint(handle), closed]),
+        );
         Ok(())
     }
 
