@@ -5,5 +5,6 @@ pub mod app_folder;
 pub mod handler_binary;
 pub mod host;
 pub mod postgres;
+pub mod servicebus;
 pub mod up;
 pub mod wire;

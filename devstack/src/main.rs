@@ -4,7 +4,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use devstack::up;
+use devstack::{servicebus, up};
 
 #[derive(Debug, Parser)]
 #[command(about = "The order system's local stack")]
@@ -17,12 +17,17 @@ struct Cli {
 enum Action {
     /// Start everything, seed it, and stay until Ctrl-C.
     Up(up::Options),
+    /// Run the Service Bus emulator alone.
+    Servicebus(servicebus::command::Args),
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let Action::Up(options) = Cli::parse().action;
-    match up::run(options).await {
+    let outcome = match Cli::parse().action {
+        Action::Up(options) => up::run(options).await,
+        Action::Servicebus(args) => servicebus::command::run(args).await,
+    };
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error:#}");

@@ -1,0 +1,114 @@
+"""Runs Microsoft's Service Bus SDK, as published, against the emulator.
+
+Never imports anything of this repository: the connection string is all it is given.
+"""
+
+import sys
+
+from azure.servicebus import ServiceBusClient, ServiceBusMessage, ServiceBusReceiveMode, ServiceBusSubQueue
+from azure.servicebus.exceptions import MessagingEntityNotFoundError, ServiceBusError
+
+TOPIC, SUBSCRIPTION = "order-events", "read-model"
+steps = 0
+
+
+def step(text, holds):
+    global steps
+    if not holds:
+        sys.exit(f"FAILED {text}")
+    steps += 1
+    print(f"{steps:2} {text}", flush=True)
+
+
+def main(connection_string):
+    with ServiceBusClient.from_connection_string(connection_string) as client:
+        send(client)
+        receive(client)
+        dead_letters(client)
+        refusals(client)
+    print(f"ok {steps} steps")
+
+
+def send(client):
+    with client.get_topic_sender(TOPIC) as sender:
+        sender.send_messages(
+            ServiceBusMessage("one", message_id="m-1", subject="order", application_properties={"kind": "OrderPlaced"})
+        )
+        step("sends a message", True)
+        batch = sender.create_message_batch()
+        for number in range(2, 5):
+            batch.add_message(ServiceBusMessage(f"body {number}", message_id=f"m-{number}"))
+        sender.send_messages(batch)
+        step("sends a batch", len(batch) == 3)
+        sender.send_messages(ServiceBusMessage(b"x" * 200_000))
+        step("sends a message of many frames", True)
+
+
+def receive(client):
+    with client.get_subscription_receiver(TOPIC, SUBSCRIPTION, max_wait_time=10) as receiver:
+        peeked = receiver.peek_messages(10)
+        step("peeks at all of them", [m.message_id for m in peeked][:4] == ["m-1", "m-2", "m-3", "m-4"])
+        first = receiver.receive_messages(1)[0]
+        step("receives the first", str(first) == "one" and first.application_properties[b"kind"] == b"OrderPlaced")
+        before = first.locked_until_utc
+        step("renews its lock", receiver.renew_message_lock(first) >= before)
+        receiver.complete_message(first)
+        step("completes it", True)
+        second = receiver.receive_messages(1)[0]
+        receiver.abandon_message(second)
+        again = receiver.receive_messages(1)[0]
+        step("abandons and is given it again", again.message_id == "m-2" and again.delivery_count == 1)
+        receiver.dead_letter_message(again, reason="broken", error_description="it cannot be read")
+        step("dead-letters it with a reason", True)
+        rest = []
+        while len(rest) < 3:
+            rest += receiver.receive_messages(3 - len(rest))
+        step("receives the rest in order", [m.message_id for m in rest][:2] == ["m-3", "m-4"])
+        step("keeps a large body", b"".join(rest[2].body) == b"x" * 200_000)
+        for message in rest:
+            receiver.complete_message(message)
+        step("finds nothing more", receiver.receive_messages(1, max_wait_time=1) == [])
+
+
+def dead_letters(client):
+    with client.get_subscription_receiver(
+        TOPIC, SUBSCRIPTION, sub_queue=ServiceBusSubQueue.DEAD_LETTER, max_wait_time=10
+    ) as receiver:
+        step("peeks at the dead letter", receiver.peek_messages(1)[0].message_id == "m-2")
+        letter = receiver.receive_messages(1)[0]
+        step("reads why it is there", letter.dead_letter_reason == "broken")
+        step("and its description", letter.dead_letter_error_description == "it cannot be read")
+        receiver.complete_message(letter)
+    with client.get_topic_sender(TOPIC) as sender:
+        sender.send_messages(ServiceBusMessage("last"))
+    with client.get_subscription_receiver(
+        TOPIC, SUBSCRIPTION, receive_mode=ServiceBusReceiveMode.RECEIVE_AND_DELETE, max_wait_time=10
+    ) as receiver:
+        step("receives and deletes", str(receiver.receive_messages(1)[0]) == "last")
+
+
+def refusals(client):
+    step("is refused a session", refused(ServiceBusError, lambda: session(client)))
+    step("is refused an unknown topic", refused(MessagingEntityNotFoundError, lambda: unknown(client)))
+
+
+def session(client):
+    with client.get_subscription_receiver(TOPIC, SUBSCRIPTION, session_id="s-1"):
+        pass
+
+
+def unknown(client):
+    with client.get_topic_sender("no-such-topic") as sender:
+        sender.send_messages(ServiceBusMessage("lost"))
+
+
+def refused(kind, attempt):
+    try:
+        attempt()
+    except kind:
+        return True
+    return False
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,224 @@
+//! One queue: what is ready, what is locked and until when.
+//! Never reads a clock, and never lets a message be neither ready nor locked.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use uuid::Uuid;
+
+use super::super::amqp::Value;
+use super::super::entities::Settings;
+use super::super::message::{Message, Stamp};
+use super::reason;
+
+/// The token holds no lock: it ran out, was settled, or never was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct LockLost;
+
+/// How a receiver ends a lock.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Outcome {
+    Complete,
+    /// Back to the queue, uncounted.
+    Release,
+    /// Back to the queue as a failed delivery, with changed application properties.
+    Abandon(Vec<(Value, Value)>),
+    /// To the dead-letter queue, with the application properties that tell why.
+    DeadLetter(Vec<(Value, Value)>),
+}
+
+/// A message with what the queue knows of it.
+#[derive(Debug)]
+struct Entry {
+    message: Message,
+    sequence: i64,
+    enqueued_at: i64,
+    expires_at: i64,
+    failures: u32,
+}
+
+/// An entry on its way to the dead-letter queue.
+#[derive(Debug)]
+pub(super) struct Fallen(Entry);
+
+#[derive(Debug)]
+pub(super) struct Queue {
+    path: Arc<str>,
+    settings: Settings,
+    /// A dead-letter queue counts deliveries but drops nothing, whatever the count or age.
+    dead: bool,
+    last_sequence: i64,
+    ready: BTreeMap<i64, Entry>,
+    locked: HashMap<Uuid, (i64, Entry)>,
+    deadlines: BTreeSet<(i64, Uuid)>,
+}
+
+impl Queue {
+    pub(super) fn new(path: Arc<str>, settings: Settings, dead: bool) -> Self {
+        Self {
+            path,
+            settings,
+            dead,
+            last_sequence: 0,
+            ready: BTreeMap::new(),
+            locked: HashMap::new(),
+            deadlines: BTreeSet::new(),
+        }
+    }
+
+    pub(super) fn enqueue(&mut self, now: i64, message: Message) {
+        self.last_sequence += 1;
+        let ttl = message
+            .ttl_ms()
+            .map_or(self.settings.ttl_ms, |ttl| ttl.min(self.settings.ttl_ms));
+        let entry = Entry {
+            message,
+            sequence: self.last_sequence,
+            enqueued_at: now,
+            expires_at: now.saturating_add(ttl),
+            failures: 0,
+        };
+        self.ready.insert(entry.sequence, entry);
+    }
+
+    pub(super) fn receive_dead(&mut self, fallen: Fallen) {
+        self.ready.insert(fallen.0.sequence, fallen.0);
+    }
+
+    /// The next message's bytes, and the messages found to be past their time to live.
+    pub(super) fn take(&mut self, now: i64, token: Uuid, settled: bool) -> (Option<Bytes>, Vec<Fallen>) {
+        let mut fallen = Vec::new();
+        while let Some((_, mut entry)) = self.ready.pop_first() {
+            if !self.dead && entry.expires_at <= now {
+                if self.settings.dead_letter_expired {
+                    entry
+                        .message
+                        .merge(&reason("TTLExpiredException", "The message expired."));
+                    fallen.push(Fallen(entry));
+                }
+                continue;
+            }
+            let until = now + self.settings.lock_ms;
+            let payload = self.render(&entry, (!settled).then_some(until), false);
+            if !settled {
+                self.deadlines.insert((until, token));
+                self.locked.insert(token, (until, entry));
+            }
+            return (Some(payload), fallen);
+        }
+        (None, fallen)
+    }
+
+    fn render(&self, entry: &Entry, locked_until: Option<i64>, peeked: bool) -> Bytes {
+        entry.message.render(&Stamp {
+            delivery_count: entry.failures,
+            sequence: entry.sequence,
+            enqueued_at: entry.enqueued_at,
+            locked_until,
+            dead_letter_source: self.dead.then(|| self.path.clone()),
+            peeked,
+        })
+    }
+
+    fn unlock(&mut self, now: i64, token: Uuid) -> Result<Entry, LockLost> {
+        // A lock that ran out is lost even before `expire` has seen it.
+        if self.locked.get(&token).is_none_or(|(until, _)| *until <= now) {
+            return Err(LockLost);
+        }
+        let (until, entry) = self.locked.remove(&token).ok_or(LockLost)?;
+        self.deadlines.remove(&(until, token));
+        Ok(entry)
+    }
+
+    pub(super) fn settle(
+        &mut self,
+        now: i64,
+        token: Uuid,
+        outcome: &Outcome,
+    ) -> Result<Vec<Fallen>, LockLost> {
+        let mut entry = self.unlock(now, token)?;
+        match outcome {
+            Outcome::Complete => {}
+            Outcome::Release => {
+                self.ready.insert(entry.sequence, entry);
+            }
+            Outcome::Abandon(changes) => {
+                entry.message.merge(changes);
+                return Ok(self.failed(entry).into_iter().collect());
+            }
+            Outcome::DeadLetter(changes) => {
+                entry.message.merge(changes);
+                return Ok(vec![Fallen(entry)]);
+            }
+        }
+        Ok(Vec::new())
+    }
+
+    /// Counts a failed delivery: back to the queue, or out of it after the last one allowed.
+    fn failed(&mut self, mut entry: Entry) -> Option<Fallen> {
+        entry.failures = entry.failures.saturating_add(1);
+        if self.dead || entry.failures < self.settings.max_deliveries {
+            self.ready.insert(entry.sequence, entry);
+            return None;
+        }
+        let text = format!(
+            "Message could not be consumed after {} delivery attempts.",
+            entry.failures
+        );
+        entry.message.merge(&reason("MaxDeliveryCountExceeded", &text));
+        Some(Fallen(entry))
+    }
+
+    pub(super) fn renew(&mut self, now: i64, token: Uuid) -> Result<i64, LockLost> {
+        let (until, _) = self
+            .locked
+            .get_mut(&token)
+            .filter(|(until, _)| *until > now)
+            .ok_or(LockLost)?;
+        self.deadlines.remove(&(*until, token));
+        *until = now + self.settings.lock_ms;
+        self.deadlines.insert((*until, token));
+        Ok(*until)
+    }
+
+    /// Ready and locked messages by sequence number, without touching them.
+    pub(super) fn peek(&self, from: i64, count: usize) -> Vec<Bytes> {
+        let locked = self
+            .locked
+            .values()
+            .map(|(_, entry)| entry)
+            .filter(|entry| entry.sequence >= from);
+        let mut entries: Vec<_> = self
+            .ready
+            .range(from..)
+            .map(|(_, entry)| entry)
+            .chain(locked)
+            .collect();
+        entries.sort_by_key(|entry| entry.sequence);
+        entries.truncate(count);
+        entries
+            .into_iter()
+            .map(|entry| self.render(entry, None, true))
+            .collect()
+    }
+
+    pub(super) fn expire(&mut self, now: i64) -> (bool, Vec<Fallen>) {
+        let mut fallen = Vec::new();
+        let mut any = false;
+        while let Some(&(until, token)) = self.deadlines.first()
+            && until <= now
+        {
+            any = true;
+            self.deadlines.pop_first();
+            if let Some((_, entry)) = self.locked.remove(&token) {
+                fallen.extend(self.failed(entry));
+            }
+        }
+        (any, fallen)
+    }
+
+    pub(super) fn next_expiry(&self) -> Option<i64> {
+        self.deadlines.first().map(|(until, _)| *until)
+    }
+}

@@ -1,0 +1,14 @@
+//! A Service Bus emulator: topics, subscriptions and queues over AMQP 1.0, in memory.
+//! Never stores anything, and never answers a feature it lacks with silence.
+
+mod amqp;
+mod broker;
+pub mod command;
+mod entities;
+mod message;
+mod peer;
+mod server;
+mod token;
+
+pub use entities::{Entities, EntitiesError};
+pub use server::Emulator;

@@ -1,0 +1,183 @@
+//! Attaching links: who may, to what, and with which terms.
+//! Never leaves an attach unanswered: a refusal is an attach without terminus and a detach with the error.
+
+use std::collections::VecDeque;
+
+use super::super::amqp::{AmqpError, Performative, Value, code};
+use super::super::broker::Place;
+use super::super::token;
+use super::engine::{Context, Fault};
+use super::incoming::{CREDIT, MAX_MESSAGE};
+use super::session::{Incoming, Link, Origin, Outgoing, Session, Sink};
+
+/// Sent settled: receive-and-delete.
+const SETTLED: u32 = 1;
+
+/// What an address names, behind its authorization.
+enum Node {
+    Cbs,
+    Management(Place),
+    Entity(Place),
+}
+
+impl Session {
+    pub(super) fn attach(
+        &mut self,
+        attach: &Performative,
+        context: &Context,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Fault> {
+        let handle = attach.uint(1)?;
+        if !Self::handle_in_range(handle) || self.links.contains_key(&handle) {
+            return Err(Fault::session(
+                code::HANDLE_IN_USE,
+                "the handle is in use or too high",
+            ));
+        }
+        let receives = attach.field(2).flag();
+        let link = if receives {
+            outgoing(attach, context)
+        } else {
+            incoming(attach, context)
+        };
+        self.write(out, reply(attach, handle, receives, link.is_ok()));
+        match link {
+            Ok(link) => {
+                self.links.insert(handle, link);
+                if !receives {
+                    self.write(out, self.flow_frame(Some(handle)));
+                }
+                Ok(())
+            }
+            Err(error) => Err(Fault::Link(handle, error)),
+        }
+    }
+}
+
+fn reply(attach: &Performative, handle: u32, receives: bool, accepted: bool) -> Performative {
+    let mut fields = vec![
+        attach.field(0).clone(),
+        Value::Uint(handle),
+        Value::Bool(!receives),
+        attach.field(3).clone(),
+        // A publisher that asked for `second` would wait for a settlement that never comes.
+        if receives {
+            attach.field(4).clone()
+        } else {
+            Value::Ubyte(0)
+        },
+        attach.field(5).clone(),
+        attach.field(6).clone(),
+        Value::Null,
+        Value::Null,
+        if receives { Value::Uint(0) } else { Value::Null },
+        Value::Ulong(MAX_MESSAGE as u64),
+    ];
+    if !accepted {
+        fields[if receives { 5 } else { 6 }] = Value::Null;
+    }
+    if fields[9] == Value::Null && receives {
+        fields[9] = Value::Uint(0);
+    }
+    Performative::new(code::ATTACH, fields)
+}
+
+fn outgoing(attach: &Performative, context: &Context) -> Result<Link, AmqpError> {
+    let source = attach.field(5);
+    let node = node(source, context)?;
+    if source.field(7).map().is_some_and(|filters| !filters.is_empty()) {
+        let names: Vec<_> = source
+            .field(7)
+            .map()
+            .unwrap_or_default()
+            .iter()
+            .filter_map(|(name, _)| name.text())
+            .collect();
+        let text = format!("filters are not supported: {}", names.join(", "));
+        return Err(AmqpError::new(code::NOT_IMPLEMENTED, text));
+    }
+    let origin = match node {
+        Node::Cbs | Node::Management(_) => Origin::Replies,
+        Node::Entity(Place::Queue { id, .. }) => Origin::Queue(id),
+        Node::Entity(Place::Topic(_)) => {
+            return Err(AmqpError::new(
+                code::NOT_ALLOWED,
+                "a topic is received from through a subscription",
+            ));
+        }
+    };
+    let target = attach.field(6).field(0).text().unwrap_or_default().to_owned();
+    Ok(Link::Outgoing(Outgoing {
+        names: [target, attach.field(0).text().unwrap_or_default().to_owned()],
+        node: address(source),
+        origin,
+        settled: origin == Origin::Replies || attach.field(3).small() == Some(SETTLED),
+        delivery_count: 0,
+        credit: 0,
+        drain: false,
+        replies: VecDeque::new(),
+    }))
+}
+
+fn incoming(attach: &Performative, context: &Context) -> Result<Link, AmqpError> {
+    let target = attach.field(6);
+    if target.fields().is_some_and(|(kind, _)| kind == code::COORDINATOR) {
+        return Err(AmqpError::new(
+            code::NOT_IMPLEMENTED,
+            "transactions are not supported",
+        ));
+    }
+    let sink = match node(target, context)? {
+        Node::Cbs => Sink::Cbs,
+        Node::Management(place) => Sink::Management(place),
+        Node::Entity(Place::Queue { open: false, .. }) => {
+            let text = "a subscription or dead-letter queue cannot be sent to";
+            return Err(AmqpError::new(code::NOT_ALLOWED, text));
+        }
+        Node::Entity(place) => Sink::Publish(place),
+    };
+    Ok(Link::Incoming(Incoming {
+        node: address(target),
+        sink,
+        delivery_count: 0,
+        credit: CREDIT,
+        partial: None,
+    }))
+}
+
+/// A terminus' address as a path.
+fn address(terminus: &Value) -> String {
+    token::path(terminus.field(0).text().unwrap_or_default())
+}
+
+fn node(terminus: &Value, context: &Context) -> Result<Node, AmqpError> {
+    if terminus.field(4).flag() {
+        return Err(AmqpError::new(
+            code::NOT_IMPLEMENTED,
+            "dynamic nodes are not supported",
+        ));
+    }
+    let path = address(terminus);
+    if path == "$cbs" {
+        return Ok(Node::Cbs);
+    }
+    if path.is_empty() {
+        return Err(AmqpError::new(code::INVALID_FIELD, "the link names no entity"));
+    }
+    if !context.grants.allow(&path, context.now) {
+        let text = format!("Unauthorized access. A valid token is required for '{path}'.");
+        return Err(AmqpError::new(code::UNAUTHORIZED, text));
+    }
+    let (entity, managed) = match path.strip_suffix("/$management") {
+        Some(entity) => (entity, true),
+        None => (path.as_str(), false),
+    };
+    match context.shared.broker().resolve(entity) {
+        Some(place) if managed => Ok(Node::Management(place)),
+        Some(place) => Ok(Node::Entity(place)),
+        None => {
+            let text = format!("The messaging entity '{entity}' could not be found.");
+            Err(AmqpError::new(code::NOT_FOUND, text))
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! Transfers from the client: published messages and requests.
+//! Never stores half a delivery, and never takes one that is larger than announced.
+
+use bytes::Bytes;
+
+use super::super::amqp::{AmqpError, Performative, Value, code};
+use super::engine::{Context, Fault};
+use super::request::Request;
+use super::session::{Incoming, Link, Partial, Session, Sink, WINDOW};
+use super::{management, request};
+
+/// The standard tier's limit on a message or batch.
+pub(super) const MAX_MESSAGE: usize = 256 * 1024;
+/// Deliveries a sender may have ahead.
+pub(super) const CREDIT: u32 = 1_000;
+
+impl Session {
+    pub(super) fn transfer(
+        &mut self,
+        transfer: &Performative,
+        payload: &Bytes,
+        context: &mut Context,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Fault> {
+        let handle = transfer.uint(0)?;
+        if self.incoming_left == 0 {
+            return Err(Fault::session(
+                code::WINDOW_VIOLATION,
+                "more transfers than the window allows",
+            ));
+        }
+        self.incoming_left -= 1;
+        self.next_incoming = self.next_incoming.wrapping_add(1);
+        let (sink, node, whole) = match self.links.get_mut(&handle) {
+            Some(Link::Incoming(link)) => match collect(link, handle, transfer, payload)? {
+                Some(whole) => (link.sink.clone(), link.node.clone(), whole),
+                None => return self.widen(None, out),
+            },
+            Some(Link::Closing) => return self.widen(None, out),
+            Some(Link::Outgoing(_)) => {
+                return Err(Fault::session(code::NOT_ALLOWED, "transfer on a receiving link"));
+            }
+            None => {
+                return Err(Fault::session(
+                    code::UNATTACHED_HANDLE,
+                    "transfer on an unknown handle",
+                ));
+            }
+        };
+        let outcome = self.accept(&sink, &node, &whole, context);
+        if whole.settled {
+            // Nothing can be answered to a settled delivery, so a refusal ends the link.
+            outcome.map_err(|error| Fault::Link(handle, error))?;
+        } else {
+            let state = match outcome {
+                Ok(()) => Value::composite(code::ACCEPTED, Vec::new()),
+                Err(error) => Value::composite(code::REJECTED, vec![error.value()]),
+            };
+            self.settle(true, whole.id, state, out);
+        }
+        self.widen(Some(handle), out)
+    }
+
+    /// A settled disposition for one delivery.
+    pub(super) fn settle(&self, as_receiver: bool, id: u32, state: Value, out: &mut Vec<u8>) {
+        let fields = vec![
+            Value::Bool(as_receiver),
+            Value::Uint(id),
+            Value::Uint(id),
+            Value::Bool(true),
+            state,
+        ];
+        self.write(out, Performative::new(code::DISPOSITION, fields));
+    }
+
+    fn accept(
+        &mut self,
+        sink: &Sink,
+        node: &str,
+        whole: &Partial,
+        context: &mut Context,
+    ) -> Result<(), AmqpError> {
+        let payload = Bytes::copy_from_slice(&whole.bytes);
+        let reply = match sink {
+            Sink::Publish(place) => {
+                context
+                    .shared
+                    .broker()
+                    .send(context.now, place, whole.format, &payload)?;
+                context.shared.wake();
+                return Ok(());
+            }
+            Sink::Cbs => {
+                let request = Request::read(&payload)?;
+                let reply = request::put_token(&request, &mut context.grants, context.now);
+                (request, reply)
+            }
+            Sink::Management(place) => {
+                let request = Request::read(&payload)?;
+                let reply = management::answer(&request, place, context);
+                (request, reply)
+            }
+        };
+        self.reply(node, &reply.0, reply.1)
+    }
+
+    /// Queues a reply on the link that `reply-to` names, or on any receiver of the node.
+    fn reply(&mut self, node: &str, request: &Request, reply: Bytes) -> Result<(), AmqpError> {
+        let receivers = || {
+            self.links.iter().filter_map(|(handle, link)| match link {
+                Link::Outgoing(link) if link.node == node => Some((*handle, &link.names)),
+                _ => None,
+            })
+        };
+        let named = request
+            .reply_to
+            .as_ref()
+            .and_then(|to| receivers().find(|(_, names)| names.contains(to)));
+        let handle = named.or_else(|| receivers().next()).map(|(handle, _)| handle);
+        match handle.and_then(|handle| self.links.get_mut(&handle)) {
+            Some(Link::Outgoing(link)) => {
+                link.replies.push_back(reply);
+                Ok(())
+            }
+            _ => Err(AmqpError::new(code::NOT_FOUND, "there is no link for the reply")),
+        }
+    }
+
+    /// Gives back window and credit before they run out.
+    fn widen(&mut self, handle: Option<u32>, out: &mut Vec<u8>) -> Result<(), Fault> {
+        let low = self.incoming_left < WINDOW / 2;
+        if low {
+            self.incoming_left = WINDOW;
+        }
+        let refilled = match handle.and_then(|handle| self.links.get_mut(&handle)) {
+            Some(Link::Incoming(link)) if link.credit < CREDIT / 2 => {
+                link.credit = CREDIT;
+                handle
+            }
+            _ => None,
+        };
+        if low || refilled.is_some() {
+            self.write(out, self.flow_frame(refilled));
+        }
+        Ok(())
+    }
+}
+
+/// Adds a transfer to its delivery; gives the delivery when it is whole.
+fn collect(
+    link: &mut Incoming,
+    handle: u32,
+    transfer: &Performative,
+    payload: &Bytes,
+) -> Result<Option<Partial>, Fault> {
+    let refuse = |condition, text: &str| Fault::Link(handle, AmqpError::new(condition, text));
+    let mut partial = match link.partial.take() {
+        Some(partial) => partial,
+        None => {
+            if link.credit == 0 {
+                return Err(refuse(code::TRANSFER_LIMIT, "the link has no credit"));
+            }
+            link.credit -= 1;
+            link.delivery_count = link.delivery_count.wrapping_add(1);
+            let format = transfer.field(3).small().unwrap_or(0);
+            Partial {
+                id: transfer.uint(1)?,
+                format,
+                settled: false,
+                bytes: Vec::new(),
+            }
+        }
+    };
+    if transfer.field(9).flag() {
+        return Ok(None);
+    }
+    if transfer.field(7).fields().is_some() {
+        return Err(refuse(
+            code::NOT_IMPLEMENTED,
+            "transactions and resumption are not supported",
+        ));
+    }
+    partial.settled |= transfer.field(4).flag();
+    if partial.bytes.len() + payload.len() > MAX_MESSAGE {
+        let text = format!("The received message exceeds the limit of {MAX_MESSAGE} bytes.");
+        return Err(refuse(code::SIZE_EXCEEDED, &text));
+    }
+    partial.bytes.extend(payload);
+    if transfer.field(5).flag() {
+        link.partial = Some(partial);
+        return Ok(None);
+    }
+    Ok(Some(partial))
+}

@@ -1,0 +1,143 @@
+//! The `$management` operations: renew-lock, peek-message and update-disposition.
+//! Never answers an operation it lacks with anything but 501.
+
+use bytes::Bytes;
+use uuid::Uuid;
+
+use super::super::amqp::{Value, code};
+use super::super::broker::{Outcome, Place, QueueId, reason};
+use super::engine::Context;
+use super::request::Request;
+
+/// The most messages one peek gives.
+const PEEK_MAX: u64 = 250;
+
+/// A status, its text, its condition and the reply's body.
+type Answer = (i32, &'static str, Option<&'static str>, Value);
+
+/// Answers one request.
+pub(super) fn answer(request: &Request, place: &Place, context: &Context) -> Bytes {
+    let (status, text, condition, body) = match (request.property("operation"), place) {
+        (Some("com.microsoft:renew-lock"), Place::Queue { id, .. }) => renew(request, *id, context),
+        (Some("com.microsoft:peek-message"), Place::Queue { id, .. }) => peek(request, *id, context),
+        (Some("com.microsoft:update-disposition"), Place::Queue { id, .. }) => update(request, *id, context),
+        _ => unsupported("The operation is not supported."),
+    };
+    request.reply(status, text, condition, &body)
+}
+
+fn unsupported(text: &'static str) -> Answer {
+    (501, text, Some(code::NOT_IMPLEMENTED), Value::Null)
+}
+
+fn lost() -> Answer {
+    (
+        410,
+        "The lock supplied is invalid.",
+        Some(code::LOCK_LOST),
+        Value::Null,
+    )
+}
+
+fn bad(text: &'static str) -> Answer {
+    (400, text, Some(code::INVALID_FIELD), Value::Null)
+}
+
+fn tokens(request: &Request) -> Option<Vec<Uuid>> {
+    let items = request.body.get("lock-tokens")?.items()?;
+    let uuid = |item: &Value| match item {
+        Value::Uuid(uuid) => Some(*uuid),
+        _ => None,
+    };
+    items
+        .iter()
+        .map(uuid)
+        .collect::<Option<Vec<_>>>()
+        .filter(|tokens| !tokens.is_empty())
+}
+
+fn renew(request: &Request, id: QueueId, context: &Context) -> Answer {
+    let Some(tokens) = tokens(request) else {
+        return bad("lock-tokens is missing");
+    };
+    let mut broker = context.shared.broker();
+    let renewed: Result<Vec<_>, _> = tokens
+        .iter()
+        .map(|token| broker.renew(context.now, id, *token))
+        .collect();
+    match renewed {
+        Ok(times) => {
+            let body = Value::Map(vec![(Value::string("expirations"), Value::timestamps(&times))]);
+            (200, "OK", None, body)
+        }
+        Err(_) => lost(),
+    }
+}
+
+fn peek(request: &Request, id: QueueId, context: &Context) -> Answer {
+    if request
+        .body
+        .get("session-id")
+        .is_some_and(|session| *session != Value::Null)
+    {
+        return unsupported("Sessions are not supported.");
+    }
+    let from = match request.body.get("from-sequence-number") {
+        Some(Value::Long(from)) => *from,
+        Some(Value::Int(from)) => (*from).into(),
+        _ => return bad("from-sequence-number is missing"),
+    };
+    let Some(count) = request.body.get("message-count").and_then(Value::number) else {
+        return bad("message-count is missing");
+    };
+    let messages = context
+        .shared
+        .broker()
+        .peek(id, from, count.min(PEEK_MAX) as usize);
+    if messages.is_empty() {
+        return (204, "No messages.", None, Value::Null);
+    }
+    let wrap = |message| Value::Map(vec![(Value::string("message"), Value::Binary(message))]);
+    let list = Value::List(messages.into_iter().map(wrap).collect());
+    (
+        200,
+        "OK",
+        None,
+        Value::Map(vec![(Value::string("messages"), list)]),
+    )
+}
+
+fn update(request: &Request, id: QueueId, context: &Context) -> Answer {
+    let Some(tokens) = tokens(request) else {
+        return bad("lock-tokens is missing");
+    };
+    let text = |name| request.body.get(name).and_then(Value::text).unwrap_or_default();
+    let mut changes = request
+        .body
+        .get("properties-to-modify")
+        .and_then(Value::map)
+        .unwrap_or_default()
+        .to_vec();
+    let outcome = match text("disposition-status") {
+        "completed" => Outcome::Complete,
+        "abandoned" => Outcome::Abandon(changes),
+        "suspended" => {
+            changes.extend(reason(text("deadletter-reason"), text("deadletter-description")));
+            Outcome::DeadLetter(changes)
+        }
+        "defered" | "deferred" => return unsupported("Deferral is not supported."),
+        _ => return bad("disposition-status is unknown"),
+    };
+    let mut broker = context.shared.broker();
+    let mut all = true;
+    for token in tokens {
+        all &= broker.settle(context.now, id, token, &outcome).is_ok();
+    }
+    drop(broker);
+    context.shared.wake();
+    if all {
+        (200, "OK", None, Value::Null)
+    } else {
+        lost()
+    }
+}

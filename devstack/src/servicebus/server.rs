@@ -1,0 +1,143 @@
+//! The listener: one task per connection, one for locks that run out.
+//! Never lets one connection's failure reach another.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use time::OffsetDateTime;
+use tokio::net::TcpListener;
+use tokio::sync::{Notify, watch};
+use tokio::task::{JoinHandle, JoinSet};
+use uuid::Uuid;
+
+use super::broker::Broker;
+use super::entities::Entities;
+use super::{peer, token};
+
+/// What all connections share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    broker: Mutex<Broker>,
+    changed: watch::Sender<()>,
+    locked: Notify,
+}
+
+impl Shared {
+    pub(crate) fn broker(&self) -> MutexGuard<'_, Broker> {
+        self.broker.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells every connection that there may be something to deliver.
+    pub(crate) fn wake(&self) {
+        self.changed.send_replace(());
+    }
+
+    /// Tells the expiry task that there is a new lock.
+    pub(crate) fn locked(&self) {
+        self.locked.notify_one();
+    }
+
+    pub(crate) fn watch(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
+    }
+}
+
+/// Unix time in milliseconds.
+pub(crate) fn now_ms() -> i64 {
+    i64::try_from(OffsetDateTime::now_utc().unix_timestamp_nanos() / 1_000_000).unwrap_or(i64::MAX)
+}
+
+/// A running emulator; dropping it stops it.
+#[derive(Debug)]
+pub struct Emulator {
+    address: SocketAddr,
+    task: JoinHandle<()>,
+}
+
+impl Emulator {
+    /// Listens on `address`; port 0 takes a free one.
+    pub async fn start(entities: Entities, address: SocketAddr) -> io::Result<Self> {
+        let listener = TcpListener::bind(address).await?;
+        let address = listener.local_addr()?;
+        let broker = Mutex::new(Broker::new(&entities, Box::new(Uuid::new_v4)));
+        let shared = Arc::new(Shared {
+            broker,
+            changed: watch::Sender::new(()),
+            locked: Notify::new(),
+        });
+        Ok(Self {
+            address,
+            task: tokio::spawn(serve(listener, shared)),
+        })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What a client needs to connect.
+    pub fn connection_string(&self) -> String {
+        format!(
+            "Endpoint=sb://127.0.0.1:{};SharedAccessKeyName={};SharedAccessKey={};UseDevelopmentEmulator=true;",
+            self.address.port(),
+            token::KEY_NAME,
+            token::KEY
+        )
+    }
+
+    /// Stops listening and drops every connection.
+    pub async fn stop(mut self) {
+        self.task.abort();
+        // A cancelled task is what was asked for.
+        let _ = (&mut self.task).await;
+    }
+}
+
+impl Drop for Emulator {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn serve(listener: TcpListener, shared: Arc<Shared>) {
+    let mut tasks = JoinSet::new();
+    tasks.spawn(expire(shared.clone()));
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, remote)) => {
+                    let shared = shared.clone();
+                    tasks.spawn(async move {
+                        if let Err(error) = peer::run(stream, shared).await {
+                            tracing::debug!(%remote, %error, "connection ended");
+                        }
+                    });
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            },
+            Some(_) = tasks.join_next() => {}
+        }
+    }
+}
+
+/// Returns messages to their queues when their locks run out.
+async fn expire(shared: Arc<Shared>) {
+    loop {
+        let next = shared.broker().next_expiry();
+        let wait = next.map(|at| Duration::from_millis((at - now_ms()).max(0).unsigned_abs()));
+        tokio::select! {
+            () = shared.locked.notified() => {}
+            () = tokio::time::sleep(wait.unwrap_or(Duration::from_secs(60))) => {}
+        }
+        let expired = shared.broker().expire(now_ms());
+        if expired {
+            shared.wake();
+        }
+    }
+}
