@@ -2,6 +2,7 @@
 //! Never linked with the handler: it meets it as a process and on the wire.
 
 pub mod app_folder;
+pub mod cosmos;
 pub mod handler_binary;
 pub mod host;
 pub mod postgres;

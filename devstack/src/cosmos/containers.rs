@@ -1,0 +1,40 @@
+//! Reads the container definitions shared with the deployment and makes them in the emulator.
+//! It never invents a default: what the file leaves out, the account does not have.
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result, bail};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::gateway::Gateway;
+
+/// One database; each container is the resource as the service takes it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Containers {
+    database: String,
+    containers: Vec<Value>,
+}
+
+pub(super) fn read(file: &Path) -> Result<Containers> {
+    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    serde_json::from_str(&text).with_context(|| format!("{} is not a list of containers", file.display()))
+}
+
+pub(super) async fn make(gateway: &Gateway, containers: &Containers) -> Result<()> {
+    create(gateway, "dbs", &json!({ "id": containers.database })).await?;
+    let path = format!("dbs/{}/colls", containers.database);
+    for container in &containers.containers {
+        create(gateway, &path, container).await?;
+    }
+    Ok(())
+}
+
+async fn create(gateway: &Gateway, path: &str, resource: &Value) -> Result<()> {
+    let (status, body) = gateway.create(path, resource).await?;
+    if status != 201 {
+        bail!("cannot make {} in {path}: {status} {body}", resource["id"]);
+    }
+    Ok(())
+}

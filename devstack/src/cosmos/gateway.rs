@@ -1,0 +1,119 @@
+//! Carries HTTP requests to the in-memory service and its answers back.
+//! It never changes what the service decides; it only refuses what is not signed.
+
+use std::net::SocketAddr;
+use std::str::FromStr as _;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use axum::response::{IntoResponse as _, Response};
+use azure_core::http::{Method as CoreMethod, Request};
+use azure_data_cosmos_driver::in_memory_emulator::{
+    ConsistencyLevel, InMemoryEmulatorHttpClient, VirtualAccountConfig, VirtualRegion,
+};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use serde_json::Value;
+use url::Url;
+
+use super::authorization::is_signed;
+
+const REGION: &str = "West Europe";
+/// Headers that describe one connection and not the message.
+const HOP: [&str; 4] = ["content-length", "transfer-encoding", "connection", "host"];
+
+/// The service behind its front door.
+pub(super) struct Gateway {
+    service: InMemoryEmulatorHttpClient,
+    base: Url,
+    key: Vec<u8>,
+}
+
+impl Gateway {
+    pub(super) fn new(advertised: SocketAddr, key: &str) -> Result<Self> {
+        let base = Url::parse(&format!("http://{advertised}/"))?;
+        let account = VirtualAccountConfig::new(vec![VirtualRegion::new(REGION, base.clone())])?
+            .with_consistency(ConsistencyLevel::Session)
+            .with_throttling_enabled(false);
+        let service = InMemoryEmulatorHttpClient::new(account);
+        Ok(Self {
+            service,
+            base,
+            key: STANDARD.decode(key)?,
+        })
+    }
+
+    /// Makes a resource in a feed; for our own use, so unsigned.
+    pub(super) async fn create(&self, feed: &str, resource: &Value) -> Result<(u16, String)> {
+        let mut request = Request::new(self.base.join(feed)?, CoreMethod::Post);
+        request.insert_header("content-type", "application/json");
+        request.set_body(serde_json::to_vec(resource)?);
+        let answer = self
+            .service
+            .execute_request(&request)
+            .await?
+            .try_into_raw_response()
+            .await?;
+        Ok((
+            answer.status().into(),
+            String::from_utf8_lossy(answer.body().as_ref()).into_owned(),
+        ))
+    }
+
+    async fn carry(&self, method: &Method, uri: &Uri, headers: &HeaderMap, body: Bytes) -> Result<Response> {
+        // The service knows itself by its own address, whatever name or proxy a client came through.
+        let mut url = self.base.clone();
+        url.set_path(uri.path().trim_end_matches('/'));
+        url.set_query(uri.query());
+        let mut request = Request::new(url, CoreMethod::from_str(method.as_str())?);
+        for (name, value) in headers.iter().filter(|(name, _)| !HOP.contains(&name.as_str())) {
+            let value = value
+                .to_str()
+                .with_context(|| format!("the header {name} is not text"))?;
+            request.insert_header(name.as_str().to_owned(), value.to_owned());
+        }
+        request.set_body(body);
+        let answer = self
+            .service
+            .execute_request(&request)
+            .await?
+            .try_into_raw_response()
+            .await?;
+        let mut response = Response::builder().status(u16::from(answer.status()));
+        for (name, value) in answer
+            .headers()
+            .iter()
+            .filter(|(name, _)| !HOP.contains(&name.as_str()))
+        {
+            response = response.header(name.as_str(), value.as_str());
+        }
+        Ok(response.body(Body::from(answer.body().as_ref().to_vec()))?)
+    }
+}
+
+/// Answers any request to the account.
+pub(super) async fn answer(
+    State(gateway): State<Arc<Gateway>>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    if !is_signed(&method, uri.path(), &headers, &gateway.key) {
+        let message = "The input authorization token can't serve the request.";
+        return refusal(StatusCode::UNAUTHORIZED, "Unauthorized", message);
+    }
+    match gateway.carry(&method, &uri, &headers, body).await {
+        Ok(response) => response,
+        Err(error) => refusal(StatusCode::BAD_REQUEST, "BadRequest", &format!("{error:#}")),
+    }
+}
+
+fn refusal(status: StatusCode, code: &str, message: &str) -> Response {
+    let body = serde_json::json!({ "code": code, "message": message });
+    (status, [("content-type", "application/json")], body.to_string()).into_response()
+}

@@ -1,0 +1,107 @@
+//! A Cosmos DB account in memory: Microsoft's own emulator of the service, served over HTTP.
+//! It never keeps anything beyond its process, and never answers a request whose signature is wrong.
+
+mod authorization;
+mod containers;
+mod gateway;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use gateway::Gateway;
+
+/// The key every Cosmos DB emulator is known by; it guards nothing.
+const KEY: &str = "C2y6yDjf5/R+ob0N8A7Cgv30VRDJIWEHLM+4QDU5DE2nQ9nDuVTqobD4b8mGGyPMbIZnqyMsEcaGQy67XIw/Jw==";
+/// The service takes requests of two megabytes; a little more lets the emulator say so itself.
+const LARGEST_BODY: usize = 4 << 20;
+const STOP_LIMIT: Duration = Duration::from_secs(2);
+
+/// What the account holds and where it is found.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The file with the database and its containers, shared with the deployment.
+    pub containers: PathBuf,
+    /// Where to listen; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// The address clients are told to use, where it is not the listening one.
+    pub advertise: Option<SocketAddr>,
+}
+
+/// A running account; dropping it ends it.
+#[derive(Debug)]
+pub struct Emulator {
+    address: SocketAddr,
+    advertised: SocketAddr,
+    cancel: CancellationToken,
+    server: JoinHandle<()>,
+}
+
+impl Emulator {
+    /// Listens, with every container made.
+    pub async fn start(options: Options) -> Result<Self> {
+        let containers = containers::read(&options.containers)?;
+        let listener = TcpListener::bind(options.listen)
+            .await
+            .with_context(|| format!("cannot listen on {} for Cosmos DB", options.listen))?;
+        let address = listener.local_addr()?;
+        let advertised = options.advertise.unwrap_or(address);
+        let gateway = Gateway::new(advertised, KEY)?;
+        containers::make(&gateway, &containers).await?;
+        let app = Router::new()
+            .fallback(gateway::answer)
+            .layer(DefaultBodyLimit::max(LARGEST_BODY))
+            .with_state(Arc::new(gateway));
+        let cancel = CancellationToken::new();
+        let cancelled = cancel.clone().cancelled_owned();
+        let server = tokio::spawn(async move {
+            if let Err(error) = axum::serve(listener, app).with_graceful_shutdown(cancelled).await {
+                tracing::error!(%error, "the Cosmos DB emulator ended");
+            }
+        });
+        Ok(Self {
+            address,
+            advertised,
+            cancel,
+            server,
+        })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The account's endpoint, as clients are told.
+    pub fn endpoint(&self) -> String {
+        format!("http://{}/", self.advertised)
+    }
+
+    /// The account's key.
+    pub fn key(&self) -> &'static str {
+        KEY
+    }
+
+    /// Finishes open requests and closes every connection.
+    pub async fn stop(mut self) -> Result<()> {
+        self.cancel.cancel();
+        // A client that never closes its side is left behind rather than waited for.
+        let _ = tokio::time::timeout(STOP_LIMIT, &mut self.server).await;
+        Ok(())
+    }
+}
+
+impl Drop for Emulator {
+    fn drop(&mut self) {
+        self.cancel.cancel();
+        self.server.abort();
+    }
+}
