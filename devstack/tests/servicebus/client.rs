@@ -11,8 +11,7 @@ use fe2o3_amqp::link::{Receiver, Sender, delivery::Delivery};
 use fe2o3_amqp::sasl_profile::SaslProfile;
 use fe2o3_amqp::session::SessionHandle;
 use fe2o3_amqp::types::messaging::{
-    AmqpValue, ApplicationProperties, Data, Message, MessageId, Modified, Outcome,
-    Properties,
+    AmqpValue, ApplicationProperties, Data, Message, MessageId, Modified, Outcome, Properties,
 };
 use fe2o3_amqp::types::primitives::{Array, Binary, OrderedMap, SimpleValue, Value};
 use fe2o3_amqp::{Connection, Session};

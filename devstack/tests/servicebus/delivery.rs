@@ -1,13 +1,10 @@
 //! Sending, receiving and the outcomes of a delivery.
 //! Never expects a refusal.
 
-
-use fe2o3_amqp::types::definitions::{ErrorCondition, Fields};
-use fe2o3_amqp::types::messaging::{
-    Batch, Body, Data, Message, MessageId, Outcome,
-};
-use fe2o3_amqp::types::primitives::{Binary, Symbol, Value};
 use fe2o3_amqp::Sendable;
+use fe2o3_amqp::types::definitions::{ErrorCondition, Fields};
+use fe2o3_amqp::types::messaging::{Batch, Body, Data, Message, MessageId, Outcome};
+use fe2o3_amqp::types::primitives::{Binary, Symbol, Value};
 
 use crate::client::*;
 

@@ -1,13 +1,10 @@
 //! What the emulator must refuse, and how.
 //! Never accepts silence as an answer.
 
-
 use devstack::servicebus::Entities;
 use fe2o3_amqp::link::{Receiver, Sender};
 use fe2o3_amqp::types::definitions::AmqpError;
-use fe2o3_amqp::types::messaging::{
-    FilterSet, Source,
-};
+use fe2o3_amqp::types::messaging::{FilterSet, Source};
 use fe2o3_amqp::types::primitives::{OrderedMap, Symbol, Value};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
