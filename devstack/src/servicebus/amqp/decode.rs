@@ -164,7 +164,7 @@ impl Reader<'_> {
             let start = inner.position;
             let code = inner.byte()?;
             // Elements may take no bytes at all, so the count alone must not decide what is reserved.
-            if count > (inner.end - inner.position).max(255) || depth >= DEPTH {
+            if count > (inner.end - inner.position).max(8) || depth >= DEPTH {
                 return Err(Malformed);
             }
             // Elements that are described share one descriptor; it stays in the raw bytes.
@@ -192,4 +192,21 @@ fn pairs(items: Vec<Value>) -> Result<Value, Malformed> {
         pairs.push((key, value));
     }
     Ok(Value::Map(pairs))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_bytes_and_no_deep_nesting_panic() {
+        for first in 0..=255 {
+            for second in 0..=255 {
+                let _ = decode(&Bytes::from(vec![
+                    first, second, 0xff, 0x00, 0x53, first, 0xff, second,
+                ]));
+            }
+        }
+        assert_eq!(decode(&Bytes::from(vec![0x00; 100_000])), Err(Malformed));
+    }
 }
