@@ -1,30 +1,106 @@
-//! Assembles the flat folder that the Functions host reads: host.json, local.settings.json, the handler, one folder per function.
-//! Never builds anything, and never leaves a function behind that the sources no longer have.
+//! Builds the handler and lays out the app folder: what the Functions host runs and what is deployed.
+//! It never builds the workspace: features of the local stack would then reach into the shipped binary.
 
-use std::{fs, io, path::Path};
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
-/// Makes `into` the app folder of the workspace at `root`, with `handler` as its executable.
-///
-/// # Errors
-/// When a file cannot be read or written.
-pub fn assemble(root: &Path, handler: &Path, into: &Path) -> io::Result<()> {
-    if into.exists() {
-        fs::remove_dir_all(into)?;
+use anyhow::{Context as _, Result, bail};
+use serde::Deserialize;
+
+const FILES: [&str; 2] = ["host.json", "local.settings.json"];
+
+/// The part of cargo's messages that tells where a binary went.
+#[derive(Deserialize)]
+struct Message {
+    reason: String,
+    target: Option<Target>,
+    executable: Option<PathBuf>,
+}
+
+#[derive(Deserialize)]
+struct Target {
+    name: String,
+}
+
+/// The workspace this program was built from.
+pub fn workspace_root() -> PathBuf {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    package.parent().unwrap_or(package).to_path_buf()
+}
+
+/// Builds the handler alone, as it is shipped, and says where it is.
+pub fn build_handler() -> Result<PathBuf> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(cargo)
+        .args([
+            "build",
+            "--quiet",
+            "--locked",
+            "-p",
+            "handler",
+            "--message-format=json-render-diagnostics",
+        ])
+        .current_dir(workspace_root())
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .context("cannot run cargo")?;
+    if !output.status.success() {
+        bail!("cargo could not build the handler");
     }
-    fs::create_dir_all(into)?;
-    for file in ["host.json", "local.settings.json"] {
-        fs::copy(root.join(file), into.join(file))?;
+    let messages = String::from_utf8_lossy(&output.stdout);
+    messages
+        .lines()
+        .find_map(executable)
+        .context("cargo built no binary called handler")
+}
+
+/// Puts `host.json`, `local.settings.json`, the handler and one folder for each function into `into`.
+pub fn assemble(root: &Path, handler: &Path, into: &Path) -> Result<()> {
+    clear(into)?;
+    for file in FILES {
+        copy(&root.join(file), &into.join(file))?;
     }
-    // fs::copy keeps the execute bit, which the real host needs too.
-    fs::copy(handler, into.join("handler"))?;
-    for function in fs::read_dir(root.join("functions"))? {
-        let function = function?;
-        let folder = into.join(function.file_name());
-        fs::create_dir_all(&folder)?;
-        fs::copy(
-            function.path().join("function.json"),
-            folder.join("function.json"),
-        )?;
+    copy(handler, &into.join("handler"))?;
+    let functions = root.join("functions");
+    let entries =
+        std::fs::read_dir(&functions).with_context(|| format!("cannot read {}", functions.display()))?;
+    for entry in entries {
+        let entry = entry?;
+        let definition = entry.path().join("function.json");
+        if definition.is_file() {
+            let folder = into.join(entry.file_name());
+            std::fs::create_dir(&folder)?;
+            copy(&definition, &folder.join("function.json"))?;
+        }
     }
     Ok(())
+}
+
+/// Empties the folder, so that a function taken out of the source is not served any longer.
+fn clear(folder: &Path) -> Result<()> {
+    std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let entries: Vec<_> = std::fs::read_dir(folder)?.collect::<std::io::Result<_>>()?;
+    let is_app = entries
+        .iter()
+        .any(|entry| entry.file_name() == OsStr::new("host.json"));
+    if !entries.is_empty() && !is_app {
+        bail!("{} is not an app folder, and is not emptied", folder.display());
+    }
+    std::fs::remove_dir_all(folder)?;
+    Ok(std::fs::create_dir(folder)?)
+}
+
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    std::fs::copy(from, to).with_context(|| format!("cannot copy {}", from.display()))?;
+    Ok(())
+}
+
+fn executable(line: &str) -> Option<PathBuf> {
+    let message: Message = serde_json::from_str(line).ok()?;
+    let ours = message.reason == "compiler-artifact"
+        && message.target.is_some_and(|target| target.name == "handler");
+    // The library of the same name is an artifact too, but not an executable.
+    message.executable.filter(|_| ours)
 }

@@ -1,11 +1,15 @@
-//! The local stack: the real parts and stand-ins that the handler runs against on one machine.
-//! Never linked with the handler: it meets it as a process and on the wire.
+//! The local stack: everything Azure would provide, as processes and servers on loopback.
+//! It never depends on a crate of ours: it meets the handler as a process and on the wire.
 
+mod api;
 pub mod app_folder;
 pub mod cosmos;
-pub mod handler_binary;
+pub mod demo;
 pub mod host;
+mod http;
+mod ports;
 pub mod postgres;
 pub mod servicebus;
+pub mod stack;
 pub mod up;
 pub mod wire;

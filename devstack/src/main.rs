@@ -1,35 +1,39 @@
-//! The devstack's command line.
-//! Never does anything itself: each subcommand is a module.
+//! The `devstack` command.
+//! It never does anything itself: each subcommand lives with its part of the library.
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use devstack::{servicebus, up};
+use devstack::{demo, servicebus, up};
 
-#[derive(Debug, Parser)]
-#[command(about = "The order system's local stack")]
+/// The local stack.
+#[derive(Parser)]
 struct Cli {
     #[command(subcommand)]
-    action: Action,
+    command: Command,
 }
 
-#[derive(Debug, Subcommand)]
-enum Action {
-    /// Start everything, seed it, and stay until Ctrl-C.
-    Up(up::Options),
-    /// Run the Service Bus emulator alone.
+#[derive(Subcommand)]
+enum Command {
+    /// Runs the whole system until Ctrl-C.
+    Up(up::Args),
+    /// Drives one order through the system and prints each hop with its time.
+    Demo(demo::Args),
+    /// Runs the Service Bus emulator.
     Servicebus(servicebus::command::Args),
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let outcome = match Cli::parse().action {
-        Action::Up(options) => up::run(options).await,
-        Action::Servicebus(args) => servicebus::command::run(args).await,
+    let outcome = match Cli::parse().command {
+        Command::Up(args) => up::run(args).await,
+        Command::Demo(args) => demo::run(args).await,
+        Command::Servicebus(args) => servicebus::command::run(args).await,
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
+            // The causes on one line, and never a backtrace: this is read by a person at a terminal.
             eprintln!("{error:#}");
             ExitCode::FAILURE
         }

@@ -3,13 +3,27 @@
 
 use std::{net::Ipv4Addr, os::unix::process::parent_id, process::ExitCode, sync::Arc, time::Duration};
 
-use axum::{Router, routing::get};
-use tokio::{net::TcpListener, signal::unix::SignalKind, sync::oneshot, time};
+use axum::{Router, http::StatusCode, routing::get};
+use tokio::{
+    net::TcpListener,
+    signal::unix::SignalKind,
+    sync::{Notify, oneshot},
+    time,
+};
+use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::{
+    bus::Bus,
     config::Config,
-    http::{Reach, commands, operations, problem::Problem},
-    write::{Writer, pool::Pool},
+    http::{
+        Reach, commands, operations,
+        problem::{self, Problem},
+        queries,
+    },
+    read::{Projector, Store},
+    relay::Relay,
+    triggers,
+    write::{Writer, outbox::Outbox, pool::Pool},
 };
 
 /// Connections to PostgreSQL for commands, per process.
@@ -19,27 +33,49 @@ const GRACE: Duration = Duration::from_secs(2);
 /// Exit code that the Functions host takes for a wanted restart, not an error.
 const WANTED_RESTART: u8 = 200;
 
-/// Every route of the handler.
-pub fn router(config: &Config) -> Router {
-    let pool = |postgres: &tokio_postgres::Config| Pool::new(postgres.clone(), COMMAND_CONNECTIONS);
-    let writer = config
-        .postgres
+/// Every route of the handler, and the relay that runs beside them when there is one.
+pub fn assemble(config: &Config) -> (Router, Option<Arc<Relay>>) {
+    let committed = Arc::new(Notify::new());
+    let writer = config.postgres.as_ref().map(|postgres| {
+        let pool = Pool::new(postgres.clone(), COMMAND_CONNECTIONS);
+        Arc::new(Writer::new(pool, Arc::clone(&committed)))
+    });
+    let bus = config
+        .bus
         .as_ref()
-        .map(|postgres| Arc::new(Writer::new(pool(postgres))));
-    commands::routes()
+        .map(|topic| Arc::new(Bus::new(topic.address.clone(), topic.name.clone())));
+    let relay = config
+        .postgres
+        .clone()
+        .zip(bus.clone())
+        .map(|(postgres, bus)| Arc::new(Relay::new(Outbox::new(postgres), bus, Arc::clone(&committed))));
+    let orders = config
+        .cosmos
+        .as_ref()
+        .map(|account| Arc::new(Store::new(account.clone(), "orders")));
+    let triggers = triggers::Reach {
+        relay: relay.clone(),
+        projector: orders.clone().map(|orders| Arc::new(Projector::new(orders))),
+    };
+    let reach = Reach {
+        writer,
+        orders,
+        bus,
+        auth: config.auth,
+    };
+    let router = commands::routes()
+        .merge(queries::routes())
         .route("/", get(operations::ready))
         .route("/api/health", get(operations::health))
-        .fallback(async || {
-            Problem::new(
-                axum::http::StatusCode::NOT_FOUND,
-                "unknown-route",
-                "there is nothing here",
-            )
-        })
-        .with_state(Reach {
-            writer,
-            auth: config.auth,
-        })
+        .layer(CatchPanicLayer::custom(problem::panicked))
+        .with_state(reach)
+        .merge(
+            triggers::routes()
+                .layer(CatchPanicLayer::custom(triggers::panicked))
+                .with_state(triggers),
+        )
+        .fallback(async || Problem::new(StatusCode::NOT_FOUND, "unknown-route", "there is nothing here"));
+    (router, relay)
 }
 
 /// Listens on 127.0.0.1 and serves until SIGTERM, or until the process that started it is gone.
@@ -53,7 +89,12 @@ pub async fn serve(config: Config) -> std::io::Result<ExitCode> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, config.port)).await?;
     tracing::info!(address = %listener.local_addr()?, "listening");
     let (stop, stopped) = oneshot::channel::<()>();
-    let server = axum::serve(listener, router(&config)).with_graceful_shutdown(async {
+    let (router, relay) = assemble(&config);
+    if let Some(relay) = relay {
+        // It ends with the process: what it has not sent is in the outbox.
+        tokio::spawn(async move { relay.run().await });
+    }
+    let server = axum::serve(listener, router).with_graceful_shutdown(async {
         let _ = stopped.await;
     });
     let server = tokio::spawn(server.into_future());

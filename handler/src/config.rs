@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::{bus::Address, read::store::Account};
+
 /// Where a request's caller comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Auth {
@@ -21,6 +23,19 @@ pub struct Config {
     pub auth: Auth,
     /// `PGHOST`, `PGPORT`, `PGUSER`, `PGPASSWORD`, `PGDATABASE`; `None` when the whole group is absent.
     pub postgres: Option<tokio_postgres::Config>,
+    /// `ServiceBusConnection`, `ServiceBusTopic`; `None` when this process does not send.
+    pub bus: Option<Topic>,
+    /// `COSMOS_ENDPOINT`, `COSMOS_KEY`, `COSMOS_DATABASE`; `None` when this process has no read model.
+    pub cosmos: Option<Account>,
+}
+
+/// The topic that events are sent to.
+#[derive(Debug, Clone)]
+pub struct Topic {
+    /// The namespace.
+    pub address: Address,
+    /// The topic's name.
+    pub name: String,
 }
 
 /// A setting that cannot be used; the message names it.
@@ -47,6 +62,8 @@ impl Config {
             port,
             auth: auth(environment)?,
             postgres: postgres(environment)?,
+            bus: bus(environment)?,
+            cosmos: cosmos(environment)?,
         })
     }
 }
@@ -68,6 +85,51 @@ fn auth(environment: &BTreeMap<String, String>) -> Result<Auth, Invalid> {
         "development" => Ok(Auth::Development),
         _ => Err(invalid("AUTH", "is neither easyauth nor development")),
     }
+}
+
+/// The values of a group of settings, all there or all absent.
+fn group<'a, const N: usize>(
+    environment: &'a BTreeMap<String, String>,
+    names: [&str; N],
+) -> Result<Option<[&'a str; N]>, Invalid> {
+    let values = names.map(|name| environment.get(name).map(String::as_str));
+    if values.iter().all(Option::is_none) {
+        return Ok(None);
+    }
+    for (name, value) in names.iter().zip(&values) {
+        if value.is_none_or(str::is_empty) {
+            return Err(invalid(
+                name,
+                &format!("is missing; others of {} are there", names.join(", ")),
+            ));
+        }
+    }
+    Ok(Some(values.map(Option::unwrap_or_default)))
+}
+
+fn bus(environment: &BTreeMap<String, String>) -> Result<Option<Topic>, Invalid> {
+    let Some([connection, topic]) = group(environment, ["ServiceBusConnection", "ServiceBusTopic"])? else {
+        return Ok(None);
+    };
+    Ok(Some(Topic {
+        address: Address::parse(connection).map_err(|why| invalid("ServiceBusConnection", &why))?,
+        name: topic.to_owned(),
+    }))
+}
+
+fn cosmos(environment: &BTreeMap<String, String>) -> Result<Option<Account>, Invalid> {
+    let names = ["COSMOS_ENDPOINT", "COSMOS_KEY", "COSMOS_DATABASE"];
+    let Some([endpoint, key, database]) = group(environment, names)? else {
+        return Ok(None);
+    };
+    let endpoint = endpoint
+        .parse()
+        .map_err(|_| invalid("COSMOS_ENDPOINT", "is not a URL"))?;
+    Ok(Some(Account {
+        endpoint,
+        key: key.to_owned(),
+        database: database.to_owned(),
+    }))
 }
 
 fn postgres(environment: &BTreeMap<String, String>) -> Result<Option<tokio_postgres::Config>, Invalid> {
@@ -122,6 +184,17 @@ mod tests {
     fn half_a_group_is_refused_by_the_name_of_what_is_missing() {
         let error = read(&[("PGHOST", "localhost"), ("PGUSER", "app")]).unwrap_err();
         assert!(error.contains("PGDATABASE"), "{error}");
+    }
+
+    #[test]
+    fn every_group_stands_alone_and_must_be_whole() {
+        let bus = "Endpoint=sb://h;SharedAccessKeyName=n;SharedAccessKey=k;UseDevelopmentEmulator=true";
+        let config = read(&[("ServiceBusConnection", bus), ("ServiceBusTopic", "t")]).unwrap();
+        assert!(config.bus.is_some() && config.cosmos.is_none());
+        let error = read(&[("ServiceBusConnection", bus)]).unwrap_err();
+        assert!(error.contains("ServiceBusTopic"), "{error}");
+        let error = read(&[("COSMOS_ENDPOINT", "http://127.0.0.1:1/"), ("COSMOS_KEY", "k")]).unwrap_err();
+        assert!(error.contains("COSMOS_DATABASE"), "{error}");
     }
 
     #[test]

@@ -2,9 +2,13 @@
 //! Never holds state that another process would miss: everything that matters is in PostgreSQL.
 
 pub mod app;
+pub mod bus;
 pub mod cli;
 pub mod config;
 pub mod domain;
 pub mod http;
+pub mod read;
+pub mod relay;
 pub mod telemetry;
+pub mod triggers;
 pub mod write;

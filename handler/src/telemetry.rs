@@ -5,7 +5,9 @@ use tracing_subscriber::EnvFilter;
 
 /// Starts logging; called once, by `main`.
 pub fn start() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    // The Cosmos DB client tells at level info what it found out about the account; nobody needs that at each start.
+    let usual = || EnvFilter::new("info,azure_data_cosmos_driver=warn");
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| usual());
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(false)

@@ -11,7 +11,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use devstack::{handler_binary, postgres::Server};
+use devstack::{app_folder, postgres::Server};
 use http_body_util::{BodyExt, Full};
 use hyper::{HeaderMap, Request, StatusCode};
 use hyper_util::{
@@ -34,14 +34,12 @@ const APP_PASSWORD: &str = "app";
 /// One server for all tests; each test has its own database in it.
 fn server() -> &'static Server {
     static SERVER: OnceLock<Server> = OnceLock::new();
-    SERVER.get_or_init(|| Server::start().expect("PostgreSQL starts"))
+    SERVER.get_or_init(|| Server::start(0).expect("PostgreSQL starts"))
 }
 
 pub(crate) fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    BINARY.get_or_init(|| {
-        handler_binary::build(&Path::new(env!("CARGO_MANIFEST_DIR")).join("..")).expect("it builds")
-    })
+    BINARY.get_or_init(|| app_folder::build_handler().expect("it builds"))
 }
 
 /// A database with the schema in it.
@@ -52,7 +50,7 @@ pub(crate) struct Database {
 impl Database {
     pub(crate) async fn create() -> Self {
         let name = format!("t{}", Uuid::now_v7().simple());
-        let admin = connect(&server().admin("postgres")).await;
+        let admin = connect(&server().admin_url("postgres")).await;
         // The role belongs to the whole server, so tests that start together may both try to make it.
         let role = format!(
             "do $$ begin create role {APP_ROLE} login password '{APP_PASSWORD}';
@@ -75,7 +73,7 @@ impl Database {
         let _turn = TURN.lock().await;
         let mut settings = self.settings(server().address());
         settings.insert("PGUSER".into(), "postgres".into());
-        settings.insert("PGPASSWORD".into(), server().admin_password().into());
+        settings.insert("PGPASSWORD".into(), "postgres".into());
         let mut command = Command::new(binary());
         command
             .args(["migrate", "--app-role", APP_ROLE])
@@ -112,7 +110,7 @@ impl Database {
 
     /// The one number that `sql` selects, asked as the owner.
     pub(crate) async fn number(&self, sql: &str) -> i64 {
-        connect(&server().admin(&self.name))
+        connect(&server().admin_url(&self.name))
             .await
             .query_one(sql, &[])
             .await
@@ -122,14 +120,13 @@ impl Database {
 
     /// A connection with the app's rights and no more.
     pub(crate) async fn as_app(&self) -> tokio_postgres::Client {
-        let mut config = server().admin(&self.name);
-        config.user(APP_ROLE).password(APP_PASSWORD);
-        connect(&config).await
+        let (name, address) = (&self.name, server().address());
+        connect(&format!("postgres://{APP_ROLE}:{APP_PASSWORD}@{address}/{name}")).await
     }
 }
 
-async fn connect(config: &tokio_postgres::Config) -> tokio_postgres::Client {
-    let (client, connection) = config.connect(tokio_postgres::NoTls).await.unwrap();
+async fn connect(url: &str) -> tokio_postgres::Client {
+    let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await.unwrap();
     tokio::spawn(connection);
     client
 }

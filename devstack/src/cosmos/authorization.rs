@@ -1,6 +1,7 @@
 //! Checks a request's master-key signature as the service does.
 //! It never accepts resource tokens or Entra tokens: locally there is one key and no directory.
 
+use anyhow::{Context as _, Result};
 use axum::http::{HeaderMap, Method};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -21,12 +22,26 @@ fn verify(method: &Method, path: &str, headers: &HeaderMap, key: &[u8]) -> Optio
         .to_str()
         .ok()?;
     let signature = STANDARD.decode(signature(header)?).ok()?;
+    code(method, path, date, key)?.verify_slice(&signature).ok()
+}
+
+/// The header that signs a request with the account's key.
+pub(super) fn sign(method: &Method, path: &str, date: &str, key: &str) -> Result<String> {
+    let code = code(method, path, date, &STANDARD.decode(key)?).context("the key cannot be used")?;
+    let token = format!(
+        "type=master&ver=1.0&sig={}",
+        STANDARD.encode(code.finalize().into_bytes())
+    );
+    Ok(form_urlencoded::byte_serialize(token.as_bytes()).collect())
+}
+
+fn code(method: &Method, path: &str, date: &str, key: &[u8]) -> Option<Hmac<Sha256>> {
     let (kind, link) = resource(path);
     let method = method.as_str().to_ascii_lowercase();
     let text = format!("{method}\n{kind}\n{link}\n{}\n\n", date.to_ascii_lowercase());
     let mut code = Hmac::<Sha256>::new_from_slice(key).ok()?;
     code.update(text.as_bytes());
-    code.verify_slice(&signature).ok()
+    Some(code)
 }
 
 /// The signature in `type=master&ver=1.0&sig=…`, which travels percent-encoded as a whole.

@@ -1,125 +1,324 @@
-//! Starts the handler and keeps it running by the host's rules: exit 200 is a wish, other codes are strikes, three end the host.
-//! Never asks the handler to stop: like the real host it kills (SIGKILL), so the handler must survive that.
+//! The handler process: started, watched, restarted by the rules of the real host, and killed.
+//! It never asks the handler to end: like the real host it only knows SIGKILL.
 
 use std::{
-    collections::BTreeMap,
-    io,
-    net::{Ipv4Addr, SocketAddr, TcpListener},
-    path::PathBuf,
+    collections::VecDeque,
     process::{ExitStatus, Stdio},
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 use tokio::{
-    net::TcpStream,
+    io::{AsyncBufReadExt, AsyncRead, BufReader},
     process::{Child, Command},
     sync::watch,
-    time::{sleep, timeout},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    host_json::HandlerJson,
+    log::{Level, Logger},
 };
 
-/// Strikes that end the host, each within this time of the one before.
-const STRIKES: u32 = 3;
+const CATEGORY: &str = "Host.Function.Console";
+const STRIKES: usize = 3;
 const STRIKE_WINDOW: Duration = Duration::from_secs(30 * 60);
-/// host.json customHandler.initializationTimeout's default, and how often readiness is looked for.
-const START_TIMEOUT: Duration = Duration::from_secs(30);
-const PROBE_EVERY: Duration = Duration::from_millis(25);
-/// Exit code of a wanted restart.
-const WANTED_RESTART: i32 = 200;
 
-/// Where the handler is in its life.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum State {
-    /// Started, not listening yet.
+/// What the handler process is doing.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum State {
     Starting,
-    /// It listens; its process id.
-    Ready(u32),
-    /// It ended with code 0: the real host does not restart it, and every invocation fails.
-    Ended,
-    /// The host has given up; why.
+    Ready,
+    /// The host has given up, for this reason.
     Stopped(String),
 }
 
-/// How to start the handler.
+/// How to start the handler, and how to watch it; clones see the same process.
+#[derive(Clone, Debug)]
+pub(crate) struct Handler {
+    shared: Arc<Shared>,
+}
+
 #[derive(Debug)]
-pub(super) struct Launch {
-    pub(super) executable: PathBuf,
-    pub(super) script_root: PathBuf,
-    pub(super) environment: BTreeMap<String, String>,
-    pub(super) quiet: bool,
+struct Shared {
+    json: HandlerJson,
+    arguments: Vec<String>,
+    environment: Vec<(String, String)>,
+    port: u16,
+    logger: Logger,
+    state: watch::Sender<State>,
+    pid: Mutex<Option<u32>>,
+    /// The process that the host itself wants replaced.
+    unwanted: Mutex<Option<u32>>,
+    end: CancellationToken,
 }
 
-/// A port nobody listens on, found as the real host finds it: bound, then closed.
-pub(super) fn free_port() -> io::Result<SocketAddr> {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
+enum End {
+    Exited(ExitStatus),
+    Unwanted,
+    Failed(String),
+    Stopping,
 }
 
-/// Runs the handler until the host is stopped (the task is dropped, and the child with it) or must give up.
-pub(super) async fn supervise(launch: Launch, address: SocketAddr, state: watch::Sender<State>) {
-    let mut strikes: (u32, Option<Instant>) = (0, None);
-    loop {
-        state.send_replace(State::Starting);
-        let why = match run(&launch, address, &state).await {
-            Err(error) => return give_up(&state, format!("Failed to start Worker Channel: {error}")),
-            Ok(Some(status)) if status.code() == Some(0) => {
-                state.send_replace(State::Ended);
-                return;
-            }
-            Ok(Some(status)) if status.code() == Some(WANTED_RESTART) => continue,
-            Ok(Some(status)) => format!("Language Worker Process exited: {status}"),
-            Ok(None) => "Initializing HttpWorker timed out.".to_owned(),
+impl Handler {
+    pub(crate) fn new(
+        json: HandlerJson,
+        arguments: Vec<String>,
+        environment: Vec<(String, String)>,
+        port: u16,
+        logger: Logger,
+    ) -> Self {
+        let state = watch::Sender::new(State::Starting);
+        let (pid, unwanted, end) = (Mutex::new(None), Mutex::new(None), CancellationToken::new());
+        let shared = Shared {
+            json,
+            arguments,
+            environment,
+            port,
+            logger,
+            state,
+            pid,
+            unwanted,
+            end,
         };
-        eprintln!("[host] {why}");
-        let recent = strikes.1.is_some_and(|last| last.elapsed() < STRIKE_WINDOW);
-        strikes = (if recent { strikes.0 + 1 } else { 1 }, Some(Instant::now()));
-        if strikes.0 >= STRIKES {
-            return give_up(&state, format!("Exceeded http worker restart retry count. {why}"));
+        Self {
+            shared: Arc::new(shared),
+        }
+    }
+
+    pub(crate) fn pid(&self) -> Option<u32> {
+        *self.shared.pid.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.shared.port
+    }
+
+    pub(crate) fn state(&self) -> watch::Receiver<State> {
+        self.shared.state.subscribe()
+    }
+
+    /// Waits until the handler is ready; the reason when the host has stopped.
+    pub(crate) async fn ready(&self) -> Result<(), String> {
+        let mut state = self.state();
+        let state = state.wait_for(|state| *state != State::Starting).await;
+        match state.as_deref() {
+            Ok(State::Stopped(reason)) => Err(reason.clone()),
+            Ok(_) => Ok(()),
+            Err(_) => Err("the host has stopped".to_owned()),
+        }
+    }
+
+    /// Kills this process, which is then started again; does nothing when another one has taken its place.
+    pub(crate) fn restart(&self, pid: Option<u32>) {
+        if pid.is_some() && pid == self.pid() {
+            *self
+                .shared
+                .unwanted
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner) = pid;
+            self.kill();
+        }
+    }
+
+    /// Sends SIGKILL to the process, if there is one.
+    pub(crate) fn kill(&self) {
+        if let Some(pid) = self.pid().and_then(|pid| i32::try_from(pid).ok()) {
+            // The process may have ended by itself: then there is nothing to kill.
+            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+        }
+    }
+
+    /// Makes `supervise` kill the process, wait for its end and return.
+    pub(crate) fn end(&self) {
+        self.shared.end.cancel();
+    }
+
+    /// Keeps a process running until three failures, or until this future is dropped.
+    pub(crate) async fn supervise(self) {
+        let shared = &*self.shared;
+        let mut strikes: VecDeque<Instant> = VecDeque::new();
+        loop {
+            shared.state.send_replace(State::Starting);
+            let mut child = match shared.spawn() {
+                Ok(child) => child,
+                Err(error) => return shared.stop(&error),
+            };
+            let failure = match shared.run(&mut child).await {
+                End::Exited(status) if status.code() == Some(0) => {
+                    shared
+                        .logger
+                        .debug("The handler exited with code 0; it is not started again.");
+                    // The state stays as it is, so every later call is refused.
+                    return;
+                }
+                End::Exited(status) if status.code() == Some(200) => None,
+                End::Exited(status) => Some(format!("{} exited with {status}", shared.program())),
+                End::Failed(reason) => Some(reason),
+                End::Unwanted => None,
+                End::Stopping => {
+                    shared
+                        .state
+                        .send_replace(State::Stopped("the host was stopped".to_owned()));
+                    return;
+                }
+            };
+            let Some(failure) = failure else { continue };
+            shared
+                .logger
+                .error(format!("Language Worker Process exited. {failure}"));
+            if strikes.back().is_some_and(|last| last.elapsed() > STRIKE_WINDOW) {
+                strikes.clear();
+            }
+            strikes.push_back(Instant::now());
+            if strikes.len() >= STRIKES {
+                let reason = "Exceeded http worker restart retry count. Shutting down Functions Host";
+                return shared.stop(&format!("{reason}: {failure}"));
+            }
         }
     }
 }
 
-fn give_up(state: &watch::Sender<State>, why: String) {
-    eprintln!("[host] {why} Shutting down Functions Host");
-    state.send_replace(State::Stopped(why));
-}
+impl Shared {
+    fn program(&self) -> String {
+        self.json.executable.display().to_string()
+    }
 
-/// One life of the handler; `None` when it did not listen in time.
-async fn run(
-    launch: &Launch,
-    address: SocketAddr,
-    state: &watch::Sender<State>,
-) -> io::Result<Option<ExitStatus>> {
-    let mut child = start(launch, address)?;
-    let pid = child.id().unwrap_or_default();
-    let ready = async {
-        while TcpStream::connect(address).await.is_err() {
-            sleep(PROBE_EVERY).await;
+    fn stop(&self, reason: &str) {
+        self.logger.error(reason);
+        self.state.send_replace(State::Stopped(reason.to_owned()));
+    }
+
+    fn set_pid(&self, pid: Option<u32>) {
+        *self.pid.lock().unwrap_or_else(PoisonError::into_inner) = pid;
+    }
+
+    fn spawn(&self) -> Result<Child, String> {
+        let mut child = Command::new(&self.json.executable)
+            .args(&self.arguments)
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
+            .current_dir(&self.json.working_directory)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(|error| {
+                format!(
+                    "Failed to start Worker Channel. Process fileName: {}: {error}",
+                    self.program()
+                )
+            })?;
+        self.set_pid(child.id());
+        let only_errors = self.json.errors_only_on_stderr;
+        copy(child.stdout.take(), self.logger.clone(), |_| Level::Information);
+        copy(child.stderr.take(), self.logger.clone(), move |line| {
+            error_level(line, only_errors)
+        });
+        Ok(child)
+    }
+
+    /// Runs one process to its end, whatever ends it.
+    async fn run(&self, child: &mut Child) -> End {
+        let pid = child.id();
+        let end = tokio::select! {
+            status = child.wait() => match status {
+                Ok(status) => End::Exited(status),
+                Err(error) => End::Failed(error.to_string()),
+            },
+            reason = self.watch() => End::Failed(reason),
+            () = self.end.cancelled() => End::Stopping,
+        };
+        self.kill_child(child).await;
+        let early = *self.state.borrow() == State::Starting;
+        let end = match end {
+            End::Exited(_) if self.take_unwanted() == pid => End::Unwanted,
+            End::Exited(status) if early && status.code() == Some(0) => End::Failed(format!(
+                "{} exited with code 0 before it was ready",
+                self.program()
+            )),
+            end => end,
+        };
+        let refuses_from_now_on = matches!(&end, End::Exited(status) if status.code() == Some(0));
+        if !refuses_from_now_on {
+            self.state.send_replace(State::Starting);
         }
-    };
-    tokio::select! {
-        status = child.wait() => return status.map(Some),
-        listening = timeout(START_TIMEOUT, ready) => if listening.is_err() {
-            child.kill().await?;
-            return Ok(None);
-        },
+        end
     }
-    state.send_replace(State::Ready(pid));
-    child.wait().await.map(Some)
+
+    fn take_unwanted(&self) -> Option<u32> {
+        self.unwanted
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+    }
+
+    async fn kill_child(&self, child: &mut Child) {
+        // `start_kill` fails only when the process has been reaped already.
+        let _ = child.start_kill();
+        let _ = child.wait().await;
+        self.set_pid(None);
+    }
+
+    /// Turns the state to ready, and then waits for ever; returns only when that took too long.
+    async fn watch(&self) -> String {
+        let limit = self.json.initialization_timeout;
+        match tokio::time::timeout(limit, self.answers()).await {
+            Err(_) => "Initializing HttpWorker timed out.".to_owned(),
+            Ok(()) => {
+                self.state.send_replace(State::Ready);
+                std::future::pending().await
+            }
+        }
+    }
+
+    /// Any answer to `GET /` will do, as it does for the real host.
+    async fn answers(&self) {
+        let client = super::client::new();
+        let url = format!("http://127.0.0.1:{}/", self.port);
+        loop {
+            let request = hyper::Request::get(&url).body(axum::body::Body::empty());
+            let Ok(request) = request else { return };
+            match client.request(request).await {
+                Err(error) if error.is_connect() => tokio::time::sleep(Duration::from_millis(25)).await,
+                _ => return,
+            }
+        }
+    }
 }
 
-/// The whole environment of the host, the app's settings, and the variables that the real host adds.
-fn start(launch: &Launch, address: SocketAddr) -> io::Result<Child> {
-    let port = address.port().to_string();
-    let mut command = Command::new(&launch.executable);
-    command
-        .current_dir(&launch.script_root)
-        .envs(&launch.environment)
-        .env("FUNCTIONS_CUSTOMHANDLER_PORT", &port)
-        .env("FUNCTIONS_HTTPWORKER_PORT", &port)
-        .env("FUNCTIONS_APP_ROOT_PATH", &launch.script_root)
-        .env("AZURE_FUNCTIONS_ENVIRONMENT", "Development")
-        .kill_on_drop(true);
-    if launch.quiet {
-        command.stdout(Stdio::null());
+fn error_level(line: &str, only_errors: bool) -> Level {
+    let line = line.to_ascii_lowercase();
+    let bad = ["error", "fail", "severe", "unhandled exception"]
+        .iter()
+        .any(|word| line.contains(word));
+    match () {
+        () if line.contains("warn") => Level::Warning,
+        () if only_errors || bad => Level::Error,
+        () => Level::Information,
     }
-    command.spawn()
+}
+
+fn copy(
+    stream: Option<impl AsyncRead + Unpin + Send + 'static>,
+    logger: Logger,
+    level: impl Fn(&str) -> Level + Send + 'static,
+) {
+    let Some(stream) = stream else { return };
+    tokio::spawn(async move {
+        let mut reader = BufReader::new(stream);
+        let mut line = Vec::new();
+        while reader
+            .read_until(b'\n', &mut line)
+            .await
+            .is_ok_and(|read| read > 0)
+        {
+            let text = String::from_utf8_lossy(&line);
+            logger.write(level(&text), CATEGORY, text.trim_end());
+            line.clear();
+        }
+    });
 }

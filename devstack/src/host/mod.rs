@@ -1,132 +1,345 @@
-//! A stand-in for the Azure Functions host: reads an app folder, runs its custom handler, serves its HTTP functions.
-//! Never kinder than the real one; triggers that it cannot run yet (timer, Service Bus) are refused by name.
+//! A stand-in for the Azure Functions host: reads an app folder, runs its handler and its triggers.
+//! It never checks keys, never scales, and refuses by name what it cannot do.
 
-mod contract;
+mod bus;
+mod client;
+mod error;
+mod function;
 mod handler;
+mod host_json;
+mod invoke;
+mod json;
+mod log;
+mod payload;
 mod proxy;
+mod route;
+mod server;
+mod settings;
+mod timer;
 
-use std::{collections::BTreeMap, io, net::SocketAddr, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    io,
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use tokio::{net::TcpListener, sync::watch};
-use tokio_util::task::AbortOnDropHandle;
+use tokio::{net::TcpListener, task::JoinHandle};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-/// What to run, and where.
-#[derive(Debug)]
+pub use self::{error::Error, log::Log};
+
+use self::{
+    function::{Function, Functions, Trigger},
+    handler::{Handler, State},
+    host_json::HostJson,
+    invoke::Invoker,
+    log::Logger,
+    server::App,
+    settings::Settings,
+};
+
+/// How long a stop waits for the calls in flight, as the real host does.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// What the host needs to start.
+#[derive(Clone, Debug)]
 pub struct Options {
-    /// The app folder.
+    /// The folder with host.json, the functions and the handler.
     pub script_root: PathBuf,
-    /// Where callers reach the functions; port 0 is any free one.
+    /// The address to listen on; port 0 picks a free one.
     pub listen: SocketAddr,
-    /// Settings that win over local.settings.json.
+    /// Settings over those of local.settings.json and of this process.
     pub environment: BTreeMap<String, String>,
-    /// True: the handler's log lines are thrown away.
-    pub quiet: bool,
+    /// Where the log of the host and of the handler goes.
+    pub log: Log,
 }
 
-/// Why the host did not start.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// A file of the app folder is wrong; the message names it.
-    #[error("{0}")]
-    App(String),
-    /// The port is not to be had.
-    #[error("port {} of {} is taken: choose another one", .0.port(), .0.ip())]
-    Taken(SocketAddr),
-    /// The handler did not start.
-    #[error("{0}")]
-    Handler(String),
-    /// The system refused something else.
-    #[error(transparent)]
-    Io(#[from] io::Error),
-}
-
-/// A running host; the handler is killed when this is dropped.
-#[derive(Debug)]
+/// A running host; dropping it kills the handler.
 pub struct Host {
-    address: SocketAddr,
-    state: watch::Receiver<handler::State>,
-    _serving: AbortOnDropHandle<()>,
-    _supervising: AbortOnDropHandle<()>,
+    url: String,
+    handler: Handler,
+    tracker: TaskTracker,
+    stop: CancellationToken,
+    supervisor: Option<JoinHandle<()>>,
+    server: Option<JoinHandle<()>>,
+    listeners: TaskTracker,
 }
 
 impl Host {
-    /// Starts the handler, waits until it listens, and serves its functions.
-    ///
-    /// # Errors
-    /// See [`Error`].
+    /// Starts the host; returns when it listens and the handler is ready.
     pub async fn start(options: Options) -> Result<Self, Error> {
-        let root = options.script_root.canonicalize()?;
-        let app = contract::App::read(&root)?;
-        let listener = TcpListener::bind(options.listen)
-            .await
-            .map_err(|error| match error.kind() {
-                io::ErrorKind::AddrInUse => Error::Taken(options.listen),
-                _ => Error::Io(error),
-            })?;
-        let address = listener.local_addr()?;
-        let upstream = handler::free_port()?;
-        let mut environment = app.settings.clone();
-        environment.extend(options.environment);
-        environment.insert(
-            "WEBSITE_HOSTNAME".to_owned(),
-            format!("localhost:{}", address.port()),
-        );
-        let executable = root.join(&app.executable);
-        let launch = handler::Launch {
-            executable,
-            script_root: root,
-            environment,
-            quiet: options.quiet,
-        };
-        let (report, mut state) = watch::channel(handler::State::Starting);
-        let supervising = AbortOnDropHandle::new(tokio::spawn(handler::supervise(launch, upstream, report)));
-        let router = proxy::router(&app, upstream, state.clone());
-        let serving = tokio::spawn(async move {
-            // axum::serve never ends by itself; it goes with the host.
-            let _ended = axum::serve(listener, router).await;
-        });
-        let serving = AbortOnDropHandle::new(serving);
-        let settled = state
-            .wait_for(|state| *state != handler::State::Starting)
-            .await
-            .map(|state| state.clone());
-        match settled {
-            Ok(handler::State::Ready(_)) => {}
-            Ok(handler::State::Stopped(why)) => return Err(Error::Handler(why)),
-            _ => return Err(Error::Handler("the handler ended with exit code 0".to_owned())),
+        let logger = Logger::open(&options.log)?;
+        let root = std::path::absolute(&options.script_root)
+            .map_err(|error| Error::file(options.script_root.display().to_string(), error.to_string()))?;
+        let settings = Settings::read(&root, &options.environment)?;
+        let json = HostJson::read(&root, &settings)?;
+        let functions = function::discover(&root, &json, &settings)?;
+        for line in &functions.failed {
+            logger.error(line);
         }
-        Ok(Self {
-            address,
-            state,
-            _serving: serving,
-            _supervising: supervising,
-        })
+        check(&settings, &functions)?;
+        let buses = bus::sources(&functions.loaded, &settings)?;
+        let listener = listen(options.listen).await?;
+        let address = listener.local_addr().map_err(|source| Error::Listen {
+            address: options.listen,
+            source,
+        })?;
+        let url = format!("http://{address}");
+        let handler = prepare(&root, &json, &settings, address, &logger)?;
+        let invoker = Invoker {
+            handler: handler.clone(),
+            client: client::new(),
+            logger: logger.clone(),
+            timeout: json.function_timeout,
+            tracker: TaskTracker::new(),
+        };
+        let mut host = Self {
+            url,
+            handler,
+            tracker: invoker.tracker.clone(),
+            stop: CancellationToken::new(),
+            supervisor: None,
+            server: None,
+            listeners: TaskTracker::new(),
+        };
+        host.run(functions, invoker, listener, buses, &json).await?;
+        Ok(host)
     }
 
-    /// Base of the functions' URLs, without the route prefix and without a slash at the end.
+    async fn run(
+        &mut self,
+        functions: Functions,
+        invoker: Invoker,
+        listener: TcpListener,
+        buses: Vec<bus::Source>,
+        json: &HostJson,
+    ) -> Result<(), Error> {
+        let Functions { loaded, failed } = functions;
+        let logger = invoker.logger.clone();
+        if loaded.is_empty() {
+            logger.warning("No functions found, so the handler is not started.");
+        } else {
+            self.supervisor = Some(tokio::spawn(self.handler.clone().supervise()));
+            self.handler.ready().await.map_err(Error::Handler)?;
+        }
+        self.start_timers(&loaded, &invoker);
+        for source in buses {
+            let listener = bus::listen(
+                source,
+                json.service_bus.clone(),
+                invoker.clone(),
+                self.stop.clone(),
+            );
+            self.listeners.spawn(listener);
+        }
+        for function in &loaded {
+            logger.info(format!("Found function {}", function.name));
+        }
+        logger.info(format!("Listening on {}", self.url));
+        let (url, started) = (self.url.clone(), Instant::now());
+        let app = Arc::new(App {
+            functions: loaded,
+            failed,
+            invoker,
+            url,
+            started,
+        });
+        self.server = Some(tokio::spawn(async move {
+            // Serving ends with the task, which the host aborts.
+            let _ = axum::serve(listener, server::router(app)).await;
+        }));
+        Ok(())
+    }
+
+    fn start_timers(&self, functions: &[Function], invoker: &Invoker) {
+        for function in functions.iter().filter(|function| !function.disabled) {
+            if let Trigger::Timer {
+                schedule,
+                run_on_startup,
+                use_monitor,
+            } = &function.trigger
+            {
+                let plan = timer::Plan {
+                    function: function.clone(),
+                    schedule: schedule.clone(),
+                    at_once: *run_on_startup,
+                    monitor: *use_monitor,
+                };
+                self.listeners
+                    .spawn(timer::run(plan, invoker.clone(), self.stop.clone()));
+            }
+        }
+    }
+
+    /// The base URL, without a slash at the end.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        self.url.clone()
     }
 
-    /// Process id of the handler, while it is ready.
+    /// The id of the handler process; `None` while there is none.
     #[must_use]
     pub fn handler_pid(&self) -> Option<u32> {
-        match *self.state.borrow() {
-            handler::State::Ready(pid) => Some(pid),
-            _ => None,
+        self.handler.pid()
+    }
+
+    /// Waits until the host stops by itself, and returns the reason.
+    pub async fn stopped(&self) -> String {
+        let mut state = self.handler.state();
+        let state = state.wait_for(|state| matches!(state, State::Stopped(_))).await;
+        match state.as_deref() {
+            Ok(State::Stopped(reason)) => reason.clone(),
+            _ => "the host has stopped".to_owned(),
         }
     }
 
-    /// Waits until the host has given up, and says why.
-    pub async fn stopped(&self) -> String {
-        let mut state = self.state.clone();
-        let given_up = state
-            .wait_for(|state| matches!(state, handler::State::Stopped(_)))
-            .await;
-        match given_up.as_deref() {
-            Ok(handler::State::Stopped(why)) => why.clone(),
-            _ => std::future::pending().await,
+    /// Stops the listeners, waits up to 10 s for the calls in flight, and kills the handler.
+    pub async fn stop(mut self) {
+        self.stop.cancel();
+        self.listeners.close();
+        self.tracker.close();
+        let drained = async {
+            self.listeners.wait().await;
+            self.tracker.wait().await;
+        };
+        // A handler that has stopped for good answers nothing, so there is nothing to wait for.
+        let drain = if self.handler.pid().is_some() {
+            DRAIN
+        } else {
+            Duration::from_secs(1)
+        };
+        let _ = tokio::time::timeout(drain, drained).await;
+        self.handler.end();
+        if let Some(supervisor) = self.supervisor.take() {
+            // It ends when the process has been reaped; a panic in it has dropped the process as well.
+            let _ = supervisor.await;
         }
     }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        self.handler.kill();
+        for task in self.server.iter().chain(&self.supervisor) {
+            task.abort();
+        }
+    }
+}
+
+/// The two settings without which `func` does not start either.
+fn check(settings: &Settings, functions: &Functions) -> Result<(), Error> {
+    let missing = |name: &str, problem: &str| Error::Setting {
+        name: name.to_owned(),
+        problem: problem.to_owned(),
+    };
+    let name = "FUNCTIONS_WORKER_RUNTIME";
+    if !settings
+        .get(name)
+        .is_some_and(|runtime| runtime.eq_ignore_ascii_case("custom"))
+    {
+        return Err(missing(name, "must be 'custom'"));
+    }
+    let name = "AzureWebJobsStorage";
+    let needed = functions
+        .loaded
+        .iter()
+        .any(|it| !matches!(it.trigger, Trigger::Http { .. }));
+    if needed && settings.get(name).is_none_or(|text| text.trim().is_empty()) {
+        return Err(missing(
+            name,
+            "is required for all triggers other than httpTrigger",
+        ));
+    }
+    Ok(())
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, Error> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|source| match source.kind() {
+            io::ErrorKind::AddrInUse => Error::PortTaken { port: address.port() },
+            _ => Error::Listen { address, source },
+        })
+}
+
+/// The handler with its arguments and the environment that the real host and `func` give it.
+fn prepare(
+    root: &std::path::Path,
+    json: &HostJson,
+    settings: &Settings,
+    address: SocketAddr,
+    logger: &Logger,
+) -> Result<Handler, Error> {
+    let handler = &json.handler;
+    let port = match handler.port {
+        Some(port) => port,
+        // Closed again before the handler opens it: a small race, which the real host has as well.
+        None => std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+            .and_then(|probe| probe.local_addr())
+            .map_err(|source| Error::Listen {
+                address: (Ipv4Addr::LOCALHOST, 0).into(),
+                source,
+            })?
+            .port(),
+    };
+    let mut environment: Vec<(String, String)> = settings
+        .iter()
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
+    let (port_text, id) = (port.to_string(), uuid::Uuid::new_v4().to_string());
+    let root = root.display().to_string();
+    let own = [
+        ("FUNCTIONS_CUSTOMHANDLER_PORT", port_text.as_str()),
+        ("FUNCTIONS_HTTPWORKER_PORT", &port_text),
+        ("FUNCTIONS_CUSTOMHANDLER_WORKER_ID", &id),
+        ("FUNCTIONS_HTTPWORKER_ID", &id),
+        ("FUNCTIONS_APP_ROOT_PATH", &root),
+        ("AzureWebJobsScriptRoot", &root),
+        ("WEBSITE_HOSTNAME", &address.to_string()),
+        ("AZURE_FUNCTIONS_ENVIRONMENT", "Development"),
+        ("FUNCTIONS_CORETOOLS_ENVIRONMENT", "true"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()));
+    environment.extend(own.clone());
+    let arguments = handler.arguments.iter().map(|text| {
+        let text = text.replace("%FUNCTIONS_CUSTOMHANDLER_PORT%", &port_text);
+        settings.expand(&text)
+    });
+    // The real host joins the arguments with spaces, so one with spaces is two unless it brings quotes.
+    let line = arguments.collect::<Vec<_>>().join(" ");
+    Ok(Handler::new(
+        handler.clone(),
+        words(&line),
+        environment,
+        port,
+        logger.clone(),
+    ))
+}
+
+/// Splits a command line at spaces outside double quotes.
+fn words(line: &str) -> Vec<String> {
+    let (mut words, mut word, mut quoted, mut begun) = (Vec::new(), String::new(), false, false);
+    for letter in line.chars() {
+        match letter {
+            '"' => (quoted, begun) = (!quoted, true),
+            ' ' if !quoted => {
+                if begun {
+                    words.push(std::mem::take(&mut word));
+                }
+                begun = false;
+            }
+            letter => {
+                word.push(letter);
+                begun = true;
+            }
+        }
+    }
+    if begun {
+        words.push(word);
+    }
+    words
 }

@@ -1,91 +1,119 @@
-//! The outside of the host: routes of the functions, each request passed on to the handler and its answer passed back, streaming.
-//! Never lets a caller name himself: `X-MS-CLIENT-PRINCIPAL*` is App Service authentication's to set.
+//! Proxies an HTTP function to the handler, streaming both ways with the headers of the real host.
+//! It never lets a caller say who he is: `X-MS-CLIENT-PRINCIPAL*` comes from the platform only.
 
-use std::{net::SocketAddr, time::Duration};
+use std::time::Duration;
 
-use axum::{
-    Router,
-    body::Body,
-    extract::{Request, State},
-    http::{HeaderValue, StatusCode, Uri, header::HeaderName},
-    response::{IntoResponse, Response},
-    routing::any,
-};
-use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
-    rt::TokioExecutor,
-};
-use tokio::{sync::watch, time::timeout};
+use axum::{body::Body, extract::Request, response::Response};
+use http_body_util::Limited;
+use hyper::{HeaderMap, StatusCode, Uri, header};
 use uuid::Uuid;
 
-use super::{contract::App, handler};
+use super::{
+    client::Resendable,
+    invoke::{Invoker, VERSION, chain, traceparent},
+};
 
-/// How long an invocation waits for a handler that is being restarted.
-const RESTART_WAIT: Duration = Duration::from_secs(120);
-/// What the stand-in calls itself where the real host names its version.
-const HOST_VERSION: &str = "4.0.0.0";
+const BODY_LIMIT: u64 = 104_857_600;
+const RETRIES: u32 = 10;
+/// Headers of one connection, which do not belong to the next one.
+const HOP: [&str; 8] = [
+    "connection",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
 
-#[derive(Clone)]
-struct Upstream {
-    address: SocketAddr,
-    state: watch::Receiver<handler::State>,
-    client: Client<HttpConnector, Body>,
+/// An answer without a body.
+pub(crate) fn empty(status: StatusCode) -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    response
 }
 
-/// Routes of every function; whatever else is asked for is 404.
-pub(super) fn router(app: &App, address: SocketAddr, state: watch::Receiver<handler::State>) -> Router {
-    let client = Client::builder(TokioExecutor::new()).build_http();
-    let upstream = Upstream {
-        address,
-        state,
-        client,
-    };
-    let mut routes = std::collections::BTreeMap::<String, Vec<String>>::new();
-    for function in &app.functions {
-        let path = format!("/{}/{}", app.route_prefix, function.route).replace("//", "/");
-        routes.entry(path).or_default().extend(function.methods.clone());
+/// Calls the function with the request as it came; a failed call is 500 with an empty body.
+pub(crate) async fn forward(invoker: &Invoker, name: &str, request: Request) -> Response {
+    let length = request
+        .headers()
+        .get(header::CONTENT_LENGTH)
+        .and_then(|it| it.to_str().ok()?.parse::<u64>().ok());
+    if length.is_some_and(|length| length > BODY_LIMIT) {
+        return empty(StatusCode::PAYLOAD_TOO_LARGE);
     }
-    let mut router = Router::new();
-    for (path, methods) in routes {
-        let pass = move |State(upstream): State<Upstream>, request: Request| async move {
-            if !methods.is_empty() && !methods.iter().any(|method| method == request.method().as_str()) {
-                return StatusCode::NOT_FOUND.into_response();
-            }
-            forward(upstream, request).await
-        };
-        router = router.route(&path, any(pass));
-    }
-    router
-        .fallback(async || StatusCode::NOT_FOUND)
-        .with_state(upstream)
-}
-
-/// Passes one request on; a handler that does not answer is the real host's 500 with an empty body.
-async fn forward(mut upstream: Upstream, mut request: Request) -> Response {
-    let settled = upstream
-        .state
-        .wait_for(|state| *state != handler::State::Starting);
-    let ready = matches!(timeout(RESTART_WAIT, settled).await, Ok(Ok(state)) if matches!(*state, handler::State::Ready(_)));
-    let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
-    let target = format!("http://{}{path}", upstream.address).parse::<Uri>();
-    let (true, Ok(target)) = (ready, target) else {
-        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    let running = invoker.track();
+    let id = Uuid::new_v4();
+    let result = match invoker.wait_ready().await {
+        Ok(()) => invoker.limited(name, id, send(invoker, id, request)).await,
+        Err(reason) => Err(reason),
     };
-    *request.uri_mut() = target;
-    mark(&mut request);
-    match upstream.client.request(request).await {
-        Ok(response) => response.map(Body::new),
-        Err(error) => {
-            eprintln!("[host] the handler did not answer: {error}");
-            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+    match result {
+        // The call is in flight until its body has gone, so the token travels with the body.
+        Ok(response) => response.map(|body| {
+            let keep = move |frame| {
+                let _running = &running;
+                frame
+            };
+            Body::new(http_body_util::BodyExt::map_frame(body, keep))
+        }),
+        Err(reason) => {
+            invoker
+                .logger
+                .error(format!("Executed 'Functions.{name}' (Failed, Id={id}): {reason}"));
+            empty(StatusCode::INTERNAL_SERVER_ERROR)
         }
     }
 }
 
-/// Takes away what a caller must not send and adds what the host sends.
-fn mark(request: &mut Request) {
-    let headers = request.headers_mut();
-    let forged: Vec<HeaderName> = headers
+async fn send(invoker: &Invoker, id: Uuid, request: Request) -> Result<Response, String> {
+    let (mut head, body) = request.into_parts();
+    let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
+    let url = format!("http://127.0.0.1:{}{path}", invoker.handler.port());
+    let url: Uri = url
+        .parse()
+        .map_err(|error| format!("the path cannot be sent on: {error}"))?;
+    strip(&mut head.headers);
+    add(&mut head.headers, id)?;
+    let limit = usize::try_from(BODY_LIMIT).unwrap_or(usize::MAX);
+    let body = Resendable::new(Body::new(Limited::new(body, limit)));
+    let mut attempt = 0;
+    loop {
+        let mut again = hyper::Request::new(Body::new(body.clone()));
+        *again.method_mut() = head.method.clone();
+        *again.uri_mut() = url.clone();
+        *again.headers_mut() = head.headers.clone();
+        match invoker.client.request(again).await {
+            Ok(response) => {
+                let (mut head, body) = response.into_parts();
+                drop_hop(&mut head.headers);
+                return Ok(Response::from_parts(head, Body::new(body)));
+            }
+            Err(error) if error.is_connect() && attempt < RETRIES && body.is_untouched() => {
+                attempt += 1;
+                tokio::time::sleep(Duration::from_millis((50 * u64::from(attempt)).min(250))).await;
+            }
+            Err(error) => return Err(format!("Failed to proxy request: {}", chain(&error))),
+        }
+    }
+}
+
+fn drop_hop(headers: &mut HeaderMap) {
+    let named: Vec<String> = headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(',').map(|name| name.trim().to_owned()))
+        .collect();
+    for name in HOP.iter().copied().chain(named.iter().map(String::as_str)) {
+        headers.remove(name);
+    }
+}
+
+fn strip(headers: &mut HeaderMap) {
+    drop_hop(headers);
+    let forged: Vec<_> = headers
         .keys()
         .filter(|name| name.as_str().starts_with("x-ms-client-principal"))
         .cloned()
@@ -93,12 +121,15 @@ fn mark(request: &mut Request) {
     for name in forged {
         headers.remove(name);
     }
-    headers.insert(
-        "x-azure-functions-hostversion",
-        HeaderValue::from_static(HOST_VERSION),
-    );
-    if let Ok(id) = HeaderValue::from_str(&Uuid::new_v4().to_string()) {
-        headers.insert("x-azure-functions-invocationid", id.clone());
-        headers.insert("x-ms-invocation-id", id);
+}
+
+fn add(headers: &mut HeaderMap, id: Uuid) -> Result<(), String> {
+    let value = |text: &str| text.parse().map_err(|_| "a header cannot be written".to_owned());
+    headers.insert("x-azure-functions-hostversion", value(VERSION)?);
+    headers.insert("x-azure-functions-invocationid", value(&id.to_string())?);
+    headers.insert("x-ms-invocation-id", value(&id.to_string())?);
+    if !headers.contains_key("traceparent") {
+        headers.insert("traceparent", value(&traceparent())?);
     }
+    Ok(())
 }

@@ -26,7 +26,7 @@ const PASSWORD: &str = "postgres";
 const KEEPER: &str = r#"
 trap '' INT TERM
 "$1/postgres" -D "$2" -p "$3" -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off \
-    -c synchronous_commit=off -c full_page_writes=off -c shared_buffers=64MB -c max_connections=100 >"$2/log" 2>&1 &
+    -c synchronous_commit=off -c full_page_writes=off -c shared_buffers=64MB -c max_connections=200 >"$2/log" 2>&1 &
 server=$!
 cat >/dev/null
 kill -INT "$server"
@@ -42,11 +42,13 @@ pub struct Server {
 }
 
 impl Server {
-    /// Makes a cluster in the system's temporary folder and starts it on a free port of 127.0.0.1.
+    /// Makes a cluster in the system's temporary folder and starts it on this port of 127.0.0.1; 0 takes a free one.
+    ///
+    /// Blocks while it does, for about a second.
     ///
     /// # Errors
     /// When there is no PostgreSQL 14 or newer, no user to run it as, or it does not start; the message says which.
-    pub fn start() -> io::Result<Self> {
+    pub fn start(port: u16) -> io::Result<Self> {
         let bin = find::bin_folder()?;
         let user = unprivileged()?;
         let folder = tempfile::Builder::new().prefix("orders-postgres-").tempdir()?;
@@ -54,7 +56,9 @@ impl Server {
             chown(folder.path(), Some(user.uid.as_raw()), Some(user.gid.as_raw()))?;
         }
         initdb(&bin, folder.path(), user.as_ref())?;
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
+        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?
+            .local_addr()?
+            .port();
         let mut keeper = shell(user.as_ref());
         keeper
             .args(["-c", KEEPER, "sh"])
@@ -78,23 +82,10 @@ impl Server {
         self.address
     }
 
-    /// Connection settings of the superuser for this database.
+    /// The superuser's connection URL for this database.
     #[must_use]
-    pub fn admin(&self, database: &str) -> tokio_postgres::Config {
-        let mut config = tokio_postgres::Config::new();
-        config
-            .host("127.0.0.1")
-            .port(self.address.port())
-            .user("postgres")
-            .password(PASSWORD)
-            .dbname(database);
-        config
-    }
-
-    /// Password of the superuser `postgres`.
-    #[must_use]
-    pub fn admin_password(&self) -> &'static str {
-        PASSWORD
+    pub fn admin_url(&self, database: &str) -> String {
+        format!("postgres://postgres:{PASSWORD}@{}/{database}", self.address)
     }
 
     fn wait_until_it_answers(&self, data: &Path) -> io::Result<()> {

@@ -6,16 +6,21 @@ pub mod commands;
 pub mod operations;
 mod principal;
 pub mod problem;
+pub mod queries;
 
 use std::sync::Arc;
 
-use crate::{config::Auth, write::Writer};
+use crate::{bus::Bus, config::Auth, read::Store, write::Writer};
 
 /// What every HTTP function can reach.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Reach {
     /// The write side; `None` when this deployment has no PG settings.
     pub writer: Option<Arc<Writer>>,
+    /// The orders of the read model; `None` when this deployment has no Cosmos settings.
+    pub orders: Option<Arc<Store>>,
+    /// The bus, asked for its health only; `None` when this deployment does not send.
+    pub bus: Option<Arc<Bus>>,
     /// Where callers come from.
     pub auth: Auth,
 }

@@ -11,17 +11,22 @@ pub async fn ready() -> &'static str {
     "ready"
 }
 
-/// `GET /api/health`: always 200, `{"status": "ok|degraded", "components": {"writeModel": "ok|degraded|off"}}`.
+/// `GET /api/health`: always 200, `{"status": "ok|degraded", "components": {"writeModel", "bus", "readModel"}}`, each
+/// `ok`, `degraded`, or `off` when this deployment has no settings for it.
 pub async fn health(State(reach): State<Reach>) -> Json<Value> {
-    let write_model = match &reach.writer {
+    let (write_model, bus, read_model) = tokio::join!(
+        async { Some(reach.writer.as_ref()?.answers().await) },
+        async { Some(reach.bus.as_ref()?.batch_bytes().await.is_ok()) },
+        async { Some(reach.orders.as_ref()?.answers().await) },
+    );
+    let word = |answers: Option<bool>| match answers {
         None => "off",
-        Some(writer) if writer.answers().await => "ok",
-        Some(_) => "degraded",
+        Some(true) => "ok",
+        Some(false) => "degraded",
     };
-    let status = if write_model == "degraded" {
-        "degraded"
-    } else {
-        "ok"
-    };
-    Json(json!({ "status": status, "components": { "writeModel": write_model } }))
+    let degraded = [write_model, bus, read_model].contains(&Some(false));
+    Json(json!({
+        "status": word(Some(!degraded)),
+        "components": { "writeModel": word(write_model), "bus": word(bus), "readModel": word(read_model) },
+    }))
 }

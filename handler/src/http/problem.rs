@@ -8,7 +8,7 @@ use axum::{
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::{domain::rejection::Rejection, write};
+use crate::{domain::rejection::Rejection, read::store::StoreError, write};
 
 /// An error as a caller sees it; `type` is stable, `errors` point into the body (RFC 6901).
 #[derive(Debug)]
@@ -61,6 +61,17 @@ impl Problem {
     }
 }
 
+/// What is answered when a function has panicked: a 500 for that request alone.
+pub fn panicked(panic: Box<dyn std::any::Any + Send>) -> Response {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("unknown");
+    tracing::error!(panic = text, "panicked");
+    let detail = "something is broken on our side";
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail).into_response()
+}
+
 impl From<write::Error> for Problem {
     fn from(error: write::Error) -> Self {
         match error {
@@ -75,6 +86,29 @@ impl From<write::Error> for Problem {
             }
             write::Error::Internal(why) => {
                 tracing::error!(error = %why, "command_failed");
+                Self::new(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "internal",
+                    "something is broken on our side",
+                )
+            }
+        }
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Away { why, .. } => {
+                tracing::warn!(error = %why, "read_store_unavailable");
+                Self::new(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "unavailable",
+                    "the read model cannot be reached; try again",
+                )
+            }
+            StoreError::Changed | StoreError::Refused(_) => {
+                tracing::error!(%error, "query_failed");
                 Self::new(
                     StatusCode::INTERNAL_SERVER_ERROR,
                     "internal",

@@ -4,6 +4,7 @@
 mod change;
 pub mod command;
 pub mod migrate;
+pub mod outbox;
 pub mod pool;
 mod snapshot;
 mod writer;

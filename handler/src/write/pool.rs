@@ -179,7 +179,7 @@ async fn connect(config: &Config) -> Result<Session, tokio_postgres::Error> {
 }
 
 /// The error with its causes: tokio-postgres keeps the telling part in the source.
-fn describe(error: &tokio_postgres::Error) -> String {
+pub(super) fn describe(error: &tokio_postgres::Error) -> String {
     match std::error::Error::source(error) {
         Some(cause) => format!("{error}: {cause}"),
         None => error.to_string(),

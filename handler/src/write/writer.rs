@@ -1,7 +1,10 @@
 //! Runs a command: S1, decide, S2, and again from S1 when a guard of S2 failed.
 //! Never sends a write twice without having looked for its event first.
 
+use std::sync::Arc;
+
 use serde_json::Value;
+use tokio::sync::Notify;
 use tokio_postgres::error::SqlState;
 
 use super::{
@@ -32,13 +35,14 @@ pub enum Error {
 #[derive(Debug)]
 pub struct Writer {
     pool: Pool,
+    committed: Arc<Notify>,
 }
 
 impl Writer {
-    /// A writer over these connections.
+    /// A writer over these connections; `committed` is notified when a command has left a row in the outbox.
     #[must_use]
-    pub fn new(pool: Pool) -> Self {
-        Self { pool }
+    pub fn new(pool: Pool, committed: Arc<Notify>) -> Self {
+        Self { pool, committed }
     }
 
     /// True when the database answers now.
@@ -57,7 +61,10 @@ impl Writer {
             let snapshot = Snapshot::from_row(&row).map_err(|error| Error::Internal(error.to_string()))?;
             let (changes, accepted) = command.clone().decide(snapshot, context)?;
             match lease.write(&changes).await {
-                Ok(stock) => return with_stock(accepted, stock.get(context.event_id.to_string()).cloned()),
+                Ok(stock) => {
+                    self.committed.notify_one();
+                    return with_stock(accepted, stock.get(context.event_id.to_string()).cloned());
+                }
                 Err(Fault::Refused(error)) if lost_race(&error) => {
                     tracing::debug!(event.id = %context.event_id, "lost_race");
                 }
@@ -76,7 +83,10 @@ impl Writer {
     /// After a lost answer: the event is there, or nobody can say what happened.
     async fn look_for(&self, accepted: Accepted, context: &Context, why: &str) -> Result<Accepted, Error> {
         match self.pool.lease().await?.version_of(context.event_id).await? {
-            Some(stock) => with_stock(accepted, Some(stock)),
+            Some(stock) => {
+                self.committed.notify_one();
+                with_stock(accepted, Some(stock))
+            }
             None => Err(Error::Unavailable(format!(
                 "the answer of the database was lost ({why})"
             ))),

@@ -1,0 +1,186 @@
+//! Watches the hops of one event at the same time and prints how long each took since its command.
+//! It never waits longer than the limit, and then tells the hop and what was seen there last.
+
+use std::future::Future;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use serde_json::Value;
+use tokio_postgres::{Client, NoTls};
+
+use super::topic::Topic;
+use crate::api::Api;
+use crate::cosmos::Reader;
+use crate::stack::Stack;
+
+const LIMIT: Duration = Duration::from_secs(10);
+/// The order document; the partition tells whose.
+const DOCUMENT: &str = "dbs/orders/colls/orders/docs/order";
+const PAUSE: Duration = Duration::from_millis(2);
+
+/// Eyes on the table, the topic, the document and the API.
+pub(super) struct Watch {
+    events: Client,
+    topic: Topic,
+    documents: Reader,
+    api: Api,
+    since: Instant,
+}
+
+/// One look at a hop: what is there, and whether that is what was waited for.
+struct Look {
+    arrived: bool,
+    seen: String,
+}
+
+/// How a hop ended.
+struct Hop {
+    name: &'static str,
+    took: Duration,
+    last: Look,
+}
+
+impl Watch {
+    pub(super) async fn start(stack: &Stack) -> Result<Self> {
+        let (events, connection) = tokio_postgres::connect(stack.postgres_url(), NoTls).await?;
+        tokio::spawn(connection);
+        Ok(Self {
+            events,
+            topic: Topic::open(&stack.servicebus_connection_string()).await?,
+            documents: Reader::new(&stack.cosmos_endpoint(), stack.cosmos_key()),
+            api: Api::new(stack.url()),
+            since: Instant::now(),
+        })
+    }
+
+    /// Sends a command; the hops after it are timed from here.
+    pub(super) async fn command(
+        &mut self,
+        name: &str,
+        sending: impl Future<Output = Result<Value>>,
+    ) -> Result<Value> {
+        println!("{name}");
+        self.since = Instant::now();
+        let answer = tokio::time::timeout(LIMIT, sending).await;
+        let body =
+            answer.with_context(|| format!("late hop: command answered; nothing after {LIMIT:?}"))??;
+        print(
+            "command answered",
+            self.since.elapsed(),
+            &format!("version {}", body["version"]),
+        );
+        Ok(body)
+    }
+
+    /// Waits until the order's event of this version has arrived everywhere.
+    pub(super) async fn hops(&mut self, order: &str, version: i64) -> Result<()> {
+        let (events, topic) = (&self.events, &mut self.topic);
+        let (documents, api, since) = (&self.documents, &self.api, self.since);
+        let hops = tokio::join!(
+            follow("event stored", since, async || stored(events, order, version)
+                .await),
+            follow("message on the topic", since, async || sent(
+                topic, order, version
+            )
+            .await),
+            follow("projected", since, async || {
+                let document = documents.read(DOCUMENT, &format!("1|{order}")).await?;
+                Ok(versioned(document.as_ref(), version))
+            }),
+            follow("visible by GET", since, async || {
+                let answer = api.get(&format!("/orders/{order}")).await?;
+                if answer.status == 200 {
+                    return Ok(versioned(Some(&answer.body), version));
+                }
+                Ok(Look {
+                    arrived: false,
+                    seen: format!("{} {}", answer.status, answer.body),
+                })
+            }),
+        );
+        for hop in [hops.0, hops.1, hops.2, hops.3] {
+            if !hop.last.arrived {
+                bail!(
+                    "late hop: {}; after {LIMIT:?} there was: {}",
+                    hop.name,
+                    hop.last.seen
+                );
+            }
+            print(hop.name, hop.took, &hop.last.seen);
+        }
+        Ok(())
+    }
+}
+
+/// Looks again and again until the event has arrived or the limit has passed.
+async fn follow(name: &'static str, since: Instant, mut look: impl AsyncFnMut() -> Result<Look>) -> Hop {
+    let mut last = Look {
+        arrived: false,
+        seen: "nothing".to_owned(),
+    };
+    let looking = async {
+        while !last.arrived {
+            last = look().await.unwrap_or_else(|error| Look {
+                arrived: false,
+                seen: format!("{error:#}"),
+            });
+            if !last.arrived {
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    };
+    // What was seen last is the answer either way.
+    let _ = tokio::time::timeout(LIMIT.saturating_sub(since.elapsed()), looking).await;
+    Hop {
+        name,
+        took: since.elapsed(),
+        last,
+    }
+}
+
+async fn stored(events: &Client, order: &str, version: i64) -> Result<Look> {
+    let query =
+        "SELECT version, type FROM write_model.events WHERE stream::text = $1 ORDER BY version DESC LIMIT 1";
+    let row = events.query_opt(query, &[&order]).await?;
+    Ok(row.map_or_else(nothing, |row| {
+        let (found, kind): (i64, String) = (row.get(0), row.get(1));
+        Look {
+            arrived: found >= version,
+            seen: format!("{kind}, version {found}"),
+        }
+    }))
+}
+
+async fn sent(topic: &mut Topic, order: &str, version: i64) -> Result<Look> {
+    let event = topic.next().await?;
+    // CloudEvents carry a sequence as text; a number is taken as well.
+    let sequence = event["sequence"]
+        .as_i64()
+        .or_else(|| event["sequence"].as_str()?.parse().ok());
+    let arrived = event["subject"] == order && sequence == Some(version);
+    Ok(Look {
+        arrived,
+        seen: format!("{} of {}", event["type"], event["subject"]),
+    })
+}
+
+fn versioned(document: Option<&Value>, version: i64) -> Look {
+    document.map_or_else(nothing, |document| {
+        let arrived = document["version"].as_i64().is_some_and(|found| found >= version);
+        Look {
+            arrived,
+            seen: format!("status {}, version {}", document["status"], document["version"]),
+        }
+    })
+}
+
+fn nothing() -> Look {
+    Look {
+        arrived: false,
+        seen: "nothing".to_owned(),
+    }
+}
+
+fn print(hop: &str, took: Duration, seen: &str) {
+    println!("  {hop:<22} {:>8.1} ms  {seen}", took.as_secs_f64() * 1000.0);
+}

@@ -1,0 +1,98 @@
+//! The `demo` command: one order from its placing to its shipment, followed through every hop.
+//! It never asks the system how far it is: each hop is read where it lies, in the table, topic and document.
+
+mod hops;
+mod topic;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use serde_json::{Value, json};
+
+use crate::api::{self, Api};
+use crate::host::Log;
+use crate::servicebus::Entities;
+use crate::stack::{Options, Ports, PostgresChoice, Stack};
+use crate::{app_folder, up};
+
+use hops::Watch;
+
+/// Where the demo listens in on the topic, beside the app's own subscription.
+const LISTENER: &str = "demo";
+
+/// Drives one order through the system and prints each hop with its time.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Args {}
+
+/// Runs the demo on free ports; an error names the hop that was late.
+pub async fn run(_: Args) -> Result<()> {
+    let root = app_folder::workspace_root();
+    let folder = tempfile::Builder::new().prefix("orders-demo-").tempdir()?;
+    let app_dir = folder.path().join("app");
+    app_folder::assemble(&root, &up::build_handler().await?, &app_dir)?;
+    let entities = entities(&root.join("devstack/servicebus/Config.json"))?;
+    let log = folder.path().join("host.log");
+    let options = Options {
+        root,
+        ports: Ports::default(),
+        app_dir,
+        log: Log::File(log.clone()),
+        faults: false,
+        environment: BTreeMap::new(),
+        postgres: PostgresChoice::Own,
+    };
+    let stack = Stack::start_with(options, entities).await?;
+    let driven = tokio::select! {
+        driven = drive(&stack) => driven,
+        reason = stack.stopped() => Err(anyhow::anyhow!("the host ended by itself: {reason}")),
+        _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("interrupted")),
+    };
+    stack.stop().await?;
+    if driven.is_err() {
+        // The folder goes with us, and the log is what explains a failure.
+        eprint!("{}", std::fs::read_to_string(&log).unwrap_or_default());
+    }
+    driven
+}
+
+async fn drive(stack: &Stack) -> Result<()> {
+    stack.check_health().await?;
+    let api = Api::new(stack.url());
+    let customer = api.seed().await?;
+    let mut watch = Watch::start(stack).await?;
+    let order = json!({ "customerId": customer, "lines": [{ "sku": "MUG-BLUE", "quantity": 2 }] });
+    let placed = watch.command("PlaceOrder", api.post("/orders", &order)).await?;
+    let id = api::id(&placed)?;
+    watch.hops(&id, 1).await?;
+    let total = json!({ "amount": placed["total"] });
+    watch
+        .command("PayOrder", api.post(&format!("/orders/{id}/payment"), &total))
+        .await?;
+    watch.hops(&id, 2).await?;
+    let parcel = json!({ "carrier": "DHL", "trackingNumber": "JD014600003" });
+    watch
+        .command("ShipOrder", api.post(&format!("/orders/{id}/shipment"), &parcel))
+        .await?;
+    watch.hops(&id, 3).await?;
+    let document = api.get(&format!("/orders/{id}")).await?.body;
+    println!("\n{}", serde_json::to_string_pretty(&document)?);
+    Ok(())
+}
+
+/// The bus of the app with one more subscription on its topic.
+fn entities(file: &Path) -> Result<Entities> {
+    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let mut config: Value = serde_json::from_str(&text)?;
+    let subscriptions = config
+        .pointer_mut("/UserConfig/Namespaces/0/Topics/0/Subscriptions")
+        .and_then(Value::as_array_mut)
+        .context("the entities have no topic with subscriptions")?;
+    let mut listener = subscriptions
+        .first()
+        .cloned()
+        .context("the topic has no subscription")?;
+    listener["Name"] = LISTENER.into();
+    subscriptions.push(listener);
+    Ok(Entities::from_json(&config.to_string())?)
+}

@@ -1,0 +1,58 @@
+//! Receives from the topic over AMQP, on a subscription of its own.
+//! It never competes with the app: each subscription has its own copy of a message.
+
+use anyhow::{Context as _, Result};
+use fe2o3_amqp::connection::ConnectionHandle;
+use fe2o3_amqp::link::Receiver;
+use fe2o3_amqp::sasl_profile::SaslProfile;
+use fe2o3_amqp::session::SessionHandle;
+use fe2o3_amqp::types::messaging::Data;
+use fe2o3_amqp::{Connection, Session};
+use serde_json::Value;
+
+use super::LISTENER;
+
+/// An open receiver.
+pub(super) struct Topic {
+    receiver: Receiver,
+    _session: SessionHandle<()>,
+    _connection: ConnectionHandle<()>,
+}
+
+impl Topic {
+    pub(super) async fn open(connection_string: &str) -> Result<Self> {
+        let field = |name: &str| {
+            let mut fields = connection_string
+                .split(';')
+                .filter_map(|field| field.split_once('='));
+            fields
+                .find(|(key, _)| *key == name)
+                .map(|(_, value)| value.to_owned())
+        };
+        let endpoint = field("Endpoint").context("a connection string without an endpoint")?;
+        let profile = SaslProfile::Plain {
+            username: field("SharedAccessKeyName").unwrap_or_default(),
+            password: field("SharedAccessKey").unwrap_or_default(),
+        };
+        let mut connection = Connection::builder()
+            .container_id("demo")
+            .sasl_profile(profile)
+            .open(endpoint.replace("sb://", "amqp://").as_str())
+            .await?;
+        let mut session = Session::begin(&mut connection).await?;
+        let address = format!("order-events/Subscriptions/{LISTENER}");
+        let receiver = Receiver::attach(&mut session, LISTENER, address).await?;
+        Ok(Self {
+            receiver,
+            _session: session,
+            _connection: connection,
+        })
+    }
+
+    /// The body of the next message.
+    pub(super) async fn next(&mut self) -> Result<Value> {
+        let delivery = self.receiver.recv::<Data>().await?;
+        self.receiver.accept(&delivery).await?;
+        Ok(serde_json::from_slice(&delivery.body().0)?)
+    }
+}

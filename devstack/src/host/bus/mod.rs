@@ -1,0 +1,106 @@
+//! The Service Bus triggers: one listener per function, which connects again for as long as it runs.
+//! It never settles what it did not receive on the same connection, and never receives without a free slot.
+
+mod address;
+mod links;
+mod message;
+mod receive;
+mod renew;
+
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use self::{address::Address, links::Links, receive::Listener};
+
+use super::{
+    error::Error,
+    function::{Function, Trigger},
+    host_json::ServiceBusJson,
+    invoke::Invoker,
+    settings::Settings,
+};
+
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// What one function listens to.
+#[derive(Clone, Debug)]
+pub(crate) struct Source {
+    pub(crate) function: String,
+    pub(crate) binding: String,
+    pub(crate) binary: bool,
+    pub(crate) entity: String,
+    pub(crate) address: Address,
+}
+
+/// The sources of all functions that have such a trigger and are not disabled.
+pub(crate) fn sources(functions: &[Function], settings: &Settings) -> Result<Vec<Source>, Error> {
+    let mut sources = Vec::new();
+    for function in functions.iter().filter(|function| !function.disabled) {
+        let Trigger::ServiceBus {
+            entity,
+            connection,
+            binary,
+        } = &function.trigger
+        else {
+            continue;
+        };
+        let prefixed = format!("AzureWebJobs{connection}");
+        let text = settings.get(connection).or_else(|| settings.get(&prefixed));
+        let problem = |problem: String| Error::Setting {
+            name: connection.clone(),
+            problem,
+        };
+        let text = text.ok_or_else(|| problem(format!("is not set, and {} needs it", function.name)))?;
+        sources.push(Source {
+            function: function.name.clone(),
+            binding: function.binding.clone(),
+            binary: *binary,
+            entity: entity.clone(),
+            address: Address::parse(text).map_err(problem)?,
+        });
+    }
+    Ok(sources)
+}
+
+/// Receives until the host stops, over as many connections as that takes.
+pub(crate) async fn listen(source: Source, json: ServiceBusJson, invoker: Invoker, stop: CancellationToken) {
+    let logger = invoker.logger.clone();
+    let mut listener = Listener::new(source.clone(), json, invoker, stop.clone());
+    let mut running = JoinSet::new();
+    let mut pause = FIRST_PAUSE;
+    let mut said = String::new();
+    for generation in 0.. {
+        let links = tokio::select! {
+            () = stop.cancelled() => break,
+            links = Links::open(&source.address, &source.entity) => links,
+        };
+        let problem = match links {
+            Ok(links) => {
+                logger.info(format!("{} listens to {}", source.function, source.entity));
+                (pause, said) = (FIRST_PAUSE, String::new());
+                match listener.receive(links, generation, &mut running).await {
+                    Ok(()) => break,
+                    Err(problem) => problem,
+                }
+            }
+            Err(problem) => problem,
+        };
+        // An outage is one line, not one line per attempt.
+        if problem != said {
+            logger.warning(format!(
+                "{} does not hear {}: {problem}",
+                source.function, source.entity
+            ));
+            said = problem;
+        }
+        tokio::select! {
+            () = stop.cancelled() => break,
+            () = tokio::time::sleep(pause) => pause = (pause * 2).min(LONGEST_PAUSE),
+        }
+    }
+    // What is still running belongs to a connection that has gone; only its end is awaited.
+    while running.join_next().await.is_some() {}
+}

@@ -1,0 +1,182 @@
+//! Route templates as ASP.NET matches them: literal before parameter before catch-all, names without case.
+//! It never passes route values on: a proxied handler sees the original path and reads it itself.
+
+use std::cmp::Ordering;
+
+/// A parsed template, with the route prefix in front.
+#[derive(Clone, Debug)]
+pub(crate) struct Route {
+    segments: Vec<Segment>,
+    text: String,
+}
+
+#[derive(Clone, Debug)]
+enum Segment {
+    Literal(String),
+    Parameter {
+        constraint: Option<Constraint>,
+        optional: bool,
+    },
+    CatchAll,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Constraint {
+    Integer,
+    Guid,
+    Alpha,
+    Bool,
+}
+
+impl Route {
+    pub(crate) fn parse(prefix: &str, template: &str) -> Result<Self, String> {
+        let text = format!("{prefix}/{}", template.trim_matches('/'));
+        let text = text.trim_matches('/').to_owned();
+        let parts: Vec<&str> = text.split('/').filter(|part| !part.is_empty()).collect();
+        let segments = parts
+            .iter()
+            .map(|part| Segment::parse(part))
+            .collect::<Result<Vec<_>, _>>()?;
+        let open = |segment: &Segment| {
+            matches!(
+                segment,
+                Segment::CatchAll | Segment::Parameter { optional: true, .. }
+            )
+        };
+        let inner = segments.len().saturating_sub(1);
+        if segments[..inner].iter().any(open) {
+            return Err("has a catch-all or an optional parameter before its end".to_owned());
+        }
+        Ok(Self { segments, text })
+    }
+
+    /// The template with its prefix, without a leading slash.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
+    pub(crate) fn is_reserved(&self) -> bool {
+        matches!(self.segments.first(), Some(Segment::Literal(first)) if first == "admin" || first == "runtime")
+    }
+
+    pub(crate) fn matches(&self, path: &str) -> bool {
+        let mut parts = path.trim_matches('/').split('/').filter(|part| !part.is_empty());
+        for segment in &self.segments {
+            match (segment, parts.next()) {
+                (Segment::CatchAll, _) => return true,
+                (Segment::Parameter { optional: true, .. }, None) => return true,
+                (Segment::Literal(text), Some(part)) if part.eq_ignore_ascii_case(text) => {}
+                (Segment::Parameter { constraint, .. }, Some(part))
+                    if constraint.is_none_or(|constraint| constraint.accepts(part)) => {}
+                _ => return false,
+            }
+        }
+        parts.next().is_none()
+    }
+
+    /// Orders routes that match the same path: the first is the one that is called.
+    pub(crate) fn precedence(&self, other: &Self) -> Ordering {
+        self.segments
+            .iter()
+            .map(Segment::rank)
+            .cmp(other.segments.iter().map(Segment::rank))
+    }
+
+    pub(crate) fn same_as(&self, other: &Self) -> bool {
+        let same = |(a, b): (&Segment, &Segment)| match (a, b) {
+            (Segment::Literal(a), Segment::Literal(b)) => a == b,
+            (Segment::Parameter { constraint: a, .. }, Segment::Parameter { constraint: b, .. }) => a == b,
+            (Segment::CatchAll, Segment::CatchAll) => true,
+            _ => false,
+        };
+        self.segments.len() == other.segments.len() && self.segments.iter().zip(&other.segments).all(same)
+    }
+}
+
+impl Segment {
+    fn parse(part: &str) -> Result<Self, String> {
+        let Some(inner) = part.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) else {
+            if part.contains(['{', '}']) {
+                return Err(format!(
+                    "mixes text and a parameter in '{part}', which the stand-in does not match"
+                ));
+            }
+            return Ok(Self::Literal(part.to_ascii_lowercase()));
+        };
+        if inner.starts_with('*') {
+            return Ok(Self::CatchAll);
+        }
+        let (inner, optional) = inner
+            .strip_suffix('?')
+            .map_or((inner, false), |inner| (inner, true));
+        let (name, constraint) = inner
+            .split_once(':')
+            .map_or((inner, None), |(name, c)| (name, Some(c)));
+        if name.is_empty() || name.contains(['{', '}', '=']) {
+            return Err(format!("has a parameter that cannot be read: '{part}'"));
+        }
+        let constraint = match constraint {
+            None => None,
+            Some("int" | "long") => Some(Constraint::Integer),
+            Some("guid") => Some(Constraint::Guid),
+            Some("alpha") => Some(Constraint::Alpha),
+            Some("bool") => Some(Constraint::Bool),
+            Some(other) => return Err(format!("has a constraint the stand-in does not check: '{other}'")),
+        };
+        Ok(Self::Parameter { constraint, optional })
+    }
+
+    fn rank(&self) -> u8 {
+        match self {
+            Self::Literal(_) => 1,
+            Self::Parameter {
+                constraint: Some(_), ..
+            } => 2,
+            Self::Parameter { constraint: None, .. } => 3,
+            Self::CatchAll => 4,
+        }
+    }
+}
+
+impl Constraint {
+    fn accepts(self, part: &str) -> bool {
+        match self {
+            Self::Integer => part.parse::<i64>().is_ok(),
+            Self::Guid => uuid::Uuid::parse_str(part).is_ok(),
+            Self::Alpha => part.chars().all(|letter| letter.is_ascii_alphabetic()),
+            Self::Bool => part.eq_ignore_ascii_case("true") || part.eq_ignore_ascii_case("false"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn route(template: &str) -> Route {
+        Route::parse("api", template).expect("a valid template")
+    }
+
+    #[test]
+    fn a_template_matches_whole_segments_without_case() {
+        assert!(route("orders/{id}").matches("/API/Orders/42"));
+        assert!(!route("orders/{id}").matches("/api/orders"));
+        assert!(!route("orders/{id}").matches("/api/orders/42/payment"));
+        assert!(route("orders/{id?}").matches("/api/orders"));
+        assert!(route("{*rest}").matches("/api/a/b/c"));
+        assert!(!route("{id:int}").matches("/api/x"));
+    }
+
+    #[test]
+    fn a_literal_goes_before_a_parameter_before_a_catch_all() {
+        assert_eq!(
+            route("orders/new").precedence(&route("orders/{id}")),
+            Ordering::Less
+        );
+        assert_eq!(
+            route("orders/{id:int}").precedence(&route("orders/{id}")),
+            Ordering::Less
+        );
+        assert_eq!(route("orders/{id}").precedence(&route("{*rest}")), Ordering::Less);
+    }
+}

@@ -1,0 +1,213 @@
+//! The Service Bus trigger against the emulator: what a function gets, and what becomes of the message.
+//! Never waits for nothing to happen: a later message proves that an earlier one did not come again.
+
+use hyper::StatusCode;
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use serde_json::{Value, json};
+
+use crate::{
+    app::{App, Running},
+    broker::{Broker, TOPIC},
+};
+
+fn listening(broker: &Broker, data_type: &str) -> App {
+    let trigger = json!({
+        "type": "serviceBusTrigger", "direction": "in", "name": "message",
+        "topicName": "%Topic%", "subscriptionName": "view",
+        "connection": "Bus", "dataType": data_type,
+    });
+    App::new()
+        .function("Project", json!([trigger]))
+        .setting("Topic", TOPIC)
+        .setting("Bus", &broker.emulator.connection_string())
+}
+
+fn ids(calls: &[Value]) -> Vec<&str> {
+    calls
+        .iter()
+        .filter_map(|call| call["Metadata"]["MessageId"].as_str())
+        .collect()
+}
+
+#[tokio::test]
+async fn a_message_arrives_as_base64_with_its_metadata_and_is_completed() {
+    let broker = Broker::start("PT1M", 3).await;
+    let running = listening(&broker, "binary").start().await;
+    let mut client = broker.client().await;
+    client.send("m-1", r#"{"messageId":"spoofed"}"#).await;
+    let calls = running.calls("Project", 1).await;
+    assert_eq!(
+        calls[0]["Data"],
+        json!({ "message": "eyJtZXNzYWdlSWQiOiJzcG9vZmVkIn0=" })
+    );
+    let metadata = &calls[0]["Metadata"];
+    assert_eq!(metadata["MessageId"], "\"m-1\"");
+    assert_eq!(metadata["DeliveryCount"], "1");
+    assert_eq!(metadata["Subject"], "\"order.created\"");
+    assert_eq!(metadata["SequenceNumber"], "1");
+    assert_eq!(metadata["ApplicationProperties"], json!({ "attempt": 1 }));
+    assert!(
+        metadata["EnqueuedTimeUtc"]
+            .as_str()
+            .is_some_and(|text| text.len() == "2026-11-23T21:40:05".len())
+    );
+    running.stop().await;
+    // A new host gets nothing but the next message, so the first one was completed.
+    let running = listening(&broker, "binary").start().await;
+    client.send("m-2", "{}").await;
+    assert_eq!(ids(&running.calls("Project", 1).await), ["\"m-2\""]);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_text_message_is_encoded_twice_and_merged_into_the_metadata() {
+    let broker = Broker::start("PT1M", 3).await;
+    let running = listening(&broker, "string").start().await;
+    broker.client().await.send("m-1", r#"{"qty":2}"#).await;
+    let calls = running.calls("Project", 1).await;
+    assert_eq!(calls[0]["Data"]["message"], r#""{\"qty\":2}""#);
+    assert_eq!(calls[0]["Metadata"]["qty"], "\"2\"");
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_failed_message_comes_again_at_once_with_a_higher_count() {
+    let broker = Broker::start("PT1M", 3).await;
+    let running = listening(&broker, "binary")
+        .setting("PROBE_PROJECT", "fail-once")
+        .start()
+        .await;
+    broker.client().await.send("m-1", "{}").await;
+    let calls = running.calls("Project", 2).await;
+    assert_eq!(ids(&calls), ["\"m-1\"", "\"m-1\""]);
+    assert_eq!(calls[1]["Metadata"]["DeliveryCount"], "2");
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_message_that_always_fails_becomes_a_dead_letter() {
+    let broker = Broker::start("PT1M", 2).await;
+    let running = listening(&broker, "binary")
+        .setting("PROBE_PROJECT", "fail")
+        .start()
+        .await;
+    let mut client = broker.client().await;
+    client.send("m-1", "poison").await;
+    assert_eq!(client.dead_letter().await, "poison");
+    assert_eq!(running.calls("Project", 2).await.len(), 2);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn the_lock_of_a_long_call_is_renewed() {
+    let broker = Broker::start("PT1S", 3).await;
+    let app = listening(&broker, "binary")
+        .setting("PROBE_PROJECT", "hold")
+        .timer("Tick", "* * * * * *");
+    let running = app.start().await;
+    let mut client = broker.client().await;
+    client.send("m-1", "{}").await;
+    running.calls("Project", 1).await;
+    // Three ticks are at least twice the lock.
+    let ticks = running.calls("Tick", 0).await.len();
+    running.calls("Tick", ticks + 3).await;
+    running.call("POST", "/api/release").await;
+    client.send("m-2", "{}").await;
+    assert_eq!(ids(&running.calls("Project", 2).await), ["\"m-1\"", "\"m-2\""]);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn no_more_messages_run_at_once_than_allowed() {
+    let broker = Broker::start("PT1M", 3).await;
+    let app = listening(&broker, "binary").setting("PROBE_PROJECT", "hold");
+    let app = app
+        .host("extensions__serviceBus__maxConcurrentCalls", "2")
+        .timer("Tick", "* * * * * *");
+    let running = app.start().await;
+    let mut client = broker.client().await;
+    for id in ["m-1", "m-2", "m-3"] {
+        client.send(id, "{}").await;
+    }
+    let ticks = running.calls("Tick", 0).await.len();
+    running.calls("Tick", ticks + 2).await;
+    assert_eq!(running.calls("Project", 2).await.len(), 2);
+    running.call("POST", "/api/release").await;
+    assert_eq!(running.calls("Project", 3).await.len(), 3);
+    running.stop().await;
+}
+
+async fn kill_the_handler(running: &Running) {
+    let number = running.host.handler_pid().expect("a process");
+    let pid = Pid::from_raw(i32::try_from(number).expect("a process id"));
+    kill(pid, Signal::SIGKILL).expect("it runs");
+    running.another_pid(number).await;
+}
+
+#[tokio::test]
+async fn a_message_whose_handler_is_killed_comes_again_to_the_next_one() {
+    let broker = Broker::start("PT1M", 3).await;
+    let running = listening(&broker, "binary")
+        .setting("PROBE_PROJECT", "hold")
+        .start()
+        .await;
+    broker.client().await.send("m-1", "{}").await;
+    running.calls("Project", 1).await;
+    kill_the_handler(&running).await;
+    let calls = running.calls("Project", 1).await;
+    assert_eq!(calls[0]["Metadata"]["DeliveryCount"], "2");
+    running.call("POST", "/api/release").await;
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn the_listener_connects_again_when_the_bus_comes_back() {
+    let broker = Broker::start("PT1M", 3).await;
+    let address = broker.emulator.address();
+    let running = listening(&broker, "binary").start().await;
+    running
+        .logged(&["Project listens to events/Subscriptions/view"])
+        .await;
+    broker.emulator.stop().await;
+    running.logged(&["WRN", "Project does not hear"]).await;
+    let broker = Broker::start_at(address, "PT1M", 3).await;
+    broker.client().await.send("m-1", "{}").await;
+    assert_eq!(ids(&running.calls("Project", 1).await), ["\"m-1\""]);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_connection_that_is_missing_or_not_an_emulator_is_refused_by_name() {
+    let broker = Broker::start("PT1M", 3).await;
+    let azure = "Endpoint=sb://x.servicebus.windows.net;SharedAccessKeyName=n;SharedAccessKey=k";
+    let error = listening(&broker, "binary").setting("Bus", azure).refused().await;
+    assert!(
+        error.starts_with("setting Bus:") && error.contains("UseDevelopmentEmulator"),
+        "{error}"
+    );
+    let mut app = listening(&broker, "binary");
+    app.environment.remove("Bus");
+    let error = app.refused().await;
+    assert!(
+        error.starts_with("setting Bus:") && error.contains("Project"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn an_admin_call_stands_in_for_a_message() {
+    let broker = Broker::start("PT1M", 3).await;
+    let running = listening(&broker, "binary").start().await;
+    let request = running
+        .request("POST", "/admin/functions/Project")
+        .body(r#"{"input":"hi"}"#.into());
+    assert_eq!(
+        running.send(request.expect("a request")).await.status(),
+        StatusCode::ACCEPTED
+    );
+    assert_eq!(running.calls("Project", 1).await[0]["Data"]["message"], "aGk=");
+    running.stop().await;
+}

@@ -1,0 +1,155 @@
+//! HTTP functions: what the handler sees, what the caller gets back, and which routes there are.
+//! Never checks timing: streaming is seen by a body that goes back and forth.
+
+use axum::body::Body;
+use bytes::Bytes;
+use futures_util::StreamExt;
+use http_body_util::BodyExt;
+use hyper::StatusCode;
+use serde_json::{Value, json};
+
+use crate::app::{App, Running, within};
+
+async fn echo(running: &Running, request: hyper::Request<Body>) -> Value {
+    let response = running.send(request).await;
+    assert_eq!(response.status(), StatusCode::IM_A_TEAPOT);
+    assert_eq!(response.headers()["x-probe"], "yes");
+    let body = within(response.into_body().collect())
+        .await
+        .expect("a body")
+        .to_bytes();
+    serde_json::from_slice(&body).expect("JSON")
+}
+
+#[tokio::test]
+async fn a_request_arrives_as_it_was_sent_with_the_headers_of_the_host() {
+    let running = App::new().http("Echo", "echo/{id}").start().await;
+    let request = running
+        .request("PUT", "/api/echo/a%20b?x=1&x=2")
+        .header("x-mine", "1")
+        .header("user-agent", "test")
+        .body(Body::from("hello"));
+    let seen = echo(&running, request.expect("a request")).await;
+    assert_eq!(seen["method"], "PUT");
+    assert_eq!(seen["path"], "/api/echo/a%20b?x=1&x=2");
+    assert_eq!(seen["body"], "hello");
+    let headers = &seen["headers"];
+    assert_eq!(headers["x-mine"], "1");
+    assert_eq!(headers["user-agent"], "test");
+    assert_eq!(headers["host"], running.host.url().trim_start_matches("http://"));
+    assert!(
+        headers["x-azure-functions-hostversion"]
+            .as_str()
+            .is_some_and(|it| it.starts_with("4."))
+    );
+    assert_eq!(
+        headers["x-azure-functions-invocationid"],
+        headers["x-ms-invocation-id"]
+    );
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_forged_principal_does_not_reach_the_handler() {
+    let running = App::new().http("Echo", "echo").start().await;
+    let request = running
+        .request("GET", "/api/echo")
+        .header("X-MS-CLIENT-PRINCIPAL", "forged")
+        .header("x-ms-client-principal-id", "forged")
+        .header("X-Ms-Client-Principal-Name", "forged");
+    let seen = echo(&running, request.body(Body::empty()).expect("a request")).await;
+    assert!(!seen["headers"].to_string().contains("principal"), "{seen}");
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn bodies_stream_both_ways() {
+    let running = App::new().http("Stream", "stream").start().await;
+    let (sender, receiver) = tokio::sync::mpsc::channel::<Bytes>(1);
+    let pieces = futures_util::stream::unfold(receiver, |mut receiver| async {
+        let piece = receiver.recv().await?;
+        Some((Ok::<_, std::io::Error>(piece), receiver))
+    });
+    let request = running
+        .request("POST", "/api/stream")
+        .body(Body::from_stream(pieces));
+    let response = running.send(request.expect("a request")).await;
+    assert_eq!(response.status(), StatusCode::OK);
+    let mut back = response.into_body().into_data_stream();
+    for piece in ["one", "two"] {
+        // The second piece is not sent before the first has come back.
+        within(sender.send(Bytes::from(piece)))
+            .await
+            .expect("the host reads");
+        let answer = within(back.next()).await.expect("a piece").expect("no error");
+        assert_eq!(answer, piece);
+    }
+    drop(sender);
+    assert!(within(back.next()).await.is_none());
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_route_has_the_prefix_and_the_methods_of_its_function_and_all_else_is_404() {
+    let trigger = json!({ "type": "httpTrigger", "name": "request", "methods": ["post"], "route": "only" });
+    let running = App::new()
+        .host("extensions__http__routePrefix", "v1/shop")
+        .http("Echo", "echo")
+        .function(
+            "Post",
+            json!([trigger, { "type": "http", "direction": "out", "name": "response" }]),
+        )
+        .start()
+        .await;
+    assert_eq!(
+        running.call("GET", "/v1/shop/ECHO").await.0,
+        StatusCode::IM_A_TEAPOT
+    );
+    assert_eq!(
+        running.call("POST", "/v1/shop/only").await.0,
+        StatusCode::IM_A_TEAPOT
+    );
+    assert_eq!(
+        running.call("GET", "/v1/shop/only").await.0,
+        StatusCode::NOT_FOUND
+    );
+    assert_eq!(running.call("GET", "/api/echo").await.0, StatusCode::NOT_FOUND);
+    assert_eq!(
+        running.call("GET", "/v1/shop/echo/more").await.0,
+        StatusCode::NOT_FOUND
+    );
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_literal_segment_is_called_before_a_parameter() {
+    let app = App::new()
+        .host("functionTimeout", "00:00:00.2")
+        .http("Any", "{what}")
+        .http("Literal", "hang");
+    let running = app.start().await;
+    // The log of a failed call names the function that was chosen.
+    running.call("GET", "/api/hang").await;
+    running.logged(&["Failed", "Functions.Literal"]).await;
+    assert_eq!(running.call("GET", "/api/other").await.0, StatusCode::IM_A_TEAPOT);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_call_over_the_function_timeout_is_500_and_the_handler_is_replaced() {
+    let running = App::new()
+        .host("functionTimeout", "00:00:00.2")
+        .http("Hang", "hang")
+        .http("Echo", "echo")
+        .start()
+        .await;
+    let before = running.host.handler_pid().expect("a process");
+    assert_eq!(
+        running.call("GET", "/api/hang").await,
+        (StatusCode::INTERNAL_SERVER_ERROR, Vec::new())
+    );
+    running.logged(&["Timeout value", "Functions.Hang"]).await;
+    running.another_pid(before).await;
+    assert_eq!(running.call("GET", "/api/echo").await.0, StatusCode::IM_A_TEAPOT);
+    running.stop().await;
+}

@@ -1,0 +1,11 @@
+//! What the host does with an app folder, seen from outside: over HTTP, AMQP and its log.
+//! Never sleeps: every wait is for something, and has a deadline.
+#![expect(clippy::expect_used, reason = "helpers of tests fail the test")]
+
+mod app;
+mod broker;
+mod bus;
+mod folder;
+mod http;
+mod process;
+mod trigger;

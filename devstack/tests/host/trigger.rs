@@ -1,0 +1,81 @@
+//! Timers and the admin calls: the payload, the answer, and what the log says about a bad one.
+//! Never waits for a minute to pass: schedules are by the second, or started by hand.
+
+use axum::body::Body;
+use hyper::StatusCode;
+use serde_json::{Value, json};
+
+use crate::app::{App, Running};
+
+async fn start(running: &Running, name: &str, input: Value) -> StatusCode {
+    let request = running.request("POST", &format!("/admin/functions/{name}"));
+    let request = request.body(Body::from(json!({ "input": input }).to_string()));
+    running.send(request.expect("a request")).await.status()
+}
+
+#[tokio::test]
+async fn a_timer_calls_its_function_by_name_with_the_payload_of_the_real_host() {
+    let running = App::new().timer("Tick-Tock", "* * * * * *").start().await;
+    let calls = running.calls("Tick-Tock", 2).await;
+    let call = &calls[0];
+    let timer = json!({ "Schedule": { "AdjustForDST": true }, "ScheduleStatus": null, "IsPastDue": false });
+    assert_eq!(call["Data"], json!({ "timer": timer }));
+    assert_eq!(call["Metadata"]["sys"]["MethodName"], "Tick-Tock");
+    assert!(call["Metadata"]["sys"]["UtcNow"].is_string() && call["Metadata"]["sys"]["RandGuid"].is_string());
+    assert_eq!(
+        (&call["chunked"], &call["invocation"]),
+        (&json!(true), &json!(true))
+    );
+    running
+        .logged(&["INF", "Function.Tick-Tock.User", "Tick-Tock was called"])
+        .await;
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn an_admin_call_runs_a_function_now() {
+    let running = App::new().timer("Yearly", "0 0 0 1 1 *").start().await;
+    assert_eq!(start(&running, "yearly", json!("")).await, StatusCode::ACCEPTED);
+    assert_eq!(
+        running.calls("Yearly", 1).await[0]["Data"]["timer"]["IsPastDue"],
+        false
+    );
+    assert_eq!(start(&running, "Nothing", json!("")).await, StatusCode::NOT_FOUND);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_bad_answer_fails_loudly_and_names_the_function() {
+    for (answer, words) in [
+        ("empty", "empty body"),
+        ("text", "Invalid HttpResponseMessage"),
+        ("fail", "500"),
+    ] {
+        let app = App::new()
+            .setting("PROBE_YEARLY", answer)
+            .timer("Yearly", "0 0 0 1 1 *");
+        let running = app.start().await;
+        assert_eq!(start(&running, "Yearly", json!("")).await, StatusCode::ACCEPTED);
+        running.logged(&["ERR", "Functions.Yearly", words]).await;
+        running.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_disabled_function_is_listed_but_does_not_run() {
+    let app = App::new()
+        .timer("Tick", "* * * * * *")
+        .timer("Tock", "* * * * * *");
+    let running = app.setting("AzureWebJobs.Tick.Disabled", "true").start().await;
+    running.calls("Tock", 2).await;
+    assert!(running.calls("Tick", 0).await.is_empty());
+    let list = running.json("GET", "/admin/functions").await;
+    let disabled = |name| {
+        list.as_array()
+            .expect("a list")
+            .iter()
+            .any(|it| it["name"] == name && it["isDisabled"] == true)
+    };
+    assert!(disabled("Tick") && !disabled("Tock"));
+    running.stop().await;
+}

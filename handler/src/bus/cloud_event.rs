@@ -1,0 +1,73 @@
+//! The body of a message: CloudEvents 1.0 in JSON, a pure function of a recorded event.
+//! Never holds anything that the log does not: a replay makes the same bytes.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::domain::event::Recorded;
+
+/// Media type of the body (CloudEvents JSON format 1.0, structured mode).
+pub const CONTENT_TYPE: &str = "application/cloudevents+json; charset=utf-8";
+/// Where all our events come from.
+const SOURCE: &str = "/orders/write-model";
+
+/// A CloudEvents 1.0 envelope with the extensions `sequence` and `traceparent`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CloudEvent {
+    /// Always "1.0".
+    pub specversion: String,
+    /// The event's id; also the MessageId.
+    pub id: Uuid,
+    /// Who sent it.
+    pub source: String,
+    /// Name of the event with its major version, such as `orders.OrderShipped.v1`.
+    pub r#type: String,
+    /// The aggregate's id: an order id, a customer id or a SKU.
+    pub subject: String,
+    /// When it happened (RFC 3339, UTC).
+    #[serde(with = "time::serde::rfc3339")]
+    pub time: OffsetDateTime,
+    /// Always "application/json".
+    pub datacontenttype: String,
+    /// The aggregate's version after the event, in decimal digits: the extension is a string by its definition.
+    pub sequence: String,
+    /// W3C trace context of the request that caused it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<String>,
+    /// What happened and what came of it.
+    pub data: Data,
+}
+
+/// State travels with the event, so a projection never needs an earlier message.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Data {
+    /// What happened.
+    pub event: Value,
+    /// The aggregate after it.
+    pub state: Value,
+    /// Stock levels after it, `[{"sku", "available", "seq"}]`; null when no stock moved.
+    pub stock: Value,
+}
+
+impl From<&Recorded> for CloudEvent {
+    fn from(event: &Recorded) -> Self {
+        Self {
+            specversion: "1.0".to_owned(),
+            id: event.event_id,
+            source: SOURCE.to_owned(),
+            r#type: event.kind.clone(),
+            subject: event.subject.clone(),
+            time: event.occurred_at,
+            datacontenttype: "application/json".to_owned(),
+            sequence: event.version.to_string(),
+            traceparent: event.traceparent.clone(),
+            data: Data {
+                event: event.data.clone(),
+                state: event.state.clone(),
+                stock: event.stock.clone(),
+            },
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! Sends messages to the topic in batches, over a link that is opened when first needed and opened anew when it breaks.
+//! Never reorders, and has one transfer on its way at most: an aggregate's messages stay in version order.
+
+use fe2o3_amqp::{
+    Sendable,
+    types::{
+        messaging::{ApplicationProperties, Batch, Body, Data, Message, Properties},
+        primitives::{Binary, SimpleValue, Value},
+    },
+};
+use tokio::sync::Mutex;
+
+use super::{
+    address::Address,
+    cloud_event::{CONTENT_TYPE, CloudEvent},
+    link::Link,
+};
+use crate::domain::event::Recorded;
+
+/// Message format of a batch: each data section is one encoded message.
+const BATCH_FORMAT: u32 = 0x8001_3700;
+/// Room for the sections around the messages of a batch, and for the head of each.
+const BATCH_OVERHEAD_BYTES: u64 = 2_048;
+const ITEM_OVERHEAD_BYTES: u64 = 8;
+
+pub(super) type Transfer = Sendable<Body<Value>>;
+
+/// Why a batch was not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum SendError {
+    /// The bus is away, slow or busy: all of it can be sent again later.
+    #[error("{0}")]
+    Unavailable(String),
+    /// The bus will not take this content, ever.
+    #[error("{0}")]
+    Refused(String),
+}
+
+/// One message, encoded as AMQP 1.0 sections.
+#[derive(Debug, Clone)]
+pub struct Envelope(Vec<u8>);
+
+impl Envelope {
+    /// The message of an event: MessageId = event id, SessionId = aggregate id, Subject = type.
+    ///
+    /// # Errors
+    /// When a value cannot be encoded.
+    pub fn of(event: &Recorded) -> Result<Self, SendError> {
+        let refused = |error: &dyn std::error::Error| SendError::Refused(error.to_string());
+        let json = serde_json::to_vec(&CloudEvent::from(event)).map_err(|error| refused(&error))?;
+        let properties = Properties::builder()
+            .message_id(event.event_id.to_string())
+            .subject(event.kind.clone())
+            .content_type(CONTENT_TYPE)
+            .group_id(event.subject.clone())
+            .build();
+        // Third parties tell replays from first deliveries by this.
+        let marks = ApplicationProperties::builder()
+            .insert("replay", SimpleValue::String("none".to_owned()))
+            .build();
+        let sections = [
+            serde_amqp::to_vec(&properties),
+            serde_amqp::to_vec(&marks),
+            serde_amqp::to_vec(&Data(Binary::from(json))),
+        ];
+        let mut bytes = Vec::new();
+        for section in sections {
+            bytes.extend(section.map_err(|error| refused(&error))?);
+        }
+        Ok(Self(bytes))
+    }
+
+    /// Size on the wire in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.0.len() as u64 + ITEM_OVERHEAD_BYTES
+    }
+}
+
+/// The topic, as one sender sees it.
+pub struct Bus {
+    address: Address,
+    topic: String,
+    link: Mutex<Option<Link>>,
+}
+
+impl Bus {
+    /// A sender for this topic; connects when first used.
+    #[must_use]
+    pub fn new(address: Address, topic: String) -> Self {
+        Self {
+            address,
+            topic,
+            link: Mutex::new(None),
+        }
+    }
+
+    /// How many bytes of messages fit into one batch.
+    ///
+    /// # Errors
+    /// [`SendError::Unavailable`] when there is no link and none can be opened.
+    pub async fn batch_bytes(&self) -> Result<u64, SendError> {
+        let mut link = self.link.lock().await;
+        let opened = match link.take() {
+            Some(open) => open,
+            None => Link::open(&self.address, &self.topic).await?,
+        };
+        let bytes = opened.max_bytes().saturating_sub(BATCH_OVERHEAD_BYTES);
+        *link = Some(opened);
+        Ok(bytes)
+    }
+
+    /// Sends all of it or nothing. A link that was open before and turns out to be dead is replaced once.
+    ///
+    /// # Errors
+    /// See [`SendError`]; after `Unavailable` the messages may have arrived nevertheless.
+    pub async fn send(&self, batch: &[Envelope]) -> Result<(), SendError> {
+        let mut link = self.link.lock().await;
+        if let Some(open) = link.as_mut() {
+            match self.send_on(open, batch).await {
+                Err(SendError::Unavailable(why)) => {
+                    tracing::debug!(error = %why, "bus_link_lost");
+                    *link = None;
+                }
+                done => return done,
+            }
+        }
+        let mut fresh = Link::open(&self.address, &self.topic).await?;
+        self.send_on(&mut fresh, batch).await?;
+        *link = Some(fresh);
+        Ok(())
+    }
+
+    async fn send_on(&self, link: &mut Link, batch: &[Envelope]) -> Result<(), SendError> {
+        link.keep_authorized(&self.address, &self.topic).await?;
+        let sections = batch
+            .iter()
+            .map(|envelope| Data(Binary::from(envelope.0.clone())));
+        let body: Body<Value> = Body::Data(Batch::new(sections.collect::<Vec<_>>()));
+        let transfer = Sendable::builder()
+            .message(Message::builder().body(body).build())
+            .message_format(BATCH_FORMAT)
+            .build();
+        link.send(transfer).await
+    }
+}

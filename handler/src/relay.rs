@@ -1,0 +1,143 @@
+//! From outbox to bus: drains after each commit, again and again while anything is left, and on the timer as the guarantee.
+//! Never makes a caller wait, and never gives up on a row: one that the bus refuses for its content is parked with the reason.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use tokio::sync::Notify;
+
+use crate::{
+    bus::{Bus, Envelope, SendError},
+    write::outbox::{Outbox, Pending, Verdict},
+};
+
+/// Pauses after a failure: doubled each time, from the first to the longest.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// Sending ends here, well before the database takes the lock away.
+const SENDING: Duration = Duration::from_secs(12);
+
+/// Why a drain ended early; what is left stays in the outbox.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Interrupted(String);
+
+/// Moves events from the outbox to the bus.
+pub struct Relay {
+    outbox: Outbox,
+    bus: Arc<Bus>,
+    committed: Arc<Notify>,
+}
+
+impl Relay {
+    /// `committed` is notified after each commit that left rows in the outbox.
+    #[must_use]
+    pub fn new(outbox: Outbox, bus: Arc<Bus>, committed: Arc<Notify>) -> Self {
+        Self {
+            outbox,
+            bus,
+            committed,
+        }
+    }
+
+    /// The inline relay: drains what an earlier process left, and then after each commit for as long as this one lives.
+    /// While the bus or the database is away it tries again after 1 to 30 s, and says so once.
+    pub async fn run(&self) {
+        loop {
+            let mut pause = FIRST_PAUSE;
+            while let Err(error) = self.drain().await {
+                if pause == FIRST_PAUSE {
+                    tracing::warn!(%error, "relay_interrupted");
+                } else {
+                    tracing::debug!(%error, "relay_interrupted");
+                }
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+            self.committed.notified().await;
+        }
+    }
+
+    /// Sends what is in the outbox until it is empty, and returns how many messages that was.
+    ///
+    /// # Errors
+    /// When the database or the bus is away; what was sent until then is counted off.
+    pub async fn drain(&self) -> Result<usize, Interrupted> {
+        let mut sent = 0;
+        // Looks once more after each commit: a commit that found the lock taken may have left its rows to us.
+        while let Some(verdict) = self
+            .outbox
+            .drain(async |rows| self.send(&rows).await)
+            .await
+            .map_err(|fault| Interrupted(fault.to_string()))?
+        {
+            sent += verdict.sent.len();
+            for (position, reason) in &verdict.parked {
+                tracing::error!(position, %reason, "outbox_row_parked");
+            }
+            if let Some(why) = verdict.stopped {
+                return Err(Interrupted(why));
+            }
+        }
+        Ok(sent)
+    }
+
+    /// Sends the rows in order, one batch at a time.
+    async fn send(&self, rows: &[Pending]) -> Verdict {
+        let mut verdict = Verdict::default();
+        let until = Instant::now() + SENDING;
+        let limit = match self.bus.batch_bytes().await {
+            Ok(limit) => limit,
+            Err(error) => {
+                verdict.stopped = Some(error.to_string());
+                return verdict;
+            }
+        };
+        let mut ready = Vec::with_capacity(rows.len());
+        for row in rows {
+            match Envelope::of(&row.event) {
+                Ok(envelope) => ready.push((row.position, envelope)),
+                Err(error) => verdict.parked.push((row.position, error.to_string())),
+            }
+        }
+        let mut rest = ready.as_slice();
+        while !rest.is_empty() && verdict.stopped.is_none() && Instant::now() < until {
+            let (batch, later) = rest.split_at(fitting(rest, limit));
+            self.send_batch(batch, &mut verdict).await;
+            rest = later;
+        }
+        verdict
+    }
+
+    /// Sends one batch; when the bus refuses its content, halves it until the culprit is alone.
+    async fn send_batch(&self, batch: &[(i64, Envelope)], verdict: &mut Verdict) {
+        let mut parts = vec![batch];
+        while let Some(part) = parts.pop() {
+            let envelopes: Vec<Envelope> = part.iter().map(|(_, envelope)| envelope.clone()).collect();
+            match (self.bus.send(&envelopes).await, part) {
+                (Ok(()), part) => verdict.sent.extend(part.iter().map(|(position, _)| *position)),
+                (Err(SendError::Refused(why)), [(position, _)]) => verdict.parked.push((*position, why)),
+                (Err(SendError::Refused(_)), part) => {
+                    let (first, second) = part.split_at(part.len() / 2);
+                    parts.extend([second, first]);
+                }
+                (Err(SendError::Unavailable(why)), _) => {
+                    verdict.stopped = Some(why);
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// How many of the first messages fit into so many bytes; at least one, so that too large a one is refused by the bus.
+fn fitting(messages: &[(i64, Envelope)], limit: u64) -> usize {
+    let mut bytes = 0;
+    let fit = messages.iter().take_while(|(_, envelope)| {
+        bytes += envelope.bytes();
+        bytes <= limit
+    });
+    fit.count().max(1)
+}

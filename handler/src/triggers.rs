@@ -1,0 +1,138 @@
+//! The functions that the host calls by itself: `POST /RelayOutbox` (timer) and `POST /ProjectEvent` (Service Bus).
+//! Never answers without a JSON object: the host would wait for one until functionTimeout.
+
+use std::sync::Arc;
+
+use axum::{
+    Json, Router,
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+    routing::post,
+};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use crate::{
+    read::{
+        Projector,
+        incoming::{Change, decode},
+        projector::ProjectError,
+    },
+    relay::Relay,
+};
+
+/// Subscriptions give a message up after so many deliveries (`maxDeliveryCount` in bicep/ and devstack/).
+const LAST_DELIVERY: i64 = 50;
+
+/// What the triggers can reach.
+#[derive(Clone)]
+pub struct Reach {
+    /// `None` when this deployment lacks PG or Service Bus settings.
+    pub relay: Option<Arc<Relay>>,
+    /// `None` when this deployment has no Cosmos settings.
+    pub projector: Option<Arc<Projector>>,
+}
+
+/// What the host posts (Microsoft: "Azure Functions custom handlers", request payload).
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Invocation {
+    #[serde(default)]
+    data: Map<String, Value>,
+    #[serde(default)]
+    metadata: Map<String, Value>,
+}
+
+/// The routes, which are the functions' names.
+pub fn routes() -> Router<Reach> {
+    Router::new()
+        .route("/RelayOutbox", post(relay_outbox))
+        .route("/ProjectEvent", post(project_event))
+}
+
+/// Done: a 200 that the host takes for success.
+fn done() -> Response {
+    answer(StatusCode::OK)
+}
+
+/// Any other status makes the host treat the call as failed, and a message as to be delivered again.
+fn answer(status: StatusCode) -> Response {
+    (
+        status,
+        Json(json!({ "Outputs": {}, "Logs": [], "ReturnValue": null })),
+    )
+        .into_response()
+}
+
+/// What is answered when a function has panicked.
+pub fn panicked(panic: Box<dyn std::any::Any + Send>) -> Response {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("unknown");
+    tracing::error!(panic = text, "panicked");
+    answer(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+async fn relay_outbox(State(reach): State<Reach>) -> Response {
+    let Some(relay) = &reach.relay else {
+        // Nothing to do here: another app of the deployment has the settings.
+        return done();
+    };
+    match relay.drain().await {
+        Ok(sent) => {
+            if sent > 0 {
+                tracing::info!(sent, "outbox_swept");
+            }
+            done()
+        }
+        Err(error) => {
+            tracing::warn!(%error, "outbox_not_swept");
+            answer(StatusCode::SERVICE_UNAVAILABLE)
+        }
+    }
+}
+
+async fn project_event(State(reach): State<Reach>, Json(invocation): Json<Invocation>) -> Response {
+    let Some(projector) = &reach.projector else {
+        tracing::error!("projector_not_configured");
+        return answer(StatusCode::SERVICE_UNAVAILABLE);
+    };
+    // One binding, so one value, whatever its name.
+    let body = invocation.data.values().next().unwrap_or(&Value::Null);
+    let change = match decode(body) {
+        Ok(change) => change,
+        Err(error) => return poison(&invocation.metadata, &error.to_string()),
+    };
+    let Change::Order(document) = change else {
+        return done();
+    };
+    match projector.project(*document).await {
+        Ok(projected) => {
+            tracing::debug!(?projected, "event_projected");
+            done()
+        }
+        Err(error @ ProjectError::Away(_)) => {
+            tracing::warn!(%error, "event_not_projected");
+            answer(StatusCode::SERVICE_UNAVAILABLE)
+        }
+        Err(error @ ProjectError::Refused(_)) => poison(&invocation.metadata, &error.to_string()),
+    }
+}
+
+/// A custom handler cannot dead-letter: it fails until the bus does. Said on the first and on the last delivery.
+fn poison(metadata: &Map<String, Value>, reason: &str) -> Response {
+    let text = |name: &str| match metadata.get(name) {
+        Some(Value::String(text)) => text.trim_matches('"').to_owned(),
+        Some(other) => other.to_string(),
+        None => String::new(),
+    };
+    let (message_id, delivery) = (text("MessageId"), text("DeliveryCount").parse().unwrap_or(1));
+    match delivery {
+        1 => tracing::error!(message_id, reason, "message_refused"),
+        LAST_DELIVERY.. => tracing::error!(message_id, reason, delivery, "message_goes_to_dead_letters"),
+        _ => tracing::debug!(message_id, reason, delivery, "message_refused"),
+    }
+    answer(StatusCode::INTERNAL_SERVER_ERROR)
+}
