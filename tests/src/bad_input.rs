@@ -13,7 +13,7 @@ async fn bad_requests_are_answered_with_a_problem_and_write_nothing() {
     let app = App::start().await;
     let customer = app.seed(&[("MUG", 3)]).await;
     let before = app
-        .database
+        .database()
         .number("select count(*) from write_model.events")
         .await;
     for (body, status, kind, pointer) in bad_orders(&customer) {
@@ -34,13 +34,13 @@ async fn bad_requests_are_answered_with_a_problem_and_write_nothing() {
         }
     }
     assert_eq!(
-        app.database
+        app.database()
             .number("select count(*) from write_model.events")
             .await,
         before
     );
     assert_eq!(
-        app.database
+        app.database()
             .number("select available from write_model.stock")
             .await,
         3

@@ -9,7 +9,12 @@
 
 mod bad_input;
 mod host;
+mod kills;
 mod orders;
 mod outages;
 mod process;
+mod projector;
+mod read_side;
 mod support;
+mod system;
+mod topic;

@@ -35,11 +35,13 @@ async fn an_order_is_placed_paid_and_shipped_and_every_step_waits_in_the_outbox(
     let of_order =
         format!("from write_model.events e join write_model.outbox using (position) where stream = '{id}'");
     assert_eq!(
-        app.database.number(&format!("select count(*) {of_order}")).await,
+        app.database()
+            .number(&format!("select count(*) {of_order}"))
+            .await,
         3
     );
     assert_eq!(
-        app.database
+        app.database()
             .number(&format!("select max(version) {of_order}"))
             .await,
         3
@@ -47,15 +49,15 @@ async fn an_order_is_placed_paid_and_shipped_and_every_step_waits_in_the_outbox(
     let state = format!(
         "select (state->>'version')::bigint {of_order} and e.version = 2 and state->>'status' = 'paid'"
     );
-    assert_eq!(app.database.number(&state).await, 2);
+    assert_eq!(app.database().number(&state).await, 2);
     assert_eq!(
-        app.database
+        app.database()
             .number("select available from write_model.stock where sku = 'MUG'")
             .await,
         8
     );
     let carried = format!("select (stock->0->>'available')::bigint {of_order} and e.version = 1");
-    assert_eq!(app.database.number(&carried).await, 8);
+    assert_eq!(app.database().number(&carried).await, 8);
 }
 
 #[tokio::test]
@@ -91,7 +93,7 @@ async fn clients_racing_for_the_last_pieces_never_oversell() {
     let accepted = i64::try_from(accepted).unwrap();
     assert!(accepted <= 20);
     assert_eq!(
-        app.database
+        app.database()
             .number("select count(*) from write_model.orders")
             .await,
         accepted
@@ -102,12 +104,12 @@ async fn clients_racing_for_the_last_pieces_never_oversell() {
             "select coalesce(sum(quantity), 0)::bigint from write_model.order_lines where sku = '{sku}'"
         );
         assert_eq!(
-            app.database.number(&left).await + app.database.number(&sold).await,
+            app.database().number(&left).await + app.database().number(&sold).await,
             start
         );
         // Each statement that moved it counted once: the restock and the orders.
         let seq = format!("select seq from write_model.stock where sku = '{sku}'");
-        assert_eq!(app.database.number(&seq).await, accepted + 1);
+        assert_eq!(app.database().number(&seq).await, accepted + 1);
     }
 }
 
@@ -125,7 +127,7 @@ async fn of_two_payments_at_once_one_is_taken() {
         .count();
     assert_eq!(taken, 1, "{answers:?}");
     assert_eq!(
-        app.database
+        app.database()
             .number("select max(version) from write_model.orders")
             .await,
         2

@@ -24,7 +24,7 @@ async fn without_postgresql_commands_answer_503_and_come_back_by_themselves() {
     let health = app.send("GET", "/api/health", "", &[]).await;
     assert_eq!(
         health.body,
-        json!({ "status": "degraded", "components": { "writeModel": "degraded" } })
+        json!({ "status": "degraded", "components": { "writeModel": "degraded", "bus": "off", "readModel": "off" } })
     );
 
     wire.restore();
@@ -33,13 +33,13 @@ async fn without_postgresql_commands_answer_503_and_come_back_by_themselves() {
         assert!(started.elapsed() < DEADLINE, "it did not come back");
     }
     assert_eq!(
-        app.database
+        app.database()
             .number("select count(*) from write_model.orders")
             .await,
         1
     );
     assert_eq!(
-        app.database
+        app.database()
             .number("select available from write_model.stock")
             .await,
         4

@@ -57,14 +57,14 @@ async fn without_postgresql_settings_commands_are_not_configured() {
 async fn migrating_again_changes_nothing_and_the_log_is_append_only_for_the_app() {
     let app = App::start().await;
     app.seed(&[("MUG", 1)]).await;
-    app.database.migrate().await;
+    app.database().migrate().await;
     assert_eq!(
-        app.database
+        app.database()
             .number("select count(*) from write_model.schema_version")
             .await,
         1
     );
-    let client = app.database.as_app().await;
+    let client = app.database().as_app().await;
     for forbidden in [
         "delete from write_model.events",
         "update write_model.events set version = 9",

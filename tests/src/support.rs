@@ -37,6 +37,11 @@ fn server() -> &'static Server {
     SERVER.get_or_init(|| Server::start(0).expect("PostgreSQL starts"))
 }
 
+/// The owner's URL of a database on the server of these tests.
+pub(crate) fn admin_url(database: &str) -> String {
+    server().admin_url(database)
+}
+
 pub(crate) fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| app_folder::build_handler().expect("it builds"))
@@ -125,7 +130,7 @@ impl Database {
     }
 }
 
-async fn connect(url: &str) -> tokio_postgres::Client {
+pub(crate) async fn connect(url: &str) -> tokio_postgres::Client {
     let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await.unwrap();
     tokio::spawn(connection);
     client
@@ -133,7 +138,7 @@ async fn connect(url: &str) -> tokio_postgres::Client {
 
 /// A running handler; the requests of [`Client`] go to it.
 pub(crate) struct App {
-    pub(crate) database: Database,
+    database: Option<Database>,
     pub(crate) process: Child,
     client: Client,
 }
@@ -146,6 +151,7 @@ impl std::ops::Deref for App {
 }
 
 /// Speaks the API at one address.
+#[derive(Clone)]
 pub(crate) struct Client {
     url: String,
     http: HttpClient<HttpConnector, Full<Bytes>>,
@@ -167,6 +173,19 @@ impl App {
     }
 
     pub(crate) async fn start_with(database: Database, settings: BTreeMap<String, String>) -> Self {
+        let app = Self::start_alone(settings).await;
+        Self {
+            database: Some(database),
+            ..app
+        }
+    }
+
+    pub(crate) fn database(&self) -> &Database {
+        self.database.as_ref().expect("it was started with one")
+    }
+
+    /// Starts with these settings and no database of its own.
+    pub(crate) async fn start_alone(settings: BTreeMap<String, String>) -> Self {
         let mut command = Command::new(binary());
         command
             .env_clear()
@@ -186,7 +205,7 @@ impl App {
         let address = timeout(DEADLINE, listening).await.unwrap();
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
         Self {
-            database,
+            database: None,
             process,
             client: Client::new(format!("http://{address}")),
         }

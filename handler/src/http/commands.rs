@@ -218,11 +218,17 @@ async fn execute(
         .map(str::to_owned);
     let context = Context {
         event_id: Uuid::now_v7(),
-        at: OffsetDateTime::now_utc(),
+        at: now(),
         caller: caller.id,
         traceparent,
     };
     Ok(writer.execute(command, &context).await?)
+}
+
+/// In whole microseconds, which is what PostgreSQL keeps: state in the log and state in the tables stay equal.
+fn now() -> OffsetDateTime {
+    let now = OffsetDateTime::now_utc();
+    now.replace_nanosecond(now.microsecond() * 1_000).unwrap_or(now)
 }
 
 /// 1 to 100 lines, each SKU once.

@@ -1,0 +1,140 @@
+//! The projector as the host calls it, with no database and no bus: one message, one document.
+//! Never goes through the relay: messages here come in any order and more than once.
+
+use std::collections::BTreeMap;
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use devstack::{app_folder, cosmos};
+use hyper::StatusCode;
+use serde_json::{Value, json};
+
+use crate::support::App;
+
+const ID: &str = "0198c9c1-0000-7000-8000-000000000001";
+
+struct Projecting {
+    app: App,
+    _cosmos: cosmos::Emulator,
+}
+
+/// A process with Cosmos settings only, as a projector app has them.
+async fn start() -> Projecting {
+    let port = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    let cosmos = cosmos::Emulator::start(cosmos::Options {
+        containers: app_folder::workspace_root().join("bicep/cosmos-containers.json"),
+        listen: ([127, 0, 0, 1], port).into(),
+        advertise: None,
+    })
+    .await
+    .unwrap();
+    let settings = [
+        ("COSMOS_ENDPOINT", cosmos.endpoint()),
+        ("COSMOS_KEY", cosmos.key().to_owned()),
+        ("COSMOS_DATABASE", "orders".to_owned()),
+        ("AUTH", "development".to_owned()),
+        ("FUNCTIONS_CUSTOMHANDLER_PORT", "0".to_owned()),
+    ];
+    let settings: BTreeMap<String, String> = settings.map(|(name, value)| (name.to_owned(), value)).into();
+    Projecting {
+        app: App::start_alone(settings).await,
+        _cosmos: cosmos,
+    }
+}
+
+fn message(version: i64) -> Value {
+    let kinds = [
+        "orders.OrderPlaced.v1",
+        "orders.OrderPaid.v1",
+        "orders.OrderShipped.v1",
+    ];
+    let statuses = ["placed", "paid", "shipped"];
+    let step = usize::try_from(version - 1).unwrap();
+    json!({
+        "specversion": "1.0", "id": ID, "source": "/orders/write-model", "type": kinds[step], "subject": ID,
+        "time": "2026-11-24T10:00:00Z", "datacontenttype": "application/json", "sequence": version.to_string(),
+        "data": { "event": {}, "stock": null, "state": {
+            "id": ID, "version": version, "status": statuses[step], "customer": { "id": ID, "name": "Ada" },
+            "lines": [{ "sku": "MUG", "name": "Mug", "quantity": 1, "unitPrice": { "amount": 5, "currency": "EUR" } }],
+            "total": { "amount": 5, "currency": "EUR" }, "placedAt": "2026-11-24T10:00:00Z" } },
+    })
+}
+
+impl Projecting {
+    /// Posts an invocation as the host does; the answer must always be what the host can read.
+    async fn invoke(&self, data: Value) -> StatusCode {
+        let body = json!({ "Data": { "message": data }, "Metadata": { "MessageId": "\"m\"", "DeliveryCount": "1" } });
+        let answer = self.app.post("/ProjectEvent", body).await;
+        assert_eq!(
+            answer.body,
+            json!({ "Outputs": {}, "Logs": [], "ReturnValue": null })
+        );
+        answer.status
+    }
+
+    async fn project(&self, version: i64) {
+        let encoded = STANDARD.encode(message(version).to_string());
+        assert_eq!(self.invoke(json!(encoded)).await, StatusCode::OK);
+    }
+
+    async fn version(&self) -> Value {
+        let answer = self.app.send("GET", &format!("/api/orders/{ID}"), "", &[]).await;
+        answer.body["version"].clone()
+    }
+}
+
+#[tokio::test]
+async fn an_older_version_never_overwrites_a_newer_one() {
+    let projecting = start().await;
+    for (incoming, shown) in [(2, 2), (1, 2), (2, 2), (3, 3), (2, 3), (1, 3), (3, 3)] {
+        projecting.project(incoming).await;
+        assert_eq!(projecting.version().await, shown, "after {incoming}");
+    }
+}
+
+#[tokio::test]
+async fn concurrent_deliveries_end_in_the_newest_version() {
+    let projecting = start().await;
+    let all = [3, 1, 2, 2, 3, 1, 2, 1, 3, 2].map(|version| projecting.project(version));
+    futures_util::future::join_all(all).await;
+    assert_eq!(projecting.version().await, 3);
+}
+
+#[tokio::test]
+async fn what_can_never_be_projected_fails_at_once_with_an_answer_the_host_can_read() {
+    let projecting = start().await;
+    let mut unknown = message(1);
+    unknown["type"] = json!("orders.OrderPlaced.v2");
+    for data in [
+        json!("rubbish"),
+        json!(""),
+        json!(null),
+        json!(STANDARD.encode("{}")),
+        unknown,
+    ] {
+        assert_eq!(projecting.invoke(data).await, StatusCode::INTERNAL_SERVER_ERROR);
+    }
+    projecting.project(1).await;
+    assert_eq!(projecting.version().await, 1);
+}
+
+#[tokio::test]
+async fn a_projector_without_a_database_has_nothing_to_relay_and_takes_no_commands() {
+    let projecting = start().await;
+    let swept = projecting
+        .app
+        .post("/RelayOutbox", json!({ "Data": {}, "Metadata": {} }))
+        .await;
+    assert_eq!(swept.status, StatusCode::OK);
+    let refused = projecting
+        .app
+        .post("/api/customers", json!({ "name": "Ada", "email": "a@b.c" }))
+        .await;
+    assert_eq!(refused.body["type"], "urn:problem:orders:not-configured");
+    let health = projecting.app.send("GET", "/api/health", "", &[]).await;
+    let parts = json!({ "writeModel": "off", "bus": "off", "readModel": "ok" });
+    assert_eq!(health.body, json!({ "status": "ok", "components": parts }));
+}

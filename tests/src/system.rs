@@ -1,0 +1,131 @@
+//! The whole system: handler behind the host stand-in, database, bus and documents, with wires that can be broken.
+//! Never shares anything but the PostgreSQL server, where it has a database of its own.
+
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+
+use devstack::{
+    app_folder,
+    host::Log,
+    stack::{Faults, Options, Ports, PostgresChoice, Stack},
+};
+use hyper::StatusCode;
+use serde_json::Value;
+use tokio::time::{interval, timeout};
+use uuid::Uuid;
+
+use crate::support::{Answer, Client, DEADLINE, admin_url, binary, connect};
+
+/// A running system; it ends when dropped.
+pub(crate) struct System {
+    pub(crate) stack: Stack,
+    pub(crate) client: Client,
+    pub(crate) log: PathBuf,
+    _folder: tempfile::TempDir,
+}
+
+impl System {
+    pub(crate) async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// Starts with these settings over the usual ones.
+    pub(crate) async fn start_with(settings: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (app_dir, log) = (folder.path().join("app"), folder.path().join("host.log"));
+        let root = app_folder::workspace_root();
+        app_folder::assemble(&root, binary(), &app_dir).unwrap();
+        let environment: BTreeMap<String, String> = settings
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        let database = format!("t{}", Uuid::now_v7().simple());
+        let stack = Stack::start(Options {
+            root,
+            ports: Ports::default(),
+            app_dir,
+            log: Log::File(log.clone()),
+            faults: true,
+            environment,
+            postgres: PostgresChoice::Shared(admin_url(&database)),
+        })
+        .await
+        .unwrap();
+        stack.check_health().await.unwrap();
+        let client = Client::new(stack.url().to_owned());
+        Self {
+            stack,
+            client,
+            log,
+            _folder: folder,
+        }
+    }
+
+    pub(crate) fn faults(&self) -> &Faults {
+        self.stack.faults().expect("it was started with them")
+    }
+
+    /// Rows of a query, asked as the owner.
+    pub(crate) async fn rows(&self, sql: &str) -> Vec<tokio_postgres::Row> {
+        connect(self.stack.postgres_url())
+            .await
+            .query(sql, &[])
+            .await
+            .unwrap()
+    }
+
+    /// The one number that `sql` selects.
+    pub(crate) async fn number(&self, sql: &str) -> i64 {
+        self.rows(sql).await[0].get(0)
+    }
+
+    /// Waits until the read model shows this version of the order.
+    pub(crate) async fn shown(&self, id: &Value, version: i64) -> Answer {
+        let path = format!("/api/orders/{}", id.as_str().unwrap());
+        let mut last = None;
+        let looking = async {
+            let mut again = interval(Duration::from_millis(20));
+            loop {
+                again.tick().await;
+                let answer = self.client.send("GET", &path, "", &[]).await;
+                if answer.status == StatusCode::OK && answer.body["version"] == version {
+                    return answer;
+                }
+                last = Some(answer);
+            }
+        };
+        match timeout(DEADLINE, looking).await {
+            Ok(answer) => answer,
+            Err(_) => panic!(
+                "version {version} did not come; last seen: {last:?}; {}",
+                self.tail()
+            ),
+        }
+    }
+
+    /// Waits until the log has a line with all these words, and returns it.
+    pub(crate) async fn logged(&self, words: &[&str]) -> String {
+        let looking = async {
+            let mut again = interval(Duration::from_millis(20));
+            loop {
+                again.tick().await;
+                let text = std::fs::read_to_string(&self.log).unwrap_or_default();
+                if let Some(line) = text
+                    .lines()
+                    .find(|line| words.iter().all(|word| line.contains(word)))
+                {
+                    return line.to_owned();
+                }
+            }
+        };
+        match timeout(DEADLINE, looking).await {
+            Ok(line) => line,
+            Err(_) => panic!("no line with {words:?}; {}", self.tail()),
+        }
+    }
+
+    fn tail(&self) -> String {
+        let text = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let lines: Vec<&str> = text.lines().rev().take(20).collect();
+        lines.into_iter().rev().collect::<Vec<_>>().join("\n")
+    }
+}

@@ -1,0 +1,90 @@
+//! The bus as a third party uses it: puts any bytes on the topic, and reads dead letters.
+//! Never goes over the wires that are broken on purpose.
+
+use devstack::stack::Stack;
+use fe2o3_amqp::{
+    Connection, Receiver, Sender, Session,
+    connection::ConnectionHandle,
+    sasl_profile::SaslProfile,
+    session::SessionHandle,
+    types::{
+        messaging::{Body, Data, Message, Outcome, Properties},
+        primitives::{Binary, Value},
+    },
+};
+use tokio::time::timeout;
+
+use crate::support::DEADLINE;
+
+const TOPIC: &str = "order-events";
+const DEAD_LETTERS: &str = "order-events/Subscriptions/read-model/$DeadLetterQueue";
+
+/// A connection of its own.
+pub(crate) struct Topic {
+    session: SessionHandle<()>,
+    _connection: ConnectionHandle<()>,
+}
+
+impl Topic {
+    pub(crate) async fn open(stack: &Stack) -> Self {
+        let text = stack.servicebus_connection_string();
+        let field = |name: &str| {
+            let mut fields = text.split(';').filter_map(|field| field.split_once('='));
+            fields.find(|(key, _)| *key == name).unwrap().1.to_owned()
+        };
+        let profile = SaslProfile::Plain {
+            username: field("SharedAccessKeyName"),
+            password: field("SharedAccessKey"),
+        };
+        let url = field("Endpoint").replace("sb://", "amqp://");
+        let opening = async {
+            let builder = Connection::builder()
+                .container_id("third-party")
+                .sasl_profile(profile);
+            let mut connection = builder.open(url.as_str()).await.unwrap();
+            let session = Session::begin(&mut connection).await.unwrap();
+            Self {
+                session,
+                _connection: connection,
+            }
+        };
+        timeout(DEADLINE, opening).await.unwrap()
+    }
+
+    /// Sends one message with this id and body.
+    pub(crate) async fn send(&mut self, id: &str, body: &str) {
+        let message = Message::builder()
+            .properties(Properties::builder().message_id(id.to_owned()).build())
+            .body(Data(Binary::from(body.as_bytes().to_vec())))
+            .build();
+        let sending = async {
+            let mut sender = Sender::attach(&mut self.session, format!("send-{id}"), TOPIC)
+                .await
+                .unwrap();
+            let outcome = sender.send(message).await.unwrap();
+            assert!(matches!(outcome, Outcome::Accepted(_)), "{outcome:?}");
+            sender.close().await.unwrap();
+        };
+        timeout(DEADLINE, sending).await.unwrap();
+    }
+
+    /// Waits for the oldest dead letter: its body and the reason.
+    pub(crate) async fn dead_letter(&mut self) -> (String, String) {
+        let receiving = async {
+            let mut receiver = Receiver::attach(&mut self.session, "dead-letters", DEAD_LETTERS)
+                .await
+                .unwrap();
+            let delivery = receiver.recv::<Body<Value>>().await.unwrap();
+            receiver.accept(&delivery).await.unwrap();
+            let Body::Data(sections) = delivery.body() else {
+                panic!("{:?}", delivery.body())
+            };
+            let bytes = sections.iter().flat_map(|data| data.0.to_vec()).collect();
+            let marks = delivery.message().application_properties.as_ref().unwrap();
+            let reason = format!("{:?}", marks.0.get("DeadLetterReason"));
+            receiver.close().await.unwrap();
+            (String::from_utf8(bytes).unwrap(), reason)
+        };
+        timeout(DEADLINE, receiving).await.unwrap()
+    }
+}
