@@ -102,6 +102,17 @@ impl System {
         }
     }
 
+    /// Waits until the outbox is empty.
+    pub(crate) async fn relayed(&self) {
+        let relaying = async {
+            let mut again = interval(Duration::from_millis(20));
+            while self.number("select count(*) from write_model.outbox").await > 0 {
+                again.tick().await;
+            }
+        };
+        timeout(DEADLINE, relaying).await.expect("the outbox is emptied");
+    }
+
     /// Waits until the log has a line with all these words, and returns it.
     pub(crate) async fn logged(&self, words: &[&str]) -> String {
         let looking = async {

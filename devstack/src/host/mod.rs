@@ -147,9 +147,13 @@ impl Host {
             url,
             started,
         });
+        let stop = self.stop.clone();
         self.server = Some(tokio::spawn(async move {
-            // Serving ends with the task, which the host aborts.
-            let _ = axum::serve(listener, server::router(app)).await;
+            // Kept-alive connections are closed as well: the next host on this port must get their requests.
+            let serving = axum::serve(listener, server::router(app));
+            let _ = serving
+                .with_graceful_shutdown(async move { stop.cancelled().await })
+                .await;
         }));
         Ok(())
     }
@@ -213,6 +217,16 @@ impl Host {
         };
         let _ = tokio::time::timeout(drain, drained).await;
         self.handler.end();
+        if let Some(mut server) = self.server.take() {
+            // With the handler gone no answer can hold it up for long; the port is free when it has ended.
+            if tokio::time::timeout(Duration::from_secs(1), &mut server)
+                .await
+                .is_err()
+            {
+                server.abort();
+                let _ = server.await;
+            }
+        }
         if let Some(supervisor) = self.supervisor.take() {
             // It ends when the process has been reaped; a panic in it has dropped the process as well.
             let _ = supervisor.await;
