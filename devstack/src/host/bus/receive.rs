@@ -75,14 +75,11 @@ impl Listener {
                 links.close().await;
                 return Ok(());
             }
-            let open = !stopping && *state.borrow_and_update() == State::Ready;
+            let ready = *state.borrow_and_update() == State::Ready;
             let used = u32::try_from(running.len()).unwrap_or(u32::MAX);
-            let wanted = if open {
-                self.json.max_concurrent_calls.saturating_sub(used)
-            } else {
-                0
-            };
-            if wanted != granted {
+            let wanted = self.json.max_concurrent_calls.saturating_sub(used);
+            // Credit is never taken back: what is on its way already would break the link, and stay locked.
+            if ready && !stopping && wanted > granted {
                 links
                     .receiver
                     .set_credit(wanted)
@@ -94,6 +91,10 @@ impl Listener {
                 delivery = links.receiver.recv::<Body<Value>>() => {
                     granted = granted.saturating_sub(1);
                     let (delivery, message) = delivery.map_err(|error| chain(&error))?.into_parts();
+                    if stopping {
+                        links.receiver.release(delivery).await.map_err(|error| chain(&error))?;
+                        continue;
+                    }
                     running.spawn(self.call(generation, delivery, message, links.renewer.clone()));
                 }
                 Some(done) = running.join_next(), if !running.is_empty() => {
