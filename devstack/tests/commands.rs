@@ -1,0 +1,216 @@
+//! `cargo up` and `cargo demo` as a newcomer meets them: what they print, how they end, what they leave behind.
+//! Never ends a process that this test did not start, and never uses a fixed port.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "helpers of tests fail the test"
+)]
+
+use std::{net::TcpListener, process::Stdio, time::Duration};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::{Child, Command},
+    time::{interval, timeout},
+};
+
+/// A cold build of the handler may be part of it.
+const LIMIT: Duration = Duration::from_secs(600);
+const SOON: Duration = Duration::from_secs(30);
+
+fn devstack(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_devstack"));
+    command
+        .args(arguments)
+        .env_remove("DATABASE_URL")
+        .kill_on_drop(true);
+    command
+}
+
+/// `devstack up` on free ports.
+struct Up {
+    process: Child,
+    /// Everything it printed until it was ready.
+    said: String,
+}
+
+impl Up {
+    async fn start() -> Self {
+        let ports = ["--port", "--postgres-port", "--servicebus-port", "--cosmos-port"];
+        let ports: Vec<&str> = ports.iter().flat_map(|port| [*port, "0"]).collect();
+        let mut command = devstack(&[&["up"], ports.as_slice()].concat());
+        let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let mut said = String::new();
+        let ready = async {
+            while let Some(line) = lines.next_line().await.unwrap() {
+                said.push_str(&line);
+                said.push('\n');
+                if line.contains("Ctrl-C stops everything") {
+                    return;
+                }
+            }
+            panic!("it ended before it was ready");
+        };
+        timeout(LIMIT, ready).await.expect("it gets ready");
+        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+        Self { process, said }
+    }
+
+    fn pid(&self) -> i32 {
+        i32::try_from(self.process.id().unwrap()).unwrap()
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.pid()), signal).unwrap();
+    }
+
+    /// The processes it has started, and those they have started.
+    async fn descendants(&self) -> Vec<i32> {
+        let all = processes().await;
+        let mut found = vec![self.pid()];
+        let mut looked = 0;
+        while looked < found.len() {
+            let children = all.iter().filter(|(_, parent, _)| *parent == found[looked]);
+            found.extend(children.map(|(pid, _, _)| *pid).collect::<Vec<_>>());
+            looked += 1;
+        }
+        found.split_off(1)
+    }
+}
+
+/// Process id, parent's id and state of every process.
+async fn processes() -> Vec<(i32, i32, String)> {
+    let output = Command::new("ps")
+        .args(["-A", "-o", "pid=,ppid=,stat="])
+        .output()
+        .await
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let row = |line: &str| {
+        let mut words = line.split_whitespace();
+        let mut number = || words.next()?.parse().ok();
+        Some((number()?, number()?, words.next()?.to_owned()))
+    };
+    text.lines().filter_map(row).collect()
+}
+
+async fn gone(pids: &[i32]) {
+    let leaving = async {
+        let mut again = interval(Duration::from_millis(20));
+        loop {
+            again.tick().await;
+            let all = processes().await;
+            // A zombie waits for its parent only: it holds nothing any more.
+            if !all
+                .iter()
+                .any(|(pid, _, state)| pids.contains(pid) && !state.starts_with('Z'))
+            {
+                return;
+            }
+        }
+    };
+    timeout(SOON, leaving).await.expect("nothing stays behind");
+}
+
+#[tokio::test]
+async fn up_prints_where_everything_is_and_a_curl_that_works_and_leaves_nothing_after_ctrl_c() {
+    let mut up = Up::start().await;
+    for part in ["API", "PostgreSQL", "Service Bus", "Cosmos DB"] {
+        assert!(up.said.contains(part), "{}", up.said);
+    }
+    let curl = up
+        .said
+        .lines()
+        .skip_while(|line| !line.contains("curl -i"))
+        .take(2);
+    let curl = curl.collect::<Vec<_>>().join("\n");
+    let placed = Command::new("sh").args(["-c", &curl]).output().await.unwrap();
+    let answer = String::from_utf8_lossy(&placed.stdout).into_owned();
+    assert!(
+        answer.contains("201 Created") && answer.contains("\"placed\""),
+        "{answer}"
+    );
+    let descendants = up.descendants().await;
+    assert!(
+        descendants.len() >= 3,
+        "handler, keeper and PostgreSQL: {descendants:?}"
+    );
+    up.signal(Signal::SIGINT);
+    let status = timeout(SOON, up.process.wait()).await.unwrap().unwrap();
+    assert!(status.success(), "{status}");
+    gone(&descendants).await;
+}
+
+#[tokio::test]
+async fn a_killed_up_takes_everything_with_it() {
+    let mut up = Up::start().await;
+    let descendants = up.descendants().await;
+    up.signal(Signal::SIGKILL);
+    timeout(SOON, up.process.wait()).await.unwrap().unwrap();
+    gone(&descendants).await;
+}
+
+#[tokio::test]
+async fn a_taken_port_is_one_line_that_names_it_and_the_option_to_choose_another() {
+    for option in ["--port", "--postgres-port", "--servicebus-port", "--cosmos-port"] {
+        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = taken.local_addr().unwrap().port().to_string();
+        let mut arguments = vec!["up"];
+        for other in ["--port", "--postgres-port", "--servicebus-port", "--cosmos-port"] {
+            arguments.extend([other, if other == option { port.as_str() } else { "0" }]);
+        }
+        let output = timeout(LIMIT, devstack(&arguments).output())
+            .await
+            .unwrap()
+            .unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success());
+        assert!(
+            said.contains(&port) && said.contains(option) && said.lines().count() == 1,
+            "{said}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_demo_shows_every_hop_and_the_document() {
+    let output = timeout(LIMIT, devstack(&["demo"]).output())
+        .await
+        .unwrap()
+        .unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        output.status.success(),
+        "{said}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    for hop in [
+        "command answered",
+        "event stored",
+        "message on the topic",
+        "projected",
+        "visible by GET",
+    ] {
+        assert_eq!(said.matches(hop).count(), 3, "{hop}: {said}");
+    }
+    assert!(said.contains("\"status\": \"shipped\""), "{said}");
+}
+
+#[tokio::test]
+async fn a_demo_whose_messages_do_not_arrive_names_the_late_hop_and_what_it_saw() {
+    // The projection listens to dead letters, of which there are none.
+    let mut command = devstack(&["demo"]);
+    command.env("ServiceBusSubscription", "read-model/$DeadLetterQueue");
+    let output = timeout(LIMIT, command.output()).await.unwrap().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains("late hop: projected") && said.contains("nothing"),
+        "{said}"
+    );
+}
