@@ -9,6 +9,7 @@
 
 mod bad_input;
 mod host;
+mod house;
 mod kills;
 mod orders;
 mod outages;

@@ -144,3 +144,46 @@ impl Bus {
         link.send(transfer).await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use time::OffsetDateTime;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::domain::value::MAX_LINES;
+
+    /// The smallest tier takes 256 KiB; a message must stay well below, or its order could never be sent.
+    const MOST_BYTES: u64 = 200 * 1024;
+
+    #[test]
+    fn the_message_of_the_largest_order_there_can_be_is_taken_by_every_tier() {
+        // Every value at its limit, in the characters that JSON makes longest.
+        let name = "\"".repeat(200);
+        let money = json!({ "amount": i64::MAX, "currency": "EUR" });
+        let sku = "X".repeat(40);
+        let line = json!({ "sku": sku, "name": name, "quantity": 10_000, "unitPrice": money });
+        let lines = vec![line; MAX_LINES];
+        let id = Uuid::max();
+        let state = json!({
+            "id": id, "version": i64::MAX, "status": "shipped", "customer": { "id": id, "name": name }, "lines": lines,
+            "total": money, "placedAt": "2026-11-24T10:00:00.000001Z", "paidAt": "2026-11-24T10:00:00.000001Z",
+            "shippedAt": "2026-11-24T10:00:00.000001Z", "shipment": { "carrier": name, "trackingNumber": name },
+        });
+        let level = json!({ "sku": sku, "available": i64::MAX, "seq": i64::MAX });
+        let event = Recorded {
+            event_id: id,
+            subject: id.to_string(),
+            version: i64::MAX,
+            kind: "orders.OrderPlaced.v1".to_owned(),
+            data: state.clone(),
+            state,
+            stock: json!(vec![level; MAX_LINES]),
+            traceparent: Some("0".repeat(55)),
+            occurred_at: OffsetDateTime::UNIX_EPOCH,
+        };
+        let bytes = Envelope::of(&event).unwrap().bytes();
+        assert!(bytes < MOST_BYTES, "{bytes}");
+    }
+}

@@ -1,0 +1,103 @@
+//! The order of the house: which part may know which.
+//! Never looks at behaviour: it reads the sources.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use devstack::app_folder::workspace_root;
+
+/// What each part of the handler may use of the others; `app` and `cli` put everything together.
+const MAY_USE: [(&str, &[&str]); 8] = [
+    ("domain", &[]),
+    ("write", &["domain"]),
+    ("bus", &["domain"]),
+    ("relay", &["write", "bus"]),
+    ("read", &["domain"]),
+    ("http", &["write", "read", "domain", "config", "bus"]),
+    ("triggers", &["relay", "read"]),
+    ("config", &["bus", "read"]),
+];
+
+fn sources(path: &Path, into: &mut Vec<PathBuf>) {
+    if path.is_dir() {
+        for entry in fs::read_dir(path).unwrap() {
+            sources(&entry.unwrap().path(), into);
+        }
+    } else if path.extension().is_some_and(|extension| extension == "rs") {
+        into.push(path.to_owned());
+    }
+}
+
+/// The parts named after `crate::`, one by one or in braces.
+fn used(text: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for (at, _) in text.match_indices("crate::") {
+        let rest = &text[at + "crate::".len()..];
+        let word = |text: &str| -> String {
+            text.chars()
+                .take_while(|c| c.is_alphanumeric() || *c == '_')
+                .collect()
+        };
+        let Some(group) = rest.strip_prefix('{') else {
+            found.insert(word(rest));
+            continue;
+        };
+        let mut depth = 1;
+        let mut start = true;
+        for (index, letter) in group.char_indices() {
+            match letter {
+                '{' => depth += 1,
+                '}' => depth -= 1,
+                ',' if depth == 1 => start = true,
+                letter if start && letter.is_alphabetic() => {
+                    found.insert(word(&group[index..]));
+                    start = false;
+                }
+                _ => {}
+            }
+            if depth == 0 {
+                break;
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn imports_of_the_handler_go_one_way() {
+    let root = workspace_root().join("handler/src");
+    for (part, allowed) in MAY_USE {
+        let mut files = Vec::new();
+        sources(&root.join(part), &mut files);
+        sources(&root.join(format!("{part}.rs")), &mut files);
+        files.retain(|file| file.exists());
+        assert!(!files.is_empty(), "there is no {part}");
+        for file in files {
+            for other in used(&fs::read_to_string(&file).unwrap()) {
+                let fine = other == part || allowed.contains(&other.as_str());
+                assert!(fine, "{} may not use {other}", file.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn imports_in_braces_are_seen_too() {
+    let text = "use crate::{\n    a::{b, c},\n    d,\n};\nuse crate::e::f;";
+    let names: Vec<String> = used(text).into_iter().collect();
+    assert_eq!(names, ["a", "d", "e"]);
+}
+
+#[test]
+fn the_devstack_depends_on_no_crate_of_ours() {
+    let manifest = fs::read_to_string(workspace_root().join("devstack/Cargo.toml")).unwrap();
+    let named = |line: &str| {
+        ["handler", "tests", "path"]
+            .iter()
+            .any(|word| line.starts_with(word))
+    };
+    assert!(!manifest.lines().any(named), "{manifest}");
+}
