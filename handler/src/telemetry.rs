@@ -1,6 +1,8 @@
 //! Log lines on stdout, where the Functions host picks them up; `RUST_LOG` chooses how many.
 //! Never writes to a file or over the network.
 
+use std::any::Any;
+
 use tracing_subscriber::EnvFilter;
 
 /// Starts logging; called once, by `main`.
@@ -12,4 +14,11 @@ pub fn start() {
         .with_env_filter(filter)
         .with_ansi(false)
         .init();
+}
+
+/// Says what a request panicked with; `panic` is what it left behind.
+pub fn panicked(panic: &(dyn Any + Send)) {
+    let owned = panic.downcast_ref::<String>().map(String::as_str);
+    let text = owned.or_else(|| panic.downcast_ref::<&str>().copied());
+    tracing::error!(panic = text.unwrap_or("unknown"), "panicked");
 }

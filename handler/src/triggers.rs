@@ -20,6 +20,7 @@ use crate::{
         projector::ProjectError,
     },
     relay::Relay,
+    telemetry,
 };
 
 /// Subscriptions give a message up after so many deliveries (`maxDeliveryCount` in bicep/ and devstack/).
@@ -67,11 +68,7 @@ fn answer(status: StatusCode) -> Response {
 
 /// What is answered when a function has panicked.
 pub fn panicked(panic: Box<dyn std::any::Any + Send>) -> Response {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    let text = text
-        .or_else(|| panic.downcast_ref::<&str>().copied())
-        .unwrap_or("unknown");
-    tracing::error!(panic = text, "panicked");
+    telemetry::panicked(panic.as_ref());
     answer(StatusCode::INTERNAL_SERVER_ERROR)
 }
 

@@ -16,8 +16,8 @@ const MAY_USE: [(&str, &[&str]); 8] = [
     ("bus", &["domain"]),
     ("relay", &["write", "bus"]),
     ("read", &["domain"]),
-    ("http", &["write", "read", "domain", "config", "bus"]),
-    ("triggers", &["relay", "read"]),
+    ("http", &["write", "read", "domain", "config", "bus", "telemetry"]),
+    ("triggers", &["relay", "read", "telemetry"]),
     ("config", &["bus", "read"]),
 ];
 

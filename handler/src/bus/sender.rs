@@ -110,6 +110,11 @@ impl Bus {
         Ok(bytes)
     }
 
+    /// True when there is a link, or one can be opened now.
+    pub async fn answers(&self) -> bool {
+        self.batch_bytes().await.is_ok()
+    }
+
     /// Sends all of it or nothing. A link that was open before and turns out to be dead is replaced once.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use axum::{
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::{domain::rejection::Rejection, read::store::StoreError, write};
+use crate::{domain::rejection::Rejection, read::store::StoreError, telemetry, write};
 
 /// An error as a caller sees it; `type` is stable, `errors` point into the body (RFC 6901).
 #[derive(Debug)]
@@ -63,11 +63,7 @@ impl Problem {
 
 /// What is answered when a function has panicked: a 500 for that request alone.
 pub fn panicked(panic: Box<dyn std::any::Any + Send>) -> Response {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    let text = text
-        .or_else(|| panic.downcast_ref::<&str>().copied())
-        .unwrap_or("unknown");
-    tracing::error!(panic = text, "panicked");
+    telemetry::panicked(panic.as_ref());
     let detail = "something is broken on our side";
     Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail).into_response()
 }
