@@ -107,6 +107,8 @@ fn announce(stack: &Stack, customer: &str) {
     println!(
         "    -d '{{\"customerId\":\"{customer}\",\"lines\":[{{\"sku\":\"MUG-BLUE\",\"quantity\":2}}]}}'"
     );
+    println!("  Read it back, with the id of the answer:");
+    println!("  curl -s {}/api/orders/<id>", stack.url());
     println!();
     println!("  Ctrl-C stops everything.");
 }
