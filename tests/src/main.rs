@@ -16,6 +16,7 @@ mod outages;
 mod process;
 mod projector;
 mod read_side;
+mod relay;
 mod support;
 mod system;
 mod topic;

@@ -1,4 +1,4 @@
-//! From a command to its read document, and what happens when the bus, the documents or a message are bad.
+//! From a command to its read document, and what happens when the documents are away or a message is bad.
 //! Never waits for nothing to happen: a later message proves that an earlier one did not come.
 
 use hyper::StatusCode;
@@ -65,36 +65,6 @@ async fn an_order_that_is_not_there_is_not_found_and_nobody_reads_without_signin
 }
 
 #[tokio::test]
-async fn while_the_bus_is_away_commands_are_accepted_and_their_events_arrive_later() {
-    let system = System::start().await;
-    let customer = system.client.seed(&[("MUG", 5)]).await;
-    system.relayed().await;
-    system.faults().servicebus.cut();
-    let placed = system.client.place(&customer, &[("MUG", 1)]).await;
-    assert_eq!(placed.status, StatusCode::CREATED, "{placed:?}");
-    system.logged(&["relay_interrupted"]).await;
-    let health = system.client.send("GET", "/api/health", "", &[]).await;
-    assert_eq!(health.body["components"]["bus"], "degraded");
-    assert_eq!(system.number("select count(*) from write_model.outbox").await, 1);
-    system.faults().servicebus.restore();
-    system.shown(&placed.body["id"], 1).await;
-}
-
-#[tokio::test]
-async fn a_bus_that_swallows_everything_holds_up_nobody() {
-    let system = System::start().await;
-    let customer = system.client.seed(&[("MUG", 5)]).await;
-    system.faults().servicebus.pause();
-    let placed = system.client.place(&customer, &[("MUG", 1)]).await;
-    assert_eq!(placed.status, StatusCode::CREATED, "{placed:?}");
-    let another = system.client.place(&customer, &[("MUG", 1)]).await;
-    assert_eq!(another.status, StatusCode::CREATED, "{another:?}");
-    system.logged(&["relay_interrupted", "did not answer"]).await;
-    system.faults().servicebus.resume();
-    system.shown(&another.body["id"], 1).await;
-}
-
-#[tokio::test]
 async fn while_the_documents_are_away_nothing_is_lost_or_dead_lettered() {
     let system = System::start().await;
     let customer = system.client.seed(&[("MUG", 50)]).await;
@@ -134,23 +104,4 @@ async fn rubbish_on_the_topic_becomes_a_dead_letter_and_the_next_messages_flow()
     let line = system.logged(&["message_refused", "m-13"]).await;
     assert!(line.contains("missing field"), "{line}");
     system.logged(&["message_goes_to_dead_letters", "m-13"]).await;
-}
-
-#[tokio::test]
-async fn an_event_that_the_bus_refuses_is_parked_with_the_reason_and_the_others_go() {
-    let system = System::start().await;
-    let customer = system.client.seed(&[("MUG", 5)]).await;
-    let first = system.client.place(&customer, &[("MUG", 1)]).await;
-    system.shown(&first.body["id"], 1).await;
-    system.rows("with e as (insert into write_model.events (event_id, stream, version, type, data, state, metadata, occurred_at)
-        select gen_random_uuid(), 'huge', 1, 'orders.Huge.v1', to_jsonb(repeat('x', 3000000)), '{}', '{}', now() returning position)
-        insert into write_model.outbox (position) select position from e returning position").await;
-    let next = system.client.place(&customer, &[("MUG", 1)]).await;
-    system.shown(&next.body["id"], 1).await;
-    system.logged(&["outbox_row_parked"]).await;
-    let parked = system
-        .rows("select reason from write_model.outbox where parked_at is not null")
-        .await;
-    assert_eq!(parked.len(), 1);
-    assert!(parked[0].get::<_, String>(0).contains("size"), "{parked:?}");
 }

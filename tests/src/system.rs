@@ -6,6 +6,7 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 use devstack::{
     app_folder,
     host::Log,
+    servicebus::Entities,
     stack::{Faults, Options, Ports, PostgresChoice, Stack},
 };
 use hyper::StatusCode;
@@ -13,7 +14,10 @@ use serde_json::Value;
 use tokio::time::{interval, timeout};
 use uuid::Uuid;
 
-use crate::support::{Answer, Client, DEADLINE, admin_url, binary, connect};
+use crate::{
+    support::{Answer, Client, DEADLINE, admin_url, binary, connect},
+    topic::LISTENER,
+};
 
 /// A running system; it ends when dropped.
 pub(crate) struct System {
@@ -39,7 +43,8 @@ impl System {
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect();
         let database = format!("t{}", Uuid::now_v7().simple());
-        let stack = Stack::start(Options {
+        let entities = Entities::from_file(&root.join("devstack/servicebus/Config.json")).unwrap();
+        let options = Options {
             root,
             ports: Ports::default(),
             app_dir,
@@ -47,9 +52,10 @@ impl System {
             faults: true,
             environment,
             postgres: PostgresChoice::Shared(admin_url(&database)),
-        })
-        .await
-        .unwrap();
+        };
+        let stack = Stack::start_with(options, entities.with_listener(LISTENER))
+            .await
+            .unwrap();
         stack.check_health().await.unwrap();
         let client = Client::new(stack.url().to_owned());
         Self {
@@ -62,6 +68,24 @@ impl System {
 
     pub(crate) fn faults(&self) -> &Faults {
         self.stack.faults().expect("it was started with them")
+    }
+
+    /// The settings of another process of the same deployment, which writes and sends but reads no documents.
+    pub(crate) fn settings(&self) -> BTreeMap<String, String> {
+        let config: tokio_postgres::Config = self.stack.postgres_url().parse().unwrap();
+        let (database, port) = (config.get_dbname().unwrap(), config.get_ports()[0]);
+        let settings = [
+            ("PGHOST", "127.0.0.1".to_owned()),
+            ("PGPORT", port.to_string()),
+            ("PGUSER", format!("{database}_app")),
+            ("PGPASSWORD", format!("{database}_app")),
+            ("PGDATABASE", database.to_owned()),
+            ("ServiceBusConnection", self.stack.servicebus_connection_string()),
+            ("ServiceBusTopic", "order-events".to_owned()),
+            ("AUTH", "development".to_owned()),
+            ("FUNCTIONS_CUSTOMHANDLER_PORT", "0".to_owned()),
+        ];
+        settings.map(|(name, value)| (name.to_owned(), value)).into()
     }
 
     /// Rows of a query, asked as the owner.

@@ -19,6 +19,9 @@ use crate::support::DEADLINE;
 const TOPIC: &str = "order-events";
 const DEAD_LETTERS: &str = "order-events/Subscriptions/read-model/$DeadLetterQueue";
 
+/// A subscription of every test's topic that nobody else reads.
+pub(crate) const LISTENER: &str = "listener";
+
 /// A connection of its own.
 pub(crate) struct Topic {
     session: SessionHandle<()>,
@@ -66,6 +69,25 @@ impl Topic {
             sender.close().await.unwrap();
         };
         timeout(DEADLINE, sending).await.unwrap();
+    }
+
+    /// Waits for so many messages and returns their bodies in the order of the topic.
+    pub(crate) async fn listen(&mut self, count: usize) -> Vec<serde_json::Value> {
+        let receiving = async {
+            let source = format!("{TOPIC}/Subscriptions/{LISTENER}");
+            let mut receiver = Receiver::attach(&mut self.session, LISTENER, source)
+                .await
+                .unwrap();
+            let mut bodies = Vec::new();
+            while bodies.len() < count {
+                let delivery = receiver.recv::<Data>().await.unwrap();
+                receiver.accept(&delivery).await.unwrap();
+                bodies.push(serde_json::from_slice(&delivery.body().0).unwrap());
+            }
+            receiver.close().await.unwrap();
+            bodies
+        };
+        timeout(DEADLINE, receiving).await.unwrap()
     }
 
     /// Waits for the oldest dead letter: its body and the reason.

@@ -5,10 +5,9 @@ mod hops;
 mod topic;
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
-use anyhow::{Context as _, Result};
-use serde_json::{Value, json};
+use anyhow::Result;
+use serde_json::json;
 
 use crate::api::{self, Api};
 use crate::host::Log;
@@ -31,7 +30,7 @@ pub async fn run(_: Args) -> Result<()> {
     let folder = tempfile::Builder::new().prefix("orders-demo-").tempdir()?;
     let app_dir = folder.path().join("app");
     app_folder::assemble(&root, &up::build_handler().await?, &app_dir)?;
-    let entities = entities(&root.join("devstack/servicebus/Config.json"))?;
+    let entities = Entities::from_file(&root.join("devstack/servicebus/Config.json"))?;
     let log = folder.path().join("host.log");
     let options = Options {
         root,
@@ -42,7 +41,7 @@ pub async fn run(_: Args) -> Result<()> {
         environment: BTreeMap::new(),
         postgres: PostgresChoice::Own,
     };
-    let stack = Stack::start_with(options, entities).await?;
+    let stack = Stack::start_with(options, entities.with_listener(LISTENER)).await?;
     let driven = tokio::select! {
         driven = drive(&stack) => driven,
         reason = stack.stopped() => Err(anyhow::anyhow!("the host ended by itself: {reason}")),
@@ -78,21 +77,4 @@ async fn drive(stack: &Stack) -> Result<()> {
     let document = api.get(&format!("/orders/{id}")).await?.body;
     println!("\n{}", serde_json::to_string_pretty(&document)?);
     Ok(())
-}
-
-/// The bus of the app with one more subscription on its topic.
-fn entities(file: &Path) -> Result<Entities> {
-    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
-    let mut config: Value = serde_json::from_str(&text)?;
-    let subscriptions = config
-        .pointer_mut("/UserConfig/Namespaces/0/Topics/0/Subscriptions")
-        .and_then(Value::as_array_mut)
-        .context("the entities have no topic with subscriptions")?;
-    let mut listener = subscriptions
-        .first()
-        .cloned()
-        .context("the topic has no subscription")?;
-    listener["Name"] = LISTENER.into();
-    subscriptions.push(listener);
-    Ok(Entities::from_json(&config.to_string())?)
 }

@@ -93,6 +93,18 @@ impl Entities {
         }
         Ok(entities)
     }
+
+    /// The same with one more subscription on each topic, like the topic's first: somebody who listens in.
+    #[must_use]
+    pub fn with_listener(mut self, name: &str) -> Self {
+        for (topic, subscriptions) in &mut self.topics {
+            if let Some((_, settings)) = subscriptions.first() {
+                let settings = *settings;
+                subscriptions.push((format!("{topic}/Subscriptions/{name}"), settings));
+            }
+        }
+        self
+    }
 }
 
 #[derive(Deserialize)]

@@ -1,0 +1,108 @@
+//! From the outbox to the topic: in order, once, later when the bus is away, and without what it will never take.
+//! Never waits for nothing to happen: what is counted is counted after all of it has arrived.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::future::join_all;
+use hyper::StatusCode;
+use serde_json::json;
+
+use crate::{
+    support::{App, Client},
+    system::System,
+    topic::Topic,
+};
+
+/// One order through all its steps.
+async fn shop(client: &Client, customer: &str) {
+    let placed = client.place(customer, &[("MUG", 1)]).await;
+    let path = format!("/api/orders/{}", placed.body["id"].as_str().unwrap());
+    let amount = json!({ "amount": placed.body["total"] });
+    assert_eq!(
+        client.post(&format!("{path}/payment"), amount).await.status,
+        StatusCode::OK
+    );
+    let parcel = json!({ "carrier": "DHL", "trackingNumber": "JD0146" });
+    assert_eq!(
+        client.post(&format!("{path}/shipment"), parcel).await.status,
+        StatusCode::OK
+    );
+}
+
+#[tokio::test]
+async fn several_processes_send_each_event_once_and_each_order_in_the_order_of_its_versions() {
+    const ORDERS: usize = 40;
+    let system = System::start().await;
+    let customer = system.client.seed(&[("MUG", 500)]).await;
+    let others = [
+        App::start_alone(system.settings()).await,
+        App::start_alone(system.settings()).await,
+    ];
+    let clients: [&Client; 3] = [&system.client, &others[0], &others[1]];
+    join_all((0..ORDERS).map(|n| shop(clients[n % 3], &customer))).await;
+    system.relayed().await;
+    let events = usize::try_from(system.number("select count(*) from write_model.events").await).unwrap();
+    let heard = Topic::open(&system.stack).await.listen(events).await;
+    let ids: BTreeSet<&str> = heard.iter().map(|event| event["id"].as_str().unwrap()).collect();
+    assert_eq!((ids.len(), events), (events, 3 + 3 * ORDERS));
+    let mut versions: BTreeMap<&str, Vec<i64>> = BTreeMap::new();
+    for event in &heard {
+        let version = event["sequence"].as_str().unwrap().parse().unwrap();
+        versions
+            .entry(event["subject"].as_str().unwrap())
+            .or_default()
+            .push(version);
+    }
+    for (subject, versions) in versions {
+        assert!(versions.is_sorted(), "{subject}: {versions:?}");
+    }
+}
+
+#[tokio::test]
+async fn while_the_bus_is_away_commands_are_accepted_and_their_events_arrive_later() {
+    let system = System::start().await;
+    let customer = system.client.seed(&[("MUG", 5)]).await;
+    system.relayed().await;
+    system.faults().servicebus.cut();
+    let placed = system.client.place(&customer, &[("MUG", 1)]).await;
+    assert_eq!(placed.status, StatusCode::CREATED, "{placed:?}");
+    system.logged(&["relay_interrupted"]).await;
+    let health = system.client.send("GET", "/api/health", "", &[]).await;
+    assert_eq!(health.body["components"]["bus"], "degraded");
+    assert_eq!(system.number("select count(*) from write_model.outbox").await, 1);
+    system.faults().servicebus.restore();
+    system.shown(&placed.body["id"], 1).await;
+}
+
+#[tokio::test]
+async fn a_bus_that_swallows_everything_holds_up_nobody() {
+    let system = System::start().await;
+    let customer = system.client.seed(&[("MUG", 5)]).await;
+    system.faults().servicebus.pause();
+    let placed = system.client.place(&customer, &[("MUG", 1)]).await;
+    assert_eq!(placed.status, StatusCode::CREATED, "{placed:?}");
+    let another = system.client.place(&customer, &[("MUG", 1)]).await;
+    assert_eq!(another.status, StatusCode::CREATED, "{another:?}");
+    system.logged(&["relay_interrupted", "did not answer"]).await;
+    system.faults().servicebus.resume();
+    system.shown(&another.body["id"], 1).await;
+}
+
+#[tokio::test]
+async fn an_event_that_the_bus_refuses_is_parked_with_the_reason_and_the_others_go() {
+    let system = System::start().await;
+    let customer = system.client.seed(&[("MUG", 5)]).await;
+    let first = system.client.place(&customer, &[("MUG", 1)]).await;
+    system.shown(&first.body["id"], 1).await;
+    system.rows("with e as (insert into write_model.events (event_id, stream, version, type, data, state, metadata, occurred_at)
+        select gen_random_uuid(), 'huge', 1, 'orders.Huge.v1', to_jsonb(repeat('x', 3000000)), '{}', '{}', now() returning position)
+        insert into write_model.outbox (position) select position from e returning position").await;
+    let next = system.client.place(&customer, &[("MUG", 1)]).await;
+    system.shown(&next.body["id"], 1).await;
+    system.logged(&["outbox_row_parked"]).await;
+    let parked = system
+        .rows("select reason from write_model.outbox where parked_at is not null")
+        .await;
+    assert_eq!(parked.len(), 1);
+    assert!(parked[0].get::<_, String>(0).contains("size"), "{parked:?}");
+}
