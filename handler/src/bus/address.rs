@@ -26,7 +26,7 @@ impl fmt::Debug for Address {
 
 impl Address {
     /// Reads `Endpoint=sb://…;SharedAccessKeyName=…;SharedAccessKey=…`; with `UseDevelopmentEmulator=true` the bus is
-    /// spoken to without TLS, on the endpoint's port or 5672, as Microsoft's own clients do.
+    /// spoken to without TLS, as Microsoft's own clients do. Ports are 5671, and 5672 without TLS, unless the endpoint names one.
     ///
     /// # Errors
     /// What is wrong with the text, without the text.
@@ -42,17 +42,13 @@ impl Address {
             Url::parse(needed("Endpoint")?).map_err(|error| format!("has a bad Endpoint: {error}"))?;
         let emulator =
             field("UseDevelopmentEmulator").is_some_and(|value| value.eq_ignore_ascii_case("true"));
-        let port = if emulator {
-            endpoint.port().unwrap_or(5672)
-        } else {
-            5671
-        };
+        let usual = if emulator { 5672 } else { 5671 };
         Ok(Self {
             host: endpoint
                 .host_str()
                 .ok_or("has an Endpoint without a host")?
                 .to_owned(),
-            port,
+            port: endpoint.port().unwrap_or(usual),
             tls: !emulator,
             key_name: needed("SharedAccessKeyName")?.to_owned(),
             key: needed("SharedAccessKey")?.to_owned(),

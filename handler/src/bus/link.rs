@@ -6,10 +6,14 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use fe2o3_amqp::{
     Connection, Sender, Session,
     connection::ConnectionHandle,
-    link::SendError as AmqpSendError,
+    link::{DetachError, SendError as AmqpSendError},
     sasl_profile::SaslProfile,
     session::SessionHandle,
-    types::{messaging::Outcome, primitives::Timestamp},
+    types::{
+        definitions::{AmqpError, Error, ErrorCondition, LinkError},
+        messaging::Outcome,
+        primitives::Timestamp,
+    },
 };
 use fe2o3_amqp_cbs::{client::CbsClient, token::CbsToken};
 use uuid::Uuid;
@@ -17,11 +21,11 @@ use uuid::Uuid;
 use super::{address::Address, sender::SendError};
 
 /// How long opening may take, and how long one answer may.
-const PATIENCE: Duration = Duration::from_secs(8);
+const PATIENCE: Duration = Duration::from_secs(5);
 const TOKEN_LIFE: Duration = Duration::from_secs(3_600);
 /// Used where the bus names no limit: the standard tier's.
 const USUAL_MAX_BYTES: u64 = 256 * 1024;
-/// More than any idle timeout of the bus tolerates; we answer its pings well before.
+/// A connection on which nothing has come for so long is dead; the bus sends empty frames well before.
 const IDLE_TIMEOUT_MS: u32 = 60_000;
 
 pub(super) struct Link {
@@ -84,18 +88,10 @@ impl Link {
         let outcome = within(async { self.sender.send(transfer).await.map_err(classify) }).await?;
         match outcome {
             Outcome::Accepted(_) => Ok(()),
-            Outcome::Rejected(rejected) => {
-                let error = rejected.error.map_or_else(
-                    || ("rejected".to_owned(), String::new()),
-                    |error| {
-                        (
-                            format!("{:?}", error.condition),
-                            error.description.unwrap_or_default(),
-                        )
-                    },
-                );
-                Err(of_condition(&error.0, &error.1))
-            }
+            Outcome::Rejected(rejected) => Err(rejected.error.map_or_else(
+                || SendError::Unavailable("the bus rejected a batch without saying why".to_owned()),
+                of_error,
+            )),
             other => Err(SendError::Unavailable(format!("the bus answered {other:?}"))),
         }
     }
@@ -124,28 +120,30 @@ async fn within<T>(work: impl Future<Output = Result<T, SendError>>) -> Result<T
     tokio::time::timeout(PATIENCE, work).await.map_err(late)?
 }
 
-/// Only these speak of the message; everything else is the bus having a bad time.
-fn of_condition(condition: &str, description: &str) -> SendError {
-    const OF_CONTENT: [&str; 5] = [
-        "MessageSizeExceeded",
-        "DecodeError",
-        "InvalidField",
-        "NotImplemented",
-        "com.microsoft:argument-error",
-    ];
-    let said = format!("{condition} {description}");
-    if OF_CONTENT.iter().any(|name| condition.contains(name)) {
-        SendError::Refused(said)
-    } else {
-        SendError::Unavailable(said)
+/// Only these conditions speak of the message; any other, an unknown one too, is the bus having a bad time.
+fn of_error(error: Error) -> SendError {
+    let said = format!("{:?} {}", error.condition, error.description.unwrap_or_default());
+    match error.condition {
+        ErrorCondition::LinkError(LinkError::MessageSizeExceeded)
+        | ErrorCondition::AmqpError(AmqpError::DecodeError | AmqpError::InvalidField) => {
+            SendError::Refused(said)
+        }
+        ErrorCondition::Custom(name) if name.as_str() == "com.microsoft:argument-error" => {
+            SendError::Refused(said)
+        }
+        _ => SendError::Unavailable(said),
     }
 }
 
+/// The bus may also say what it thinks of a message by closing the link.
 fn classify(error: AmqpSendError) -> SendError {
     match error {
         AmqpSendError::MessageSizeExceeded(_) | AmqpSendError::MessageEncodeError => {
             SendError::Refused(error.to_string())
         }
+        AmqpSendError::Detached(
+            DetachError::RemoteDetachedWithError(error) | DetachError::RemoteClosedWithError(error),
+        ) => of_error(error),
         other => SendError::Unavailable(other.to_string()),
     }
 }
@@ -166,13 +164,31 @@ mod tests {
 
     #[test]
     fn a_busy_bus_is_not_a_bad_message() {
+        let busy = ErrorCondition::Custom("com.microsoft:server-busy".into());
         assert!(matches!(
-            of_condition("Custom(com.microsoft:server-busy)", ""),
+            of_error(Error::new(busy, None, None)),
             SendError::Unavailable(_)
         ));
+        let large = LinkError::MessageSizeExceeded;
         assert!(matches!(
-            of_condition("LinkError(MessageSizeExceeded)", ""),
+            of_error(Error::new(large, None, None)),
             SendError::Refused(_)
         ));
+    }
+
+    #[tokio::test]
+    async fn a_namespace_that_speaks_no_tls_is_unavailable() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let text = format!("Endpoint=sb://127.0.0.1:{port};SharedAccessKeyName=n;SharedAccessKey=k");
+        let address = Address::parse(&text).unwrap();
+        let greeting = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            tokio::io::AsyncWriteExt::write_all(&mut stream, b"AMQP\0\x01\0\0")
+                .await
+                .unwrap();
+        };
+        let (opened, ()) = tokio::join!(Link::open(&address, "topic"), greeting);
+        assert!(matches!(opened, Err(SendError::Unavailable(_))));
     }
 }

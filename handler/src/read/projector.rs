@@ -83,8 +83,10 @@ impl Projector {
             if pause == FIRST_PAUSE {
                 tracing::warn!(error = %why, "read_store_away");
             }
-            // Between half and all of the pause, so that processes do not come back in step.
-            let wait = asked.unwrap_or_else(|| rand::rng().random_range(pause / 2..=pause));
+            // As long as it asks for, and at least between half and all of our own pause, so that processes do not come back in step.
+            let wait = asked
+                .unwrap_or_default()
+                .max(rand::rng().random_range(pause / 2..=pause));
             if Instant::now() + wait > until {
                 return Err(ProjectError::Away(why));
             }

@@ -137,8 +137,11 @@ impl Store {
         answer.is_ok()
     }
 
+    /// The deadline is each caller's own: those who wait for another's attempt do not add theirs to it.
     async fn client(&self) -> Result<&ContainerClient, StoreError> {
-        self.client.get_or_try_init(|| self.open()).await
+        let late = |_| away(format!("no answer in {OPENING:?}"));
+        let opened = timeout(OPENING, self.client.get_or_try_init(|| self.open())).await;
+        opened.map_err(late)?
     }
 
     async fn open(&self) -> Result<ContainerClient, StoreError> {
@@ -155,12 +158,10 @@ impl Store {
             let database = client.database_client(&self.account.database);
             database.container_client(self.container, None).await
         };
-        let late = |_| away(format!("no answer in {OPENING:?}"));
         // A wrong key or a missing container is for an operator to mend, and the messages must not be lost meanwhile.
-        timeout(OPENING, opening)
+        opening
             .await
-            .map_err(late)?
-            .map_err(|error| away(error.to_string()))
+            .map_err(|error: CosmosError| away(error.to_string()))
     }
 }
 
