@@ -8,6 +8,7 @@
 )]
 
 mod bad_input;
+mod catalogue;
 mod host;
 mod house;
 mod kills;

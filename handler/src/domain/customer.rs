@@ -1,4 +1,4 @@
-//! The customer aggregate: registered once.
+//! The customer aggregate: registered once, renamed and reached elsewhere as often as it likes.
 //! Never knows how many orders a customer has.
 
 use serde::{Deserialize, Serialize};
@@ -34,16 +34,30 @@ pub enum Command {
         /// Where to write to.
         email: Email,
     },
+    /// Be called something else.
+    Rename {
+        /// The new name.
+        name: Name,
+    },
+    /// Be written to elsewhere.
+    ChangeEmail {
+        /// The new address.
+        email: Email,
+    },
 }
 
-/// Says what happens, one event per command, or which rule forbids it.
+/// Says what happens to customer `id`, one event per command, or which rule forbids it.
 ///
 /// # Errors
-/// [`Rejection::CustomerExists`] when somebody with this id is registered.
-pub fn decide(state: Option<&Customer>, command: Command) -> Result<Event, Rejection> {
+/// [`Rejection::CustomerExists`] when this id is registered already, [`Rejection::UnknownCustomer`] when it must be and
+/// is not.
+pub fn decide(id: Uuid, state: Option<&Customer>, command: Command) -> Result<Event, Rejection> {
     match (state, command) {
-        (Some(customer), Command::Register { .. }) => Err(Rejection::CustomerExists(customer.id)),
+        (Some(_), Command::Register { .. }) => Err(Rejection::CustomerExists(id)),
         (None, Command::Register { name, email }) => Ok(Event::CustomerRegistered { name, email }),
+        (Some(_), Command::Rename { name }) => Ok(Event::CustomerRenamed { name }),
+        (Some(_), Command::ChangeEmail { email }) => Ok(Event::CustomerEmailChanged { email }),
+        (None, Command::Rename { .. } | Command::ChangeEmail { .. }) => Err(Rejection::UnknownCustomer(id)),
     }
 }
 
@@ -56,6 +70,16 @@ pub fn evolve(id: Uuid, state: Option<Customer>, event: &Event) -> Option<Custom
             version: 1,
             name: name.clone(),
             email: email.clone(),
+        }),
+        Event::CustomerRenamed { name } => state.map(|customer| Customer {
+            version: customer.version + 1,
+            name: name.clone(),
+            ..customer
+        }),
+        Event::CustomerEmailChanged { email } => state.map(|customer| Customer {
+            version: customer.version + 1,
+            email: email.clone(),
+            ..customer
         }),
         _ => state,
     }
@@ -72,11 +96,40 @@ mod tests {
             name: text("Ada"),
             email: text("ada@example.org"),
         };
-        let ada = evolve(id(1), None, &decide(None, register.clone()).unwrap());
+        let ada = evolve(id(1), None, &decide(id(1), None, register.clone()).unwrap());
         assert_eq!(ada.as_ref().map(|c| c.version), Some(1));
         assert_eq!(
-            decide(ada.as_ref(), register),
+            decide(id(1), ada.as_ref(), register),
             Err(Rejection::CustomerExists(id(1)))
         );
+    }
+
+    #[test]
+    fn only_a_registered_customer_gets_another_name_or_address_and_keeps_the_rest() {
+        let rename = Command::Rename {
+            name: text("Countess Lovelace"),
+        };
+        let readdress = Command::ChangeEmail {
+            email: text("countess@example.org"),
+        };
+        let mut state = Some(Customer {
+            id: id(1),
+            version: 1,
+            name: text("Ada"),
+            email: text("ada@example.org"),
+        });
+        for command in [rename, readdress] {
+            let refused = decide(id(2), None, command.clone());
+            assert_eq!(refused, Err(Rejection::UnknownCustomer(id(2))));
+            let event = decide(id(1), state.as_ref(), command).unwrap();
+            state = evolve(id(1), state, &event);
+        }
+        let changed = Customer {
+            id: id(1),
+            version: 3,
+            name: text("Countess Lovelace"),
+            email: text("countess@example.org"),
+        };
+        assert_eq!(state, Some(changed));
     }
 }

@@ -23,12 +23,36 @@ pub enum Event {
         /// Where to write to.
         email: Email,
     },
+    /// The customer has another name from now on; orders keep the one they were placed under.
+    #[serde(rename = "orders.CustomerRenamed.v1")]
+    CustomerRenamed {
+        /// The new name.
+        name: Name,
+    },
+    /// The customer is written to elsewhere from now on.
+    #[serde(rename = "orders.CustomerEmailChanged.v1")]
+    CustomerEmailChanged {
+        /// The new address.
+        email: Email,
+    },
     /// A product came into the catalogue; none are in stock yet.
     #[serde(rename = "orders.ProductAdded.v1")]
     ProductAdded {
         /// Name of the product.
         name: Name,
         /// Price of one piece.
+        price: Price,
+    },
+    /// The product has another name from now on; orders keep the one they were placed under.
+    #[serde(rename = "orders.ProductRenamed.v1")]
+    ProductRenamed {
+        /// The new name.
+        name: Name,
+    },
+    /// The product costs something else from now on; orders keep the price they were placed at.
+    #[serde(rename = "orders.ProductPriceChanged.v1")]
+    ProductPriceChanged {
+        /// The new price of one piece.
         price: Price,
     },
     /// Pieces came into stock.

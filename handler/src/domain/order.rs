@@ -160,7 +160,7 @@ pub fn decide(id: Uuid, state: Option<&Order>, command: Command) -> Result<Event
             catalogue,
             at,
         } => {
-            let customer = customer.map_err(Rejection::UnknownCustomer)?;
+            let customer = customer.map_err(Rejection::NotRegistered)?;
             let lines = price(lines, &catalogue)?;
             let total = sum(&lines)?;
             let customer = CustomerRef {

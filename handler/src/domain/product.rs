@@ -33,6 +33,16 @@ pub enum Command {
         /// Price of one piece.
         price: Price,
     },
+    /// Be called something else.
+    Rename {
+        /// The new name.
+        name: Name,
+    },
+    /// Cost something else.
+    ChangePrice {
+        /// The new price of one piece.
+        price: Price,
+    },
     /// Take pieces into stock.
     Restock {
         /// How many.
@@ -48,8 +58,10 @@ pub fn decide(sku: &Sku, state: Option<&Product>, command: Command) -> Result<Ev
     match (state, command) {
         (Some(_), Command::Add { .. }) => Err(Rejection::ProductExists(sku.as_str().to_owned())),
         (None, Command::Add { name, price }) => Ok(Event::ProductAdded { name, price }),
+        (None, _) => Err(Rejection::UnknownProduct(sku.as_str().to_owned())),
         (Some(_), Command::Restock { quantity }) => Ok(Event::ProductRestocked { quantity }),
-        (None, Command::Restock { .. }) => Err(Rejection::UnknownProduct(sku.as_str().to_owned())),
+        (Some(_), Command::Rename { name }) => Ok(Event::ProductRenamed { name }),
+        (Some(_), Command::ChangePrice { price }) => Ok(Event::ProductPriceChanged { price }),
     }
 }
 
@@ -62,6 +74,16 @@ pub fn evolve(sku: &Sku, state: Option<Product>, event: &Event) -> Option<Produc
             version: 1,
             name: name.clone(),
             price: price.clone(),
+        }),
+        Event::ProductRenamed { name } => state.map(|p| Product {
+            version: p.version + 1,
+            name: name.clone(),
+            ..p
+        }),
+        Event::ProductPriceChanged { price } => state.map(|p| Product {
+            version: p.version + 1,
+            price: price.clone(),
+            ..p
         }),
         Event::ProductRestocked { .. } => state.map(|p| Product {
             version: p.version + 1,
@@ -100,5 +122,35 @@ mod tests {
             decide(&sku, state.as_ref(), add),
             Err(Rejection::ProductExists("MUG".into()))
         );
+    }
+
+    #[test]
+    fn only_a_product_of_the_catalogue_gets_another_name_or_price() {
+        let sku: Sku = text("MUG");
+        let rename = Command::Rename {
+            name: text("Big mug"),
+        };
+        let reprice = Command::ChangePrice {
+            price: price(999, "USD"),
+        };
+        let mut state = Some(Product {
+            sku: sku.clone(),
+            version: 1,
+            name: text("Mug"),
+            price: price(1299, "EUR"),
+        });
+        for command in [rename, reprice] {
+            let refused = decide(&sku, None, command.clone());
+            assert_eq!(refused, Err(Rejection::UnknownProduct("MUG".into())));
+            let event = decide(&sku, state.as_ref(), command).unwrap();
+            state = evolve(&sku, state, &event);
+        }
+        let changed = Product {
+            sku,
+            version: 3,
+            name: text("Big mug"),
+            price: price(999, "USD"),
+        };
+        assert_eq!(state, Some(changed));
     }
 }

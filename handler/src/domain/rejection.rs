@@ -11,9 +11,12 @@ pub enum Rejection {
     /// The order does not exist (or is not the caller's to see).
     #[error("there is no order {0}")]
     UnknownOrder(Uuid),
-    /// The customer does not exist.
+    /// The customer that the command is about does not exist.
     #[error("there is no customer {0}")]
     UnknownCustomer(Uuid),
+    /// Nobody is registered under the id that an order names.
+    #[error("no customer {0} is registered")]
+    NotRegistered(Uuid),
     /// The product that the command is about does not exist.
     #[error("there is no product {0}")]
     UnknownProduct(String),

@@ -6,7 +6,7 @@ use axum::{
     extract::{Path, State},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
-    routing::post,
+    routing::{post, put},
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -26,7 +26,11 @@ use crate::{
 pub fn routes() -> Router<Reach> {
     Router::new()
         .route("/api/customers", post(register_customer))
+        .route("/api/customers/{id}/name", put(rename_customer))
+        .route("/api/customers/{id}/email", put(change_customer_email))
         .route("/api/products", post(add_product))
+        .route("/api/products/{sku}/name", put(rename_product))
+        .route("/api/products/{sku}/price", put(change_product_price))
         .route("/api/products/{sku}/stock", post(restock_product))
         .route("/api/orders", post(place_order))
         .route("/api/orders/{id}/payment", post(pay_order))
@@ -45,6 +49,24 @@ struct Customer {
 struct Product {
     sku: Sku,
     name: Name,
+    price: Price,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewName {
+    name: Name,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewEmail {
+    email: Email,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewPrice {
     price: Price,
 }
 
@@ -100,6 +122,64 @@ async fn register_customer(
         "customers",
         json!({ "id": done.subject, "version": done.version }),
     ))
+}
+
+async fn rename_customer(
+    State(reach): State<Reach>,
+    Path(id): Path<String>,
+    caller: Principal,
+    headers: HeaderMap,
+    Strict(body): Strict<NewName>,
+) -> Answer {
+    let id = Uuid::try_parse(&id).map_err(|_| absent("customer"))?;
+    let command = Command::RenameCustomer { id, name: body.name };
+    let done = execute(&reach, caller, &headers, command).await?;
+    Ok(ok(&done, done.state.clone()))
+}
+
+async fn change_customer_email(
+    State(reach): State<Reach>,
+    Path(id): Path<String>,
+    caller: Principal,
+    headers: HeaderMap,
+    Strict(body): Strict<NewEmail>,
+) -> Answer {
+    let id = Uuid::try_parse(&id).map_err(|_| absent("customer"))?;
+    let command = Command::ChangeCustomerEmail {
+        id,
+        email: body.email,
+    };
+    let done = execute(&reach, caller, &headers, command).await?;
+    Ok(ok(&done, done.state.clone()))
+}
+
+async fn rename_product(
+    State(reach): State<Reach>,
+    Path(sku): Path<String>,
+    caller: Principal,
+    headers: HeaderMap,
+    Strict(body): Strict<NewName>,
+) -> Answer {
+    let sku = Sku::try_from(sku).map_err(|_| absent("product"))?;
+    let command = Command::RenameProduct { sku, name: body.name };
+    let done = execute(&reach, caller, &headers, command).await?;
+    Ok(ok(&done, done.state.clone()))
+}
+
+async fn change_product_price(
+    State(reach): State<Reach>,
+    Path(sku): Path<String>,
+    caller: Principal,
+    headers: HeaderMap,
+    Strict(body): Strict<NewPrice>,
+) -> Answer {
+    let sku = Sku::try_from(sku).map_err(|_| absent("product"))?;
+    let command = Command::ChangeProductPrice {
+        sku,
+        price: body.price,
+    };
+    let done = execute(&reach, caller, &headers, command).await?;
+    Ok(ok(&done, done.state.clone()))
 }
 
 async fn add_product(
@@ -253,10 +333,10 @@ fn order_id(text: &str) -> Result<Uuid, Problem> {
 }
 
 fn absent(what: &str) -> Problem {
-    let kind = if what == "order" {
-        "unknown-order"
-    } else {
-        "unknown-product"
+    let kind = match what {
+        "order" => "unknown-order",
+        "customer" => "unknown-customer",
+        _ => "unknown-product",
     };
     Problem::new(StatusCode::NOT_FOUND, kind, format!("there is no such {what}"))
 }

@@ -121,7 +121,8 @@ impl From<Rejection> for Problem {
         let (status, kind) = match &rejection {
             R::UnknownOrder(_) => (StatusCode::NOT_FOUND, "unknown-order"),
             R::UnknownProduct(_) => (StatusCode::NOT_FOUND, "unknown-product"),
-            R::UnknownCustomer(_) => (StatusCode::UNPROCESSABLE_ENTITY, "unknown-customer"),
+            R::UnknownCustomer(_) => (StatusCode::NOT_FOUND, "unknown-customer"),
+            R::NotRegistered(_) => (StatusCode::UNPROCESSABLE_ENTITY, "unknown-customer"),
             R::UnknownProducts(_) => (StatusCode::UNPROCESSABLE_ENTITY, "unknown-product"),
             R::AmountTooLarge => (StatusCode::UNPROCESSABLE_ENTITY, "amount-too-large"),
             R::CustomerExists(_) => (StatusCode::CONFLICT, "customer-exists"),
@@ -133,7 +134,7 @@ impl From<Rejection> for Problem {
         };
         let mut problem = Self::new(status, kind, rejection.to_string());
         match rejection {
-            R::UnknownCustomer(_) => problem = problem.at("/customerId", "there is no such customer"),
+            R::NotRegistered(_) => problem = problem.at("/customerId", "there is no such customer"),
             R::NotEnoughStock(shortages) => {
                 for s in shortages {
                     let place = format!("#/lines/{}/quantity", s.line);

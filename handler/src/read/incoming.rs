@@ -55,9 +55,13 @@ pub fn decode(body: &Value) -> Result<Change, Undecodable> {
     }
     match event.r#type.as_str() {
         "orders.OrderPlaced.v1" | "orders.OrderPaid.v1" | "orders.OrderShipped.v1" => order(event),
-        "orders.CustomerRegistered.v1" | "orders.ProductAdded.v1" | "orders.ProductRestocked.v1" => {
-            Ok(Change::Nothing)
-        }
+        "orders.CustomerRegistered.v1"
+        | "orders.CustomerRenamed.v1"
+        | "orders.CustomerEmailChanged.v1"
+        | "orders.ProductAdded.v1"
+        | "orders.ProductRenamed.v1"
+        | "orders.ProductPriceChanged.v1"
+        | "orders.ProductRestocked.v1" => Ok(Change::Nothing),
         other => Err(Undecodable(format!("event type {other:?} is unknown"))),
     }
 }

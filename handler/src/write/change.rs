@@ -11,6 +11,7 @@ use uuid::Uuid;
 #[serde(rename_all = "camelCase")]
 pub(super) struct ChangeSet {
     pub(super) order_moves: Vec<OrderMove>,
+    pub(super) customer_moves: Vec<CustomerMove>,
     pub(super) product_moves: Vec<ProductMove>,
     pub(super) priced: Vec<Priced>,
     pub(super) stock_moves: Vec<StockMove>,
@@ -36,12 +37,25 @@ pub(super) struct OrderMove {
     pub(super) tracking_number: Option<String>,
 }
 
-/// A product that goes from `expected` to `version`.
+/// A customer that goes from `expected` to `version`, whole.
+#[derive(Debug, Serialize)]
+pub(super) struct CustomerMove {
+    pub(super) id: Uuid,
+    pub(super) expected: i64,
+    pub(super) version: i64,
+    pub(super) name: String,
+    pub(super) email: String,
+}
+
+/// A product that goes from `expected` to `version`, whole.
 #[derive(Debug, Serialize)]
 pub(super) struct ProductMove {
     pub(super) sku: String,
     pub(super) expected: i64,
     pub(super) version: i64,
+    pub(super) name: String,
+    pub(super) price: i64,
+    pub(super) currency: String,
 }
 
 /// A product whose price was used: it must still have this version.

@@ -8,8 +8,8 @@ use uuid::Uuid;
 
 use super::{
     change::{
-        ChangeSet, NewCustomer, NewEvent, NewLine, NewOrder, NewProduct, OrderMove, Priced, ProductMove,
-        StockMove,
+        ChangeSet, CustomerMove, NewCustomer, NewEvent, NewLine, NewOrder, NewProduct, OrderMove, Priced,
+        ProductMove, StockMove,
     },
     snapshot::Snapshot,
 };
@@ -33,6 +33,34 @@ pub enum Command {
         name: Name,
         /// E-mail address.
         email: Email,
+    },
+    /// Give a customer another name.
+    RenameCustomer {
+        /// Id of the customer.
+        id: Uuid,
+        /// The new name.
+        name: Name,
+    },
+    /// Give a customer another address.
+    ChangeCustomerEmail {
+        /// Id of the customer.
+        id: Uuid,
+        /// The new address.
+        email: Email,
+    },
+    /// Give a product another name.
+    RenameProduct {
+        /// SKU.
+        sku: Sku,
+        /// The new name.
+        name: Name,
+    },
+    /// Give a product another price.
+    ChangeProductPrice {
+        /// SKU.
+        sku: Sku,
+        /// The new price of one piece.
+        price: Price,
     },
     /// Add a product with no stock.
     AddProduct {
@@ -105,10 +133,13 @@ impl Command {
     /// Parameters of S1: order, customer, SKUs.
     pub(super) fn reads(&self) -> (Option<Uuid>, Option<Uuid>, Vec<&str>) {
         match self {
-            Self::RegisterCustomer { id, .. } => (None, Some(*id), vec![]),
-            Self::AddProduct { sku, .. } | Self::RestockProduct { sku, .. } => {
-                (None, None, vec![sku.as_str()])
-            }
+            Self::RegisterCustomer { id, .. }
+            | Self::RenameCustomer { id, .. }
+            | Self::ChangeCustomerEmail { id, .. } => (None, Some(*id), vec![]),
+            Self::AddProduct { sku, .. }
+            | Self::RenameProduct { sku, .. }
+            | Self::ChangeProductPrice { sku, .. }
+            | Self::RestockProduct { sku, .. } => (None, None, vec![sku.as_str()]),
             Self::PlaceOrder { id, customer, lines } => (
                 Some(*id),
                 Some(*customer),
@@ -129,7 +160,19 @@ impl Command {
     ) -> Result<(ChangeSet, Accepted), DecideError> {
         match self {
             Self::RegisterCustomer { id, name, email } => {
-                register(id, read, customer::Command::Register { name, email }, context)
+                on_customer(id, read, customer::Command::Register { name, email }, context)
+            }
+            Self::RenameCustomer { id, name } => {
+                on_customer(id, read, customer::Command::Rename { name }, context)
+            }
+            Self::ChangeCustomerEmail { id, email } => {
+                on_customer(id, read, customer::Command::ChangeEmail { email }, context)
+            }
+            Self::RenameProduct { sku, name } => {
+                on_product(&sku, &read, product::Command::Rename { name }, context)
+            }
+            Self::ChangeProductPrice { sku, price } => {
+                on_product(&sku, &read, product::Command::ChangePrice { price }, context)
             }
             Self::AddProduct { sku, name, price } => {
                 on_product(&sku, &read, product::Command::Add { name, price }, context)
@@ -137,28 +180,7 @@ impl Command {
             Self::RestockProduct { sku, quantity } => {
                 on_product(&sku, &read, product::Command::Restock { quantity }, context)
             }
-            Self::PlaceOrder { id, customer, lines } => {
-                let customer = read.customer.ok_or(customer);
-                let command = order::Command::Place {
-                    customer,
-                    lines,
-                    catalogue: read.catalogue.clone(),
-                    at: context.at,
-                };
-                let event = order::decide(id, None, command)?;
-                let order = order::evolve(id, None, &event).ok_or(DecideError::Incoherent)?;
-                let mut changes = place(&order);
-                changes.priced = (order
-                    .lines
-                    .iter()
-                    .filter_map(|line| read.catalogue.get(&line.sku)))
-                .map(|offer| Priced {
-                    sku: offer.product.sku.clone().into(),
-                    version: offer.product.version,
-                })
-                .collect();
-                record(changes, context, id.to_string(), order.version, &event, &order)
-            }
+            Self::PlaceOrder { id, customer, lines } => place_order(id, customer, lines, read, context),
             Self::PayOrder { id, amount } => on_order(
                 id,
                 read.order,
@@ -194,27 +216,32 @@ pub(super) enum DecideError {
 
 type Decided = Result<(ChangeSet, Accepted), DecideError>;
 
-fn register(id: Uuid, read: Snapshot, command: customer::Command, context: &Context) -> Decided {
-    let event = customer::decide(read.customer.as_ref(), command)?;
+fn on_customer(id: Uuid, read: Snapshot, command: customer::Command, context: &Context) -> Decided {
+    let event = customer::decide(id, read.customer.as_ref(), command)?;
+    let expected = read.customer.as_ref().map(|customer| customer.version);
     let after = customer::evolve(id, read.customer, &event).ok_or(DecideError::Incoherent)?;
-    let (name, email) = (after.name.clone().into(), after.email.clone().into());
-    let new_customers = vec![NewCustomer {
-        id,
-        version: after.version,
-        name,
-        email,
-    }];
-    record(
-        ChangeSet {
-            new_customers,
-            ..ChangeSet::default()
-        },
-        context,
-        id.to_string(),
+    let (version, name, email) = (
         after.version,
-        &event,
-        &after,
-    )
+        after.name.clone().into(),
+        after.email.clone().into(),
+    );
+    let mut changes = ChangeSet::default();
+    match expected {
+        Some(expected) => changes.customer_moves.push(CustomerMove {
+            id,
+            expected,
+            version,
+            name,
+            email,
+        }),
+        None => changes.new_customers.push(NewCustomer {
+            id,
+            version,
+            name,
+            email,
+        }),
+    }
+    record(changes, context, id.to_string(), version, &event, &after)
 }
 
 fn on_product(sku: &Sku, read: &Snapshot, command: product::Command, context: &Context) -> Decided {
@@ -224,23 +251,28 @@ fn on_product(sku: &Sku, read: &Snapshot, command: product::Command, context: &C
     let after = product::evolve(sku, before, &event).ok_or(DecideError::Incoherent)?;
     let mut changes = ChangeSet::default();
     let key: String = sku.clone().into();
+    let (version, name, money) = (
+        after.version,
+        after.name.clone().into(),
+        after.price.money().clone(),
+    );
+    let (sku, price, currency) = (key.clone(), money.amount, money.currency.into());
     match expected {
         Some(expected) => changes.product_moves.push(ProductMove {
-            sku: key.clone(),
+            sku,
             expected,
-            version: after.version,
+            version,
+            name,
+            price,
+            currency,
         }),
-        None => {
-            let money = after.price.money().clone();
-            let (price, currency, name) = (money.amount, money.currency.into(), after.name.clone().into());
-            changes.new_products.push(NewProduct {
-                sku: key.clone(),
-                version: after.version,
-                name,
-                price,
-                currency,
-            });
-        }
+        None => changes.new_products.push(NewProduct {
+            sku,
+            version,
+            name,
+            price,
+            currency,
+        }),
     }
     if let Event::ProductRestocked { quantity } = &event {
         changes.stock_moves.push(StockMove {
@@ -285,6 +317,36 @@ fn on_order(id: Uuid, before: Option<Order>, command: order::Command, context: &
         &event,
         &after,
     )
+}
+
+fn place_order(
+    id: Uuid,
+    customer: Uuid,
+    lines: Vec<(Sku, Quantity)>,
+    read: Snapshot,
+    context: &Context,
+) -> Decided {
+    let command = order::Command::Place {
+        customer: read.customer.ok_or(customer),
+        lines,
+        catalogue: read.catalogue.clone(),
+        at: context.at,
+    };
+    let event = order::decide(id, None, command)?;
+    let order = order::evolve(id, None, &event).ok_or(DecideError::Incoherent)?;
+    let offers = order
+        .lines
+        .iter()
+        .filter_map(|line| read.catalogue.get(&line.sku));
+    let priced = offers.map(|offer| Priced {
+        sku: offer.product.sku.clone().into(),
+        version: offer.product.version,
+    });
+    let changes = ChangeSet {
+        priced: priced.collect(),
+        ..place(&order)
+    };
+    record(changes, context, id.to_string(), order.version, &event, &order)
 }
 
 /// The rows of a new order.

@@ -5,17 +5,25 @@ with
 order_moves as materialized (
     select * from jsonb_to_recordset($1::jsonb->'orderMoves') as m(id uuid, expected bigint, version bigint, status text,
         paid_at timestamptz, shipped_at timestamptz, carrier text, tracking_number text)),
+customer_moves as materialized (
+    select * from jsonb_to_recordset($1::jsonb->'customerMoves') as m(id uuid, expected bigint, version bigint, name text,
+        email text)),
 product_moves as materialized (
-    select * from jsonb_to_recordset($1::jsonb->'productMoves') as m(sku text, expected bigint, version bigint)),
+    select * from jsonb_to_recordset($1::jsonb->'productMoves') as m(sku text, expected bigint, version bigint, name text,
+        price bigint, currency text)),
 priced as materialized (
     select * from jsonb_to_recordset($1::jsonb->'priced') as m(sku text, version bigint)),
 locked_orders as materialized (
     select o.id, o.version = m.expected as current
     from write_model.orders o join order_moves m using (id)
     order by o.id for no key update of o),
+locked_customers as materialized (
+    select c.id, c.version = m.expected as current
+    from write_model.customers c join customer_moves m using (id), (select count(*) from locked_orders) after
+    order by c.id for no key update of c),
 locked_products as materialized (
     select p.sku, p.version = m.expected as current
-    from write_model.products p join product_moves m using (sku), (select count(*) from locked_orders) after
+    from write_model.products p join product_moves m using (sku), (select count(*) from locked_customers) after
     order by p.sku for no key update of p),
 need as materialized (
     select m.sku, sum(m.delta)::bigint as delta
@@ -28,6 +36,7 @@ locked as materialized (
 ok as materialized (
     select case when
         (select count(*) from locked_orders where current) = (select count(*) from order_moves)
+        and (select count(*) from locked_customers where current) = (select count(*) from customer_moves)
         and (select count(*) from locked_products where current) = (select count(*) from product_moves)
         and (select count(*) from write_model.products p join priced using (sku, version)) = (select count(*) from priced)
         and (select count(*) from locked where available + delta >= 0) = (select count(*) from need)
@@ -41,8 +50,11 @@ moved_orders as (
         paid_at = coalesce(m.paid_at, o.paid_at), shipped_at = coalesce(m.shipped_at, o.shipped_at),
         carrier = coalesce(m.carrier, o.carrier), tracking_number = coalesce(m.tracking_number, o.tracking_number)
     from order_moves m, ok where o.id = m.id and ok.ok),
+moved_customers as (
+    update write_model.customers c set version = m.version, name = m.name, email = m.email
+    from customer_moves m, ok where c.id = m.id and ok.ok),
 moved_products as (
-    update write_model.products p set version = m.version
+    update write_model.products p set version = m.version, name = m.name, price = m.price, currency = m.currency
     from product_moves m, ok where p.sku = m.sku and ok.ok),
 new_customers as (
     insert into write_model.customers (id, version, name, email)
