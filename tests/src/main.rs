@@ -9,6 +9,7 @@
 
 mod bad_input;
 mod catalogue;
+mod changes;
 mod host;
 mod house;
 mod kills;

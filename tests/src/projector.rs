@@ -46,20 +46,24 @@ async fn start() -> Projecting {
 }
 
 fn message(version: i64) -> Value {
-    let kinds = [
-        "orders.OrderPlaced.v1",
-        "orders.OrderPaid.v1",
-        "orders.OrderShipped.v1",
-    ];
-    let statuses = ["placed", "paid", "shipped"];
-    let step = usize::try_from(version - 1).unwrap();
+    const AT: &str = "2026-11-24T10:00:00Z";
+    let mut state = json!({
+        "id": ID, "version": version, "status": "placed", "customer": { "id": ID, "name": "Ada" },
+        "lines": [{ "sku": "MUG", "name": "Mug", "quantity": 1, "unitPrice": { "amount": 5, "currency": "EUR" } }],
+        "total": { "amount": 5, "currency": "EUR" }, "placedAt": AT,
+    });
+    let mut kind = "orders.OrderPlaced.v1";
+    if version > 1 {
+        (kind, state["status"], state["paidAt"]) = ("orders.OrderPaid.v1", json!("paid"), json!(AT));
+    }
+    if version > 2 {
+        (kind, state["status"], state["shippedAt"]) = ("orders.OrderShipped.v1", json!("shipped"), json!(AT));
+        state["shipment"] = json!({ "carrier": "Post", "trackingNumber": "1Z" });
+    }
     json!({
-        "specversion": "1.0", "id": ID, "source": "/orders/write-model", "type": kinds[step], "subject": ID,
-        "time": "2026-11-24T10:00:00Z", "datacontenttype": "application/json", "sequence": version.to_string(),
-        "data": { "event": {}, "stock": null, "state": {
-            "id": ID, "version": version, "status": statuses[step], "customer": { "id": ID, "name": "Ada" },
-            "lines": [{ "sku": "MUG", "name": "Mug", "quantity": 1, "unitPrice": { "amount": 5, "currency": "EUR" } }],
-            "total": { "amount": 5, "currency": "EUR" }, "placedAt": "2026-11-24T10:00:00Z" } },
+        "specversion": "1.0", "id": ID, "source": "/orders/write-model", "type": kind, "subject": ID, "time": AT,
+        "datacontenttype": "application/json", "sequence": version.to_string(),
+        "data": { "event": {}, "stock": null, "state": state },
     })
 }
 
@@ -108,12 +112,19 @@ async fn what_can_never_be_projected_fails_at_once_with_an_answer_the_host_can_r
     let projecting = start().await;
     let mut unknown = message(1);
     unknown["type"] = json!("orders.OrderPlaced.v2");
+    // A state that cannot be: paid, and nobody knows when.
+    let mut impossible = message(2);
+    impossible["data"]["state"]
+        .as_object_mut()
+        .unwrap()
+        .remove("paidAt");
     for data in [
         json!("rubbish"),
         json!(""),
         json!(null),
         json!(STANDARD.encode("{}")),
         unknown,
+        impossible,
     ] {
         assert_eq!(projecting.invoke(data).await, StatusCode::INTERNAL_SERVER_ERROR);
     }

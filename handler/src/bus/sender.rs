@@ -172,9 +172,9 @@ mod tests {
         let lines = vec![line; MAX_LINES];
         let id = Uuid::max();
         let state = json!({
-            "id": id, "version": i64::MAX, "status": "shipped", "customer": { "id": id, "name": name }, "lines": lines,
+            "id": id, "version": i64::MAX, "status": "delivered", "customer": { "id": id, "name": name }, "lines": lines,
             "total": money, "placedAt": "2026-11-24T10:00:00.000001Z", "paidAt": "2026-11-24T10:00:00.000001Z",
-            "shippedAt": "2026-11-24T10:00:00.000001Z", "shipment": { "carrier": name, "trackingNumber": name },
+            "shippedAt": "2026-11-24T10:00:00.000001Z", "deliveredAt": "2026-11-24T10:00:00.000001Z", "shipment": { "carrier": name, "trackingNumber": name },
         });
         let level = json!({ "sku": sku, "available": i64::MAX, "seq": i64::MAX });
         let event = Recorded {

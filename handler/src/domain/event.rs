@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{
     order::{CustomerRef, Line, Shipment},
-    value::{Email, Money, Name, Price, Quantity, Sku},
+    value::{Email, Money, Name, Price, Quantity, Reason, Sku},
 };
 
 /// Everything that can happen. JSON: `{"type": "orders.OrderPlaced.v1", "data": {…}}`.
@@ -74,6 +74,17 @@ pub enum Event {
         #[serde(with = "time::serde::rfc3339")]
         at: OffsetDateTime,
     },
+    /// The order has other lines from now on, and its pieces were moved to match.
+    #[serde(rename = "orders.OrderLinesChanged.v1")]
+    OrderLinesChanged {
+        /// All lines, as they are now.
+        lines: Vec<Line>,
+        /// Sum of the lines.
+        total: Money,
+        /// When (UTC).
+        #[serde(with = "time::serde::rfc3339")]
+        at: OffsetDateTime,
+    },
     /// The order was paid in full.
     #[serde(rename = "orders.OrderPaid.v1")]
     OrderPaid {
@@ -88,6 +99,22 @@ pub enum Event {
     OrderShipped {
         /// How, and how to follow it.
         shipment: Shipment,
+        /// When (UTC).
+        #[serde(with = "time::serde::rfc3339")]
+        at: OffsetDateTime,
+    },
+    /// The order arrived.
+    #[serde(rename = "orders.OrderDelivered.v1")]
+    OrderDelivered {
+        /// When (UTC).
+        #[serde(with = "time::serde::rfc3339")]
+        at: OffsetDateTime,
+    },
+    /// The order was called off and its pieces put back into stock.
+    #[serde(rename = "orders.OrderCancelled.v1")]
+    OrderCancelled {
+        /// Why.
+        reason: Reason,
         /// When (UTC).
         #[serde(with = "time::serde::rfc3339")]
         at: OffsetDateTime,

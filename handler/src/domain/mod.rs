@@ -4,6 +4,7 @@
 pub mod customer;
 pub mod event;
 pub mod order;
+mod pricing;
 pub mod product;
 pub mod rejection;
 pub mod value;

@@ -1,4 +1,4 @@
-//! The order aggregate: placed -> paid -> shipped.
+//! The order aggregate: placed -> paid -> shipped -> delivered, or cancelled before it is shipped.
 //! Never asks what something costs or how many are left: the catalogue as it was read comes in with the command.
 
 use std::{collections::BTreeMap, fmt};
@@ -10,9 +10,10 @@ use uuid::Uuid;
 use super::{
     customer::Customer,
     event::Event,
+    pricing,
     product::Product,
-    rejection::{Rejection, Shortage},
-    value::{Money, Name, Quantity, Sku},
+    rejection::Rejection,
+    value::{Money, Name, Quantity, Reason, Sku},
 };
 
 /// An order, as carried in events, kept in `orders` and `order_lines`, and shown to the reader.
@@ -23,8 +24,6 @@ pub struct Order {
     pub id: Uuid,
     /// 1 when placed, one more with each event.
     pub version: i64,
-    /// How far it is.
-    pub status: Status,
     /// Who ordered.
     pub customer: CustomerRef,
     /// What was ordered.
@@ -34,35 +33,92 @@ pub struct Order {
     /// When it was placed (UTC).
     #[serde(with = "time::serde::rfc3339")]
     pub placed_at: OffsetDateTime,
-    /// When it was paid (UTC).
-    #[serde(
-        with = "time::serde::rfc3339::option",
-        default,
-        skip_serializing_if = "Option::is_none"
-    )]
-    pub paid_at: Option<OffsetDateTime>,
-    /// When it was shipped (UTC).
-    #[serde(
-        with = "time::serde::rfc3339::option",
-        default,
-        skip_serializing_if = "Option::is_none"
-    )]
-    pub shipped_at: Option<OffsetDateTime>,
-    /// How it was shipped.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub shipment: Option<Shipment>,
+    /// How far it is, with what belongs to that.
+    #[serde(flatten)]
+    pub progress: Progress,
 }
 
-/// How far an order is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Status {
+/// How far an order is, and what is only known from there on. JSON: fields of the order, told apart by `status`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "status", rename_all = "lowercase", rename_all_fields = "camelCase")]
+pub enum Progress {
     /// Accepted, stock taken, not yet paid.
     Placed,
     /// Paid in full.
-    Paid,
+    Paid {
+        /// When (UTC).
+        #[serde(with = "time::serde::rfc3339")]
+        paid_at: OffsetDateTime,
+    },
     /// On its way.
+    Shipped {
+        /// When it was paid (UTC).
+        #[serde(with = "time::serde::rfc3339")]
+        paid_at: OffsetDateTime,
+        /// When it left (UTC).
+        #[serde(with = "time::serde::rfc3339")]
+        shipped_at: OffsetDateTime,
+        /// How it travels.
+        shipment: Shipment,
+    },
+    /// In the customer's hands.
+    Delivered {
+        /// When it was paid (UTC).
+        #[serde(with = "time::serde::rfc3339")]
+        paid_at: OffsetDateTime,
+        /// When it left (UTC).
+        #[serde(with = "time::serde::rfc3339")]
+        shipped_at: OffsetDateTime,
+        /// How it travelled.
+        shipment: Shipment,
+        /// When it arrived (UTC).
+        #[serde(with = "time::serde::rfc3339")]
+        delivered_at: OffsetDateTime,
+    },
+    /// Called off, its pieces back in stock.
+    Cancelled {
+        /// When it was paid (UTC), if it was.
+        #[serde(
+            with = "time::serde::rfc3339::option",
+            default,
+            skip_serializing_if = "Option::is_none"
+        )]
+        paid_at: Option<OffsetDateTime>,
+        /// When it was called off (UTC).
+        #[serde(with = "time::serde::rfc3339")]
+        cancelled_at: OffsetDateTime,
+        /// Why.
+        reason: Reason,
+    },
+}
+
+impl Progress {
+    /// The name of the state.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        match self {
+            Self::Placed => Status::Placed,
+            Self::Paid { .. } => Status::Paid,
+            Self::Shipped { .. } => Status::Shipped,
+            Self::Delivered { .. } => Status::Delivered,
+            Self::Cancelled { .. } => Status::Cancelled,
+        }
+    }
+}
+
+/// How far an order is, by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// See [`Progress::Placed`].
+    Placed,
+    /// See [`Progress::Paid`].
+    Paid,
+    /// See [`Progress::Shipped`].
     Shipped,
+    /// See [`Progress::Delivered`].
+    Delivered,
+    /// See [`Progress::Cancelled`].
+    Cancelled,
 }
 
 impl fmt::Display for Status {
@@ -71,6 +127,8 @@ impl fmt::Display for Status {
             Self::Placed => "placed",
             Self::Paid => "paid",
             Self::Shipped => "shipped",
+            Self::Delivered => "delivered",
+            Self::Cancelled => "cancelled",
         })
     }
 }
@@ -122,9 +180,18 @@ pub struct Offer {
 pub enum Command {
     /// Order these things.
     Place {
-        /// The customer as read, or `None` when there is none with that id.
+        /// The customer as read, or `Err` with the id that nobody has.
         customer: Result<Customer, Uuid>,
         /// What is wanted: 1 to 100 lines, each SKU once.
+        lines: Vec<(Sku, Quantity)>,
+        /// The products as read; a SKU that is missing here does not exist.
+        catalogue: BTreeMap<Sku, Offer>,
+        /// Now.
+        at: OffsetDateTime,
+    },
+    /// Order these things instead: what stays keeps its price, what is new takes today's.
+    ChangeLines {
+        /// What is wanted now: 1 to 100 lines, each SKU once.
         lines: Vec<(Sku, Quantity)>,
         /// The products as read; a SKU that is missing here does not exist.
         catalogue: BTreeMap<Sku, Offer>,
@@ -145,14 +212,27 @@ pub enum Command {
         /// Now.
         at: OffsetDateTime,
     },
+    /// Note that it has arrived.
+    Deliver {
+        /// Now.
+        at: OffsetDateTime,
+    },
+    /// Call it off.
+    Cancel {
+        /// Why.
+        reason: Reason,
+        /// Now.
+        at: OffsetDateTime,
+    },
 }
 
 /// Says what happens to order `id` (one event per command), or which rule forbids it.
 ///
 /// # Errors
 /// The [`Rejection`] that names the rule; for a placement the customer is looked at first, then unknown products,
-/// then currencies, then stock.
+/// then stock, then currencies.
 pub fn decide(id: Uuid, state: Option<&Order>, command: Command) -> Result<Event, Rejection> {
+    let order = || state.ok_or(Rejection::UnknownOrder(id));
     match command {
         Command::Place {
             customer,
@@ -161,8 +241,8 @@ pub fn decide(id: Uuid, state: Option<&Order>, command: Command) -> Result<Event
             at,
         } => {
             let customer = customer.map_err(Rejection::NotRegistered)?;
-            let lines = price(lines, &catalogue)?;
-            let total = sum(&lines)?;
+            let lines = pricing::price(lines, &[], &catalogue)?;
+            let total = pricing::sum(&lines)?;
             let customer = CustomerRef {
                 id: customer.id,
                 name: customer.name,
@@ -174,131 +254,131 @@ pub fn decide(id: Uuid, state: Option<&Order>, command: Command) -> Result<Event
                 at,
             })
         }
+        Command::ChangeLines { lines, catalogue, at } => {
+            let order = order()?;
+            expect(order, &[Status::Placed], "changed")?;
+            let lines = pricing::price(lines, &order.lines, &catalogue)?;
+            let total = pricing::sum(&lines)?;
+            Ok(Event::OrderLinesChanged { lines, total, at })
+        }
         Command::Pay { amount, at } => {
-            let order = expect(id, state, Status::Placed, Status::Paid)?;
-            if amount != order.total {
-                return Err(Rejection::WrongAmount {
+            let order = order()?;
+            expect(order, &[Status::Placed], "paid")?;
+            if amount == order.total {
+                Ok(Event::OrderPaid { amount, at })
+            } else {
+                Err(Rejection::WrongAmount {
                     expected: order.total.clone(),
                     paid: amount,
-                });
+                })
             }
-            Ok(Event::OrderPaid { amount, at })
         }
         Command::Ship { shipment, at } => {
-            expect(id, state, Status::Paid, Status::Shipped)?;
+            expect(order()?, &[Status::Paid], "shipped")?;
             Ok(Event::OrderShipped { shipment, at })
+        }
+        Command::Deliver { at } => {
+            expect(order()?, &[Status::Shipped], "delivered")?;
+            Ok(Event::OrderDelivered { at })
+        }
+        Command::Cancel { reason, at } => {
+            expect(order()?, &[Status::Placed, Status::Paid], "cancelled")?;
+            Ok(Event::OrderCancelled { reason, at })
         }
     }
 }
 
-/// The order after the event; events of other aggregates, and events before the first one, change nothing.
+fn expect(order: &Order, needed: &'static [Status], wanted: &'static str) -> Result<(), Rejection> {
+    let status = order.progress.status();
+    if needed.contains(&status) {
+        Ok(())
+    } else {
+        Err(Rejection::WrongStatus {
+            status,
+            needed,
+            wanted,
+        })
+    }
+}
+
+/// The order after the event; events of other aggregates, and events that the order's state does not allow, change
+/// nothing.
 #[must_use]
 pub fn evolve(id: Uuid, state: Option<Order>, event: &Event) -> Option<Order> {
-    match event {
+    if let (
+        None,
         Event::OrderPlaced {
             customer,
             lines,
             total,
             at,
-        } => Some(Order {
+        },
+    ) = (&state, event)
+    {
+        return Some(Order {
             id,
             version: 1,
-            status: Status::Placed,
             customer: customer.clone(),
             lines: lines.clone(),
             total: total.clone(),
             placed_at: *at,
-            paid_at: None,
-            shipped_at: None,
-            shipment: None,
-        }),
-        Event::OrderPaid { at, .. } => state.map(|o| Order {
-            version: o.version + 1,
-            status: Status::Paid,
-            paid_at: Some(*at),
-            ..o
-        }),
-        Event::OrderShipped { shipment, at } => state.map(|o| Order {
-            version: o.version + 1,
-            status: Status::Shipped,
-            shipped_at: Some(*at),
-            shipment: Some(shipment.clone()),
-            ..o
-        }),
-        _ => state,
-    }
-}
-
-fn expect(id: Uuid, state: Option<&Order>, needed: Status, wanted: Status) -> Result<&Order, Rejection> {
-    let order = state.ok_or(Rejection::UnknownOrder(id))?;
-    if order.status == needed {
-        return Ok(order);
-    }
-    Err(Rejection::WrongStatus {
-        status: order.status,
-        needed,
-        wanted,
-    })
-}
-
-/// Gives every line its name and price, or says which products or pieces are missing.
-fn price(wanted: Vec<(Sku, Quantity)>, catalogue: &BTreeMap<Sku, Offer>) -> Result<Vec<Line>, Rejection> {
-    let missing = wanted.iter().filter(|(sku, _)| !catalogue.contains_key(sku));
-    let missing: Vec<_> = missing.map(|(sku, _)| sku.as_str().to_owned()).collect();
-    if !missing.is_empty() {
-        return Err(Rejection::UnknownProducts(missing));
-    }
-    let mut shortages = Vec::new();
-    let mut lines = Vec::with_capacity(wanted.len());
-    for (position, (sku, quantity)) in wanted.into_iter().enumerate() {
-        let Some(Offer { product, available }) = catalogue.get(&sku) else {
-            continue;
-        };
-        if *available < quantity.get() {
-            let (wanted, available) = (quantity.get(), *available);
-            shortages.push(Shortage {
-                line: position,
-                sku: sku.as_str().to_owned(),
-                wanted,
-                available,
-            });
-        }
-        let (name, unit_price) = (product.name.clone(), product.price.money().clone());
-        lines.push(Line {
-            sku,
-            name,
-            quantity,
-            unit_price,
+            progress: Progress::Placed,
         });
     }
-    if shortages.is_empty() {
-        Ok(lines)
-    } else {
-        Err(Rejection::NotEnoughStock(shortages))
+    let order = state?;
+    let version = order.version + 1;
+    if let (Progress::Placed, Event::OrderLinesChanged { lines, total, .. }) = (&order.progress, event) {
+        let (lines, total) = (lines.clone(), total.clone());
+        return Some(Order {
+            version,
+            lines,
+            total,
+            ..order
+        });
+    }
+    match next(&order.progress, event) {
+        Some(progress) => Some(Order {
+            version,
+            progress,
+            ..order
+        }),
+        None => Some(order),
     }
 }
 
-fn sum(lines: &[Line]) -> Result<Money, Rejection> {
-    let mut currencies: Vec<_> = lines
-        .iter()
-        .map(|l| l.unit_price.currency.as_str().to_owned())
-        .collect();
-    currencies.sort();
-    currencies.dedup();
-    let [_] = currencies.as_slice() else {
-        return Err(Rejection::MixedCurrencies(currencies));
-    };
-    let mut total = 0_i64;
-    for line in lines {
-        let cost = line
-            .unit_price
-            .times(line.quantity.get())
-            .ok_or(Rejection::AmountTooLarge)?;
-        total = total.checked_add(cost.amount).ok_or(Rejection::AmountTooLarge)?;
-    }
-    Ok(Money {
-        amount: total,
-        currency: lines[0].unit_price.currency.clone(),
+/// Where an event leads from here, if it leads anywhere.
+fn next(progress: &Progress, event: &Event) -> Option<Progress> {
+    Some(match (progress.clone(), event) {
+        (Progress::Placed, Event::OrderPaid { at, .. }) => Progress::Paid { paid_at: *at },
+        (Progress::Paid { paid_at }, Event::OrderShipped { shipment, at }) => Progress::Shipped {
+            paid_at,
+            shipped_at: *at,
+            shipment: shipment.clone(),
+        },
+        (
+            Progress::Shipped {
+                paid_at,
+                shipped_at,
+                shipment,
+            },
+            Event::OrderDelivered { at },
+        ) => Progress::Delivered {
+            paid_at,
+            shipped_at,
+            shipment,
+            delivered_at: *at,
+        },
+        (Progress::Placed, Event::OrderCancelled { reason, at }) => Progress::Cancelled {
+            paid_at: None,
+            cancelled_at: *at,
+            reason: reason.clone(),
+        },
+        (Progress::Paid { paid_at }, Event::OrderCancelled { reason, at }) => Progress::Cancelled {
+            paid_at: Some(paid_at),
+            cancelled_at: *at,
+            reason: reason.clone(),
+        },
+        _ => return None,
     })
 }
 

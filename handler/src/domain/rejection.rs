@@ -47,14 +47,14 @@ pub enum Rejection {
         paid: Money,
     },
     /// The order is in a state where the command makes no sense.
-    #[error("the order is {status}, and only an order that is {needed} can be {wanted}")]
+    #[error("the order is {status}, and only an order that is {} can be {wanted}", join(.needed))]
     WrongStatus {
         /// Where the order is now.
         status: Status,
         /// Where it would have to be.
-        needed: Status,
+        needed: &'static [Status],
         /// What the command would have made of it.
-        wanted: Status,
+        wanted: &'static str,
     },
 }
 
@@ -69,6 +69,11 @@ pub struct Shortage {
     pub wanted: i64,
     /// How many are left.
     pub available: i64,
+}
+
+fn join(statuses: &[Status]) -> String {
+    let names = statuses.iter().map(ToString::to_string);
+    names.collect::<Vec<_>>().join(" or ")
 }
 
 fn describe(shortages: &[Shortage]) -> String {

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 
 /// Longest name of a person or product, in bytes of UTF-8.
 pub const MAX_NAME_BYTES: usize = 200;
+/// Longest reason, in bytes of UTF-8.
+pub const MAX_REASON_BYTES: usize = 500;
 /// Most pieces of one SKU in one order or one restock.
 pub const MAX_QUANTITY: i64 = 10_000;
 /// Most lines in one order.
@@ -104,6 +106,15 @@ text!(
     |text| {
         let ok = !text.trim().is_empty() && text.len() <= MAX_NAME_BYTES && !text.chars().any(char::is_control);
         if ok { Ok(()) } else { Err(Invalid("a name is 1 to 200 bytes, not blank, without control characters")) }
+    }
+);
+
+text!(
+    /// Why something was done, in a person's words: 1 to 500 bytes, not blank, no control characters.
+    Reason,
+    |text| {
+        let ok = !text.trim().is_empty() && text.len() <= MAX_REASON_BYTES && !text.chars().any(char::is_control);
+        if ok { Ok(()) } else { Err(Invalid("a reason is 1 to 500 bytes, not blank, without control characters")) }
     }
 );
 

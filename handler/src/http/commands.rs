@@ -17,7 +17,7 @@ use super::{Reach, body::Strict, principal::Principal, problem::Problem};
 use crate::{
     domain::{
         order::Shipment,
-        value::{Email, MAX_LINES, Money, Name, Price, Quantity, Sku},
+        value::{Email, MAX_LINES, Money, Name, Price, Quantity, Reason, Sku},
     },
     write::{Accepted, Command, Context},
 };
@@ -33,6 +33,9 @@ pub fn routes() -> Router<Reach> {
         .route("/api/products/{sku}/price", put(change_product_price))
         .route("/api/products/{sku}/stock", post(restock_product))
         .route("/api/orders", post(place_order))
+        .route("/api/orders/{id}/lines", put(change_order_lines))
+        .route("/api/orders/{id}/delivery", post(deliver_order))
+        .route("/api/orders/{id}/cancellation", post(cancel_order))
         .route("/api/orders/{id}/payment", post(pay_order))
         .route("/api/orders/{id}/shipment", post(ship_order))
 }
@@ -81,6 +84,23 @@ struct Restock {
 struct Placement {
     customer_id: Uuid,
     lines: Vec<WantedLine>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewLines {
+    lines: Vec<WantedLine>,
+}
+
+/// `{}`: nothing more is to be said of a delivery.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Delivery {}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Cancellation {
+    reason: Reason,
 }
 
 #[derive(Deserialize)]
@@ -241,6 +261,48 @@ async fn place_order(
     let done = execute(&reach, caller, &headers, command).await?;
     let answer = order(&done);
     Ok(created(&done, "orders", answer))
+}
+
+async fn change_order_lines(
+    State(reach): State<Reach>,
+    Path(id): Path<String>,
+    caller: Principal,
+    headers: HeaderMap,
+    Strict(body): Strict<NewLines>,
+) -> Answer {
+    let command = Command::ChangeOrderLines {
+        id: order_id(&id)?,
+        lines: distinct(body.lines)?,
+    };
+    let done = execute(&reach, caller, &headers, command).await?;
+    Ok(ok(&done, order(&done)))
+}
+
+async fn deliver_order(
+    State(reach): State<Reach>,
+    Path(id): Path<String>,
+    caller: Principal,
+    headers: HeaderMap,
+    Strict(Delivery {}): Strict<Delivery>,
+) -> Answer {
+    let command = Command::DeliverOrder { id: order_id(&id)? };
+    let done = execute(&reach, caller, &headers, command).await?;
+    Ok(ok(&done, order(&done)))
+}
+
+async fn cancel_order(
+    State(reach): State<Reach>,
+    Path(id): Path<String>,
+    caller: Principal,
+    headers: HeaderMap,
+    Strict(body): Strict<Cancellation>,
+) -> Answer {
+    let command = Command::CancelOrder {
+        id: order_id(&id)?,
+        reason: body.reason,
+    };
+    let done = execute(&reach, caller, &headers, command).await?;
+    Ok(ok(&done, order(&done)))
 }
 
 async fn pay_order(

@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::domain::{
-    order::{CustomerRef, Line, Order, Shipment, Status},
+    order::{CustomerRef, Line, Order, Progress},
     value::Money,
 };
 
@@ -31,26 +31,13 @@ pub struct OrderDocument {
     kind: String,
     order_id: Uuid,
     version: i64,
-    status: Status,
     customer: CustomerRef,
     lines: Vec<Line>,
     total: Money,
     #[serde(with = "time::serde::rfc3339")]
     placed_at: OffsetDateTime,
-    #[serde(
-        with = "time::serde::rfc3339::option",
-        default,
-        skip_serializing_if = "Option::is_none"
-    )]
-    paid_at: Option<OffsetDateTime>,
-    #[serde(
-        with = "time::serde::rfc3339::option",
-        default,
-        skip_serializing_if = "Option::is_none"
-    )]
-    shipped_at: Option<OffsetDateTime>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    shipment: Option<Shipment>,
+    #[serde(flatten)]
+    progress: Progress,
 }
 
 impl From<Order> for OrderDocument {
@@ -62,14 +49,11 @@ impl From<Order> for OrderDocument {
             kind: "order".to_owned(),
             order_id: order.id,
             version: order.version,
-            status: order.status,
             customer: order.customer,
             lines: order.lines,
             total: order.total,
             placed_at: order.placed_at,
-            paid_at: order.paid_at,
-            shipped_at: order.shipped_at,
-            shipment: order.shipment,
+            progress: order.progress,
         }
     }
 }
@@ -93,14 +77,11 @@ impl OrderDocument {
         Order {
             id: self.order_id,
             version: self.version,
-            status: self.status,
             customer: self.customer,
             lines: self.lines,
             total: self.total,
             placed_at: self.placed_at,
-            paid_at: self.paid_at,
-            shipped_at: self.shipped_at,
-            shipment: self.shipment,
+            progress: self.progress,
         }
     }
 

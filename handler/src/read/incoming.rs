@@ -54,7 +54,12 @@ pub fn decode(body: &Value) -> Result<Change, Undecodable> {
         )));
     }
     match event.r#type.as_str() {
-        "orders.OrderPlaced.v1" | "orders.OrderPaid.v1" | "orders.OrderShipped.v1" => order(event),
+        "orders.OrderPlaced.v1"
+        | "orders.OrderLinesChanged.v1"
+        | "orders.OrderPaid.v1"
+        | "orders.OrderShipped.v1"
+        | "orders.OrderDelivered.v1"
+        | "orders.OrderCancelled.v1" => order(event),
         "orders.CustomerRegistered.v1"
         | "orders.CustomerRenamed.v1"
         | "orders.CustomerEmailChanged.v1"

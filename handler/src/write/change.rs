@@ -18,23 +18,31 @@ pub(super) struct ChangeSet {
     pub(super) new_customers: Vec<NewCustomer>,
     pub(super) new_products: Vec<NewProduct>,
     pub(super) new_orders: Vec<NewOrder>,
-    pub(super) new_lines: Vec<NewLine>,
+    pub(super) lines: Vec<OrderLine>,
     pub(super) events: Vec<NewEvent>,
 }
 
-/// An order that goes from `expected` to `version`; what is null stays as it was.
-#[derive(Debug, Serialize)]
+/// An order that goes from `expected` to `version`; what is null stays as it was, and lines beyond `lines` go.
+#[derive(Debug, Default, Serialize)]
 pub(super) struct OrderMove {
     pub(super) id: Uuid,
     pub(super) expected: i64,
     pub(super) version: i64,
     pub(super) status: String,
+    pub(super) total: i64,
+    pub(super) currency: String,
+    pub(super) lines: i32,
     #[serde(with = "time::serde::rfc3339::option")]
     pub(super) paid_at: Option<OffsetDateTime>,
     #[serde(with = "time::serde::rfc3339::option")]
     pub(super) shipped_at: Option<OffsetDateTime>,
     pub(super) carrier: Option<String>,
     pub(super) tracking_number: Option<String>,
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub(super) delivered_at: Option<OffsetDateTime>,
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub(super) cancelled_at: Option<OffsetDateTime>,
+    pub(super) reason: Option<String>,
 }
 
 /// A customer that goes from `expected` to `version`, whole.
@@ -102,8 +110,9 @@ pub(super) struct NewOrder {
     pub(super) placed_at: OffsetDateTime,
 }
 
+/// A line of a new order, or one that takes the place of the line with its number.
 #[derive(Debug, Serialize)]
-pub(super) struct NewLine {
+pub(super) struct OrderLine {
     pub(super) order_id: Uuid,
     pub(super) line: i32,
     pub(super) sku: String,

@@ -7,19 +7,17 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{
-    change::{
-        ChangeSet, CustomerMove, NewCustomer, NewEvent, NewLine, NewOrder, NewProduct, OrderMove, Priced,
-        ProductMove, StockMove,
-    },
+    change::{ChangeSet, CustomerMove, NewCustomer, NewEvent, NewProduct, ProductMove, StockMove},
+    order_rows,
     snapshot::Snapshot,
 };
 use crate::domain::{
     customer,
     event::{Event, StockLevel},
-    order::{self, Order, Shipment},
+    order::{self, Shipment},
     product,
     rejection::Rejection,
-    value::{Email, Money, Name, Price, Quantity, Sku},
+    value::{Email, Money, Name, Price, Quantity, Reason, Sku},
 };
 
 /// Everything that can be asked of the write side; ids of new things are made by the caller.
@@ -87,6 +85,25 @@ pub enum Command {
         /// What; each SKU once.
         lines: Vec<(Sku, Quantity)>,
     },
+    /// Give an order other lines.
+    ChangeOrderLines {
+        /// Id of the order.
+        id: Uuid,
+        /// What is wanted now; each SKU once.
+        lines: Vec<(Sku, Quantity)>,
+    },
+    /// Note that an order has arrived.
+    DeliverOrder {
+        /// Id of the order.
+        id: Uuid,
+    },
+    /// Call an order off.
+    CancelOrder {
+        /// Id of the order.
+        id: Uuid,
+        /// Why.
+        reason: Reason,
+    },
     /// Take the payment for an order.
     PayOrder {
         /// Id of the order.
@@ -145,7 +162,15 @@ impl Command {
                 Some(*customer),
                 lines.iter().map(|(sku, _)| sku.as_str()).collect(),
             ),
-            Self::PayOrder { id, .. } | Self::ShipOrder { id, .. } => (Some(*id), None, vec![]),
+            Self::ChangeOrderLines { id, lines } => (
+                Some(*id),
+                None,
+                lines.iter().map(|(sku, _)| sku.as_str()).collect(),
+            ),
+            Self::PayOrder { id, .. }
+            | Self::ShipOrder { id, .. }
+            | Self::DeliverOrder { id }
+            | Self::CancelOrder { id, .. } => (Some(*id), None, vec![]),
         }
     }
 
@@ -158,6 +183,7 @@ impl Command {
         read: Snapshot,
         context: &Context,
     ) -> Result<(ChangeSet, Accepted), DecideError> {
+        let at = context.at;
         match self {
             Self::RegisterCustomer { id, name, email } => {
                 on_customer(id, read, customer::Command::Register { name, email }, context)
@@ -181,24 +207,19 @@ impl Command {
                 on_product(&sku, &read, product::Command::Restock { quantity }, context)
             }
             Self::PlaceOrder { id, customer, lines } => place_order(id, customer, lines, read, context),
-            Self::PayOrder { id, amount } => on_order(
-                id,
-                read.order,
-                order::Command::Pay {
-                    amount,
-                    at: context.at,
-                },
-                context,
-            ),
-            Self::ShipOrder { id, shipment } => on_order(
-                id,
-                read.order,
-                order::Command::Ship {
-                    shipment,
-                    at: context.at,
-                },
-                context,
-            ),
+            Self::ChangeOrderLines { id, lines } => {
+                let catalogue = read.catalogue.clone();
+                let command = order::Command::ChangeLines { lines, catalogue, at };
+                on_order(id, &read, command, context)
+            }
+            Self::PayOrder { id, amount } => on_order(id, &read, order::Command::Pay { amount, at }, context),
+            Self::ShipOrder { id, shipment } => {
+                on_order(id, &read, order::Command::Ship { shipment, at }, context)
+            }
+            Self::DeliverOrder { id } => on_order(id, &read, order::Command::Deliver { at }, context),
+            Self::CancelOrder { id, reason } => {
+                on_order(id, &read, order::Command::Cancel { reason, at }, context)
+            }
         }
     }
 }
@@ -212,6 +233,8 @@ pub(super) enum DecideError {
     Encode(#[from] serde_json::Error),
     #[error("the event left no aggregate behind")]
     Incoherent,
+    #[error("a number is beyond what the tables hold: {0}")]
+    TooLarge(#[from] std::num::TryFromIntError),
 }
 
 type Decided = Result<(ChangeSet, Accepted), DecideError>;
@@ -283,40 +306,21 @@ fn on_product(sku: &Sku, read: &Snapshot, command: product::Command, context: &C
     record(changes, context, key, after.version, &event, &after)
 }
 
-fn on_order(id: Uuid, before: Option<Order>, command: order::Command, context: &Context) -> Decided {
-    let event = order::decide(id, before.as_ref(), command)?;
-    let expected = before.as_ref().map_or(0, |o| o.version);
-    let after = order::evolve(id, before, &event).ok_or(DecideError::Incoherent)?;
-    let (carrier, tracking_number) = match after.shipment.clone() {
-        Some(shipment) => (
-            Some(shipment.carrier.into()),
-            Some(shipment.tracking_number.into()),
-        ),
-        None => (None, None),
+fn on_order(id: Uuid, read: &Snapshot, command: order::Command, context: &Context) -> Decided {
+    let before = read.order.as_ref();
+    let event = order::decide(id, before, command)?;
+    let after = order::evolve(id, before.cloned(), &event).ok_or(DecideError::Incoherent)?;
+    let before = before.ok_or(DecideError::Incoherent)?;
+    let mut changes = ChangeSet {
+        order_moves: vec![order_rows::moved(before, &after)?],
+        stock_moves: order_rows::stock_moves(before, &after),
+        ..ChangeSet::default()
     };
-    let (paid_at, shipped_at, status) = (after.paid_at, after.shipped_at, after.status.to_string());
-    let version = after.version;
-    let order_moves = vec![OrderMove {
-        id,
-        expected,
-        version,
-        status,
-        paid_at,
-        shipped_at,
-        carrier,
-        tracking_number,
-    }];
-    record(
-        ChangeSet {
-            order_moves,
-            ..ChangeSet::default()
-        },
-        context,
-        id.to_string(),
-        version,
-        &event,
-        &after,
-    )
+    if after.lines != before.lines {
+        changes.lines = order_rows::lines(&after);
+        changes.priced = order_rows::priced(&after, &before.lines, &read.catalogue);
+    }
+    record(changes, context, id.to_string(), after.version, &event, &after)
 }
 
 fn place_order(
@@ -334,51 +338,14 @@ fn place_order(
     };
     let event = order::decide(id, None, command)?;
     let order = order::evolve(id, None, &event).ok_or(DecideError::Incoherent)?;
-    let offers = order
-        .lines
-        .iter()
-        .filter_map(|line| read.catalogue.get(&line.sku));
-    let priced = offers.map(|offer| Priced {
-        sku: offer.product.sku.clone().into(),
-        version: offer.product.version,
-    });
     let changes = ChangeSet {
-        priced: priced.collect(),
-        ..place(&order)
+        new_orders: vec![order_rows::new(&order)],
+        lines: order_rows::lines(&order),
+        priced: order_rows::priced(&order, &[], &read.catalogue),
+        stock_moves: order_rows::taken(&order),
+        ..ChangeSet::default()
     };
     record(changes, context, id.to_string(), order.version, &event, &order)
-}
-
-/// The rows of a new order.
-fn place(order: &Order) -> ChangeSet {
-    let mut changes = ChangeSet::default();
-    changes.new_orders.push(NewOrder {
-        id: order.id,
-        version: order.version,
-        status: order.status.to_string(),
-        customer_id: order.customer.id,
-        customer_name: order.customer.name.clone().into(),
-        total: order.total.amount,
-        currency: order.total.currency.clone().into(),
-        placed_at: order.placed_at,
-    });
-    for (number, line) in (1_i32..).zip(&order.lines) {
-        let (sku, name): (String, String) = (line.sku.clone().into(), line.name.clone().into());
-        let (quantity, unit_price) = (line.quantity.get(), line.unit_price.amount);
-        changes.stock_moves.push(StockMove {
-            sku: sku.clone(),
-            delta: -quantity,
-        });
-        changes.new_lines.push(NewLine {
-            order_id: order.id,
-            line: number,
-            sku,
-            name,
-            quantity,
-            unit_price,
-        });
-    }
-    changes
 }
 
 /// Adds the event to the rows; its outbox row is made by the statement itself.

@@ -4,10 +4,16 @@
 use tokio_postgres::{Client, Config, NoTls};
 
 /// Every migration in order; its position, from 1, is the schema's version.
-const MIGRATIONS: [(&str, &str); 1] = [(
-    "0001_write_model",
-    include_str!("../../migrations/0001_write_model.sql"),
-)];
+const MIGRATIONS: [(&str, &str); 2] = [
+    (
+        "0001_write_model",
+        include_str!("../../migrations/0001_write_model.sql"),
+    ),
+    (
+        "0002_order_endings",
+        include_str!("../../migrations/0002_order_endings.sql"),
+    ),
+];
 
 /// Two deployments at once take turns by this advisory lock.
 const LOCK: i64 = 0x6f72_6465_7273;
@@ -67,7 +73,8 @@ fn grants(role: &str) -> String {
         "grant usage on schema write_model to {role};
          grant select on all tables in schema write_model to {role};
          grant insert, update on write_model.customers, write_model.products, write_model.stock, write_model.orders to {role};
-         grant insert on write_model.order_lines, write_model.events to {role};
+         grant insert, update, delete on write_model.order_lines to {role};
+         grant insert on write_model.events to {role};
          grant insert, update, delete on write_model.outbox to {role};
          grant execute on function write_model.refuse() to {role};
          alter role {role} set statement_timeout = '2s';

@@ -4,6 +4,7 @@
 mod change;
 pub mod command;
 pub mod migrate;
+mod order_rows;
 pub mod outbox;
 pub mod pool;
 mod snapshot;

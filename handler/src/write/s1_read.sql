@@ -11,7 +11,8 @@ select
         'total', jsonb_build_object('amount', o.total, 'currency', o.currency),
         'placedAt', o.placed_at, 'paidAt', o.paid_at, 'shippedAt', o.shipped_at,
         'shipment', case when o.carrier is not null then
-            jsonb_build_object('carrier', o.carrier, 'trackingNumber', o.tracking_number) end))
+            jsonb_build_object('carrier', o.carrier, 'trackingNumber', o.tracking_number) end,
+        'deliveredAt', o.delivered_at, 'cancelledAt', o.cancelled_at, 'reason', o.reason))
      from write_model.orders o where o.id = $1::uuid) as "order",
     (select jsonb_build_object('id', c.id, 'version', c.version, 'name', c.name, 'email', c.email)
      from write_model.customers c where c.id = $2::uuid) as customer,

@@ -4,7 +4,8 @@
 with
 order_moves as materialized (
     select * from jsonb_to_recordset($1::jsonb->'orderMoves') as m(id uuid, expected bigint, version bigint, status text,
-        paid_at timestamptz, shipped_at timestamptz, carrier text, tracking_number text)),
+        total bigint, currency text, lines integer, paid_at timestamptz, shipped_at timestamptz, carrier text,
+        tracking_number text, delivered_at timestamptz, cancelled_at timestamptz, reason text)),
 customer_moves as materialized (
     select * from jsonb_to_recordset($1::jsonb->'customerMoves') as m(id uuid, expected bigint, version bigint, name text,
         email text)),
@@ -46,10 +47,14 @@ moved_stock as (
     from locked l, ok where s.sku = l.sku and ok.ok
     returning s.sku, s.available, s.seq),
 moved_orders as (
-    update write_model.orders o set version = m.version, status = m.status,
+    update write_model.orders o set version = m.version, status = m.status, total = m.total, currency = m.currency,
         paid_at = coalesce(m.paid_at, o.paid_at), shipped_at = coalesce(m.shipped_at, o.shipped_at),
-        carrier = coalesce(m.carrier, o.carrier), tracking_number = coalesce(m.tracking_number, o.tracking_number)
+        carrier = coalesce(m.carrier, o.carrier), tracking_number = coalesce(m.tracking_number, o.tracking_number),
+        delivered_at = coalesce(m.delivered_at, o.delivered_at), cancelled_at = coalesce(m.cancelled_at, o.cancelled_at),
+        reason = coalesce(m.reason, o.reason)
     from order_moves m, ok where o.id = m.id and ok.ok),
+dropped_lines as (
+    delete from write_model.order_lines l using order_moves m, ok where l.order_id = m.id and l.line > m.lines and ok.ok),
 moved_customers as (
     update write_model.customers c set version = m.version, name = m.name, email = m.email
     from customer_moves m, ok where c.id = m.id and ok.ok),
@@ -73,11 +78,13 @@ new_orders as (
     select o.id, o.version, o.status, o.customer_id, o.customer_name, o.total, o.currency, o.placed_at
     from jsonb_to_recordset($1::jsonb->'newOrders') as o(id uuid, version bigint, status text, customer_id uuid,
         customer_name text, total bigint, currency text, placed_at timestamptz), ok where ok.ok),
-new_lines as (
+written_lines as (
     insert into write_model.order_lines (order_id, line, sku, name, quantity, unit_price)
     select l.order_id, l.line, l.sku, l.name, l.quantity, l.unit_price
-    from jsonb_to_recordset($1::jsonb->'newLines') as l(order_id uuid, line integer, sku text, name text, quantity bigint,
-        unit_price bigint), ok where ok.ok),
+    from jsonb_to_recordset($1::jsonb->'lines') as l(order_id uuid, line integer, sku text, name text, quantity bigint,
+        unit_price bigint), ok where ok.ok
+    on conflict (order_id, line) do update set sku = excluded.sku, name = excluded.name, quantity = excluded.quantity,
+        unit_price = excluded.unit_price),
 new_events as (
     insert into write_model.events (event_id, stream, version, type, data, state, stock, metadata, occurred_at)
     select e.event_id, e.stream, e.version, e.type, e.data, e.state,

@@ -1,0 +1,81 @@
+//! What the lines of an order are called and cost, and whether there is enough of everything.
+//! Never takes a price from a caller: a line keeps the one it has, or gets the catalogue's.
+
+use std::collections::BTreeMap;
+
+use super::{
+    order::{Line, Offer},
+    rejection::{Rejection, Shortage},
+    value::{Money, Quantity, Sku},
+};
+
+/// Gives every line its name and price, or says which products or pieces are missing. A SKU among the `kept` lines keeps
+/// theirs, and the pieces it holds already need not be in stock.
+pub(super) fn price(
+    wanted: Vec<(Sku, Quantity)>,
+    kept: &[Line],
+    catalogue: &BTreeMap<Sku, Offer>,
+) -> Result<Vec<Line>, Rejection> {
+    let missing = wanted.iter().filter(|(sku, _)| !catalogue.contains_key(sku));
+    let missing: Vec<_> = missing.map(|(sku, _)| sku.as_str().to_owned()).collect();
+    if !missing.is_empty() {
+        return Err(Rejection::UnknownProducts(missing));
+    }
+    let mut shortages = Vec::new();
+    let mut lines = Vec::with_capacity(wanted.len());
+    for (position, (sku, quantity)) in wanted.into_iter().enumerate() {
+        let Some(Offer { product, available }) = catalogue.get(&sku) else {
+            continue;
+        };
+        let kept = kept.iter().find(|line| line.sku == sku);
+        let within_reach = available + kept.map_or(0, |line| line.quantity.get());
+        if within_reach < quantity.get() {
+            shortages.push(Shortage {
+                line: position,
+                sku: sku.as_str().to_owned(),
+                wanted: quantity.get(),
+                available: within_reach,
+            });
+        }
+        let (name, unit_price) = match kept {
+            Some(line) => (line.name.clone(), line.unit_price.clone()),
+            None => (product.name.clone(), product.price.money().clone()),
+        };
+        lines.push(Line {
+            sku,
+            name,
+            quantity,
+            unit_price,
+        });
+    }
+    if shortages.is_empty() {
+        Ok(lines)
+    } else {
+        Err(Rejection::NotEnoughStock(shortages))
+    }
+}
+
+/// The sum of the lines, in their one currency.
+pub(super) fn sum(lines: &[Line]) -> Result<Money, Rejection> {
+    let mut currencies: Vec<_> = lines
+        .iter()
+        .map(|l| l.unit_price.currency.as_str().to_owned())
+        .collect();
+    currencies.sort();
+    currencies.dedup();
+    let [_] = currencies.as_slice() else {
+        return Err(Rejection::MixedCurrencies(currencies));
+    };
+    let mut total = 0_i64;
+    for line in lines {
+        let cost = line
+            .unit_price
+            .times(line.quantity.get())
+            .ok_or(Rejection::AmountTooLarge)?;
+        total = total.checked_add(cost.amount).ok_or(Rejection::AmountTooLarge)?;
+    }
+    Ok(Money {
+        amount: total,
+        currency: lines[0].unit_price.currency.clone(),
+    })
+}
