@@ -60,6 +60,57 @@ async fn a_customer_and_a_product_change_and_an_order_keeps_what_it_was_placed_u
 }
 
 #[tokio::test]
+async fn a_command_meant_for_another_version_is_refused_and_changes_nothing() {
+    let app = App::start().await;
+    let customer = app.seed(&[("MUG", 5)]).await;
+    let rename = async |tag: &str, name: &str| {
+        let headers = [("content-type", "application/json"), ("if-match", tag)];
+        let path = format!("/api/customers/{customer}/name");
+        app.send("PUT", &path, json!({ "name": name }).to_string(), &headers)
+            .await
+    };
+    assert_eq!(rename("\"1\"", "A").await.status, StatusCode::OK);
+    for stale in ["\"1\"", "\"3\", \"1\"", "W/\"2\"", "2", "rubbish", ""] {
+        let refused = rename(stale, "B").await;
+        assert_eq!(
+            refused.status,
+            StatusCode::PRECONDITION_FAILED,
+            "{stale}: {refused:?}"
+        );
+        assert_eq!(refused.body["type"], "urn:problem:orders:stale-version");
+    }
+    for (fitting, version) in [("\"1\", \"2\"", 3), ("*", 4)] {
+        assert_eq!(rename(fitting, "C").await.body["version"], version, "{fitting}");
+    }
+    // What does not exist has no version, so nothing can be created under one.
+    let headers = [("content-type", "application/json"), ("if-match", "*")];
+    let order = json!({ "customerId": customer, "lines": [{ "sku": "MUG", "quantity": 1 }] }).to_string();
+    let refused = app.send("POST", "/api/orders", order, &headers).await;
+    assert_eq!(refused.status, StatusCode::PRECONDITION_FAILED, "{refused:?}");
+    assert_eq!(
+        app.database()
+            .number("select count(*) from write_model.orders")
+            .await,
+        0
+    );
+}
+
+#[tokio::test]
+async fn of_many_who_change_the_same_version_one_succeeds() {
+    let app = App::start().await;
+    let customer = app.seed(&[("MUG", 5)]).await;
+    let placed = app.place(&customer, &[("MUG", 1)]).await;
+    let path = format!("/api/orders/{}/lines", placed.body["id"].as_str().unwrap());
+    let headers = [("content-type", "application/json"), ("if-match", "\"1\"")];
+    let body = json!({ "lines": [{ "sku": "MUG", "quantity": 2 }] }).to_string();
+    let answers =
+        futures_util::future::join_all((0..6).map(|_| app.send("PUT", &path, body.clone(), &headers))).await;
+    let mut statuses: Vec<u16> = answers.iter().map(|answer| answer.status.as_u16()).collect();
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 412, 412, 412, 412, 412]);
+}
+
+#[tokio::test]
 async fn what_is_not_there_cannot_change_and_bad_values_are_refused() {
     let app = App::start().await;
     app.seed(&[("MUG", 1)]).await;

@@ -72,6 +72,14 @@ impl From<write::Error> for Problem {
     fn from(error: write::Error) -> Self {
         match error {
             write::Error::Rejected(rejection) => rejection.into(),
+            write::Error::Stale(version) => Self::new(
+                StatusCode::PRECONDITION_FAILED,
+                "stale-version",
+                version.map_or_else(
+                    || "If-Match is for what exists, and this does not".to_owned(),
+                    |version| format!("If-Match does not hold: the version is \"{version}\" by now"),
+                ),
+            ),
             write::Error::Unavailable(why) => {
                 tracing::warn!(error = %why, "write_model_unavailable");
                 Self::new(

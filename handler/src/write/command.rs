@@ -131,6 +131,33 @@ pub struct Context {
     pub caller: String,
     /// W3C trace context of the request.
     pub traceparent: Option<String>,
+    /// What the caller believes the aggregate's version to be (`If-Match`).
+    pub expected: Option<Expected>,
+}
+
+/// The versions that a caller's command was meant for (RFC 9110, section 13.1.1).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Expected {
+    /// `*`: any, as long as it exists.
+    Any,
+    /// One of these.
+    OneOf(Vec<i64>),
+}
+
+impl Context {
+    /// Looks at the aggregate as it was read, before any rule of the shop is asked.
+    fn check(&self, version: Option<i64>) -> Result<(), DecideError> {
+        let fits = match (&self.expected, version) {
+            (None, _) | (Some(Expected::Any), Some(_)) => true,
+            (Some(Expected::OneOf(versions)), Some(version)) => versions.contains(&version),
+            (Some(_), None) => false,
+        };
+        if fits {
+            Ok(())
+        } else {
+            Err(DecideError::Stale(version))
+        }
+    }
 }
 
 /// A command that was committed.
@@ -229,6 +256,8 @@ impl Command {
 pub(super) enum DecideError {
     #[error(transparent)]
     Rejected(#[from] Rejection),
+    #[error("the aggregate is at another version")]
+    Stale(Option<i64>),
     #[error("the decision cannot be written as JSON: {0}")]
     Encode(#[from] serde_json::Error),
     #[error("the event left no aggregate behind")]
@@ -240,8 +269,9 @@ pub(super) enum DecideError {
 type Decided = Result<(ChangeSet, Accepted), DecideError>;
 
 fn on_customer(id: Uuid, read: Snapshot, command: customer::Command, context: &Context) -> Decided {
-    let event = customer::decide(id, read.customer.as_ref(), command)?;
     let expected = read.customer.as_ref().map(|customer| customer.version);
+    context.check(expected)?;
+    let event = customer::decide(id, read.customer.as_ref(), command)?;
     let after = customer::evolve(id, read.customer, &event).ok_or(DecideError::Incoherent)?;
     let (version, name, email) = (
         after.version,
@@ -269,8 +299,9 @@ fn on_customer(id: Uuid, read: Snapshot, command: customer::Command, context: &C
 
 fn on_product(sku: &Sku, read: &Snapshot, command: product::Command, context: &Context) -> Decided {
     let before = read.catalogue.get(sku).map(|offer| offer.product.clone());
-    let event = product::decide(sku, before.as_ref(), command)?;
     let expected = before.as_ref().map(|p| p.version);
+    context.check(expected)?;
+    let event = product::decide(sku, before.as_ref(), command)?;
     let after = product::evolve(sku, before, &event).ok_or(DecideError::Incoherent)?;
     let mut changes = ChangeSet::default();
     let key: String = sku.clone().into();
@@ -308,6 +339,7 @@ fn on_product(sku: &Sku, read: &Snapshot, command: product::Command, context: &C
 
 fn on_order(id: Uuid, read: &Snapshot, command: order::Command, context: &Context) -> Decided {
     let before = read.order.as_ref();
+    context.check(before.map(|order| order.version))?;
     let event = order::decide(id, before, command)?;
     let after = order::evolve(id, before.cloned(), &event).ok_or(DecideError::Incoherent)?;
     let before = before.ok_or(DecideError::Incoherent)?;
@@ -330,6 +362,7 @@ fn place_order(
     read: Snapshot,
     context: &Context,
 ) -> Decided {
+    context.check(None)?;
     let command = order::Command::Place {
         customer: read.customer.ok_or(customer),
         lines,

@@ -23,6 +23,9 @@ pub enum Error {
     /// A rule of the shop; nothing was written.
     #[error(transparent)]
     Rejected(#[from] Rejection),
+    /// The aggregate is not at the version that the caller expected; nothing was written. The version it is at, if any.
+    #[error("the version is not the expected one")]
+    Stale(Option<i64>),
     /// The database is away, or the row is too busy; come back later.
     #[error("{0}")]
     Unavailable(String),
@@ -133,6 +136,7 @@ impl From<DecideError> for Error {
     fn from(error: DecideError) -> Self {
         match error {
             DecideError::Rejected(rejection) => Self::Rejected(rejection),
+            DecideError::Stale(version) => Self::Stale(version),
             other => Self::Internal(other.to_string()),
         }
     }

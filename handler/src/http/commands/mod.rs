@@ -8,7 +8,7 @@ mod products;
 use axum::{
     Json, Router,
     extract::FromRequestParts,
-    http::{StatusCode, header, request::Parts},
+    http::{HeaderMap, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
 use serde::Deserialize;
@@ -19,7 +19,7 @@ use uuid::Uuid;
 use super::{Reach, principal::Principal, problem::Problem};
 use crate::{
     domain::value::Name,
-    write::{Accepted, Command, Context},
+    write::{Accepted, Command, Context, Expected},
 };
 
 /// The routes of all commands, below the host's route prefix.
@@ -44,6 +44,7 @@ struct Call {
     reach: Reach,
     caller: Principal,
     traceparent: Option<String>,
+    expected: Option<Expected>,
 }
 
 impl FromRequestParts<Reach> for Call {
@@ -55,6 +56,7 @@ impl FromRequestParts<Reach> for Call {
         Ok(Self {
             reach: reach.clone(),
             caller,
+            expected: expected(&parts.headers),
             traceparent: traceparent
                 .and_then(|value| value.to_str().ok())
                 .map(str::to_owned),
@@ -74,9 +76,28 @@ impl Call {
             at: now(),
             caller: self.caller.id,
             traceparent: self.traceparent,
+            expected: self.expected,
         };
         Ok(writer.execute(command, &context).await?)
     }
+}
+
+/// `If-Match` as versions. A tag that none of our answers can have had, a weak one too, matches nothing
+/// (RFC 9110, section 13.1.1: strong comparison).
+fn expected(headers: &HeaderMap) -> Option<Expected> {
+    let values = headers.get_all(header::IF_MATCH).iter();
+    let tags: Vec<&str> = values
+        .flat_map(|value| value.to_str().unwrap_or_default().split(','))
+        .map(str::trim)
+        .collect();
+    if tags.is_empty() {
+        return None;
+    }
+    if tags.contains(&"*") {
+        return Some(Expected::Any);
+    }
+    let version = |tag: &&str| tag.strip_prefix('"')?.strip_suffix('"')?.parse().ok();
+    Some(Expected::OneOf(tags.iter().filter_map(version).collect()))
 }
 
 /// In whole microseconds, which is what PostgreSQL keeps: state in the log and state in the tables stay equal.
