@@ -21,7 +21,7 @@ const MAY_USE: [(&str, &[&str]); 8] = [
     ("config", &["bus", "read"]),
 ];
 
-fn sources(path: &Path, into: &mut Vec<PathBuf>) {
+pub(crate) fn sources(path: &Path, into: &mut Vec<PathBuf>) {
     if path.is_dir() {
         for entry in fs::read_dir(path).unwrap() {
             sources(&entry.unwrap().path(), into);

@@ -10,6 +10,7 @@
 mod bad_input;
 mod catalogue;
 mod changes;
+mod functions;
 mod host;
 mod house;
 mod kills;
