@@ -61,6 +61,20 @@ impl Relay {
         }
     }
 
+    /// What the timer does: drains, and forgets old idempotency keys.
+    ///
+    /// # Errors
+    /// See [`Self::drain`].
+    pub async fn sweep(&self) -> Result<usize, Interrupted> {
+        let sent = self.drain().await?;
+        let expired = self.outbox.expire_keys().await;
+        let expired = expired.map_err(|fault| Interrupted(fault.to_string()))?;
+        if expired > 0 {
+            tracing::info!(expired, "idempotency_keys_expired");
+        }
+        Ok(sent)
+    }
+
     /// Sends what is in the outbox until it is empty, and returns how many messages that was.
     ///
     /// # Errors

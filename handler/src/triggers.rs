@@ -77,7 +77,7 @@ async fn relay_outbox(State(reach): State<Reach>) -> Response {
         // Nothing to do here: another app of the deployment has the settings.
         return done();
     };
-    match relay.drain().await {
+    match relay.sweep().await {
         Ok(sent) => {
             if sent > 0 {
                 tracing::info!(sent, "outbox_swept");

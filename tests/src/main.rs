@@ -13,6 +13,7 @@ mod changes;
 mod functions;
 mod host;
 mod house;
+mod idempotency;
 mod kills;
 mod orders;
 mod outages;

@@ -62,7 +62,7 @@ async fn migrating_again_changes_nothing_and_the_log_is_append_only_for_the_app(
         app.database()
             .number("select count(*) from write_model.schema_version")
             .await,
-        2
+        3
     );
     let client = app.database().as_app().await;
     for forbidden in [

@@ -8,14 +8,18 @@ use axum::{
 };
 use serde::de::DeserializeOwned;
 use serde_path_to_error::{Path, Segment};
+use sha2::{Digest, Sha256};
 
 use super::problem::Problem;
 
 /// Largest accepted body, in bytes.
 const MAX_BODY_BYTES: usize = 1024 * 1024;
 
-/// A JSON body of the shape `T`.
-pub(super) struct Strict<T>(pub(super) T);
+/// SHA-256 of a body as it was sent.
+pub(super) type BodyDigest = [u8; 32];
+
+/// A JSON body of the shape `T`, and the digest of its bytes.
+pub(super) struct Strict<T>(pub(super) T, pub(super) BodyDigest);
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Strict<T> {
     type Rejection = Problem;
@@ -35,7 +39,8 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Strict<T> {
                 detail,
             ));
         }
-        parse(read(request.into_body()).await?.as_ref()).map(Self)
+        let bytes = read(request.into_body()).await?;
+        Ok(Self(parse(&bytes)?, Sha256::digest(&bytes).into()))
     }
 }
 

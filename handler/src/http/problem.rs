@@ -80,6 +80,11 @@ impl From<write::Error> for Problem {
                     |version| format!("If-Match does not hold: the version is \"{version}\" by now"),
                 ),
             ),
+            write::Error::KeyReused => Self::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "idempotency-key-reused",
+                "this Idempotency-Key was used for another request",
+            ),
             write::Error::Unavailable(why) => {
                 tracing::warn!(error = %why, "write_model_unavailable");
                 Self::new(

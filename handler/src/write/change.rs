@@ -10,6 +10,7 @@ use uuid::Uuid;
 #[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ChangeSet {
+    pub(super) keys: Vec<NewKey>,
     pub(super) order_moves: Vec<OrderMove>,
     pub(super) customer_moves: Vec<CustomerMove>,
     pub(super) product_moves: Vec<ProductMove>,
@@ -20,6 +21,15 @@ pub(super) struct ChangeSet {
     pub(super) new_orders: Vec<NewOrder>,
     pub(super) lines: Vec<OrderLine>,
     pub(super) events: Vec<NewEvent>,
+}
+
+/// An Idempotency-Key that was used: nobody may have used it before.
+#[derive(Debug, Serialize)]
+pub(super) struct NewKey {
+    pub(super) caller: String,
+    pub(super) key: String,
+    pub(super) fingerprint: String,
+    pub(super) event_id: Uuid,
 }
 
 /// An order that goes from `expected` to `version`; what is null stays as it was, and lines beyond `lines` go.

@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{
-    change::{ChangeSet, CustomerMove, NewCustomer, NewEvent, NewProduct, ProductMove, StockMove},
+    change::{ChangeSet, CustomerMove, NewCustomer, NewEvent, NewKey, NewProduct, ProductMove, StockMove},
     order_rows,
     snapshot::Snapshot,
 };
@@ -133,6 +133,17 @@ pub struct Context {
     pub traceparent: Option<String>,
     /// What the caller believes the aggregate's version to be (`If-Match`).
     pub expected: Option<Expected>,
+    /// The caller's name for this request, under which it happens once.
+    pub once: Option<Once>,
+}
+
+/// An Idempotency-Key (draft-ietf-httpapi-idempotency-key-header-07), scoped by the caller.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Once {
+    /// The key as it was sent.
+    pub key: String,
+    /// What was asked under it: a digest of the whole request.
+    pub fingerprint: String,
 }
 
 /// The versions that a caller's command was meant for (RFC 9110, section 13.1.1).
@@ -171,6 +182,8 @@ pub struct Accepted {
     pub state: Value,
     /// Stock levels that the command moved.
     pub stock: Vec<StockLevel>,
+    /// True when this is the answer to an earlier request with the same Idempotency-Key.
+    pub replayed: bool,
 }
 
 impl Command {
@@ -390,6 +403,14 @@ fn record<S: Serialize>(
     event: &Event,
     state: &S,
 ) -> Decided {
+    changes.keys = (context.once.iter())
+        .map(|once| NewKey {
+            caller: context.caller.clone(),
+            key: once.key.clone(),
+            fingerprint: once.fingerprint.clone(),
+            event_id: context.event_id,
+        })
+        .collect();
     let (kind, data) = event.to_parts()?;
     let state = serde_json::to_value(state)?;
     changes.events.push(NewEvent {
@@ -410,6 +431,7 @@ fn record<S: Serialize>(
             version,
             state,
             stock: Vec::new(),
+            replayed: false,
         },
     ))
 }

@@ -4,7 +4,7 @@
 use tokio_postgres::{Client, Config, NoTls};
 
 /// Every migration in order; its position, from 1, is the schema's version.
-const MIGRATIONS: [(&str, &str); 2] = [
+const MIGRATIONS: [(&str, &str); 3] = [
     (
         "0001_write_model",
         include_str!("../../migrations/0001_write_model.sql"),
@@ -12,6 +12,10 @@ const MIGRATIONS: [(&str, &str); 2] = [
     (
         "0002_order_endings",
         include_str!("../../migrations/0002_order_endings.sql"),
+    ),
+    (
+        "0003_idempotency_keys",
+        include_str!("../../migrations/0003_idempotency_keys.sql"),
     ),
 ];
 
@@ -75,6 +79,7 @@ fn grants(role: &str) -> String {
          grant insert, update on write_model.customers, write_model.products, write_model.stock, write_model.orders to {role};
          grant insert, update, delete on write_model.order_lines to {role};
          grant insert on write_model.events to {role};
+         grant insert, delete on write_model.idempotency_keys to {role};
          grant insert, update, delete on write_model.outbox to {role};
          grant execute on function write_model.refuse() to {role};
          alter role {role} set statement_timeout = '2s';

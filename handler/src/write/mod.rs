@@ -10,5 +10,5 @@ pub mod pool;
 mod snapshot;
 mod writer;
 
-pub use command::{Accepted, Command, Context, Expected};
+pub use command::{Accepted, Command, Context, Expected, Once};
 pub use writer::{Error, Writer};

@@ -1,4 +1,5 @@
-//! The events that the bus has not got yet: read in order under one lock of the whole deployment, deleted when sent.
+//! The events that the bus has not got yet: read in order under one lock of the whole deployment, deleted when sent; and
+//! the other rows that time makes superfluous.
 //! Never sends anything itself, and never deletes a row that was not reported sent.
 
 use std::time::Duration;
@@ -26,6 +27,11 @@ const READ: &str = "
     where o.parked_at is null order by o.position limit $1";
 const DELETE: &str = "delete from write_model.outbox where position = any($1)";
 const PARK: &str = "update write_model.outbox set parked_at = now(), reason = $2 where position = $1";
+
+/// Small steps, so that no sweep holds locks for long.
+const EXPIRE_KEYS: &str = "
+    delete from write_model.idempotency_keys where (caller, key) in (
+        select caller, key from write_model.idempotency_keys where at < now() - interval '24 hours' order by at limit 1000)";
 
 /// A row of the outbox with its event.
 #[derive(Debug)]
@@ -82,6 +88,21 @@ impl Outbox {
         let verdict = drain_on(&client, send).await?;
         *idle = Some(client);
         Ok(verdict)
+    }
+
+    /// Forgets up to 1 000 idempotency keys that are older than a day, and returns how many.
+    ///
+    /// # Errors
+    /// When the database cannot be reached; the next sweep goes on.
+    pub async fn expire_keys(&self) -> Result<u64, Fault> {
+        let mut idle = self.idle.lock().await;
+        let client = match idle.take().filter(|client| !client.is_closed()) {
+            Some(client) => client,
+            None => connect(&self.config).await?,
+        };
+        let expired = ask(client.execute(EXPIRE_KEYS, &[])).await?;
+        *idle = Some(client);
+        Ok(expired)
     }
 }
 

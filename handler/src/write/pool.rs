@@ -8,10 +8,13 @@ use tokio::{
     sync::{Semaphore, SemaphorePermit},
     time::timeout,
 };
-use tokio_postgres::{Client, Config, NoTls, Row, Statement, types::Json};
+use tokio_postgres::{
+    Client, Config, NoTls, Row, Statement,
+    types::{Json, ToSql},
+};
 use uuid::Uuid;
 
-use super::change::ChangeSet;
+use super::{change::ChangeSet, command::Context};
 
 /// Longest wait for a free connection, for a new one, and for an answer. The role's statement_timeout is shorter.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -107,9 +110,15 @@ impl Lease<'_> {
     pub(super) async fn read(
         &mut self,
         reads: (Option<Uuid>, Option<Uuid>, Vec<&str>),
+        context: &Context,
     ) -> Result<Row, Fault> {
-        self.ask(async |s| s.client.query_one(&s.read, &[&reads.0, &reads.1, &reads.2]).await)
-            .await
+        let (order, customer, skus) = reads;
+        let key = context.once.as_ref().map(|once| once.key.as_str());
+        self.ask(async |s| {
+            let parameters: [&(dyn ToSql + Sync); 5] = [&order, &customer, &skus, &context.caller, &key];
+            s.client.query_one(&s.read, &parameters).await
+        })
+        .await
     }
 
     /// S2; answers with the stock levels after it, by event id.

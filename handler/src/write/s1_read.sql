@@ -1,5 +1,5 @@
 -- S1: everything a decision needs, in one round trip.
--- $1 uuid: order or null; $2 uuid: customer or null; $3 text[]: SKUs.
+-- $1 uuid: order or null; $2 uuid: customer or null; $3 text[]: SKUs; $4 text: caller; $5 text: Idempotency-Key or null.
 select
     (select jsonb_strip_nulls(jsonb_build_object(
         'id', o.id, 'version', o.version, 'status', o.status,
@@ -18,4 +18,8 @@ select
      from write_model.customers c where c.id = $2::uuid) as customer,
     (select coalesce(jsonb_agg(jsonb_build_object('sku', p.sku, 'version', p.version, 'name', p.name,
         'price', jsonb_build_object('amount', p.price, 'currency', p.currency), 'available', s.available)), '[]')
-     from write_model.products p join write_model.stock s using (sku) where p.sku = any($3::text[])) as products
+     from write_model.products p join write_model.stock s using (sku) where p.sku = any($3::text[])) as products,
+    (select jsonb_build_object('fingerprint', k.fingerprint, 'subject', e.stream, 'version', e.version, 'state', e.state,
+        'stock', coalesce(e.stock, '[]'))
+     from write_model.idempotency_keys k join write_model.events e using (event_id)
+     where k.caller = $4::text and k.key = $5::text) as replay

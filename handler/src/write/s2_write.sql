@@ -2,6 +2,13 @@
 -- Every lock on several rows is taken in key order by a CTE of its own, and each CTE that locks or writes
 -- depends on the one before it by data, because the order of CTEs is otherwise unspecified.
 with
+-- A concurrent twin waits here until the first has committed or not; then its guard fails, and its S1 finds the answer.
+keys as (
+    insert into write_model.idempotency_keys (caller, key, fingerprint, event_id)
+    select k.caller, k.key, k.fingerprint, k.event_id
+    from jsonb_to_recordset($1::jsonb->'keys') as k(caller text, key text, fingerprint text, event_id uuid)
+    order by k.caller, k.key
+    on conflict (caller, key) do nothing returning 1),
 order_moves as materialized (
     select * from jsonb_to_recordset($1::jsonb->'orderMoves') as m(id uuid, expected bigint, version bigint, status text,
         total bigint, currency text, lines integer, paid_at timestamptz, shipped_at timestamptz, carrier text,
@@ -16,7 +23,7 @@ priced as materialized (
     select * from jsonb_to_recordset($1::jsonb->'priced') as m(sku text, version bigint)),
 locked_orders as materialized (
     select o.id, o.version = m.expected as current
-    from write_model.orders o join order_moves m using (id)
+    from write_model.orders o join order_moves m using (id), (select count(*) from keys) after
     order by o.id for no key update of o),
 locked_customers as materialized (
     select c.id, c.version = m.expected as current
@@ -36,7 +43,8 @@ locked as materialized (
     order by s.sku for no key update of s),
 ok as materialized (
     select case when
-        (select count(*) from locked_orders where current) = (select count(*) from order_moves)
+        (select count(*) from keys) = jsonb_array_length($1::jsonb->'keys')
+        and (select count(*) from locked_orders where current) = (select count(*) from order_moves)
         and (select count(*) from locked_customers where current) = (select count(*) from customer_moves)
         and (select count(*) from locked_products where current) = (select count(*) from product_moves)
         and (select count(*) from write_model.products p join priced using (sku, version)) = (select count(*) from priced)

@@ -9,6 +9,7 @@ use tokio_postgres::Row;
 
 use crate::domain::{
     customer::Customer,
+    event::StockLevel,
     order::{Offer, Order},
     product::Product,
     value::Sku,
@@ -20,6 +21,18 @@ pub(super) struct Snapshot {
     pub(super) order: Option<Order>,
     pub(super) customer: Option<Customer>,
     pub(super) catalogue: BTreeMap<Sku, Offer>,
+    /// What was accepted before under the request's Idempotency-Key.
+    pub(super) replay: Option<Replay>,
+}
+
+/// An accepted command, as its event remembers it.
+#[derive(Debug, Deserialize)]
+pub(super) struct Replay {
+    pub(super) fingerprint: String,
+    pub(super) subject: String,
+    pub(super) version: i64,
+    pub(super) state: Value,
+    pub(super) stock: Vec<StockLevel>,
 }
 
 #[derive(Deserialize)]
@@ -50,6 +63,10 @@ impl Snapshot {
         Ok(Self {
             order: order.map(serde_json::from_value).transpose()?,
             customer: customer.map(serde_json::from_value).transpose()?,
+            replay: row
+                .try_get::<_, Option<Value>>("replay")?
+                .map(serde_json::from_value)
+                .transpose()?,
             catalogue: products.into_iter().map(offer).collect(),
         })
     }

@@ -10,7 +10,7 @@ use tokio_postgres::error::SqlState;
 use super::{
     command::{Accepted, Command, Context, DecideError},
     pool::{Fault, Pool},
-    snapshot::Snapshot,
+    snapshot::{Replay, Snapshot},
 };
 use crate::domain::rejection::Rejection;
 
@@ -26,6 +26,9 @@ pub enum Error {
     /// The aggregate is not at the version that the caller expected; nothing was written. The version it is at, if any.
     #[error("the version is not the expected one")]
     Stale(Option<i64>),
+    /// The Idempotency-Key was used for another request; nothing was written.
+    #[error("the Idempotency-Key was used for another request")]
+    KeyReused,
     /// The database is away, or the row is too busy; come back later.
     #[error("{0}")]
     Unavailable(String),
@@ -60,8 +63,12 @@ impl Writer {
     pub async fn execute(&self, command: Command, context: &Context) -> Result<Accepted, Error> {
         for _ in 0..ROUNDS {
             let mut lease = self.pool.lease().await?;
-            let row = lease.read(command.reads()).await?;
-            let snapshot = Snapshot::from_row(&row).map_err(|error| Error::Internal(error.to_string()))?;
+            let row = lease.read(command.reads(), context).await?;
+            let mut snapshot =
+                Snapshot::from_row(&row).map_err(|error| Error::Internal(error.to_string()))?;
+            if let Some(replay) = snapshot.replay.take() {
+                return replayed(replay, context);
+            }
             let (changes, accepted) = command.clone().decide(snapshot, context)?;
             match lease.write(&changes).await {
                 Ok(stock) => {
@@ -95,6 +102,24 @@ impl Writer {
             ))),
         }
     }
+}
+
+/// The first answer again, if the request is the first one again.
+fn replayed(replay: Replay, context: &Context) -> Result<Accepted, Error> {
+    let same = context
+        .once
+        .as_ref()
+        .is_some_and(|once| once.fingerprint == replay.fingerprint);
+    if !same {
+        return Err(Error::KeyReused);
+    }
+    Ok(Accepted {
+        subject: replay.subject,
+        version: replay.version,
+        state: replay.state,
+        stock: replay.stock,
+        replayed: true,
+    })
 }
 
 fn with_stock(accepted: Accepted, stock: Option<Value>) -> Result<Accepted, Error> {

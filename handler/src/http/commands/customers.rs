@@ -37,13 +37,13 @@ struct NewEmail {
     email: Email,
 }
 
-async fn register_customer(call: Call, Strict(body): Strict<Registration>) -> Answer {
+async fn register_customer(call: Call, Strict(body, sent): Strict<Registration>) -> Answer {
     let command = Command::RegisterCustomer {
         id: Uuid::now_v7(),
         name: body.name,
         email: body.email,
     };
-    let done = call.execute(command).await?;
+    let done = call.execute(sent, command).await?;
     let answer = json!({ "id": done.subject, "version": done.version });
     Ok(created(&done, "customers", answer))
 }
@@ -51,19 +51,21 @@ async fn register_customer(call: Call, Strict(body): Strict<Registration>) -> An
 async fn rename_customer(
     call: Call,
     Path(customer): Path<String>,
-    Strict(NewName { name }): Strict<NewName>,
+    Strict(NewName { name }, sent): Strict<NewName>,
 ) -> Answer {
     let id = id(&customer, "customer")?;
-    let done = call.execute(Command::RenameCustomer { id, name }).await?;
+    let done = call.execute(sent, Command::RenameCustomer { id, name }).await?;
     Ok(ok(&done, done.state.clone()))
 }
 
 async fn change_customer_email(
     call: Call,
     Path(customer): Path<String>,
-    Strict(NewEmail { email }): Strict<NewEmail>,
+    Strict(NewEmail { email }, sent): Strict<NewEmail>,
 ) -> Answer {
     let id = id(&customer, "customer")?;
-    let done = call.execute(Command::ChangeCustomerEmail { id, email }).await?;
+    let done = call
+        .execute(sent, Command::ChangeCustomerEmail { id, email })
+        .await?;
     Ok(ok(&done, done.state.clone()))
 }

@@ -8,18 +8,20 @@ mod products;
 use axum::{
     Json, Router,
     extract::FromRequestParts,
-    http::{HeaderMap, StatusCode, header, request::Parts},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
+use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::Deserialize;
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{Reach, principal::Principal, problem::Problem};
+use super::{Reach, body::BodyDigest, principal::Principal, problem::Problem};
 use crate::{
     domain::value::Name,
-    write::{Accepted, Command, Context, Expected},
+    write::{Accepted, Command, Context, Expected, Once},
 };
 
 /// The routes of all commands, below the host's route prefix.
@@ -45,6 +47,9 @@ struct Call {
     caller: Principal,
     traceparent: Option<String>,
     expected: Option<Expected>,
+    key: Option<String>,
+    /// What besides the body makes this request the same as another: method, path and If-Match.
+    head: String,
 }
 
 impl FromRequestParts<Reach> for Call {
@@ -57,6 +62,8 @@ impl FromRequestParts<Reach> for Call {
             reach: reach.clone(),
             caller,
             expected: expected(&parts.headers),
+            key: idempotency_key(&parts.headers)?,
+            head: head(parts),
             traceparent: traceparent
                 .and_then(|value| value.to_str().ok())
                 .map(str::to_owned),
@@ -66,7 +73,7 @@ impl FromRequestParts<Reach> for Call {
 
 impl Call {
     /// Runs the command; ids and time of its event are made here, once for the request.
-    async fn execute(self, command: Command) -> Result<Accepted, Problem> {
+    async fn execute(self, sent: BodyDigest, command: Command) -> Result<Accepted, Problem> {
         let writer = self
             .reach
             .writer
@@ -77,6 +84,10 @@ impl Call {
             caller: self.caller.id,
             traceparent: self.traceparent,
             expected: self.expected,
+            once: self.key.map(|key| Once {
+                key,
+                fingerprint: fingerprint(&self.head, sent),
+            }),
         };
         Ok(writer.execute(command, &context).await?)
     }
@@ -98,6 +109,39 @@ fn expected(headers: &HeaderMap) -> Option<Expected> {
     }
     let version = |tag: &&str| tag.strip_prefix('"')?.strip_suffix('"')?.parse().ok();
     Some(Expected::OneOf(tags.iter().filter_map(version).collect()))
+}
+
+/// 1 to 255 visible ASCII characters, in quotes as the draft has it or bare as most clients send it.
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    let mut values = headers.get_all("idempotency-key").iter();
+    let Some(value) = values.next() else {
+        return Ok(None);
+    };
+    let text = value.to_str().unwrap_or_default();
+    let bare = text
+        .strip_prefix('"')
+        .and_then(|text| text.strip_suffix('"'))
+        .unwrap_or(text);
+    let sound =
+        (1..=255).contains(&bare.len()) && bare.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"');
+    if sound && values.next().is_none() {
+        return Ok(Some(bare.to_owned()));
+    }
+    Err(Problem::new(
+        StatusCode::BAD_REQUEST,
+        "invalid-idempotency-key",
+        "an Idempotency-Key is one header of 1 to 255 visible ASCII characters",
+    ))
+}
+
+fn head(parts: &Parts) -> String {
+    let tags = parts.headers.get_all(header::IF_MATCH).iter();
+    let tags: Vec<&str> = tags.filter_map(|value| value.to_str().ok()).collect();
+    format!("{} {}\n{}\n", parts.method, parts.uri.path(), tags.join(","))
+}
+
+fn fingerprint(head: &str, sent: BodyDigest) -> String {
+    STANDARD.encode(Sha256::new().chain_update(head).chain_update(sent).finalize())
 }
 
 /// In whole microseconds, which is what PostgreSQL keeps: state in the log and state in the tables stay equal.
@@ -123,12 +167,23 @@ fn absent(what: &'static str) -> Problem {
 
 fn created(done: &Accepted, collection: &str, body: Value) -> Response {
     let location = format!("/api/{collection}/{}", done.subject);
-    let headers = [(header::LOCATION, location), (header::ETAG, etag(done))];
-    (StatusCode::CREATED, headers, Json(body)).into_response()
+    (
+        StatusCode::CREATED,
+        [(header::LOCATION, location)],
+        ok(done, body),
+    )
+        .into_response()
 }
 
 fn ok(done: &Accepted, body: Value) -> Response {
-    ([(header::ETAG, etag(done))], Json(body)).into_response()
+    let mut response = ([(header::ETAG, etag(done))], Json(body)).into_response();
+    if done.replayed {
+        let replayed = HeaderName::from_static("idempotent-replayed");
+        response
+            .headers_mut()
+            .insert(replayed, HeaderValue::from_static("true"));
+    }
+    response
 }
 
 fn etag(done: &Accepted) -> String {

@@ -76,63 +76,65 @@ struct Cancellation {
     reason: Reason,
 }
 
-async fn place_order(call: Call, Strict(body): Strict<Placement>) -> Answer {
+async fn place_order(call: Call, Strict(body, sent): Strict<Placement>) -> Answer {
     let command = Command::PlaceOrder {
         id: Uuid::now_v7(),
         customer: body.customer_id,
         lines: distinct(body.lines)?,
     };
-    let done = call.execute(command).await?;
+    let done = call.execute(sent, command).await?;
     Ok(created(&done, "orders", summary(&done)))
 }
 
 async fn change_order_lines(
     call: Call,
     Path(order): Path<String>,
-    Strict(NewLines { lines }): Strict<NewLines>,
+    Strict(NewLines { lines }, sent): Strict<NewLines>,
 ) -> Answer {
     let (id, lines) = (id(&order, "order")?, distinct(lines)?);
-    let done = call.execute(Command::ChangeOrderLines { id, lines }).await?;
+    let done = call
+        .execute(sent, Command::ChangeOrderLines { id, lines })
+        .await?;
     Ok(ok(&done, summary(&done)))
 }
 
 async fn pay_order(
     call: Call,
     Path(order): Path<String>,
-    Strict(Payment { amount }): Strict<Payment>,
+    Strict(Payment { amount }, sent): Strict<Payment>,
 ) -> Answer {
     let id = id(&order, "order")?;
-    let done = call.execute(Command::PayOrder { id, amount }).await?;
+    let done = call.execute(sent, Command::PayOrder { id, amount }).await?;
     Ok(ok(&done, summary(&done)))
 }
 
-async fn ship_order(call: Call, Path(order): Path<String>, Strict(body): Strict<Parcel>) -> Answer {
+async fn ship_order(call: Call, Path(order): Path<String>, Strict(body, sent): Strict<Parcel>) -> Answer {
     let id = id(&order, "order")?;
     let shipment = Shipment {
         carrier: body.carrier,
         tracking_number: body.tracking_number,
     };
-    let done = call.execute(Command::ShipOrder { id, shipment }).await?;
+    let done = call.execute(sent, Command::ShipOrder { id, shipment }).await?;
     Ok(ok(&done, summary(&done)))
 }
 
 async fn deliver_order(
     call: Call,
     Path(order): Path<String>,
-    Strict(Delivery {}): Strict<Delivery>,
+    Strict(Delivery {}, sent): Strict<Delivery>,
 ) -> Answer {
     let id = id(&order, "order")?;
-    let done = call.execute(Command::DeliverOrder { id }).await?;
+    let done = call.execute(sent, Command::DeliverOrder { id }).await?;
     Ok(ok(&done, summary(&done)))
 }
 
 async fn cancel_order(
     call: Call,
     Path(order): Path<String>,
-    Strict(Cancellation { reason }): Strict<Cancellation>,
+    Strict(Cancellation { reason }, sent): Strict<Cancellation>,
 ) -> Answer {
     let id = id(&order, "order")?;
-    let done = call.execute(Command::CancelOrder { id, reason }).await?;
+    let done = call.execute(sent, Command::CancelOrder { id, reason }).await?;
     Ok(ok(&done, summary(&done)))
 }
 

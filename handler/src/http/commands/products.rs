@@ -49,13 +49,13 @@ fn known(sku: String) -> Result<Sku, Problem> {
     Sku::try_from(sku).map_err(|_| absent("product"))
 }
 
-async fn add_product(call: Call, Strict(body): Strict<Product>) -> Answer {
+async fn add_product(call: Call, Strict(body, sent): Strict<Product>) -> Answer {
     let command = Command::AddProduct {
         sku: body.sku,
         name: body.name,
         price: body.price,
     };
-    let done = call.execute(command).await?;
+    let done = call.execute(sent, command).await?;
     let answer = json!({ "sku": done.subject, "version": done.version });
     Ok(created(&done, "products", answer))
 }
@@ -63,30 +63,34 @@ async fn add_product(call: Call, Strict(body): Strict<Product>) -> Answer {
 async fn rename_product(
     call: Call,
     Path(sku): Path<String>,
-    Strict(NewName { name }): Strict<NewName>,
+    Strict(NewName { name }, sent): Strict<NewName>,
 ) -> Answer {
     let sku = known(sku)?;
-    let done = call.execute(Command::RenameProduct { sku, name }).await?;
+    let done = call.execute(sent, Command::RenameProduct { sku, name }).await?;
     Ok(ok(&done, done.state.clone()))
 }
 
 async fn change_product_price(
     call: Call,
     Path(sku): Path<String>,
-    Strict(NewPrice { price }): Strict<NewPrice>,
+    Strict(NewPrice { price }, sent): Strict<NewPrice>,
 ) -> Answer {
     let sku = known(sku)?;
-    let done = call.execute(Command::ChangeProductPrice { sku, price }).await?;
+    let done = call
+        .execute(sent, Command::ChangeProductPrice { sku, price })
+        .await?;
     Ok(ok(&done, done.state.clone()))
 }
 
 async fn restock_product(
     call: Call,
     Path(sku): Path<String>,
-    Strict(Restock { quantity }): Strict<Restock>,
+    Strict(Restock { quantity }, sent): Strict<Restock>,
 ) -> Answer {
     let sku = known(sku)?;
-    let done = call.execute(Command::RestockProduct { sku, quantity }).await?;
+    let done = call
+        .execute(sent, Command::RestockProduct { sku, quantity })
+        .await?;
     let available = done.stock.first().map(|level| level.available);
     let answer = json!({ "sku": done.subject, "version": done.version, "available": available });
     Ok(ok(&done, answer))
