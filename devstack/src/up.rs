@@ -1,5 +1,6 @@
 //! The `up` command: the whole system, seeded, until Ctrl-C.
-//! It never leaves a process behind when it is asked to stop, and never touches a database it did not make.
+//! It never leaves a process behind when it is asked to stop, and on a server named by `DATABASE_URL` touches
+//! only the database that URL names and the role `<database>_app`.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

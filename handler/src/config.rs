@@ -75,12 +75,20 @@ fn invalid(name: &str, why: &str) -> Invalid {
     }
 }
 
+/// Any of these means Azure: dedicated plans, Linux Consumption and Flex Consumption set different ones.
+const AZURE: [&str; 4] = [
+    "WEBSITE_INSTANCE_ID",
+    "CONTAINER_NAME",
+    "WEBSITE_POD_NAME",
+    "LEGION_SERVICE_HOST",
+];
+
 fn auth(environment: &BTreeMap<String, String>) -> Result<Auth, Invalid> {
     match environment.get("AUTH").map_or("easyauth", String::as_str) {
         "easyauth" => Ok(Auth::EasyAuth),
-        "development" if environment.contains_key("WEBSITE_INSTANCE_ID") => Err(invalid(
+        "development" if AZURE.iter().any(|name| environment.contains_key(*name)) => Err(invalid(
             "AUTH",
-            "is development, which lets everybody in, and this is App Service",
+            "is development, which lets everybody in, and this is Azure",
         )),
         "development" => Ok(Auth::Development),
         _ => Err(invalid("AUTH", "is neither easyauth nor development")),
@@ -198,9 +206,11 @@ mod tests {
     }
 
     #[test]
-    fn development_is_refused_in_app_service() {
+    fn development_is_refused_in_azure() {
         assert!(read(&[("AUTH", "development")]).is_ok());
-        let error = read(&[("AUTH", "development"), ("WEBSITE_INSTANCE_ID", "x")]).unwrap_err();
-        assert!(error.contains("AUTH"), "{error}");
+        for variable in AZURE {
+            let error = read(&[("AUTH", "development"), (variable, "x")]).unwrap_err();
+            assert!(error.contains("AUTH"), "{error}");
+        }
     }
 }

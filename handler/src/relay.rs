@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 
 use crate::{
     bus::{Bus, Envelope, SendError},
-    write::outbox::{Outbox, Pending, Verdict},
+    write::outbox::{Drained, Outbox, Pending, Verdict},
 };
 
 /// Pauses after a failure: doubled each time, from the first to the longest.
@@ -19,6 +19,18 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// No batch is begun later than this. With four waits of 5 s at the worst for that one, the drain ends before the database
 /// takes the lock away, which is after 30 s.
 const SENDING: Duration = Duration::from_secs(8);
+
+/// How long another process is left alone before we look whether it has left us something.
+const OTHERS: Duration = Duration::from_millis(250);
+/// How long one call of the timer may work.
+const SWEEP: Duration = Duration::from_secs(20);
+
+/// What a drain has left to be done.
+enum Left {
+    Nothing,
+    /// Another process is at it.
+    Others,
+}
 
 /// Why a drain ended early; what is left stays in the outbox.
 #[derive(Debug, thiserror::Error)]
@@ -33,7 +45,7 @@ pub struct Relay {
 }
 
 impl Relay {
-    /// `committed` is notified after each commit that left rows in the outbox.
+    /// `committed` is notified when rows may have come into the outbox.
     #[must_use]
     pub fn new(outbox: Outbox, bus: Arc<Bus>, committed: Arc<Notify>) -> Self {
         Self {
@@ -48,47 +60,60 @@ impl Relay {
     pub async fn run(&self) {
         loop {
             let mut pause = FIRST_PAUSE;
-            while let Err(error) = self.drain().await {
-                if pause == FIRST_PAUSE {
-                    tracing::warn!(%error, "relay_interrupted");
-                } else {
-                    tracing::debug!(%error, "relay_interrupted");
+            loop {
+                match self.drain(None).await {
+                    Ok(Left::Nothing) => break,
+                    // What was committed just now may be beyond what the other process has read.
+                    Ok(Left::Others) => tokio::time::sleep(OTHERS).await,
+                    Err(error) => {
+                        if pause == FIRST_PAUSE {
+                            tracing::warn!(%error, "relay_interrupted");
+                        } else {
+                            tracing::debug!(%error, "relay_interrupted");
+                        }
+                        tokio::time::sleep(pause).await;
+                        pause = (pause * 2).min(LONGEST_PAUSE);
+                    }
                 }
-                tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(LONGEST_PAUSE);
             }
             self.committed.notified().await;
         }
     }
 
-    /// What the timer does: drains, and forgets old idempotency keys.
+    /// What the timer does: forgets old idempotency keys, and drains for a while. What is left then is for the inline
+    /// relay: a call must end long before functionTimeout, which would kill the process.
     ///
     /// # Errors
-    /// See [`Self::drain`].
-    pub async fn sweep(&self) -> Result<usize, Interrupted> {
-        let sent = self.drain().await?;
-        let expired = self.outbox.expire_keys().await;
-        let expired = expired.map_err(|fault| Interrupted(fault.to_string()))?;
+    /// When the database or the bus is away.
+    pub async fn sweep(&self) -> Result<(), Interrupted> {
+        let until = Instant::now() + SWEEP;
+        let mut expired = 0;
+        while Instant::now() < until {
+            let step = self.outbox.expire_keys().await;
+            let step = step.map_err(|fault| Interrupted(fault.to_string()))?;
+            expired += step;
+            if step == 0 {
+                break;
+            }
+        }
         if expired > 0 {
             tracing::info!(expired, "idempotency_keys_expired");
         }
-        Ok(sent)
+        self.drain(Some(until)).await?;
+        self.committed.notify_one();
+        Ok(())
     }
 
-    /// Sends what is in the outbox until it is empty, and returns how many messages that was.
-    ///
-    /// # Errors
-    /// When the database or the bus is away; what was sent until then is counted off.
-    pub async fn drain(&self) -> Result<usize, Interrupted> {
-        let mut sent = 0;
+    /// Sends what is in the outbox until it is empty, another process is at it, or it is late.
+    async fn drain(&self, until: Option<Instant>) -> Result<Left, Interrupted> {
         // Looks once more after each commit: a commit that found the lock taken may have left its rows to us.
-        while let Some(verdict) = self
-            .outbox
-            .drain(async |rows| self.send(&rows).await)
-            .await
-            .map_err(|fault| Interrupted(fault.to_string()))?
-        {
-            sent += verdict.sent.len();
+        while until.is_none_or(|until| Instant::now() < until) {
+            let drained = self.outbox.drain(async |rows| self.send(&rows).await).await;
+            let verdict = match drained.map_err(|fault| Interrupted(fault.to_string()))? {
+                Drained::Empty => break,
+                Drained::Busy => return Ok(Left::Others),
+                Drained::Rows(verdict) => verdict,
+            };
             for (position, reason) in &verdict.parked {
                 tracing::error!(position, %reason, "outbox_row_parked");
             }
@@ -96,7 +121,7 @@ impl Relay {
                 return Err(Interrupted(why));
             }
         }
-        Ok(sent)
+        Ok(Left::Nothing)
     }
 
     /// Sends the rows in order, one batch at a time.

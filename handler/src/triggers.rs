@@ -78,12 +78,7 @@ async fn relay_outbox(State(reach): State<Reach>) -> Response {
         return done();
     };
     match relay.sweep().await {
-        Ok(sent) => {
-            if sent > 0 {
-                tracing::info!(sent, "outbox_swept");
-            }
-            done()
-        }
+        Ok(()) => done(),
         Err(error) => {
             tracing::warn!(%error, "outbox_not_swept");
             answer(StatusCode::SERVICE_UNAVAILABLE)

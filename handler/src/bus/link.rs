@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use fe2o3_amqp::{
     Connection, Sender, Session,
     connection::ConnectionHandle,
-    link::{DetachError, SendError as AmqpSendError},
+    link::{LinkStateError, SendError as AmqpSendError},
     sasl_profile::SaslProfile,
     session::SessionHandle,
     types::{
@@ -141,8 +141,8 @@ fn classify(error: AmqpSendError) -> SendError {
         AmqpSendError::MessageSizeExceeded(_) | AmqpSendError::MessageEncodeError => {
             SendError::Refused(error.to_string())
         }
-        AmqpSendError::Detached(
-            DetachError::RemoteDetachedWithError(error) | DetachError::RemoteClosedWithError(error),
+        AmqpSendError::LinkStateError(
+            LinkStateError::RemoteDetachedWithError(error) | LinkStateError::RemoteClosedWithError(error),
         ) => of_error(error),
         other => SendError::Unavailable(other.to_string()),
     }

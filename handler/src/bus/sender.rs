@@ -121,13 +121,15 @@ impl Bus {
     /// See [`SendError`]; after `Unavailable` the messages may have arrived nevertheless.
     pub async fn send(&self, batch: &[Envelope]) -> Result<(), SendError> {
         let mut link = self.link.lock().await;
-        if let Some(open) = link.as_mut() {
-            match self.send_on(open, batch).await {
-                Err(SendError::Unavailable(why)) => {
-                    tracing::debug!(error = %why, "bus_link_lost");
-                    *link = None;
+        // Until a send has succeeded the link is not kept: one that the bus has closed would blame the next batch.
+        if let Some(mut open) = link.take() {
+            match self.send_on(&mut open, batch).await {
+                Err(SendError::Unavailable(why)) => tracing::debug!(error = %why, "bus_link_lost"),
+                Err(refused) => return Err(refused),
+                Ok(()) => {
+                    *link = Some(open);
+                    return Ok(());
                 }
-                done => return done,
             }
         }
         let mut fresh = Link::open(&self.address, &self.topic).await?;

@@ -16,6 +16,9 @@ const PATIENCE: Duration = Duration::from_secs(4 * 60);
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
+/// How often a write is tried at once after somebody else was first.
+const ATTEMPTS: usize = 5;
+
 /// The change did not get in.
 #[derive(Debug, thiserror::Error)]
 pub enum ProjectError {
@@ -95,7 +98,7 @@ impl Projector {
         }
     }
 
-    /// One read and one write, again for as long as somebody else writes in between.
+    /// One read and one write, a few times over when somebody else writes in between.
     async fn attempt(&self, incoming: &OrderDocument) -> Result<Projected, StoreError> {
         // Nothing can be older than a first version, so it needs no read.
         if incoming.version() == 1 {
@@ -105,7 +108,7 @@ impl Projector {
                 Err(other) => Err(other),
             };
         }
-        loop {
+        for _ in 0..ATTEMPTS {
             let stored: Option<Stored<OrderDocument>> =
                 self.orders.read(incoming.pk(), ORDER_DOCUMENT).await?;
             let existing = stored.as_ref().map(|stored| &stored.document);
@@ -125,5 +128,10 @@ impl Projector {
                 other => return other.map(|()| Projected::Written),
             }
         }
+        // A replica that lags would show the old ETag again and again: then only time helps.
+        Err(StoreError::Away {
+            why: "the document keeps changing".to_owned(),
+            retry_after: None,
+        })
     }
 }

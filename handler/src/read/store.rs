@@ -1,7 +1,11 @@
 //! Cosmos DB as documents with ETags: point reads, and writes that hold only against what was read.
 //! Never retries beyond what the client does by itself, and never creates a database or a container.
 
-use std::{fmt, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use azure_core::credentials::Secret;
 use azure_data_cosmos::{
@@ -10,7 +14,7 @@ use azure_data_cosmos::{
     options::{EndToEndOperationLatencyPolicy, ItemWriteOptions, OperationOptionsBuilder, Precondition},
 };
 use serde::{Serialize, de::DeserializeOwned};
-use tokio::{sync::OnceCell, time::timeout};
+use tokio::{sync::Mutex, time::timeout};
 
 /// Longest wait for one operation, the client's own retries included.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -65,7 +69,9 @@ pub struct Stored<T> {
 pub struct Store {
     account: Account,
     container: &'static str,
-    client: OnceCell<ContainerClient>,
+    client: Arc<OnceLock<ContainerClient>>,
+    /// Held while the client is being opened; what went wrong the last time.
+    opening: Arc<Mutex<String>>,
 }
 
 impl Store {
@@ -75,7 +81,8 @@ impl Store {
         Self {
             account,
             container,
-            client: OnceCell::new(),
+            client: Arc::default(),
+            opening: Arc::default(),
         }
     }
 
@@ -137,32 +144,44 @@ impl Store {
         answer.is_ok()
     }
 
-    /// The deadline is each caller's own: those who wait for another's attempt do not add theirs to it.
-    async fn client(&self) -> Result<&ContainerClient, StoreError> {
+    /// The client, opened by a task that no caller's end can end: callers only wait for it, each to its own deadline.
+    async fn client(&self) -> Result<ContainerClient, StoreError> {
+        if let Some(client) = self.client.get() {
+            return Ok(client.clone());
+        }
+        if let Ok(mut problem) = Arc::clone(&self.opening).try_lock_owned() {
+            let (account, container, client) =
+                (self.account.clone(), self.container, Arc::clone(&self.client));
+            tokio::spawn(async move {
+                match timeout(OPENING, open(account, container)).await {
+                    // Only one task opens at a time, so nobody can have been first.
+                    Ok(Ok(opened)) => drop(client.set(opened)),
+                    Ok(Err(error)) => *problem = error.to_string(),
+                    Err(_) => *problem = format!("no answer in {OPENING:?}"),
+                }
+            });
+        }
         let late = |_| away(format!("no answer in {OPENING:?}"));
-        let opened = timeout(OPENING, self.client.get_or_try_init(|| self.open())).await;
-        opened.map_err(late)?
+        let problem = timeout(OPENING, self.opening.lock()).await.map_err(late)?;
+        self.client.get().cloned().ok_or_else(|| away(problem.clone()))
     }
+}
 
-    async fn open(&self) -> Result<ContainerClient, StoreError> {
-        let options = OperationOptionsBuilder::new()
-            .with_end_to_end_latency_policy(EndToEndOperationLatencyPolicy::new(PATIENCE))
-            .build();
-        let key = Secret::from(self.account.key.clone());
-        let account = AccountReference::with_authentication_key(self.account.endpoint.clone(), key);
-        let opening = async {
-            let client = CosmosClient::builder()
-                .with_default_operation_options(options)
-                .build(account, RoutingStrategy::PreferredRegions(Vec::new()))
-                .await?;
-            let database = client.database_client(&self.account.database);
-            database.container_client(self.container, None).await
-        };
-        // A wrong key or a missing container is for an operator to mend, and the messages must not be lost meanwhile.
-        opening
-            .await
-            .map_err(|error: CosmosError| away(error.to_string()))
-    }
+/// A wrong key or a missing container is for an operator to mend, and the messages must not be lost meanwhile: so every
+/// error here means that the store is away.
+async fn open(account: Account, container: &'static str) -> Result<ContainerClient, CosmosError> {
+    let options = OperationOptionsBuilder::new()
+        .with_end_to_end_latency_policy(EndToEndOperationLatencyPolicy::new(PATIENCE))
+        .build();
+    let reference = AccountReference::with_authentication_key(account.endpoint, Secret::from(account.key));
+    let client = CosmosClient::builder()
+        .with_default_operation_options(options)
+        .build(reference, RoutingStrategy::PreferredRegions(Vec::new()))
+        .await?;
+    client
+        .database_client(&account.database)
+        .container_client(container, None)
+        .await
 }
 
 /// A backstop: the client's own deadline comes first.

@@ -53,6 +53,17 @@ pub struct Verdict {
     pub stopped: Option<String>,
 }
 
+/// What a look into the outbox came to.
+#[derive(Debug)]
+pub enum Drained {
+    /// There is nothing to send.
+    Empty,
+    /// Another process is sending, and may not see what has just been committed.
+    Busy,
+    /// There was something, and this became of it.
+    Rows(Verdict),
+}
+
 /// The outbox, over one connection of its own.
 #[derive(Debug)]
 pub struct Outbox {
@@ -71,14 +82,10 @@ impl Outbox {
     }
 
     /// Offers the oldest rows to `send` and writes down what became of them, in one transaction.
-    /// `None` when there is nothing to send, or another process is at it.
     ///
     /// # Errors
     /// When the database cannot be reached or breaks away: whatever was sent will then be sent again, under the same ids.
-    pub async fn drain(
-        &self,
-        send: impl AsyncFnOnce(Vec<Pending>) -> Verdict,
-    ) -> Result<Option<Verdict>, Fault> {
+    pub async fn drain(&self, send: impl AsyncFnOnce(Vec<Pending>) -> Verdict) -> Result<Drained, Fault> {
         let mut idle = self.idle.lock().await;
         let client = match idle.take().filter(|client| !client.is_closed()) {
             Some(client) => client,
@@ -109,17 +116,17 @@ impl Outbox {
 async fn drain_on(
     client: &Client,
     send: impl AsyncFnOnce(Vec<Pending>) -> Verdict,
-) -> Result<Option<Verdict>, Fault> {
+) -> Result<Drained, Fault> {
     ask(client.batch_execute(BEGIN)).await?;
     let locked = ask(client.query_one(LOCK, &[])).await?;
-    let rows = if locked.try_get(0).map_err(Fault::Refused)? {
-        ask(client.query(READ, &[&MOST_ROWS])).await?
-    } else {
-        Vec::new()
-    };
+    if !locked.try_get::<_, bool>(0).map_err(Fault::Refused)? {
+        ask(client.batch_execute("rollback")).await?;
+        return Ok(Drained::Busy);
+    }
+    let rows = ask(client.query(READ, &[&MOST_ROWS])).await?;
     if rows.is_empty() {
         ask(client.batch_execute("rollback")).await?;
-        return Ok(None);
+        return Ok(Drained::Empty);
     }
     let pending = rows
         .iter()
@@ -132,7 +139,7 @@ async fn drain_on(
         ask(client.execute(PARK, &[position, reason])).await?;
     }
     ask(client.batch_execute("commit")).await?;
-    Ok(Some(verdict))
+    Ok(Drained::Rows(verdict))
 }
 
 fn pending(row: &Row) -> Result<Pending, tokio_postgres::Error> {

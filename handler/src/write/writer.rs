@@ -45,7 +45,7 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// A writer over these connections; `committed` is notified when a command has left a row in the outbox.
+    /// A writer over these connections; `committed` is notified when a command may have left a row in the outbox.
     #[must_use]
     pub fn new(pool: Pool, committed: Arc<Notify>) -> Self {
         Self { pool, committed }
@@ -59,7 +59,7 @@ impl Writer {
     /// Runs the command to its end; when it answers `Ok`, state, event and outbox row are committed.
     ///
     /// # Errors
-    /// See [`Error`]; after `Unavailable` the command may still have happened if the connection broke twice.
+    /// See [`Error`]; after `Unavailable` the command may still have happened if the connection broke while it ran.
     pub async fn execute(&self, command: Command, context: &Context) -> Result<Accepted, Error> {
         for _ in 0..ROUNDS {
             let mut lease = self.pool.lease().await?;
@@ -70,9 +70,10 @@ impl Writer {
                 return replayed(replay, context);
             }
             let (changes, accepted) = command.clone().decide(snapshot, context)?;
+            // Whatever ends this, a caller who has gone away too: the statement may commit, and the relay must look.
+            let _wake = Wake(&self.committed);
             match lease.write(&changes).await {
                 Ok(stock) => {
-                    self.committed.notify_one();
                     return with_stock(accepted, stock.get(context.event_id.to_string()).cloned());
                 }
                 Err(Fault::Refused(error)) if lost_race(&error) => {
@@ -93,14 +94,20 @@ impl Writer {
     /// After a lost answer: the event is there, or nobody can say what happened.
     async fn look_for(&self, accepted: Accepted, context: &Context, why: &str) -> Result<Accepted, Error> {
         match self.pool.lease().await?.version_of(context.event_id).await? {
-            Some(stock) => {
-                self.committed.notify_one();
-                with_stock(accepted, Some(stock))
-            }
+            Some(stock) => with_stock(accepted, Some(stock)),
             None => Err(Error::Unavailable(format!(
                 "the answer of the database was lost ({why})"
             ))),
         }
+    }
+}
+
+/// Wakes the relay when it is dropped.
+struct Wake<'a>(&'a Notify);
+
+impl Drop for Wake<'_> {
+    fn drop(&mut self) {
+        self.0.notify_one();
     }
 }
 
