@@ -75,10 +75,10 @@ fn invalid(name: &str, why: &str) -> Invalid {
     }
 }
 
-/// Any of these means Azure: dedicated plans, Linux Consumption and Flex Consumption set different ones.
+/// Any of these means Azure; the plans set different ones. (`CONTAINER_NAME` would be one, but other places set it too.)
 const AZURE: [&str; 4] = [
     "WEBSITE_INSTANCE_ID",
-    "CONTAINER_NAME",
+    "WEBSITE_SKU",
     "WEBSITE_POD_NAME",
     "LEGION_SERVICE_HOST",
 ];
