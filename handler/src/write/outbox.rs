@@ -87,10 +87,7 @@ impl Outbox {
     /// When the database cannot be reached or breaks away: whatever was sent will then be sent again, under the same ids.
     pub async fn drain(&self, send: impl AsyncFnOnce(Vec<Pending>) -> Verdict) -> Result<Drained, Fault> {
         let mut idle = self.idle.lock().await;
-        let client = match idle.take().filter(|client| !client.is_closed()) {
-            Some(client) => client,
-            None => connect(&self.config).await?,
-        };
+        let client = self.connected(idle.take()).await?;
         // Until it is put back, an error drops the connection, and with it the transaction.
         let verdict = drain_on(&client, send).await?;
         *idle = Some(client);
@@ -103,13 +100,18 @@ impl Outbox {
     /// When the database cannot be reached; the next sweep goes on.
     pub async fn expire_keys(&self) -> Result<u64, Fault> {
         let mut idle = self.idle.lock().await;
-        let client = match idle.take().filter(|client| !client.is_closed()) {
-            Some(client) => client,
-            None => connect(&self.config).await?,
-        };
+        let client = self.connected(idle.take()).await?;
         let expired = ask(client.execute(EXPIRE_KEYS, &[])).await?;
         *idle = Some(client);
         Ok(expired)
+    }
+
+    /// The connection of the last time, or a new one when it has broken meanwhile.
+    async fn connected(&self, idle: Option<Client>) -> Result<Client, Fault> {
+        match idle.filter(|client| !client.is_closed()) {
+            Some(client) => Ok(client),
+            None => connect(&self.config).await,
+        }
     }
 }
 
