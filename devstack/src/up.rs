@@ -2,7 +2,6 @@
 //! It never leaves a process behind when it is asked to stop, and on a server named by `DATABASE_URL` touches
 //! only the database that URL names and the role `<database>_app`.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
@@ -10,7 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::api::Api;
 use crate::app_folder;
-use crate::host::Log;
+use crate::host::{Log, Role, User};
 use crate::stack::{Options, Ports, PostgresChoice, Stack};
 
 /// Runs the whole system until Ctrl-C.
@@ -28,6 +27,10 @@ pub struct Args {
     /// The port of Cosmos DB.
     #[arg(long, default_value_t = 8081)]
     pub cosmos_port: u16,
+    /// Signs this user in: customer, staff, operator or staff,operator, with this object id or a random one.
+    /// Without it whoever calls is staff.
+    #[arg(long = "as", value_name = "ROLE[,ROLE][:OID]")]
+    pub user: Option<User>,
 }
 
 /// Builds, starts, checks, seeds, prints where everything is, and waits.
@@ -63,6 +66,10 @@ async fn start(args: Args) -> Result<Stack> {
         .context("the handler is in no target folder")?;
     let app_dir = target.join("app");
     app_folder::assemble(&root, &handler, &app_dir)?;
+    let auth = args
+        .user
+        .iter()
+        .map(|_| ("AUTH".to_owned(), "easyauth".to_owned()));
     let stack = Stack::start(Options {
         root,
         ports: Ports {
@@ -74,14 +81,30 @@ async fn start(args: Args) -> Result<Stack> {
         app_dir,
         log: Log::Terminal,
         faults: false,
-        environment: BTreeMap::new(),
+        environment: auth.collect(),
         postgres: PostgresChoice::from_environment(),
     })
     .await?;
     stack.check_health().await?;
-    let customer = Api::new(stack.url()).seed().await?;
-    announce(&stack, &customer);
+    let customer = seed(&stack, args.user.as_ref()).await?;
+    announce(&stack, args.user.as_ref(), &customer);
     Ok(stack)
+}
+
+/// Fills the shop and leaves `user` signed in; gives the customer to order for.
+async fn seed(stack: &Stack, user: Option<&User>) -> Result<String> {
+    let api = Api::new(stack.url());
+    let Some(user) = user else {
+        return api.seed().await;
+    };
+    // Adding products is for staff, whoever is asked for.
+    stack.sign_in(Some(User::new([Role::Staff])));
+    let customer = api.seed().await?;
+    stack.sign_in(Some(user.clone()));
+    if user.is_customer() {
+        return api.register_self(user.id).await;
+    }
+    Ok(customer)
 }
 
 /// Builds the handler, off the threads that serve.
@@ -89,7 +112,7 @@ pub(crate) async fn build_handler() -> Result<PathBuf> {
     tokio::task::spawn_blocking(app_folder::build_handler).await?
 }
 
-fn announce(stack: &Stack, customer: &str) {
+fn announce(stack: &Stack, user: Option<&User>, customer: &str) {
     println!();
     println!("  API          {}/api", stack.url());
     println!("  PostgreSQL   {}", stack.postgres_url());
@@ -99,7 +122,18 @@ fn announce(stack: &Stack, customer: &str) {
         stack.cosmos_endpoint(),
         stack.cosmos_key()
     );
+    if let Some(user) = user {
+        println!("  Signed in    {user}");
+    }
     println!();
+    if user.is_none_or(|user| user.is_customer() || user.roles.contains(&Role::Staff)) {
+        announce_order(stack, customer);
+    }
+    println!("  Ctrl-C stops everything.");
+}
+
+/// Shown to those who may place one.
+fn announce_order(stack: &Stack, customer: &str) {
     println!("  Place an order:");
     println!(
         "  curl -i {}/api/orders -H 'content-type: application/json' \\",
@@ -111,5 +145,4 @@ fn announce(stack: &Stack, customer: &str) {
     println!("  Read it back, with the id of the answer:");
     println!("  curl -s {}/api/orders/<id>", stack.url());
     println!();
-    println!("  Ctrl-C stops everything.");
 }

@@ -39,10 +39,10 @@ struct Up {
 }
 
 impl Up {
-    async fn start() -> Self {
+    async fn start(more: &[&str]) -> Self {
         let ports = ["--port", "--postgres-port", "--servicebus-port", "--cosmos-port"];
         let ports: Vec<&str> = ports.iter().flat_map(|port| [*port, "0"]).collect();
-        let mut command = devstack(&[&["up"], ports.as_slice()].concat());
+        let mut command = devstack(&[&["up"], ports.as_slice(), more].concat());
         let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
         let mut said = String::new();
@@ -59,6 +59,18 @@ impl Up {
         timeout(LIMIT, ready).await.expect("it gets ready");
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
         Self { process, said }
+    }
+
+    /// Does what it proposes.
+    async fn place_an_order(&self) {
+        let curl = self.said.lines().skip_while(|line| !line.contains("curl -i"));
+        let curl = curl.take(2).collect::<Vec<_>>().join("\n");
+        let placed = Command::new("sh").args(["-c", &curl]).output().await.unwrap();
+        let answer = String::from_utf8_lossy(&placed.stdout).into_owned();
+        assert!(
+            answer.contains("201 Created") && answer.contains("\"placed\""),
+            "{answer}"
+        );
     }
 
     fn pid(&self) -> i32 {
@@ -119,22 +131,11 @@ async fn gone(pids: &[i32]) {
 
 #[tokio::test]
 async fn up_prints_where_everything_is_and_a_curl_that_works_and_leaves_nothing_after_ctrl_c() {
-    let mut up = Up::start().await;
+    let mut up = Up::start(&[]).await;
     for part in ["API", "PostgreSQL", "Service Bus", "Cosmos DB"] {
         assert!(up.said.contains(part), "{}", up.said);
     }
-    let curl = up
-        .said
-        .lines()
-        .skip_while(|line| !line.contains("curl -i"))
-        .take(2);
-    let curl = curl.collect::<Vec<_>>().join("\n");
-    let placed = Command::new("sh").args(["-c", &curl]).output().await.unwrap();
-    let answer = String::from_utf8_lossy(&placed.stdout).into_owned();
-    assert!(
-        answer.contains("201 Created") && answer.contains("\"placed\""),
-        "{answer}"
-    );
+    up.place_an_order().await;
     let descendants = up.descendants().await;
     assert!(
         descendants.len() >= 3,
@@ -147,8 +148,35 @@ async fn up_prints_where_everything_is_and_a_curl_that_works_and_leaves_nothing_
 }
 
 #[tokio::test]
+async fn up_as_a_customer_says_who_is_signed_in_and_proposes_an_order_that_he_may_place() {
+    let oid = "5b5450db-eb26-4c1a-981c-ba1d25f0483d";
+    let mut up = Up::start(&["--as", &format!("customer:{oid}")]).await;
+    let signed_in = up.said.lines().find(|line| line.contains("Signed in"));
+    assert!(
+        signed_in.is_some_and(|line| line.contains("customer") && line.contains(oid)),
+        "{}",
+        up.said
+    );
+    up.place_an_order().await;
+    up.signal(Signal::SIGINT);
+    let status = timeout(SOON, up.process.wait()).await.unwrap().unwrap();
+    assert!(status.success(), "{status}");
+}
+
+#[tokio::test]
+async fn up_as_somebody_who_cannot_be_names_the_option_and_the_word_at_fault() {
+    let output = devstack(&["up", "--as", "boss"]).output().await.unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(
+        said.contains("--as") && said.contains("'boss' is no role"),
+        "{said}"
+    );
+}
+
+#[tokio::test]
 async fn a_killed_up_takes_everything_with_it() {
-    let mut up = Up::start().await;
+    let mut up = Up::start(&[]).await;
     let descendants = up.descendants().await;
     up.signal(Signal::SIGKILL);
     timeout(SOON, up.process.wait()).await.unwrap().unwrap();

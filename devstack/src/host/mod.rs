@@ -15,7 +15,9 @@ mod proxy;
 mod route;
 mod server;
 mod settings;
+mod sign_in;
 mod timer;
+mod user;
 
 use std::{
     collections::BTreeMap,
@@ -29,7 +31,12 @@ use std::{
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-pub use self::{error::Error, log::Log};
+pub use self::{
+    error::Error,
+    log::Log,
+    sign_in::SignIn,
+    user::{InvalidUser, Role, User},
+};
 
 use self::{
     function::{Function, Functions, Trigger},
@@ -55,6 +62,8 @@ pub struct Options {
     pub environment: BTreeMap<String, String>,
     /// Where the log of the host and of the handler goes.
     pub log: Log,
+    /// Who is signed in, as App Service authentication would tell the handler; kept to change it later.
+    pub sign_in: SignIn,
 }
 
 /// A running host; dropping it kills the handler.
@@ -62,6 +71,7 @@ pub struct Host {
     url: String,
     handler: Handler,
     tracker: TaskTracker,
+    sign_in: SignIn,
     stop: CancellationToken,
     supervisor: Option<JoinHandle<()>>,
     server: Option<JoinHandle<()>>,
@@ -100,6 +110,7 @@ impl Host {
             url,
             handler,
             tracker: invoker.tracker.clone(),
+            sign_in: options.sign_in,
             stop: CancellationToken::new(),
             supervisor: None,
             server: None,
@@ -144,6 +155,7 @@ impl Host {
             functions: loaded,
             failed,
             invoker,
+            sign_in: self.sign_in.clone(),
             url,
             started,
         });

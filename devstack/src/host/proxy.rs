@@ -1,5 +1,5 @@
 //! Proxies an HTTP function to the handler, streaming both ways with the headers of the real host.
-//! It never lets a caller say who he is: `X-MS-CLIENT-PRINCIPAL*` comes from the platform only.
+//! It never passes on who a caller says he is: `sign_in` replaces that by who is signed in.
 
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::{
     client::Resendable,
     invoke::{Invoker, VERSION, chain, traceparent},
+    sign_in::SignIn,
 };
 
 const BODY_LIMIT: u64 = 104_857_600;
@@ -35,7 +36,12 @@ pub(crate) fn empty(status: StatusCode) -> Response {
 }
 
 /// Calls the function with the request as it came; a failed call is 500 with an empty body.
-pub(crate) async fn forward(invoker: &Invoker, name: &str, request: Request) -> Response {
+pub(crate) async fn forward(
+    invoker: &Invoker,
+    sign_in: &SignIn,
+    name: &str,
+    mut request: Request,
+) -> Response {
     let length = request
         .headers()
         .get(header::CONTENT_LENGTH)
@@ -45,7 +51,11 @@ pub(crate) async fn forward(invoker: &Invoker, name: &str, request: Request) -> 
     }
     let running = invoker.track();
     let id = Uuid::new_v4();
-    let result = match invoker.wait_ready().await {
+    // First, so that a `Connection` header cannot name one of the platform's; and before any wait, because who is
+    // signed in when the request comes is the caller.
+    drop_hop(request.headers_mut());
+    let signed = sign_in.apply(request.headers_mut());
+    let result = match signed.and(invoker.wait_ready().await) {
         Ok(()) => invoker.limited(name, id, send(invoker, id, request)).await,
         Err(reason) => Err(reason),
     };
@@ -74,7 +84,6 @@ async fn send(invoker: &Invoker, id: Uuid, request: Request) -> Result<Response,
     let url: Uri = url
         .parse()
         .map_err(|error| format!("the path cannot be sent on: {error}"))?;
-    strip(&mut head.headers);
     add(&mut head.headers, id)?;
     let limit = usize::try_from(BODY_LIMIT).unwrap_or(usize::MAX);
     let body = Resendable::new(Body::new(Limited::new(body, limit)));
@@ -107,18 +116,6 @@ fn drop_hop(headers: &mut HeaderMap) {
         .flat_map(|value| value.split(',').map(|name| name.trim().to_owned()))
         .collect();
     for name in HOP.iter().copied().chain(named.iter().map(String::as_str)) {
-        headers.remove(name);
-    }
-}
-
-fn strip(headers: &mut HeaderMap) {
-    drop_hop(headers);
-    let forged: Vec<_> = headers
-        .keys()
-        .filter(|name| name.as_str().starts_with("x-ms-client-principal"))
-        .cloned()
-        .collect();
-    for name in forged {
         headers.remove(name);
     }
 }

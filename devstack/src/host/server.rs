@@ -18,6 +18,7 @@ use super::{
     handler,
     invoke::{Invoker, VERSION},
     payload, proxy,
+    sign_in::SignIn,
 };
 
 /// What a request needs to find its function.
@@ -25,6 +26,7 @@ pub(crate) struct App {
     pub(crate) functions: Vec<Function>,
     pub(crate) failed: Vec<String>,
     pub(crate) invoker: Invoker,
+    pub(crate) sign_in: SignIn,
     pub(crate) url: String,
     pub(crate) started: Instant,
 }
@@ -54,7 +56,7 @@ async fn call(State(app): State<Arc<App>>, request: Request) -> Response {
             matches.then_some((route, &function.name))
         });
     match found.min_by(|(a, _), (b, _)| a.precedence(b)) {
-        Some((_, name)) => proxy::forward(&app.invoker, name, request).await,
+        Some((_, name)) => proxy::forward(&app.invoker, &app.sign_in, name, request).await,
         None => proxy::empty(StatusCode::NOT_FOUND),
     }
 }

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 use url::Url;
 
-use crate::host::{self, Host};
+use crate::host::{self, Host, SignIn, User};
 use crate::servicebus::{self, Entities};
 use crate::{cosmos, ports};
 
@@ -129,6 +129,7 @@ impl Stack {
                 listen: local(options.ports.host),
                 environment: BTreeMap::new(),
                 log: options.log,
+                sign_in: SignIn::default(),
             },
             url: String::new(),
             faults,
@@ -174,6 +175,13 @@ impl Stack {
     /// The wires to break, when the stack was started with them.
     pub fn faults(&self) -> Option<&Faults> {
         self.faults.as_ref()
+    }
+
+    /// Signs this user in from the next request on, or whoever was there out; it outlives a restart of the host.
+    ///
+    /// The handler sees it when it was started with `AUTH=easyauth`.
+    pub fn sign_in(&self, user: Option<User>) {
+        self.host_options.sign_in.set(user);
     }
 
     /// Stops the host and the handler, and leaves the services running.

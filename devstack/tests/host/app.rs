@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use axum::body::Body;
-use devstack::host::{Error, Host, Log, Options};
+use devstack::host::{Error, Host, Log, Options, SignIn};
 use http_body_util::BodyExt;
 use hyper::{Request, Response, StatusCode, body::Incoming};
 use hyper_util::{
@@ -38,6 +38,7 @@ pub(crate) async fn eventually<T>(mut ask: impl FnMut() -> Option<T>) -> T {
 pub(crate) struct App {
     pub(crate) folder: TempDir,
     pub(crate) environment: BTreeMap<String, String>,
+    pub(crate) sign_in: SignIn,
 }
 
 impl App {
@@ -46,6 +47,7 @@ impl App {
         let app = Self {
             folder: tempfile::tempdir().expect("a folder"),
             environment: BTreeMap::new(),
+            sign_in: SignIn::default(),
         };
         let probe = std::env::current_exe().expect("a path");
         let probe = probe
@@ -119,6 +121,7 @@ impl App {
             listen: "127.0.0.1:0".parse().expect("an address"),
             environment: self.environment.clone(),
             log: Log::File(self.log()),
+            sign_in: self.sign_in.clone(),
         }
     }
 

@@ -8,4 +8,5 @@ mod bus;
 mod folder;
 mod http;
 mod process;
+mod sign_in;
 mod trigger;

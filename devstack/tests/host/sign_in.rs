@@ -1,0 +1,85 @@
+//! Playing App Service authentication: what the handler is told about who is signed in.
+//! Never checks what anybody may do: the probe does not care.
+
+use axum::body::Body;
+use base64::{Engine, engine::general_purpose::STANDARD};
+use devstack::host::{Role, User};
+use serde_json::{Value, json};
+
+use crate::{
+    app::{App, Running},
+    http::echo,
+};
+
+/// The names that a forger would try, and one that takes the platform's own away.
+async fn forged(running: &Running) -> Value {
+    let request = running
+        .request("GET", "/api/echo")
+        .header("X-MS-CLIENT-PRINCIPAL", "forged")
+        .header("x-ms-client-principal-id", "forged")
+        .header("X-Ms-Client-Principal-Name", "forged")
+        .header("x-ms-client-principal-of-tomorrow", "forged")
+        .header("connection", "x-ms-client-principal");
+    let seen = echo(running, request.body(Body::empty()).expect("a request")).await;
+    assert!(!seen["headers"].to_string().contains("forged"), "{seen}");
+    seen["headers"].clone()
+}
+
+fn principal(headers: &Value) -> Value {
+    let header = headers["x-ms-client-principal"].as_str().expect("a principal");
+    let text = STANDARD.decode(header).expect("base64");
+    serde_json::from_slice(&text).expect("JSON")
+}
+
+#[tokio::test]
+async fn forged_headers_are_replaced_by_those_of_the_signed_in_user() {
+    let running = App::new().http("Echo", "echo").start().await;
+    let user = User::new([Role::Operator, Role::Staff]);
+    running.app.sign_in.set(Some(user.clone()));
+    let headers = forged(&running).await;
+    assert_eq!(headers["x-ms-client-principal-id"], json!(user.id));
+    assert_eq!(headers["x-ms-client-principal-idp"], "aad");
+    let name = &headers["x-ms-client-principal-name"];
+    let email = "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/emailaddress";
+    let expected = json!({
+        "auth_typ": "aad",
+        "name_typ": email,
+        "role_typ": "roles",
+        "claims": [
+            { "typ": email, "val": name },
+            { "typ": "http://schemas.microsoft.com/identity/claims/objectidentifier", "val": user.id },
+            { "typ": "roles", "val": "staff" },
+            { "typ": "roles", "val": "operator" },
+        ],
+    });
+    assert_eq!(principal(&headers), expected);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn nobody_is_signed_in_at_the_start_and_then_the_handler_is_told_of_nobody() {
+    let running = App::new().http("Echo", "echo").start().await;
+    let headers = forged(&running).await;
+    assert!(!headers.to_string().contains("principal"), "{headers}");
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn who_is_signed_in_can_change_while_the_host_runs() {
+    let running = App::new().http("Echo", "echo").start().await;
+    let (customer, staff) = (User::new([]), User::new([Role::Staff]));
+    for user in [&customer, &staff] {
+        running.app.sign_in.set(Some(user.clone()));
+        let headers = forged(&running).await;
+        assert_eq!(headers["x-ms-client-principal-id"], json!(user.id));
+        let roles = principal(&headers)
+            .to_string()
+            .matches("\"roles\",\"val\"")
+            .count();
+        assert_eq!(roles, user.roles.len());
+    }
+    running.app.sign_in.set(None);
+    let headers = forged(&running).await;
+    assert!(!headers.to_string().contains("principal"), "{headers}");
+    running.stop().await;
+}
