@@ -82,7 +82,8 @@ async fn echo(request: Request) -> Response {
         "headers": headers,
         "body": String::from_utf8_lossy(&body),
     });
-    (StatusCode::IM_A_TEAPOT, [("x-probe", "yes")], Json(echo)).into_response()
+    let headers = [("x-probe", "yes"), ("x-method", head.method.as_str())];
+    (StatusCode::IM_A_TEAPOT, headers, Json(echo)).into_response()
 }
 
 async fn exit(Path(code): Path<i32>) -> StatusCode {

@@ -3,6 +3,9 @@
 
 use std::cmp::Ordering;
 
+/// The first segments of the host's own paths.
+const RESERVED: [&str; 2] = ["admin", "runtime"];
+
 /// A parsed template, with the route prefix in front.
 #[derive(Clone, Debug)]
 pub(crate) struct Route {
@@ -56,13 +59,15 @@ impl Route {
     }
 
     pub(crate) fn is_reserved(&self) -> bool {
-        matches!(self.segments.first(), Some(Segment::Literal(first)) if first == "admin" || first == "runtime")
+        matches!(self.segments.first(), Some(Segment::Literal(first)) if RESERVED.contains(&first.as_str()))
     }
 
+    /// A slash at the end counts for nothing; an empty segment matches nothing, unless it is inside a catch-all.
     pub(crate) fn matches(&self, path: &str) -> bool {
-        let mut parts = path.trim_matches('/').split('/').filter(|part| !part.is_empty());
+        let mut parts = segments(path);
         for segment in &self.segments {
             match (segment, parts.next()) {
+                (_, Some("")) => return false,
                 (Segment::CatchAll, _) => return true,
                 (Segment::Parameter { optional: true, .. }, None) => return true,
                 (Segment::Literal(text), Some(part)) if part.eq_ignore_ascii_case(text) => {}
@@ -91,6 +96,18 @@ impl Route {
         };
         self.segments.len() == other.segments.len() && self.segments.iter().zip(&other.segments).all(same)
     }
+}
+
+/// Whether the path belongs to the host itself, so that not even a catch-all gets it.
+pub(crate) fn is_reserved(path: &str) -> bool {
+    let first = segments(path).next().unwrap_or_default();
+    RESERVED.iter().any(|word| first.eq_ignore_ascii_case(word))
+}
+
+fn segments(path: &str) -> impl Iterator<Item = &str> {
+    let path = path.strip_prefix('/').unwrap_or(path);
+    let path = path.strip_suffix('/').unwrap_or(path);
+    (!path.is_empty()).then(|| path.split('/')).into_iter().flatten()
 }
 
 impl Segment {
@@ -165,6 +182,17 @@ mod tests {
         assert!(route("orders/{id?}").matches("/api/orders"));
         assert!(route("{*rest}").matches("/api/a/b/c"));
         assert!(!route("{id:int}").matches("/api/x"));
+    }
+
+    #[test]
+    fn a_slash_at_the_end_is_nothing_and_an_empty_segment_matches_only_inside_a_catch_all() {
+        for path in ["/api", "/api/", "/api/a/", "/api/a//b"] {
+            assert!(route("{*rest}").matches(path), "{path}");
+        }
+        assert!(!route("{*rest}").matches("/api//a"));
+        assert!(route("orders/{id}").matches("/api/orders/42/"));
+        assert!(!route("orders/{id}").matches("/api//orders/42"));
+        assert!(!route("orders/{id}").matches("/api/orders//"));
     }
 
     #[test]

@@ -17,7 +17,7 @@ use super::{
     function::{Function, Trigger},
     handler,
     invoke::{Invoker, VERSION},
-    payload, proxy,
+    payload, proxy, route,
     sign_in::SignIn,
 };
 
@@ -43,21 +43,22 @@ pub(crate) fn router(app: Arc<App>) -> Router {
 
 async fn call(State(app): State<Arc<App>>, request: Request) -> Response {
     let path = request.uri().path();
-    let found = app
-        .functions
-        .iter()
-        .filter(|function| !function.disabled)
-        .filter_map(|function| {
-            let Trigger::Http { route, methods } = &function.trigger else {
-                return None;
-            };
-            let matches =
-                methods.iter().any(|method| method == request.method().as_str()) && route.matches(path);
-            matches.then_some((route, &function.name))
-        });
+    if route::is_reserved(path) {
+        return proxy::empty(StatusCode::NOT_FOUND);
+    }
+    let found = app.functions.iter().filter_map(|function| {
+        let Trigger::Http { route, methods } = &function.trigger else {
+            return None;
+        };
+        let matches = methods.iter().any(|method| method == request.method().as_str()) && route.matches(path);
+        matches.then_some((route, function))
+    });
     match found.min_by(|(a, _), (b, _)| a.precedence(b)) {
-        Some((_, name)) => proxy::forward(&app.invoker, &app.sign_in, name, request).await,
-        None => proxy::empty(StatusCode::NOT_FOUND),
+        Some((_, function)) if !function.disabled => {
+            proxy::forward(&app.invoker, &app.sign_in, &function.name, request).await
+        }
+        // A disabled function keeps its route: what it would get does not go to a wider one.
+        _ => proxy::empty(StatusCode::NOT_FOUND),
     }
 }
 

@@ -1,4 +1,4 @@
-//! HTTP functions: what the handler sees, what the caller gets back, and which routes there are.
+//! HTTP functions: what the handler sees, and what the caller gets back.
 //! Never checks timing: streaming is seen by a body that goes back and forth.
 
 use axum::body::Body;
@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use http_body_util::BodyExt;
 use hyper::StatusCode;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::app::{App, Running, within};
 
@@ -73,52 +73,6 @@ async fn bodies_stream_both_ways() {
     }
     drop(sender);
     assert!(within(back.next()).await.is_none());
-    running.stop().await;
-}
-
-#[tokio::test]
-async fn a_route_has_the_prefix_and_the_methods_of_its_function_and_all_else_is_404() {
-    let trigger = json!({ "type": "httpTrigger", "name": "request", "methods": ["post"], "route": "only" });
-    let running = App::new()
-        .host("extensions__http__routePrefix", "v1/shop")
-        .http("Echo", "echo")
-        .function(
-            "Post",
-            json!([trigger, { "type": "http", "direction": "out", "name": "response" }]),
-        )
-        .start()
-        .await;
-    assert_eq!(
-        running.call("GET", "/v1/shop/ECHO").await.0,
-        StatusCode::IM_A_TEAPOT
-    );
-    assert_eq!(
-        running.call("POST", "/v1/shop/only").await.0,
-        StatusCode::IM_A_TEAPOT
-    );
-    assert_eq!(
-        running.call("GET", "/v1/shop/only").await.0,
-        StatusCode::NOT_FOUND
-    );
-    assert_eq!(running.call("GET", "/api/echo").await.0, StatusCode::NOT_FOUND);
-    assert_eq!(
-        running.call("GET", "/v1/shop/echo/more").await.0,
-        StatusCode::NOT_FOUND
-    );
-    running.stop().await;
-}
-
-#[tokio::test]
-async fn a_literal_segment_is_called_before_a_parameter() {
-    let app = App::new()
-        .host("functionTimeout", "00:00:00.2")
-        .http("Any", "{what}")
-        .http("Literal", "hang");
-    let running = app.start().await;
-    // The log of a failed call names the function that was chosen.
-    running.call("GET", "/api/hang").await;
-    running.logged(&["Failed", "Functions.Literal"]).await;
-    assert_eq!(running.call("GET", "/api/other").await.0, StatusCode::IM_A_TEAPOT);
     running.stop().await;
 }
 

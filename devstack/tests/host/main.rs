@@ -8,5 +8,6 @@ mod bus;
 mod folder;
 mod http;
 mod process;
+mod routes;
 mod sign_in;
 mod trigger;
