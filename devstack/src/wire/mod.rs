@@ -2,6 +2,7 @@
 //! It never reads or changes what passes through, so any protocol can run over it.
 
 mod pipe;
+mod switch;
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -10,22 +11,14 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
-/// What the wire does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Mode {
-    /// Bytes pass.
-    Open,
-    /// Connections stay, and nothing passes.
-    Paused,
-    /// Every connection is broken, and new ones with it.
-    Cut,
-}
+use pipe::Pipe;
+use switch::{Line, Mode, Switch};
 
 /// A running proxy; dropping it breaks every connection.
 #[derive(Debug)]
 pub struct Proxy {
     address: SocketAddr,
-    mode: watch::Sender<Mode>,
+    switch: watch::Sender<Switch>,
     acceptor: JoinHandle<()>,
 }
 
@@ -34,11 +27,11 @@ impl Proxy {
     pub async fn start(upstream: SocketAddr) -> Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
-        let (mode, watcher) = watch::channel(Mode::Open);
+        let (switch, watcher) = watch::channel(Switch::default());
         let acceptor = tokio::spawn(accept(listener, upstream, watcher));
         Ok(Self {
             address,
-            mode,
+            switch,
             acceptor,
         })
     }
@@ -49,23 +42,35 @@ impl Proxy {
     }
 
     /// Breaks every connection with a reset, and each new one as soon as it is made.
+    ///
+    /// After [`Self::hold_answers`] a connection is broken as soon as its server has got what its client has sent.
     pub fn cut(&self) {
-        self.mode.send_replace(Mode::Cut);
+        self.switch.send_modify(Switch::cut);
     }
 
     /// Lets connections through again after a cut.
     pub fn restore(&self) {
-        self.mode.send_replace(Mode::Open);
+        self.turn(Mode::Open);
     }
 
     /// Holds back every byte while keeping connections open: a network that swallows packets.
     pub fn pause(&self) {
-        self.mode.send_replace(Mode::Paused);
+        self.turn(Mode::Paused);
+    }
+
+    /// Holds back what servers send, and passes what clients send: the work is done, and nobody hears of it.
+    pub fn hold_answers(&self) {
+        self.turn(Mode::HoldAnswers);
+    }
+
+    /// Holds back what clients send, and passes what servers send.
+    pub fn hold_requests(&self) {
+        self.turn(Mode::HoldRequests);
     }
 
     /// Lets held bytes pass.
     pub fn resume(&self) {
-        self.mode.send_replace(Mode::Open);
+        self.turn(Mode::Open);
     }
 
     /// Breaks every connection and gives up the port.
@@ -73,6 +78,10 @@ impl Proxy {
         self.acceptor.abort();
         let _ = (&mut self.acceptor).await;
         Ok(())
+    }
+
+    fn turn(&self, mode: Mode) {
+        self.switch.send_modify(|switch| switch.mode = mode);
     }
 }
 
@@ -82,14 +91,14 @@ impl Drop for Proxy {
     }
 }
 
-async fn accept(listener: TcpListener, upstream: SocketAddr, mode: watch::Receiver<Mode>) {
+async fn accept(listener: TcpListener, upstream: SocketAddr, switch: watch::Receiver<Switch>) {
     // Connections live in the set, so that they end with the acceptor.
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((client, _)) => {
-                    connections.spawn(serve(client, upstream, mode.clone()));
+                    connections.spawn(serve(client, upstream, Line::new(switch.clone())));
                 }
                 Err(error) => tracing::warn!(%error, "the wire could not accept a connection"),
             },
@@ -98,24 +107,36 @@ async fn accept(listener: TcpListener, upstream: SocketAddr, mode: watch::Receiv
     }
 }
 
-async fn serve(mut client: TcpStream, upstream: SocketAddr, mut mode: watch::Receiver<Mode>) {
-    let mut until_cut = mode.clone();
-    let passing = async {
-        // A paused wire does not even reach the server.
-        let _ = mode.wait_for(|mode| *mode != Mode::Paused).await;
-        let Ok(mut server) = TcpStream::connect(upstream).await else {
-            return;
-        };
-        let _ = (client.set_nodelay(true), server.set_nodelay(true));
-        pipe::both(&mut client, &mut server, &mode).await;
+async fn serve(mut client: TcpStream, upstream: SocketAddr, line: Line) {
+    let connecting = async {
+        line.reaches().await.ok()?;
+        TcpStream::connect(upstream).await.ok()
     };
-    let cut = tokio::select! {
+    let mut server = tokio::select! {
         biased;
-        cut = until_cut.wait_for(|mode| *mode == Mode::Cut) => cut.is_ok(),
-        () = passing => false,
+        _ = line.cut() => return reset(client),
+        server = connecting => match server {
+            Some(server) => server,
+            None => return,
+        },
     };
-    if cut {
-        // A reset and not an orderly end: what a broken network looks like.
-        let _ = client.set_zero_linger();
+    let _ = (client.set_nodelay(true), server.set_nodelay(true));
+    let mut pipe = Pipe::new(&mut client, &mut server);
+    let requests_first = tokio::select! {
+        biased;
+        requests_first = line.cut() => requests_first,
+        () = pipe.pass(&line) => return,
+    };
+    if requests_first {
+        pipe.finish_requests().await;
     }
+    reset(client);
+    if requests_first {
+        pipe::hang_up(server).await;
+    }
+}
+
+/// A reset and not an orderly end: what a broken network looks like.
+fn reset(client: TcpStream) {
+    let _ = client.set_zero_linger();
 }

@@ -1,0 +1,104 @@
+//! What every connection of a wire watches: which way bytes may go, and whether it has been cut.
+//! It never touches a connection itself.
+
+use std::io;
+
+use tokio::sync::watch;
+
+/// What the wire does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// Bytes pass.
+    #[default]
+    Open,
+    /// Connections stay, and nothing passes.
+    Paused,
+    /// Connections stay, and only what clients send passes.
+    HoldAnswers,
+    /// Connections stay, and only what servers send passes.
+    HoldRequests,
+    /// Every connection is broken, and new ones with it.
+    Cut,
+}
+
+/// Which way bytes go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    /// From the client to the server.
+    Requests,
+    /// From the server to the client.
+    Answers,
+}
+
+/// The state that all connections share.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Switch {
+    pub(super) mode: Mode,
+    /// How many cuts there were: one that is over at once has broken every connection all the same.
+    cuts: u64,
+    /// Whether the last cut lets servers have what their clients sent before it.
+    requests_first: bool,
+}
+
+impl Switch {
+    pub(super) fn cut(&mut self) {
+        self.requests_first = match self.mode {
+            Mode::Cut => self.requests_first,
+            mode => mode == Mode::HoldAnswers,
+        };
+        self.mode = Mode::Cut;
+        self.cuts += 1;
+    }
+
+    fn lets(self, way: Way) -> bool {
+        match self.mode {
+            Mode::Open => true,
+            Mode::HoldAnswers => way == Way::Requests,
+            Mode::HoldRequests => way == Way::Answers,
+            Mode::Paused | Mode::Cut => false,
+        }
+    }
+}
+
+/// The switch as one connection sees it.
+pub(super) struct Line {
+    switch: watch::Receiver<Switch>,
+    /// The cuts before the connection was made.
+    cuts: u64,
+}
+
+impl Line {
+    pub(super) fn new(switch: watch::Receiver<Switch>) -> Self {
+        let cuts = switch.borrow().cuts;
+        Self { switch, cuts }
+    }
+
+    /// Waits until this connection is cut; whether its server gets first what its client has sent.
+    pub(super) async fn cut(&self) -> bool {
+        let mut switch = self.switch.clone();
+        let cut = switch.wait_for(|switch| self.is_cut(*switch)).await;
+        // An error means that the proxy itself is gone, and then nothing is owed to anybody.
+        cut.is_ok_and(|switch| switch.requests_first)
+    }
+
+    /// Waits until bytes may go this way; an error means that the proxy itself is gone.
+    pub(super) async fn passes(&self, way: Way) -> io::Result<()> {
+        self.wait_for(|switch| switch.lets(way) && !self.is_cut(switch))
+            .await
+    }
+
+    /// Waits until the server may be reached, which a paused wire does not even try.
+    pub(super) async fn reaches(&self) -> io::Result<()> {
+        self.wait_for(|switch| switch.mode != Mode::Paused).await
+    }
+
+    fn is_cut(&self, switch: Switch) -> bool {
+        switch.mode == Mode::Cut || switch.cuts != self.cuts
+    }
+
+    async fn wait_for(&self, mut wanted: impl FnMut(Switch) -> bool) -> io::Result<()> {
+        let mut switch = self.switch.clone();
+        let reached = switch.wait_for(|switch| wanted(*switch)).await;
+        reached.map(|_| ()).map_err(io::Error::other)
+    }
+}
