@@ -100,11 +100,10 @@ impl Stack {
         let servicebus = servicebus::Emulator::start(entities, local(options.ports.servicebus))
             .await
             .context("cannot start the Service Bus emulator")?;
-        // The account must know the address its clients use before it starts.
-        let cosmos_port = if options.ports.cosmos == 0 {
-            ports::free()?
-        } else {
-            options.ports.cosmos
+        // A wire must know where the account will be, and the account what wire its clients come over.
+        let cosmos_port = match options.ports.cosmos {
+            0 if options.faults => ports::free()?,
+            port => port,
         };
         let faults = if options.faults {
             let upstreams = (
