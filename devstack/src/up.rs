@@ -1,6 +1,6 @@
 //! The `up` command: the whole system, seeded, until Ctrl-C.
 //! It never leaves a process behind when it is asked to stop, and on a server named by `DATABASE_URL` touches
-//! only the database that URL names and the role `<database>_app`.
+//! only the database that URL names and the role `<database>_app`, where that is its own.
 
 use std::path::PathBuf;
 

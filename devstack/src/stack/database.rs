@@ -8,10 +8,10 @@ use std::process::Stdio;
 
 use anyhow::{Context as _, Result, bail};
 use tokio::process::Command;
-use tokio_postgres::NoTls;
 use url::Url;
 
 use super::PostgresChoice;
+use super::create::create;
 use crate::postgres::Server;
 
 /// The database on a server of our own, and on a shared one whose URL names none.
@@ -119,35 +119,4 @@ impl Database {
     fn port(&self) -> u16 {
         self.url.port().unwrap_or(5432)
     }
-}
-
-/// Makes the database and the role; both may exist already.
-async fn create(admin_url: &str, database: &str, role: &str) -> Result<()> {
-    let (client, connection) = tokio_postgres::connect(admin_url, NoTls)
-        .await
-        .context("cannot connect to PostgreSQL")?;
-    let connection = tokio::spawn(connection);
-    let exists = |catalogue: &str, column: &str| format!("select 1 from {catalogue} where {column} = $1");
-    let known = client
-        .query_opt(&exists("pg_database", "datname"), &[&database])
-        .await?;
-    if known.is_none() {
-        client
-            .batch_execute(&format!("create database {}", identifier(database)))
-            .await?;
-    }
-    let known = client.query_opt(&exists("pg_roles", "rolname"), &[&role]).await?;
-    let verb = if known.is_none() { "create" } else { "alter" };
-    let password = role.replace('\'', "''");
-    let statement = format!("{verb} role {} login password '{password}'", identifier(role));
-    client
-        .batch_execute(&statement)
-        .await
-        .with_context(|| format!("cannot make the role {role}"))?;
-    drop(client);
-    Ok(connection.await??)
-}
-
-fn identifier(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
 }

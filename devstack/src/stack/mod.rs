@@ -1,6 +1,7 @@
 //! The whole system on loopback: database, bus, documents, and the handler behind a Functions host.
 //! It never looks into the handler: settings go in as environment, everything else over the wire.
 
+mod create;
 mod database;
 mod faults;
 mod health;

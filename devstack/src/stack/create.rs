@@ -1,0 +1,100 @@
+//! Makes the app's database and role on a server, where they are missing.
+//! It never changes a role that no stack has made.
+
+use anyhow::{Context as _, Result, bail};
+use tokio_postgres::{Client, NoTls};
+
+/// The comment on each role that a stack has made, by which it knows the role again.
+const MARK: &str = "made by devstack";
+
+/// Makes the database and the role; what is there already is kept. The role's password is its own name.
+pub(super) async fn create(admin_url: &str, database: &str, role: &str) -> Result<()> {
+    let (client, connection) = tokio_postgres::connect(admin_url, NoTls)
+        .await
+        .context("cannot connect to PostgreSQL")?;
+    let connection = tokio::spawn(connection);
+    // First, so that nothing is made where the role is somebody else's.
+    make_role(&client, role).await?;
+    let known = client
+        .query_opt("select 1 from pg_database where datname = $1", &[&database])
+        .await?;
+    if known.is_none() {
+        let statement = format!("create database {}", identifier(database));
+        client.batch_execute(&statement).await?;
+    }
+    drop(client);
+    Ok(connection.await??)
+}
+
+async fn make_role(client: &Client, role: &str) -> Result<()> {
+    let query = "select shobj_description(oid, 'pg_authid') from pg_roles where rolname = $1";
+    let known = client.query_opt(query, &[&role]).await?;
+    let name = identifier(role);
+    let mark = format!("comment on role {name} is '{MARK}'");
+    let login = format!("login password '{}'", role.replace('\'', "''"));
+    let statement = match known.map(|row| row.get::<_, Option<String>>(0)) {
+        // Both in one transaction: no role of ours is ever without its mark.
+        None => format!("create role {name} {login}; {mark}"),
+        Some(Some(text)) if text == MARK => format!("alter role {name} {login}"),
+        Some(_) => bail!(
+            "the role {role} is on this server and was not made by devstack, so it is left as it is: \
+             name another database in DATABASE_URL, or hand the role over with `{mark}`"
+        ),
+    };
+    client
+        .batch_execute(&statement)
+        .await
+        .with_context(|| format!("cannot make the role {role}"))
+}
+
+fn identifier(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::postgres::Server;
+
+    async fn login(server: &Server, user: &str, password: &str) -> Result<()> {
+        let url = format!("postgres://{user}:{password}@{}/postgres", server.address());
+        let _session = tokio_postgres::connect(&url, NoTls).await?;
+        Ok(())
+    }
+
+    async fn execute(server: &Server, sql: &str) {
+        let url = server.admin_url("postgres");
+        let (client, connection) = tokio_postgres::connect(&url, NoTls).await.expect("a client");
+        tokio::spawn(connection);
+        client.batch_execute(sql).await.expect("it is done");
+    }
+
+    #[tokio::test]
+    async fn a_role_that_a_stack_has_made_is_used_again_whatever_its_password_has_become() {
+        let server = Server::start(0).expect("PostgreSQL starts");
+        let admin = server.admin_url("postgres");
+        create(&admin, "shop", "shop_app").await.expect("it is made");
+        login(&server, "shop_app", "shop_app").await.expect("a login");
+        execute(&server, "alter role shop_app password 'other'").await;
+        create(&admin, "shop", "shop_app").await.expect("it is kept");
+        login(&server, "shop_app", "shop_app").await.expect("a login");
+    }
+
+    #[tokio::test]
+    async fn a_role_that_somebody_else_has_made_is_refused_and_left_as_it_is_until_it_is_handed_over() {
+        let server = Server::start(0).expect("PostgreSQL starts");
+        let admin = server.admin_url("postgres");
+        execute(&server, "create role shop_app login password 'theirs'").await;
+        let refused = create(&admin, "shop", "shop_app").await.expect_err("theirs");
+        let said = refused.to_string();
+        assert!(
+            said.contains("shop_app") && said.contains("DATABASE_URL"),
+            "{said}"
+        );
+        login(&server, "shop_app", "theirs").await.expect("a login");
+        let hint = said.split('`').nth(1).expect("a statement");
+        execute(&server, hint).await;
+        create(&admin, "shop", "shop_app").await.expect("it is ours now");
+        login(&server, "shop_app", "shop_app").await.expect("a login");
+    }
+}
