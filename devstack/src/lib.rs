@@ -3,6 +3,7 @@
 
 mod api;
 pub mod app_folder;
+mod bus_address;
 pub mod cosmos;
 pub mod demo;
 pub mod host;

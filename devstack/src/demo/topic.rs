@@ -1,7 +1,7 @@
 //! Receives from the topic over AMQP, on a subscription of its own.
 //! It never competes with the app: each subscription has its own copy of a message.
 
-use anyhow::{Context as _, Result};
+use anyhow::{Result, anyhow};
 use fe2o3_amqp::connection::ConnectionHandle;
 use fe2o3_amqp::link::Receiver;
 use fe2o3_amqp::sasl_profile::SaslProfile;
@@ -11,6 +11,7 @@ use fe2o3_amqp::{Connection, Session};
 use serde_json::Value;
 
 use super::LISTENER;
+use crate::bus_address::Address;
 
 /// An open receiver.
 pub(super) struct Topic {
@@ -21,23 +22,15 @@ pub(super) struct Topic {
 
 impl Topic {
     pub(super) async fn open(connection_string: &str) -> Result<Self> {
-        let field = |name: &str| {
-            let mut fields = connection_string
-                .split(';')
-                .filter_map(|field| field.split_once('='));
-            fields
-                .find(|(key, _)| *key == name)
-                .map(|(_, value)| value.to_owned())
-        };
-        let endpoint = field("Endpoint").context("a connection string without an endpoint")?;
+        let bus = Address::parse(connection_string).map_err(|problem| anyhow!("Service Bus: {problem}"))?;
         let profile = SaslProfile::Plain {
-            username: field("SharedAccessKeyName").unwrap_or_default(),
-            password: field("SharedAccessKey").unwrap_or_default(),
+            username: bus.key_name.clone(),
+            password: bus.key.clone(),
         };
         let mut connection = Connection::builder()
             .container_id("demo")
             .sasl_profile(profile)
-            .open(endpoint.replace("sb://", "amqp://").as_str())
+            .open(bus.url().as_str())
             .await?;
         let mut session = Session::begin(&mut connection).await?;
         let address = format!("order-events/Subscriptions/{LISTENER}");

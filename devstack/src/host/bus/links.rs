@@ -19,8 +19,8 @@ use fe2o3_amqp_management::client::MgmtClient;
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
-use super::{address::Address, renew::Renewer};
-use crate::host::invoke::chain;
+use super::renew::Renewer;
+use crate::{bus_address::Address, host::invoke::chain};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 /// A token outlives half of this before it is put again.
@@ -51,7 +51,7 @@ impl Links {
             .container_id(format!("functions-host-{}", Uuid::new_v4()))
             .sasl_profile(SaslProfile::Anonymous)
             .idle_time_out(60_000_u32)
-            .open(format!("amqp://{}:{}", address.host, address.port).as_str())
+            .open(address.url().as_str())
             .await
             .map_err(|error| chain(&error))?;
         let mut session = Session::begin(&mut connection)

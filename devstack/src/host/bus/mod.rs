@@ -1,7 +1,6 @@
 //! The Service Bus triggers: one listener per function, which connects again for as long as it runs.
 //! It never settles what it did not receive on the same connection, and never receives without a free slot.
 
-mod address;
 mod links;
 mod message;
 mod receive;
@@ -12,7 +11,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use self::{address::Address, links::Links, receive::Listener};
+use self::{links::Links, receive::Listener};
 
 use super::{
     error::Error,
@@ -21,6 +20,7 @@ use super::{
     invoke::Invoker,
     settings::Settings,
 };
+use crate::bus_address::Address;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);

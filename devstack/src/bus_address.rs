@@ -15,8 +15,8 @@ use sha2::Sha256;
 pub(crate) struct Address {
     pub(crate) host: String,
     pub(crate) port: u16,
-    key_name: String,
-    key: String,
+    pub(crate) key_name: String,
+    pub(crate) key: String,
 }
 
 impl fmt::Debug for Address {
@@ -46,6 +46,11 @@ impl Address {
             key_name: field("SharedAccessKeyName")?.to_owned(),
             key: field("SharedAccessKey")?.to_owned(),
         })
+    }
+
+    /// Where a client connects.
+    pub(crate) fn url(&self) -> String {
+        format!("amqp://{}:{}", self.host, self.port)
     }
 
     /// The name of an entity in a token and in `put-token`.
