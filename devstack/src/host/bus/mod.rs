@@ -1,17 +1,18 @@
 //! The Service Bus triggers: one listener per function, which connects again for as long as it runs.
 //! It never settles what it did not receive on the same connection, and never receives without a free slot.
 
+mod backoff;
 mod links;
 mod message;
 mod receive;
 mod renew;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use self::{links::Links, receive::Listener};
+use self::{backoff::Backoff, links::Links, receive::Listener};
 
 use super::{
     error::Error,
@@ -21,9 +22,6 @@ use super::{
     settings::Settings,
 };
 use crate::bus_address::Address;
-
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// What one function listens to.
 #[derive(Clone, Debug)]
@@ -70,18 +68,22 @@ pub(crate) async fn listen(source: Source, json: ServiceBusJson, invoker: Invoke
     let logger = invoker.logger.clone();
     let mut listener = Listener::new(source.clone(), json, invoker, stop.clone());
     let mut running = JoinSet::new();
-    let mut pause = FIRST_PAUSE;
+    let mut backoff = Backoff::new();
     let mut said = String::new();
     for generation in 0.. {
         let links = tokio::select! {
             () = stop.cancelled() => break,
             links = Links::open(&source.address, &source.entity) => links,
         };
+        let mut lived = Duration::ZERO;
         let problem = match links {
             Ok(links) => {
                 logger.info(format!("{} listens to {}", source.function, source.entity));
-                (pause, said) = (FIRST_PAUSE, String::new());
-                match listener.receive(links, generation, &mut running).await {
+                said.clear();
+                let opened = Instant::now();
+                let received = listener.receive(links, generation, &mut running).await;
+                lived = opened.elapsed();
+                match received {
                     Ok(()) => break,
                     Err(problem) => problem,
                 }
@@ -98,7 +100,7 @@ pub(crate) async fn listen(source: Source, json: ServiceBusJson, invoker: Invoke
         }
         tokio::select! {
             () = stop.cancelled() => break,
-            () = tokio::time::sleep(pause) => pause = (pause * 2).min(LONGEST_PAUSE),
+            () = tokio::time::sleep(backoff.after(lived)) => {}
         }
     }
     // What is still running belongs to a connection that has gone; only its end is awaited.
