@@ -10,7 +10,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
-use azure_core::http::{Method as CoreMethod, Request};
+use azure_core::http::{Method as CoreMethod, RawResponse, Request};
 use azure_data_cosmos_driver::in_memory_emulator::{
     ConsistencyLevel, InMemoryEmulatorHttpClient, VirtualAccountConfig, VirtualRegion,
 };
@@ -52,16 +52,17 @@ impl Gateway {
         let mut request = Request::new(self.base.join(feed)?, CoreMethod::Post);
         request.insert_header("content-type", "application/json");
         request.set_body(serde_json::to_vec(resource)?);
-        let answer = self
-            .service
-            .execute_request(&request)
-            .await?
-            .try_into_raw_response()
-            .await?;
+        let answer = self.ask(&request).await?;
         Ok((
             answer.status().into(),
             String::from_utf8_lossy(answer.body().as_ref()).into_owned(),
         ))
+    }
+
+    /// What the service answers, its body read in full.
+    async fn ask(&self, request: &Request) -> Result<RawResponse> {
+        let answer = self.service.execute_request(request).await?;
+        Ok(answer.try_into_raw_response().await?)
     }
 
     async fn carry(&self, method: &Method, uri: &Uri, headers: &HeaderMap, body: Bytes) -> Result<Response> {
@@ -77,12 +78,7 @@ impl Gateway {
             request.insert_header(name.as_str().to_owned(), value.to_owned());
         }
         request.set_body(body);
-        let answer = self
-            .service
-            .execute_request(&request)
-            .await?
-            .try_into_raw_response()
-            .await?;
+        let answer = self.ask(&request).await?;
         let mut response = Response::builder().status(u16::from(answer.status()));
         for (name, value) in answer
             .headers()
