@@ -1,6 +1,7 @@
 //! A throw-away PostgreSQL server on loopback, from the binaries of this machine.
 //! Never runs as root, never keeps its data, and never outlives the process that started it.
 
+mod durability;
 mod fetch;
 mod find;
 
@@ -8,13 +9,15 @@ use std::{
     io::{self, Write},
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     os::unix::{fs::chown, process::CommandExt},
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread::sleep,
     time::{Duration, Instant},
 };
 
 use nix::unistd::{User, geteuid};
+
+pub use durability::Durability;
 
 /// How long initdb and the server's start may take.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -25,13 +28,14 @@ const PASSWORD: &str = "postgres";
 /// even when the process that started them was killed.
 const KEEPER: &str = r#"
 trap '' INT TERM
-"$1/postgres" -D "$2" -p "$3" -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off \
-    -c synchronous_commit=off -c full_page_writes=off -c shared_buffers=64MB -c max_connections=200 >"$2/log" 2>&1 &
+bin=$1 data=$2 port=$3
+shift 3
+"$bin/postgres" -D "$data" -p "$port" -c listen_addresses=127.0.0.1 -c unix_socket_directories= "$@" >"$data/log" 2>&1 &
 server=$!
 cat >/dev/null
 kill -INT "$server"
 wait "$server"
-rm -rf "$2"
+rm -rf "$data"
 "#;
 
 /// A running server; it stops, and its data goes, when this is dropped.
@@ -39,6 +43,8 @@ rm -rf "$2"
 pub struct Server {
     keeper: Child,
     address: SocketAddr,
+    bin: PathBuf,
+    data: PathBuf,
 }
 
 impl Server {
@@ -49,9 +55,19 @@ impl Server {
     /// # Errors
     /// When there is no PostgreSQL 14 or newer, no user to run it as, or it does not start; the message says which.
     pub fn start(port: u16) -> io::Result<Self> {
+        Self::start_with(port, Durability::Off)
+    }
+
+    /// Like [`Self::start`], with this durability.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn start_with(port: u16, durability: Durability) -> io::Result<Self> {
         let bin = find::bin_folder()?;
         let user = unprivileged()?;
-        let folder = tempfile::Builder::new().prefix("orders-postgres-").tempdir()?;
+        let folder = tempfile::Builder::new()
+            .prefix("orders-postgres-")
+            .tempdir_in(durability.folder())?;
         if let Some(user) = &user {
             chown(folder.path(), Some(user.uid.as_raw()), Some(user.gid.as_raw()))?;
         }
@@ -64,15 +80,17 @@ impl Server {
             .args(["-c", KEEPER, "sh"])
             .arg(&bin)
             .arg(folder.path())
-            .arg(port.to_string());
+            .arg(port.to_string())
+            .args(durability.settings());
         let keeper = keeper.stdin(Stdio::piped()).process_group(0).spawn()?;
         // From here on the keeper owns the folder.
-        let data = folder.keep();
         let server = Self {
             keeper,
             address: (Ipv4Addr::LOCALHOST, port).into(),
+            bin,
+            data: folder.keep(),
         };
-        server.wait_until_it_answers(&data)?;
+        server.wait_until_it_answers()?;
         Ok(server)
     }
 
@@ -88,10 +106,32 @@ impl Server {
         format!("postgres://postgres:{PASSWORD}@{}/{database}", self.address)
     }
 
-    fn wait_until_it_answers(&self, data: &Path) -> io::Result<()> {
+    /// Where one of PostgreSQL's programs of the same version is, such as `pgbench`; it may be missing.
+    #[must_use]
+    pub fn program(&self, name: &str) -> PathBuf {
+        self.bin.join(name)
+    }
+
+    /// The file that the server logs to.
+    #[must_use]
+    pub fn log_file(&self) -> PathBuf {
+        self.data.join("log")
+    }
+
+    /// Process id of the postmaster, the parent of all of the server's processes.
+    ///
+    /// # Errors
+    /// When its pid file is gone or holds no number.
+    pub fn pid(&self) -> io::Result<u32> {
+        let file = std::fs::read_to_string(self.data.join("postmaster.pid"))?;
+        let first = file.lines().next().unwrap_or_default().trim();
+        first.parse().map_err(io::Error::other)
+    }
+
+    fn wait_until_it_answers(&self) -> io::Result<()> {
         let deadline = Instant::now() + PATIENCE;
         while Instant::now() < deadline {
-            let pid_file = std::fs::read_to_string(data.join("postmaster.pid")).unwrap_or_default();
+            let pid_file = std::fs::read_to_string(self.data.join("postmaster.pid")).unwrap_or_default();
             // The last line of postmaster.pid says "ready" once connections are taken.
             if pid_file.lines().last().is_some_and(|line| line.trim() == "ready")
                 && TcpStream::connect(self.address).is_ok()
@@ -100,7 +140,7 @@ impl Server {
             }
             sleep(Duration::from_millis(20));
         }
-        let log = std::fs::read_to_string(data.join("log")).unwrap_or_default();
+        let log = std::fs::read_to_string(self.log_file()).unwrap_or_default();
         Err(io::Error::other(format!(
             "PostgreSQL did not start on {}: {}",
             self.address,
