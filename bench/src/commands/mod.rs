@@ -1,0 +1,234 @@
+//! `bench commands`: every workload with every number of clients, round after round, the handler and pgbench in turns.
+//! Never compares runs of different rounds: this machine may be another one a minute later.
+
+mod report;
+mod targets;
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::{Result, bail};
+use clap::Args;
+
+use crate::{
+    capture::Scripts,
+    client::{self, Length, Outcome},
+    database::{Database, Expected},
+    figures::{Figures, Processes},
+    handler::{self, Handler, Start},
+    pgbench,
+    requests::{self, Workload},
+    shop::SHELVES,
+    usage,
+};
+use report::{Row, System};
+
+/// Paid orders that are there at the start of every run, shipped or not.
+const BASE: u64 = 10_000;
+/// Shipped orders per second and client that are prepared for at first; a run that ran out begins anew with twice as many.
+const SHIPPED_PER_SECOND: u64 = 3_000;
+/// The same of all clients together: two processors do no more.
+const ALL_SHIPPED_PER_SECOND: u64 = 16_000;
+
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// How often everything is measured; the medians count.
+    #[arg(long, default_value_t = 3)]
+    rounds: u32,
+    /// How long each run is measured, after a warm-up of a third of that.
+    #[arg(long, default_value_t = 6)]
+    seconds: u32,
+    /// Numbers of clients.
+    #[arg(long, value_delimiter = ',', default_value = "1,8,32")]
+    clients: Vec<u64>,
+    /// One round of 1 s with 8 clients: shows that everything works, and measures nothing.
+    #[arg(long)]
+    smoke: bool,
+}
+
+/// Everything that is measured, and with what.
+struct Bench {
+    database: Database,
+    binary: PathBuf,
+    scripts: Scripts,
+    length: Length,
+}
+
+const WORKLOADS: [Workload; 5] = [
+    place(false, false),
+    place(false, true),
+    place(true, false),
+    place(true, true),
+    Workload::Ship,
+];
+
+const fn place(hot: bool, keyed: bool) -> Workload {
+    Workload::Place { hot, keyed }
+}
+
+/// Runs everything, and prints as it goes.
+pub(crate) async fn run(options: &Options) -> Result<()> {
+    let (rounds, seconds, clients) = if options.smoke {
+        (1, 1, &vec![8])
+    } else {
+        (options.rounds, options.seconds, &options.clients)
+    };
+    let measured = Duration::from_secs(seconds.into());
+    let binary = handler::build()?;
+    let database = Database::start(&binary).await?;
+    report::machine(&database).await?;
+    let starts = starts(&database, &binary).await?;
+    database.reset(BASE).await?;
+    let bench = Bench {
+        scripts: Scripts::capture(&database, &binary).await?,
+        length: Length {
+            warm_up: measured / 3,
+            measured,
+        },
+        database,
+        binary,
+    };
+    let mut rows = Vec::new();
+    for round in 1..=rounds {
+        bench.round(round, clients, &mut rows).await?;
+    }
+    report::medians(&rows);
+    report::ratios(&rows);
+    targets::print(&rows, &starts, &bench.binary)
+}
+
+/// Several starts, each of a process that is new to the database.
+async fn starts(database: &Database, binary: &Path) -> Result<Vec<Start>> {
+    let mut starts = Vec::new();
+    for _ in 0..11 {
+        let order = requests::place(SHELVES.map(|(first, _)| first), None);
+        starts.push(Handler::timed(binary, &database.app_settings(), &order).await?);
+    }
+    Ok(starts)
+}
+
+impl Bench {
+    /// One round: a new handler, and both systems for every workload and number of clients, first the one, then the other.
+    async fn round(&self, round: u32, clients: &[u64], rows: &mut Vec<Row>) -> Result<()> {
+        println!("\nRound {round}, load {}\n", usage::load());
+        report::heading();
+        let handler = Handler::start(&self.binary, &self.database.app_settings())?;
+        let mut systems = [System::Handler, System::Pgbench];
+        if round.is_multiple_of(2) {
+            systems.reverse();
+        }
+        for workload in WORKLOADS {
+            for &clients in clients {
+                for system in systems {
+                    let figures = self.measure(system, &handler, workload, clients).await?;
+                    let row = Row {
+                        round,
+                        system,
+                        workload,
+                        clients,
+                        figures,
+                    };
+                    report::row(&row);
+                    rows.push(row);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// One run from a fresh start, and a look at what it has left in the tables.
+    async fn measure(
+        &self,
+        system: System,
+        handler: &Handler,
+        workload: Workload,
+        clients: u64,
+    ) -> Result<Figures> {
+        let mut share = self.share(workload, clients);
+        for _ in 0..4 {
+            let base = BASE.max(share * clients);
+            self.database.reset(base).await?;
+            match self.once(system, handler, workload, clients, share).await? {
+                Outcome::RanOut => share *= 2,
+                Outcome::Measured(figures, done) => {
+                    self.database
+                        .check(expected(workload, usize::try_from(base)?, done))
+                        .await?;
+                    return Ok(figures);
+                }
+            }
+        }
+        bail!("there are never enough orders to send off")
+    }
+
+    async fn once(
+        &self,
+        system: System,
+        handler: &Handler,
+        workload: Workload,
+        clients: u64,
+        share: u64,
+    ) -> Result<Outcome> {
+        let postgres = self.database.server.pid()?;
+        match system {
+            System::Handler => {
+                let app = Some(handler.pid());
+                let processes = Processes { postgres, app };
+                client::run(
+                    handler.address(),
+                    workload,
+                    clients,
+                    share,
+                    processes,
+                    self.length,
+                )
+                .await
+            }
+            System::Pgbench => {
+                let processes = Processes { postgres, app: None };
+                let script = self.scripts.script(workload, share)?;
+                let (program, settings) = (
+                    self.database.server.program("pgbench"),
+                    self.database.app_settings(),
+                );
+                pgbench::run(
+                    &program,
+                    &settings,
+                    &script,
+                    clients,
+                    share,
+                    processes,
+                    self.length,
+                )
+                .await
+            }
+        }
+    }
+
+    /// How many prepared orders each client gets.
+    fn share(&self, workload: Workload, clients: u64) -> u64 {
+        let seconds = (self.length.warm_up + self.length.measured).as_secs() + 1;
+        let rate = SHIPPED_PER_SECOND.min(ALL_SHIPPED_PER_SECOND / clients.max(1));
+        match workload {
+            Workload::Place { .. } => 0,
+            Workload::Ship => seconds * rate,
+        }
+    }
+}
+
+/// What so many commands leave behind.
+fn expected(workload: Workload, base: usize, done: usize) -> Expected {
+    let (placed, keyed) = match workload {
+        Workload::Place { keyed, .. } => (done, keyed),
+        Workload::Ship => (0, false),
+    };
+    Expected {
+        orders: base + placed,
+        events: base + done,
+        outbox: done,
+        keys: base + if keyed { done } else { 0 },
+        pieces: 3 * placed,
+    }
+}
