@@ -106,10 +106,12 @@ impl Server {
         format!("postgres://postgres:{PASSWORD}@{}/{database}", self.address)
     }
 
-    /// Where one of PostgreSQL's programs of the same version is, such as `pgbench`; it may be missing.
+    /// Where another of PostgreSQL's programs of the same version is, such as `pgbench`; it may be missing.
     #[must_use]
     pub fn program(&self, name: &str) -> PathBuf {
-        self.bin.join(name)
+        // The folder may hold links to some of them only; the others are where the links lead to.
+        let server = self.bin.join("postgres");
+        server.canonicalize().unwrap_or(server).with_file_name(name)
     }
 
     /// The file that the server logs to.

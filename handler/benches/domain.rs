@@ -1,0 +1,155 @@
+//! What the pure part costs by itself: deciding, evolving, and an event as the JSON that the bus carries.
+//! Never does I/O, as the domain never does; the whole command is measured by `cargo run --release -p bench -- commands`.
+
+use std::{collections::BTreeMap, error::Error, hint::black_box};
+
+use criterion::{BatchSize, Criterion};
+use handler::{
+    bus::CloudEvent,
+    domain::{
+        customer::Customer,
+        event::{Event, Recorded},
+        order::{self, Command, Offer, Order, Shipment},
+        product::Product,
+        value::{Currency, Email, Invalid, Money, Name, Price, Quantity, Sku},
+    },
+};
+use serde_json::json;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+const ID: Uuid = Uuid::from_u128(0x0189_0000_0000_7000_8000_0000_0000_0007);
+const AT: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
+
+type Outcome<T> = Result<T, Box<dyn Error>>;
+
+fn main() -> Outcome<()> {
+    let mut criterion = Criterion::default().configure_from_args();
+    for lines in [3, 100] {
+        decide_place(&mut criterion, lines)?;
+    }
+    evolve_a_life(&mut criterion)?;
+    event_to_json(&mut criterion)?;
+    criterion.final_summary();
+    Ok(())
+}
+
+/// The decision alone; the command, whose parts become the event's, is made anew outside of the measured time.
+fn decide_place(criterion: &mut Criterion, lines: u32) -> Outcome<()> {
+    let command = place(lines)?;
+    order::decide(ID, None, command.clone())?;
+    criterion.bench_function(&format!("decide PlaceOrder, {lines} lines"), |bencher| {
+        bencher.iter_batched(
+            || command.clone(),
+            |command| order::decide(black_box(ID), None, command),
+            BatchSize::SmallInput,
+        );
+    });
+    Ok(())
+}
+
+/// Placed, paid, shipped, delivered: an order of three lines from its four events.
+fn evolve_a_life(criterion: &mut Criterion) -> Outcome<()> {
+    let events = life()?;
+    criterion.bench_function("evolve an order over its four events", |bencher| {
+        bencher.iter(|| replay(black_box(&events)));
+    });
+    Ok(())
+}
+
+/// What the relay does with one row of the outbox: envelope and body, for an order of three lines.
+fn event_to_json(criterion: &mut Criterion) -> Outcome<()> {
+    let events = life()?;
+    let first = events.first().ok_or("a life without events")?;
+    let state = order::evolve(ID, None, first).ok_or("no order after its first event")?;
+    let (kind, data) = first.to_parts()?;
+    let stock = (state.lines.iter()).map(|line| json!({ "sku": line.sku, "available": 997, "seq": 12 }));
+    let recorded = Recorded {
+        event_id: ID,
+        subject: ID.to_string(),
+        version: state.version,
+        kind,
+        data,
+        stock: stock.collect(),
+        state: serde_json::to_value(&state)?,
+        traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned()),
+        occurred_at: AT,
+    };
+    criterion.bench_function("OrderPlaced to its two JSON columns", |bencher| {
+        bencher.iter(|| black_box(first).to_parts());
+    });
+    criterion.bench_function("OrderPlaced to CloudEvents JSON", |bencher| {
+        bencher.iter(|| serde_json::to_vec(&CloudEvent::from(black_box(&recorded))));
+    });
+    Ok(())
+}
+
+/// The events of an order that arrives.
+fn life() -> Outcome<Vec<Event>> {
+    let total = money(3 * 500)?;
+    let shipment = Shipment {
+        carrier: name("Post")?,
+        tracking_number: name("1Z999AA10123456784")?,
+    };
+    let commands = [
+        place(3)?,
+        Command::Pay {
+            amount: total,
+            at: AT,
+        },
+        Command::Ship { shipment, at: AT },
+        Command::Deliver { at: AT },
+    ];
+    let mut events = Vec::new();
+    for command in commands {
+        let state = replay(&events);
+        events.push(order::decide(ID, state.as_ref(), command)?);
+    }
+    Ok(events)
+}
+
+fn replay(events: &[Event]) -> Option<Order> {
+    events
+        .iter()
+        .fold(None, |state, event| order::evolve(ID, state, event))
+}
+
+/// One piece each of so many products, which are all the products there are.
+fn place(lines: u32) -> Outcome<Command> {
+    let price = Price::try_from(money(500)?)?;
+    let mut catalogue = BTreeMap::new();
+    let mut wanted = Vec::new();
+    for number in 1001..1001 + lines {
+        let sku = Sku::try_from(format!("SKU-{number}"))?;
+        let product = Product {
+            sku: sku.clone(),
+            version: 1,
+            name: name(&format!("Product {number}"))?,
+            price: price.clone(),
+        };
+        let available = 1_000;
+        catalogue.insert(sku.clone(), Offer { product, available });
+        wanted.push((sku, Quantity::try_from(1)?));
+    }
+    let customer = Customer {
+        id: ID,
+        version: 1,
+        name: name("Ada Lovelace")?,
+        email: Email::try_from("ada@example.org".to_owned())?,
+    };
+    Ok(Command::Place {
+        customer: Ok(customer),
+        lines: wanted,
+        catalogue,
+        at: AT,
+    })
+}
+
+fn name(text: &str) -> Result<Name, Invalid> {
+    Name::try_from(text.to_owned())
+}
+
+fn money(amount: i64) -> Result<Money, Invalid> {
+    let currency = Currency::try_from("EUR".to_owned())?;
+    Ok(Money { amount, currency })
+}
