@@ -102,7 +102,11 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
     }
     report::medians(&rows);
     report::ratios(&rows);
-    targets::print(&rows, &starts, &bench.binary)
+    targets::print(&rows, &starts, &bench.binary)?;
+    if options.smoke {
+        println!("\nThis was a smoke run: everything works, and the figures mean nothing.");
+    }
+    Ok(())
 }
 
 /// Several starts, each of a process that is new to the database.
