@@ -1,6 +1,7 @@
 //! The customer aggregate: registered once, renamed and reached elsewhere as often as it likes.
 //! Never knows how many orders a customer has.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -11,7 +12,7 @@ use super::{
 };
 
 /// A registered customer, as carried in events and kept in `customers`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Customer {
     /// Identity, UUIDv7.

@@ -2,7 +2,7 @@
 //! Never changes the meaning of a name once released: a new meaning is a new name (`….v2`).
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, value::RawValue};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -160,14 +160,14 @@ impl Event {
     ///
     /// # Errors
     /// When a value cannot be written as JSON.
-    pub fn to_parts(&self) -> Result<(String, Value), serde_json::Error> {
+    pub fn to_parts(&self) -> Result<(String, Box<RawValue>), serde_json::Error> {
         /// The two halves of the adjacently tagged enum.
         #[derive(Deserialize)]
         struct Parts {
             r#type: String,
-            data: Value,
+            data: Box<RawValue>,
         }
-        let Parts { r#type, data } = serde_json::from_value(serde_json::to_value(self)?)?;
+        let Parts { r#type, data } = serde_json::from_str(&serde_json::to_string(self)?)?;
         Ok((r#type, data))
     }
 }

@@ -1,8 +1,9 @@
 //! The order aggregate: placed -> paid -> shipped -> delivered, or cancelled before it is shipped.
 //! Never asks what something costs or how many are left: the catalogue as it was read comes in with the command.
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -13,11 +14,11 @@ use super::{
     pricing,
     product::Product,
     rejection::Rejection,
-    value::{Money, Name, Quantity, Reason, Sku},
+    value::{Money, Name, Quantity, Reason, Sku, Time},
 };
 
 /// An order, as carried in events, kept in `orders` and `order_lines`, and shown to the reader.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Order {
     /// Identity, UUIDv7: newer orders sort later.
@@ -32,6 +33,7 @@ pub struct Order {
     pub total: Money,
     /// When it was placed (UTC).
     #[serde(with = "time::serde::rfc3339")]
+    #[schemars(with = "Time")]
     pub placed_at: OffsetDateTime,
     /// How far it is, with what belongs to that.
     #[serde(flatten)]
@@ -39,7 +41,7 @@ pub struct Order {
 }
 
 /// How far an order is, and what is only known from there on. JSON: fields of the order, told apart by `status`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "status", rename_all = "lowercase", rename_all_fields = "camelCase")]
 pub enum Progress {
     /// Accepted, stock taken, not yet paid.
@@ -48,15 +50,18 @@ pub enum Progress {
     Paid {
         /// When (UTC).
         #[serde(with = "time::serde::rfc3339")]
+        #[schemars(with = "Time")]
         paid_at: OffsetDateTime,
     },
     /// On its way.
     Shipped {
         /// When it was paid (UTC).
         #[serde(with = "time::serde::rfc3339")]
+        #[schemars(with = "Time")]
         paid_at: OffsetDateTime,
         /// When it left (UTC).
         #[serde(with = "time::serde::rfc3339")]
+        #[schemars(with = "Time")]
         shipped_at: OffsetDateTime,
         /// How it travels.
         shipment: Shipment,
@@ -65,14 +70,17 @@ pub enum Progress {
     Delivered {
         /// When it was paid (UTC).
         #[serde(with = "time::serde::rfc3339")]
+        #[schemars(with = "Time")]
         paid_at: OffsetDateTime,
         /// When it left (UTC).
         #[serde(with = "time::serde::rfc3339")]
+        #[schemars(with = "Time")]
         shipped_at: OffsetDateTime,
         /// How it travelled.
         shipment: Shipment,
         /// When it arrived (UTC).
         #[serde(with = "time::serde::rfc3339")]
+        #[schemars(with = "Time")]
         delivered_at: OffsetDateTime,
     },
     /// Called off, its pieces back in stock.
@@ -83,9 +91,11 @@ pub enum Progress {
             default,
             skip_serializing_if = "Option::is_none"
         )]
+        #[schemars(with = "Option<Time>")]
         paid_at: Option<OffsetDateTime>,
         /// When it was called off (UTC).
         #[serde(with = "time::serde::rfc3339")]
+        #[schemars(with = "Time")]
         cancelled_at: OffsetDateTime,
         /// Why.
         reason: Reason,
@@ -104,10 +114,61 @@ impl Progress {
             Self::Cancelled { .. } => Status::Cancelled,
         }
     }
+
+    /// When it was paid (UTC), if it was.
+    #[must_use]
+    pub fn paid_at(&self) -> Option<OffsetDateTime> {
+        match self {
+            Self::Placed => None,
+            Self::Paid { paid_at } | Self::Shipped { paid_at, .. } | Self::Delivered { paid_at, .. } => {
+                Some(*paid_at)
+            }
+            Self::Cancelled { paid_at, .. } => *paid_at,
+        }
+    }
+
+    /// When it left (UTC), if it did.
+    #[must_use]
+    pub fn shipped_at(&self) -> Option<OffsetDateTime> {
+        match self {
+            Self::Shipped { shipped_at, .. } | Self::Delivered { shipped_at, .. } => Some(*shipped_at),
+            _ => None,
+        }
+    }
+
+    /// How it travels, if it does.
+    #[must_use]
+    pub fn shipment(&self) -> Option<&Shipment> {
+        match self {
+            Self::Shipped { shipment, .. } | Self::Delivered { shipment, .. } => Some(shipment),
+            _ => None,
+        }
+    }
+
+    /// When it arrived (UTC), if it did.
+    #[must_use]
+    pub fn delivered_at(&self) -> Option<OffsetDateTime> {
+        match self {
+            Self::Delivered { delivered_at, .. } => Some(*delivered_at),
+            _ => None,
+        }
+    }
+
+    /// When it was called off (UTC) and why, if it was.
+    #[must_use]
+    pub fn cancelled(&self) -> Option<(OffsetDateTime, &Reason)> {
+        match self {
+            Self::Cancelled {
+                cancelled_at, reason, ..
+            } => Some((*cancelled_at, reason)),
+            _ => None,
+        }
+    }
 }
 
 /// How far an order is, by name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum Status {
     /// See [`Progress::Placed`].
     Placed,
@@ -121,20 +182,28 @@ pub enum Status {
     Cancelled,
 }
 
-impl fmt::Display for Status {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl Status {
+    /// The name, as it stands in JSON and in the table.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
             Self::Placed => "placed",
             Self::Paid => "paid",
             Self::Shipped => "shipped",
             Self::Delivered => "delivered",
             Self::Cancelled => "cancelled",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 
 /// Who ordered: the name stays as it was when the order was placed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CustomerRef {
     /// Identity of the customer.
     pub id: Uuid,
@@ -143,7 +212,7 @@ pub struct CustomerRef {
 }
 
 /// One line of an order; name and price stay as they were.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Line {
     /// What.
@@ -157,7 +226,7 @@ pub struct Line {
 }
 
 /// How an order travels.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Shipment {
     /// Who carries it.
@@ -169,8 +238,8 @@ pub struct Shipment {
 /// A product with what is left of it, as read just before the decision.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Offer {
-    /// The product.
-    pub product: Product,
+    /// The product, shared with whoever remembers it.
+    pub product: Arc<Product>,
     /// Pieces left.
     pub available: i64,
 }
@@ -186,6 +255,8 @@ pub enum Command {
         lines: Vec<(Sku, Quantity)>,
         /// The products as read; a SKU that is missing here does not exist.
         catalogue: BTreeMap<Sku, Offer>,
+        /// What the caller believes it costs, if he says so.
+        expected_total: Option<Money>,
         /// Now.
         at: OffsetDateTime,
     },
@@ -195,6 +266,8 @@ pub enum Command {
         lines: Vec<(Sku, Quantity)>,
         /// The products as read; a SKU that is missing here does not exist.
         catalogue: BTreeMap<Sku, Offer>,
+        /// What the caller believes it costs, if he says so.
+        expected_total: Option<Money>,
         /// Now.
         at: OffsetDateTime,
     },
@@ -230,7 +303,7 @@ pub enum Command {
 ///
 /// # Errors
 /// The [`Rejection`] that names the rule; for a placement the customer is looked at first, then unknown products,
-/// then stock, then currencies.
+/// then stock, then currencies, then the total that the caller expects.
 pub fn decide(id: Uuid, state: Option<&Order>, command: Command) -> Result<Event, Rejection> {
     let order = || state.ok_or(Rejection::UnknownOrder(id));
     match command {
@@ -238,11 +311,12 @@ pub fn decide(id: Uuid, state: Option<&Order>, command: Command) -> Result<Event
             customer,
             lines,
             catalogue,
+            expected_total,
             at,
         } => {
             let customer = customer.map_err(Rejection::NotRegistered)?;
             let lines = pricing::price(lines, &[], &catalogue)?;
-            let total = pricing::sum(&lines)?;
+            let total = pricing::total(&lines, expected_total)?;
             let customer = CustomerRef {
                 id: customer.id,
                 name: customer.name,
@@ -254,11 +328,16 @@ pub fn decide(id: Uuid, state: Option<&Order>, command: Command) -> Result<Event
                 at,
             })
         }
-        Command::ChangeLines { lines, catalogue, at } => {
+        Command::ChangeLines {
+            lines,
+            catalogue,
+            expected_total,
+            at,
+        } => {
             let order = order()?;
             expect(order, &[Status::Placed], "changed")?;
             let lines = pricing::price(lines, &order.lines, &catalogue)?;
-            let total = pricing::sum(&lines)?;
+            let total = pricing::total(&lines, expected_total)?;
             Ok(Event::OrderLinesChanged { lines, total, at })
         }
         Command::Pay { amount, at } => {

@@ -4,7 +4,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::rejection::Shortage;
+use crate::domain::rejection::{Missing, Shortage};
 use crate::domain::testing::{id, minute, money, price, quantity, text};
 
 const ORDER: u128 = 7;
@@ -25,6 +25,7 @@ fn offer(sku: &str, amount: i64, currency: &str, available: i64) -> (Sku, Offer)
         name: text(sku),
         price: price(amount, currency),
     };
+    let product = Arc::new(product);
     (text(sku), Offer { product, available })
 }
 
@@ -34,6 +35,7 @@ fn place(lines: &[(&str, i64)], catalogue: impl IntoIterator<Item = (Sku, Offer)
         customer: Ok(ada()),
         lines,
         catalogue: catalogue.into_iter().collect(),
+        expected_total: None,
         at: minute(0),
     }
 }
@@ -67,6 +69,7 @@ fn change(lines: &[(&str, i64)], catalogue: impl IntoIterator<Item = (Sku, Offer
     Command::ChangeLines {
         lines: lines.iter().map(|(sku, n)| (text(sku), quantity(*n))).collect(),
         catalogue: catalogue.into_iter().collect(),
+        expected_total: None,
         at: minute(5),
     }
 }
@@ -248,8 +251,36 @@ fn a_shortage_says_which_sku_and_how_many_are_left() {
 #[test]
 fn unknown_products_are_all_named() {
     let command = place(&[("MUG", 1), ("A", 1), ("B", 1)], [offer("MUG", 500, "EUR", 10)]);
-    let refused = Rejection::UnknownProducts(vec!["A".into(), "B".into()]);
+    let refused = Rejection::UnknownProducts(vec![
+        Missing {
+            line: 1,
+            sku: "A".into(),
+        },
+        Missing {
+            line: 2,
+            sku: "B".into(),
+        },
+    ]);
     assert_eq!(decide(id(ORDER), None, command), Err(refused));
+}
+
+#[test]
+fn an_order_that_costs_something_else_than_the_caller_believes_is_refused() {
+    let expecting = |amount, currency| {
+        let mut command = placed();
+        if let Command::Place { expected_total, .. } = &mut command {
+            *expected_total = Some(money(amount, currency));
+        }
+        command
+    };
+    assert!(decide(id(ORDER), None, expecting(1000, "EUR")).is_ok());
+    for (amount, currency) in [(999, "EUR"), (1001, "EUR"), (1000, "USD")] {
+        let refused = Rejection::PriceChanged {
+            expected: money(amount, currency),
+            total: money(1000, "EUR"),
+        };
+        assert_eq!(decide(id(ORDER), None, expecting(amount, currency)), Err(refused));
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::{
     order::{Line, Offer},
-    rejection::{Rejection, Shortage},
+    rejection::{Missing, Rejection, Shortage},
     value::{Money, Quantity, Sku},
 };
 
@@ -16,8 +16,16 @@ pub(super) fn price(
     kept: &[Line],
     catalogue: &BTreeMap<Sku, Offer>,
 ) -> Result<Vec<Line>, Rejection> {
-    let missing = wanted.iter().filter(|(sku, _)| !catalogue.contains_key(sku));
-    let missing: Vec<_> = missing.map(|(sku, _)| sku.as_str().to_owned()).collect();
+    let missing = wanted
+        .iter()
+        .enumerate()
+        .filter(|(_, (sku, _))| !catalogue.contains_key(sku));
+    let missing: Vec<_> = missing
+        .map(|(line, (sku, _))| Missing {
+            line,
+            sku: sku.as_str().to_owned(),
+        })
+        .collect();
     if !missing.is_empty() {
         return Err(Rejection::UnknownProducts(missing));
     }
@@ -55,16 +63,27 @@ pub(super) fn price(
     }
 }
 
+/// What the lines cost together, if that is what the caller expects.
+pub(super) fn total(lines: &[Line], expected: Option<Money>) -> Result<Money, Rejection> {
+    let total = sum(lines)?;
+    match expected {
+        Some(expected) if expected != total => Err(Rejection::PriceChanged { expected, total }),
+        _ => Ok(total),
+    }
+}
+
 /// The sum of the lines, in their one currency.
-pub(super) fn sum(lines: &[Line]) -> Result<Money, Rejection> {
-    let mut currencies: Vec<_> = lines
+fn sum(lines: &[Line]) -> Result<Money, Rejection> {
+    let mut currencies: Vec<&str> = lines
         .iter()
-        .map(|l| l.unit_price.currency.as_str().to_owned())
+        .map(|line| line.unit_price.currency.as_str())
         .collect();
-    currencies.sort();
+    currencies.sort_unstable();
     currencies.dedup();
     let [_] = currencies.as_slice() else {
-        return Err(Rejection::MixedCurrencies(currencies));
+        return Err(Rejection::MixedCurrencies(
+            currencies.into_iter().map(str::to_owned).collect(),
+        ));
     };
     let mut total = 0_i64;
     for line in lines {

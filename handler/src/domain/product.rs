@@ -1,6 +1,7 @@
 //! The product aggregate: what is sold and for how much.
 //! Never holds the stock: how many are left moves with every order and is counted beside the product.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -10,7 +11,7 @@ use super::{
 };
 
 /// A product of the catalogue, as carried in events and kept in `products`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Product {
     /// Identity.

@@ -21,8 +21,8 @@ pub enum Rejection {
     #[error("there is no product {0}")]
     UnknownProduct(String),
     /// These SKUs are not in the catalogue.
-    #[error("there is no product {}", .0.join(", "))]
-    UnknownProducts(Vec<String>),
+    #[error("there is no product {}", missing(.0))]
+    UnknownProducts(Vec<Missing>),
     /// A customer with this id is registered already.
     #[error("customer {0} is registered already")]
     CustomerExists(Uuid),
@@ -38,6 +38,14 @@ pub enum Rejection {
     /// The sum does not fit 64 bits of minor units.
     #[error("the amount is too large")]
     AmountTooLarge,
+    /// The lines cost something else than the caller believes.
+    #[error("the order costs {total}, and not {expected}")]
+    PriceChanged {
+        /// What the caller believes.
+        expected: Money,
+        /// What it costs now.
+        total: Money,
+    },
     /// The payment is not exactly the total of the order.
     #[error("the order costs {expected}, and the payment is {paid}")]
     WrongAmount {
@@ -58,6 +66,15 @@ pub enum Rejection {
     },
 }
 
+/// One line that asks for what does not exist.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Missing {
+    /// Position of the line in the command, from 0.
+    pub line: usize,
+    /// The SKU asked for.
+    pub sku: String,
+}
+
 /// One line that asks for more than there is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shortage {
@@ -74,6 +91,14 @@ pub struct Shortage {
 fn join(statuses: &[Status]) -> String {
     let names = statuses.iter().map(ToString::to_string);
     names.collect::<Vec<_>>().join(" or ")
+}
+
+fn missing(products: &[Missing]) -> String {
+    products
+        .iter()
+        .map(|missing| missing.sku.as_str())
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 fn describe(shortages: &[Shortage]) -> String {

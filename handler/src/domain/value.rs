@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Longest name of a person or product, in bytes of UTF-8.
@@ -20,7 +21,7 @@ pub const MAX_LINES: usize = 100;
 pub struct Invalid(pub &'static str);
 
 /// An amount of money: `{"amount": 1299, "currency": "EUR"}`, integer minor units and an ISO 4217 code.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Money {
     /// Minor units (cents for EUR). Never negative in a command.
@@ -49,10 +50,11 @@ impl fmt::Display for Money {
 
 /// Makes a newtype over `String` whose only way in is a check.
 macro_rules! text {
-    ($(#[$doc:meta])* $name:ident, $check:expr) => {
+    ($(#[$doc:meta])* $name:ident, $pattern:literal, 1..=$longest:literal, $check:expr) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
         #[serde(try_from = "String", into = "String")]
+        #[schemars(extend("pattern" = $pattern, "minLength" = 1, "maxLength" = $longest))]
         pub struct $name(String);
 
         impl $name {
@@ -83,6 +85,8 @@ macro_rules! text {
 text!(
     /// ISO 4217 alphabetic code: three capital letters.
     Currency,
+    "^[A-Z]{3}$",
+    1..=3,
     |text| {
         let ok = text.len() == 3 && text.bytes().all(|b| b.is_ascii_uppercase());
         if ok { Ok(()) } else { Err(Invalid("a currency is three capital letters (ISO 4217)")) }
@@ -92,6 +96,8 @@ text!(
 text!(
     /// Stock keeping unit: `^[A-Z0-9][A-Z0-9._-]{0,39}$`.
     Sku,
+    "^[A-Z0-9][A-Z0-9._-]*$",
+    1..=40,
     |text| {
         let body = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit() || matches!(b, b'.' | b'_' | b'-');
         let head = |b: &u8| b.is_ascii_uppercase() || b.is_ascii_digit();
@@ -103,6 +109,8 @@ text!(
 text!(
     /// Name of a person, product, carrier or parcel: 1 to 200 bytes, not blank, no control characters.
     Name,
+    "^[^\\u0000-\\u001f\\u007f-\\u009f]*[^\\s\\u0000-\\u001f\\u007f-\\u009f][^\\u0000-\\u001f\\u007f-\\u009f]*$",
+    1..=200,
     |text| {
         let ok = !text.trim().is_empty() && text.len() <= MAX_NAME_BYTES && !text.chars().any(char::is_control);
         if ok { Ok(()) } else { Err(Invalid("a name is 1 to 200 bytes, not blank, without control characters")) }
@@ -112,6 +120,8 @@ text!(
 text!(
     /// Why something was done, in a person's words: 1 to 500 bytes, not blank, no control characters.
     Reason,
+    "^[^\\u0000-\\u001f\\u007f-\\u009f]*[^\\s\\u0000-\\u001f\\u007f-\\u009f][^\\u0000-\\u001f\\u007f-\\u009f]*$",
+    1..=500,
     |text| {
         let ok = !text.trim().is_empty() && text.len() <= MAX_REASON_BYTES && !text.chars().any(char::is_control);
         if ok { Ok(()) } else { Err(Invalid("a reason is 1 to 500 bytes, not blank, without control characters")) }
@@ -121,6 +131,8 @@ text!(
 text!(
     /// E-mail address, checked only for what every address has: something, one `@`, something (RFC 5321 allows the rest).
     Email,
+    "^[^@\\s\\u0000-\\u001f\\u007f-\\u009f]+@[^@\\s\\u0000-\\u001f\\u007f-\\u009f]+$",
+    1..=254,
     |text| {
         let parts = text.split_once('@');
         let sound = |t: &str| !t.is_empty() && !t.contains('@') && !t.chars().any(|c| c.is_whitespace() || c.is_control());
@@ -130,8 +142,9 @@ text!(
 );
 
 /// How many pieces: 1 to 10 000.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "i64", into = "i64")]
+#[schemars(extend("minimum" = 1, "maximum" = MAX_QUANTITY))]
 pub struct Quantity(i64);
 
 impl Quantity {
@@ -161,9 +174,16 @@ impl From<Quantity> for i64 {
 }
 
 /// A price: money that is not negative.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "Money", into = "Money")]
+#[schemars(transform = not_negative)]
 pub struct Price(Money);
+
+fn not_negative(schema: &mut schemars::Schema) {
+    if let Some(amount) = schema.pointer_mut("/properties/amount") {
+        amount["minimum"] = 0.into();
+    }
+}
 
 impl Price {
     /// The amount of money.
@@ -189,6 +209,11 @@ impl From<Price> for Money {
         price.0
     }
 }
+
+/// How times stand in JSON, for the schema: RFC 3339, UTC.
+#[derive(JsonSchema)]
+#[schemars(extend("format" = "date-time"))]
+pub struct Time(#[expect(dead_code, reason = "only its schema is used")] String);
 
 #[cfg(test)]
 mod tests {
