@@ -1,22 +1,17 @@
-//! What a caller wants done, and how it becomes rows: reads to make, the domain's decision, the change set to write.
+//! What a caller wants done, what the edge knows about the request, and what comes of it.
 //! Never touches a connection, a clock or an id generator: everything it needs comes in.
 
+use std::sync::Arc;
+
 use serde::Serialize;
-use serde_json::{Value, json};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{
-    change::{ChangeSet, CustomerMove, NewCustomer, NewEvent, NewKey, NewProduct, ProductMove, StockMove},
-    order_rows,
-    snapshot::Snapshot,
-};
 use crate::domain::{
-    customer,
-    event::{Event, StockLevel},
-    order::{self, Shipment},
-    product,
-    rejection::Rejection,
+    customer::Customer,
+    event::StockLevel,
+    order::{Order, Shipment},
+    product::Product,
     value::{Email, Money, Name, Price, Quantity, Reason, Sku},
 };
 
@@ -84,6 +79,8 @@ pub enum Command {
         customer: Uuid,
         /// What; each SKU once.
         lines: Vec<(Sku, Quantity)>,
+        /// What the caller believes it costs, if he says so.
+        expected_total: Option<Money>,
     },
     /// Give an order other lines.
     ChangeOrderLines {
@@ -91,6 +88,8 @@ pub enum Command {
         id: Uuid,
         /// What is wanted now; each SKU once.
         lines: Vec<(Sku, Quantity)>,
+        /// What the caller believes it costs then, if he says so.
+        expected_total: Option<Money>,
     },
     /// Note that an order has arrived.
     DeliverOrder {
@@ -120,6 +119,44 @@ pub enum Command {
     },
 }
 
+impl Command {
+    /// The order that must be read for this.
+    pub(super) fn order(&self) -> Option<Uuid> {
+        match self {
+            Self::ChangeOrderLines { id, .. }
+            | Self::PayOrder { id, .. }
+            | Self::ShipOrder { id, .. }
+            | Self::DeliverOrder { id }
+            | Self::CancelOrder { id, .. } => Some(*id),
+            _ => None,
+        }
+    }
+
+    /// The customer that must be read for this.
+    pub(super) fn customer(&self) -> Option<Uuid> {
+        match self {
+            Self::RegisterCustomer { id, .. }
+            | Self::RenameCustomer { id, .. }
+            | Self::ChangeCustomerEmail { id, .. } => Some(*id),
+            Self::PlaceOrder { customer, .. } => Some(*customer),
+            _ => None,
+        }
+    }
+
+    /// The products that must be read for this.
+    pub(super) fn skus(&self) -> impl Iterator<Item = &Sku> {
+        let (one, many): (Option<&Sku>, &[(Sku, Quantity)]) = match self {
+            Self::AddProduct { sku, .. }
+            | Self::RenameProduct { sku, .. }
+            | Self::ChangeProductPrice { sku, .. }
+            | Self::RestockProduct { sku, .. } => (Some(sku), &[]),
+            Self::PlaceOrder { lines, .. } | Self::ChangeOrderLines { lines, .. } => (None, lines),
+            _ => (None, &[]),
+        };
+        one.into_iter().chain(many.iter().map(|(sku, _)| sku))
+    }
+}
+
 /// What the edge knows about the request and the domain must not make up itself.
 #[derive(Debug, Clone)]
 pub struct Context {
@@ -129,6 +166,8 @@ pub struct Context {
     pub at: OffsetDateTime,
     /// Id of the caller, for the audit trail.
     pub caller: String,
+    /// The only customer whose things this caller may touch; what is somebody else's is not there for him.
+    pub only: Option<Uuid>,
     /// W3C trace context of the request.
     pub traceparent: Option<String>,
     /// What the caller believes the aggregate's version to be (`If-Match`).
@@ -155,283 +194,74 @@ pub enum Expected {
     OneOf(Vec<i64>),
 }
 
-impl Context {
-    /// Looks at the aggregate as it was read, before any rule of the shop is asked.
-    fn check(&self, version: Option<i64>) -> Result<(), DecideError> {
-        let fits = match (&self.expected, version) {
-            (None, _) | (Some(Expected::Any), Some(_)) => true,
-            (Some(Expected::OneOf(versions)), Some(version)) => versions.contains(&version),
-            (Some(_), None) => false,
-        };
-        if fits {
-            Ok(())
-        } else {
-            Err(DecideError::Stale(version))
+impl Expected {
+    /// True when this is the version that was meant; `None` is what does not exist.
+    pub(super) fn fits(&self, version: Option<i64>) -> bool {
+        match self {
+            Self::Any => version.is_some(),
+            Self::OneOf(versions) => version.is_some_and(|version| versions.contains(&version)),
         }
     }
 }
 
 /// A command that was committed.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Accepted {
     /// Id of the aggregate: an order id, a customer id or a SKU.
     pub subject: String,
-    /// Version of the aggregate now.
+    /// Version of the aggregate after it.
     pub version: i64,
-    /// The aggregate now, in the shape of its event's `state`.
-    pub state: Value,
-    /// Stock levels that the command moved.
+    /// The aggregate after it.
+    pub state: State,
+    /// Stock levels that the command moved, as they were right after it.
     pub stock: Vec<StockLevel>,
+    /// Id of the event.
+    pub event_id: Uuid,
+    /// When it happened (UTC).
+    pub at: OffsetDateTime,
     /// True when this is the answer to an earlier request with the same Idempotency-Key.
     pub replayed: bool,
 }
 
-impl Command {
-    /// Parameters of S1: order, customer, SKUs.
-    pub(super) fn reads(&self) -> (Option<Uuid>, Option<Uuid>, Vec<&str>) {
+/// An aggregate as an event left it, in the shape of the log's column `state`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum State {
+    /// An order.
+    Order(Arc<Order>),
+    /// A customer.
+    Customer(Arc<Customer>),
+    /// A product.
+    Product(Arc<Product>),
+}
+
+impl State {
+    /// The aggregate's id.
+    pub(super) fn subject(&self) -> String {
         match self {
-            Self::RegisterCustomer { id, .. }
-            | Self::RenameCustomer { id, .. }
-            | Self::ChangeCustomerEmail { id, .. } => (None, Some(*id), vec![]),
-            Self::AddProduct { sku, .. }
-            | Self::RenameProduct { sku, .. }
-            | Self::ChangeProductPrice { sku, .. }
-            | Self::RestockProduct { sku, .. } => (None, None, vec![sku.as_str()]),
-            Self::PlaceOrder { id, customer, lines } => (
-                Some(*id),
-                Some(*customer),
-                lines.iter().map(|(sku, _)| sku.as_str()).collect(),
-            ),
-            Self::ChangeOrderLines { id, lines } => (
-                Some(*id),
-                None,
-                lines.iter().map(|(sku, _)| sku.as_str()).collect(),
-            ),
-            Self::PayOrder { id, .. }
-            | Self::ShipOrder { id, .. }
-            | Self::DeliverOrder { id }
-            | Self::CancelOrder { id, .. } => (Some(*id), None, vec![]),
+            Self::Order(order) => order.id.to_string(),
+            Self::Customer(customer) => customer.id.to_string(),
+            Self::Product(product) => product.sku.as_str().to_owned(),
         }
     }
 
-    /// Asks the domain, and turns its event into the rows to write.
-    ///
-    /// # Errors
-    /// The domain's [`Rejection`]; a state that cannot be written as JSON is [`DecideError::Encode`].
-    pub(super) fn decide(
-        self,
-        read: Snapshot,
-        context: &Context,
-    ) -> Result<(ChangeSet, Accepted), DecideError> {
-        let at = context.at;
+    /// The aggregate's version.
+    pub(super) fn version(&self) -> i64 {
         match self {
-            Self::RegisterCustomer { id, name, email } => {
-                on_customer(id, read, customer::Command::Register { name, email }, context)
-            }
-            Self::RenameCustomer { id, name } => {
-                on_customer(id, read, customer::Command::Rename { name }, context)
-            }
-            Self::ChangeCustomerEmail { id, email } => {
-                on_customer(id, read, customer::Command::ChangeEmail { email }, context)
-            }
-            Self::RenameProduct { sku, name } => {
-                on_product(&sku, &read, product::Command::Rename { name }, context)
-            }
-            Self::ChangeProductPrice { sku, price } => {
-                on_product(&sku, &read, product::Command::ChangePrice { price }, context)
-            }
-            Self::AddProduct { sku, name, price } => {
-                on_product(&sku, &read, product::Command::Add { name, price }, context)
-            }
-            Self::RestockProduct { sku, quantity } => {
-                on_product(&sku, &read, product::Command::Restock { quantity }, context)
-            }
-            Self::PlaceOrder { id, customer, lines } => place_order(id, customer, lines, read, context),
-            Self::ChangeOrderLines { id, lines } => {
-                let catalogue = read.catalogue.clone();
-                let command = order::Command::ChangeLines { lines, catalogue, at };
-                on_order(id, &read, command, context)
-            }
-            Self::PayOrder { id, amount } => on_order(id, &read, order::Command::Pay { amount, at }, context),
-            Self::ShipOrder { id, shipment } => {
-                on_order(id, &read, order::Command::Ship { shipment, at }, context)
-            }
-            Self::DeliverOrder { id } => on_order(id, &read, order::Command::Deliver { at }, context),
-            Self::CancelOrder { id, reason } => {
-                on_order(id, &read, order::Command::Cancel { reason, at }, context)
-            }
+            Self::Order(order) => order.version,
+            Self::Customer(customer) => customer.version,
+            Self::Product(product) => product.version,
         }
     }
-}
 
-/// Why there is nothing to write.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum DecideError {
-    #[error(transparent)]
-    Rejected(#[from] Rejection),
-    #[error("the aggregate is at another version")]
-    Stale(Option<i64>),
-    #[error("the decision cannot be written as JSON: {0}")]
-    Encode(#[from] serde_json::Error),
-    #[error("the event left no aggregate behind")]
-    Incoherent,
-    #[error("a number is beyond what the tables hold: {0}")]
-    TooLarge(#[from] std::num::TryFromIntError),
-}
-
-type Decided = Result<(ChangeSet, Accepted), DecideError>;
-
-fn on_customer(id: Uuid, read: Snapshot, command: customer::Command, context: &Context) -> Decided {
-    let expected = read.customer.as_ref().map(|customer| customer.version);
-    context.check(expected)?;
-    let event = customer::decide(id, read.customer.as_ref(), command)?;
-    let after = customer::evolve(id, read.customer, &event).ok_or(DecideError::Incoherent)?;
-    let (version, name, email) = (
-        after.version,
-        after.name.clone().into(),
-        after.email.clone().into(),
-    );
-    let mut changes = ChangeSet::default();
-    match expected {
-        Some(expected) => changes.customer_moves.push(CustomerMove {
-            id,
-            expected,
-            version,
-            name,
-            email,
-        }),
-        None => changes.new_customers.push(NewCustomer {
-            id,
-            version,
-            name,
-            email,
-        }),
+    /// Reads the log's column `state`, beside the type of its event.
+    pub(super) fn of_event(kind: &str, state: serde_json::Value) -> serde_json::Result<Self> {
+        if kind.starts_with("orders.Order") {
+            serde_json::from_value(state).map(Arc::new).map(Self::Order)
+        } else if kind.starts_with("orders.Customer") {
+            serde_json::from_value(state).map(Arc::new).map(Self::Customer)
+        } else {
+            serde_json::from_value(state).map(Arc::new).map(Self::Product)
+        }
     }
-    record(changes, context, id.to_string(), version, &event, &after)
-}
-
-fn on_product(sku: &Sku, read: &Snapshot, command: product::Command, context: &Context) -> Decided {
-    let before = read.catalogue.get(sku).map(|offer| offer.product.clone());
-    let expected = before.as_ref().map(|p| p.version);
-    context.check(expected)?;
-    let event = product::decide(sku, before.as_ref(), command)?;
-    let after = product::evolve(sku, before, &event).ok_or(DecideError::Incoherent)?;
-    let mut changes = ChangeSet::default();
-    let key: String = sku.clone().into();
-    let (version, name, money) = (
-        after.version,
-        after.name.clone().into(),
-        after.price.money().clone(),
-    );
-    let (sku, price, currency) = (key.clone(), money.amount, money.currency.into());
-    match expected {
-        Some(expected) => changes.product_moves.push(ProductMove {
-            sku,
-            expected,
-            version,
-            name,
-            price,
-            currency,
-        }),
-        None => changes.new_products.push(NewProduct {
-            sku,
-            version,
-            name,
-            price,
-            currency,
-        }),
-    }
-    if let Event::ProductRestocked { quantity } = &event {
-        changes.stock_moves.push(StockMove {
-            sku: key.clone(),
-            delta: quantity.get(),
-        });
-    }
-    record(changes, context, key, after.version, &event, &after)
-}
-
-fn on_order(id: Uuid, read: &Snapshot, command: order::Command, context: &Context) -> Decided {
-    let before = read.order.as_ref();
-    context.check(before.map(|order| order.version))?;
-    let event = order::decide(id, before, command)?;
-    let after = order::evolve(id, before.cloned(), &event).ok_or(DecideError::Incoherent)?;
-    let before = before.ok_or(DecideError::Incoherent)?;
-    let mut changes = ChangeSet {
-        order_moves: vec![order_rows::moved(before, &after)?],
-        stock_moves: order_rows::stock_moves(before, &after),
-        ..ChangeSet::default()
-    };
-    if after.lines != before.lines {
-        changes.lines = order_rows::lines(&after);
-        changes.priced = order_rows::priced(&after, &before.lines, &read.catalogue);
-    }
-    record(changes, context, id.to_string(), after.version, &event, &after)
-}
-
-fn place_order(
-    id: Uuid,
-    customer: Uuid,
-    lines: Vec<(Sku, Quantity)>,
-    read: Snapshot,
-    context: &Context,
-) -> Decided {
-    context.check(None)?;
-    let command = order::Command::Place {
-        customer: read.customer.ok_or(customer),
-        lines,
-        catalogue: read.catalogue.clone(),
-        at: context.at,
-    };
-    let event = order::decide(id, None, command)?;
-    let order = order::evolve(id, None, &event).ok_or(DecideError::Incoherent)?;
-    let changes = ChangeSet {
-        new_orders: vec![order_rows::new(&order)],
-        lines: order_rows::lines(&order),
-        priced: order_rows::priced(&order, &[], &read.catalogue),
-        stock_moves: order_rows::taken(&order),
-        ..ChangeSet::default()
-    };
-    record(changes, context, id.to_string(), order.version, &event, &order)
-}
-
-/// Adds the event to the rows; its outbox row is made by the statement itself.
-fn record<S: Serialize>(
-    mut changes: ChangeSet,
-    context: &Context,
-    subject: String,
-    version: i64,
-    event: &Event,
-    state: &S,
-) -> Decided {
-    changes.keys = (context.once.iter())
-        .map(|once| NewKey {
-            caller: context.caller.clone(),
-            key: once.key.clone(),
-            fingerprint: once.fingerprint.clone(),
-            event_id: context.event_id,
-        })
-        .collect();
-    let (kind, data) = event.to_parts()?;
-    let state = serde_json::to_value(state)?;
-    changes.events.push(NewEvent {
-        event_id: context.event_id,
-        stream: subject.clone(),
-        version,
-        r#type: kind,
-        data,
-        state: state.clone(),
-        moves: changes.stock_moves.iter().map(|m| m.sku.clone()).collect(),
-        metadata: json!({ "caller": context.caller, "traceparent": context.traceparent }),
-        occurred_at: context.at,
-    });
-    Ok((
-        changes,
-        Accepted {
-            subject,
-            version,
-            state,
-            stock: Vec::new(),
-            replayed: false,
-        },
-    ))
 }

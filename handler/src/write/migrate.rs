@@ -19,6 +19,9 @@ const MIGRATIONS: [(&str, &str); 3] = [
     ),
 ];
 
+/// The oldest schema that this binary runs on; a newer one only ever adds to it.
+pub(super) const NEEDED_SCHEMA: i32 = 3;
+
 /// Two deployments at once take turns by this advisory lock.
 const LOCK: i64 = 0x6f72_6465_7273;
 
@@ -49,7 +52,11 @@ pub async fn migrate(config: &Config, app_role: Option<&str>) -> Result<i32, tok
         }
     }
     if let Some(role) = app_role {
-        client.batch_execute(&grants(role)).await?;
+        let database: String = client
+            .query_one("select current_database()", &[])
+            .await?
+            .try_get(0)?;
+        client.batch_execute(&grants(role, &database)).await?;
     }
     drop(client);
     let _ended = driver.await;
@@ -70,9 +77,13 @@ async fn applied(client: &Client) -> Result<i32, tokio_postgres::Error> {
         .try_get(0)
 }
 
-/// The log is append-only for the app: it may read and add events, never change or delete them.
-fn grants(role: &str) -> String {
-    let role = format!("\"{}\"", role.replace('"', "\"\""));
+/// The log is append-only for the app: it may read and add events, never change or delete them. Its statements are short
+/// and always the same, so they are planned once, for an index in memory, and never compiled.
+fn grants(role: &str, database: &str) -> String {
+    let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
+    let role = quoted(role);
+    // For this database only: a role that several databases share would be altered by several migrations at once.
+    let alter = format!("alter role {role} in database {}", quoted(database));
     format!(
         "grant usage on schema write_model to {role};
          grant select on all tables in schema write_model to {role};
@@ -82,7 +93,10 @@ fn grants(role: &str) -> String {
          grant insert, delete on write_model.idempotency_keys to {role};
          grant insert, update, delete on write_model.outbox to {role};
          grant execute on function write_model.refuse() to {role};
-         alter role {role} set statement_timeout = '2s';
-         alter role {role} set lock_timeout = '2s';"
+         {alter} set statement_timeout = '2s';
+         {alter} set lock_timeout = '2s';
+         {alter} set jit = off;
+         {alter} set plan_cache_mode = force_generic_plan;
+         {alter} set random_page_cost = 1.1;"
     )
 }

@@ -1,23 +1,32 @@
 //! A few lazy connections to PostgreSQL, with the two statements of a command prepared on each.
 //! Never retries a statement and never keeps session state: a connection that failed is dropped, the next one is new.
 
-use std::{sync::Mutex, time::Duration};
+use std::{collections::HashMap, sync::Mutex, time::Duration};
 
-use serde_json::Value;
 use tokio::{
     sync::{Semaphore, SemaphorePermit},
     time::timeout,
 };
 use tokio_postgres::{
-    Client, Config, NoTls, Row, Statement,
+    Client, Config, NoTls, Row,
+    error::SqlState,
     types::{Json, ToSql},
 };
 use uuid::Uuid;
 
-use super::{change::ChangeSet, command::Context};
+use super::{
+    change::ChangeSet,
+    migrate::NEEDED_SCHEMA,
+    snapshot::{Reads, Snapshot},
+    statement::{self, Shape, Statement},
+};
+use crate::domain::{event::StockLevel, value::Sku};
 
 /// Longest wait for a free connection, for a new one, and for an answer. The role's statement_timeout is shorter.
 const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Most shapes of S2 that a connection keeps prepared: each plan takes memory of the server. A shop needs some twenty.
+const MOST_SHAPES: usize = 64;
 
 /// Connections of this process for commands; opened when first needed.
 #[derive(Debug)]
@@ -36,6 +45,14 @@ pub enum Fault {
     /// The statement was sent and its answer never came: it may or may not have happened.
     #[error("the connection to PostgreSQL was lost: {0}")]
     Lost(String),
+    /// The schema is older than this binary needs: `handler migrate` has not run.
+    #[error(
+        "the schema write_model is at version {found}, and {NEEDED_SCHEMA} is needed: run `handler migrate`"
+    )]
+    OldSchema {
+        /// The version that was found; 0 for none.
+        found: i32,
+    },
     /// The database answered with an error.
     #[error("PostgreSQL refused: {}", describe(.0))]
     Refused(#[source] tokio_postgres::Error),
@@ -44,8 +61,9 @@ pub enum Fault {
 #[derive(Debug)]
 struct Session {
     client: Client,
-    read: Statement,
-    write: Statement,
+    read: tokio_postgres::Statement,
+    /// S2 in the shapes that were needed so far.
+    writes: HashMap<Shape, (Statement, tokio_postgres::Statement)>,
 }
 
 /// One connection, given back when dropped unless it is broken.
@@ -70,7 +88,7 @@ impl Pool {
     /// True when a connection answers now.
     pub async fn answers(&self) -> bool {
         match self.lease().await {
-            Ok(mut lease) => lease.version_of(Uuid::nil()).await.is_ok(),
+            Ok(mut lease) => lease.stock_of(&[]).await.is_ok(),
             Err(_) => false,
         }
     }
@@ -89,13 +107,10 @@ impl Pool {
             .pop();
         let session = match kept.filter(|session| !session.client.is_closed()) {
             Some(session) => session,
-            None => timeout(PATIENCE, connect(&self.config))
-                .await
-                .map_err(|_| unreachable("it did not answer in time"))?
-                .map_err(|error| match error.as_db_error() {
-                    Some(_) => Fault::Refused(error),
-                    None => Fault::Unreachable(describe(&error)),
-                })?,
+            None => match timeout(PATIENCE, connect(&self.config)).await {
+                Ok(connected) => connected?,
+                Err(_) => return Err(unreachable("it did not answer in time")),
+            },
         };
         Ok(Lease {
             session: Some(session),
@@ -107,46 +122,73 @@ impl Pool {
 
 impl Lease<'_> {
     /// S1.
-    pub(super) async fn read(
+    pub(super) async fn read(&mut self, reads: &Reads) -> Result<Snapshot, Fault> {
+        let Reads {
+            orders,
+            customers,
+            skus,
+            callers,
+            keys,
+        } = reads;
+        let parameters: [&(dyn ToSql + Sync); 5] = [orders, customers, skus, callers, keys];
+        let row = self
+            .ask(async |s| s.client.query_one(&s.read, &parameters).await)
+            .await?;
+        Snapshot::from_row(&row).map_err(Fault::Refused)
+    }
+
+    /// S2; answers with the stock levels after it.
+    pub(super) async fn write(&mut self, changes: &ChangeSet) -> Result<Vec<StockLevel>, Fault> {
+        let rows = self
+            .ask(async |s| {
+                let shape = statement::shape(changes);
+                if !s.writes.contains_key(&shape) {
+                    if s.writes.len() >= MOST_SHAPES {
+                        s.writes.clear();
+                    }
+                    let statement = Statement::of(shape);
+                    let prepared = s.client.prepare(&statement.sql).await?;
+                    s.writes.insert(shape, (statement, prepared));
+                }
+                let Some((statement, prepared)) = s.writes.get(&shape) else {
+                    return Ok(Vec::new());
+                };
+                // A name that is unknown would leave too few values, and the statement unsent; a test excludes it.
+                let values = statement.values(changes).unwrap_or_default();
+                let values: Vec<&(dyn ToSql + Sync)> = values.iter().map(|value| &**value as _).collect();
+                s.client.query(prepared, &values).await
+            })
+            .await?;
+        rows.iter().map(level).collect()
+    }
+
+    /// Stock levels of those of these events that are in the log.
+    pub(super) async fn stock_of(
         &mut self,
-        reads: (Option<Uuid>, Option<Uuid>, Vec<&str>),
-        context: &Context,
-    ) -> Result<Row, Fault> {
-        let (order, customer, skus) = reads;
-        let key = context.once.as_ref().map(|once| once.key.as_str());
-        self.ask(async |s| {
-            let parameters: [&(dyn ToSql + Sync); 5] = [&order, &customer, &skus, &context.caller, &key];
-            s.client.query_one(&s.read, &parameters).await
-        })
-        .await
-    }
-
-    /// S2; answers with the stock levels after it, by event id.
-    pub(super) async fn write(&mut self, changes: &ChangeSet) -> Result<Value, Fault> {
-        let row = self
-            .ask(async |s| s.client.query_one(&s.write, &[&Json(changes)]).await)
-            .await?;
-        row.try_get(0).map_err(Fault::Refused)
-    }
-
-    /// Stock levels of the event with this id, or `None` when there is no such event.
-    pub(super) async fn version_of(&mut self, event_id: Uuid) -> Result<Option<Value>, Fault> {
-        const FIND: &str = "select coalesce(stock, '[]') from write_model.events where event_id = $1";
-        let row = self
-            .ask(async |s| s.client.query_opt(FIND, &[&event_id]).await)
-            .await?;
-        row.map(|row| row.try_get(0)).transpose().map_err(Fault::Refused)
+        events: &[Uuid],
+    ) -> Result<HashMap<Uuid, Vec<StockLevel>>, Fault> {
+        const FIND: &str =
+            "select event_id, coalesce(stock, '[]') from write_model.events where event_id = any($1)";
+        let rows = self.ask(async |s| s.client.query(FIND, &[&events]).await).await?;
+        let entry = |row: &Row| {
+            let Json(stock) = row.try_get(1)?;
+            Ok((row.try_get(0)?, stock))
+        };
+        rows.iter()
+            .map(entry)
+            .collect::<Result<_, _>>()
+            .map_err(Fault::Refused)
     }
 
     /// Runs one statement; a connection that breaks or is too slow is never used again.
     async fn ask<T>(
         &mut self,
-        run: impl AsyncFnOnce(&Session) -> Result<T, tokio_postgres::Error>,
+        run: impl AsyncFnOnce(&mut Session) -> Result<T, tokio_postgres::Error>,
     ) -> Result<T, Fault> {
-        let Some(session) = self.session.take() else {
+        let Some(mut session) = self.session.take() else {
             return Err(Fault::Unreachable("this connection broke earlier".to_owned()));
         };
-        match timeout(PATIENCE, run(&session)).await {
+        match timeout(PATIENCE, run(&mut session)).await {
             Err(_) => Err(Fault::Lost("no answer in time".to_owned())),
             Ok(Err(error))
                 if error
@@ -155,6 +197,8 @@ impl Lease<'_> {
             {
                 Err(Fault::Lost(describe(&error)))
             }
+            // Its statements were prepared before something changed: a new connection prepares them again.
+            Ok(Err(error)) if OUTDATED.contains(&code(&error)) => Err(Fault::Refused(error)),
             Ok(answer) => {
                 self.session = Some(session);
                 answer.map_err(Fault::Refused)
@@ -175,16 +219,53 @@ impl Drop for Lease<'_> {
     }
 }
 
-async fn connect(config: &Config) -> Result<Session, tokio_postgres::Error> {
-    let (client, connection) = config.connect(NoTls).await?;
+/// A prepared statement that is not there, or whose result would have other columns by now.
+const OUTDATED: [&str; 2] = ["26000", "0A000"];
+
+fn code(error: &tokio_postgres::Error) -> &str {
+    error.code().map(SqlState::code).unwrap_or_default()
+}
+
+async fn connect(config: &Config) -> Result<Session, Fault> {
+    const VERSION: &str = "select max(version) from write_model.schema_version";
+    let fault = |error: tokio_postgres::Error| match error.as_db_error() {
+        Some(_) => Fault::Refused(error),
+        None => Fault::Unreachable(describe(&error)),
+    };
+    let (client, connection) = config.connect(NoTls).await.map_err(fault)?;
     tokio::spawn(async move {
         if let Err(error) = connection.await {
             tracing::warn!(error = %describe(&error), "database_connection_closed");
         }
     });
-    let read = client.prepare(include_str!("s1_read.sql")).await?;
-    let write = client.prepare(include_str!("s2_write.sql")).await?;
-    Ok(Session { client, read, write })
+    let found = match client.query_one(VERSION, &[]).await {
+        Ok(row) => row
+            .try_get::<_, Option<i32>>(0)
+            .map_err(Fault::Refused)?
+            .unwrap_or_default(),
+        // There is no such table, or no such schema.
+        Err(error) if ["42P01", "3F000"].contains(&code(&error)) => 0,
+        Err(error) => return Err(fault(error)),
+    };
+    if found < NEEDED_SCHEMA {
+        return Err(Fault::OldSchema { found });
+    }
+    let read = client.prepare(include_str!("s1_read.sql")).await.map_err(fault)?;
+    Ok(Session {
+        client,
+        read,
+        writes: HashMap::new(),
+    })
+}
+
+/// A row of what S2 returns.
+fn level(row: &Row) -> Result<StockLevel, Fault> {
+    let sku: String = row.try_get("sku").map_err(Fault::Refused)?;
+    Ok(StockLevel {
+        sku: Sku::try_from(sku).map_err(|why| Fault::Lost(format!("a SKU that cannot be: {why}")))?,
+        available: row.try_get("available").map_err(Fault::Refused)?,
+        seq: row.try_get("seq").map_err(Fault::Refused)?,
+    })
 }
 
 /// The error with its causes: tokio-postgres keeps the telling part in the source.

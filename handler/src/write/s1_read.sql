@@ -1,7 +1,7 @@
--- S1: everything a decision needs, in one round trip.
--- $1 uuid: order or null; $2 uuid: customer or null; $3 text[]: SKUs; $4 text: caller; $5 text: Idempotency-Key or null.
+-- S1: everything that the decisions of a batch need, in one round trip.
+-- $1 uuid[]: orders; $2 uuid[]: customers; $3 text[]: SKUs; $4 text[] and $5 text[]: callers with their Idempotency-Keys.
 select
-    (select jsonb_strip_nulls(jsonb_build_object(
+    (select coalesce(jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
         'id', o.id, 'version', o.version, 'status', o.status,
         'customer', jsonb_build_object('id', o.customer_id, 'name', o.customer_name),
         'lines', (
@@ -12,14 +12,15 @@ select
         'placedAt', o.placed_at, 'paidAt', o.paid_at, 'shippedAt', o.shipped_at,
         'shipment', case when o.carrier is not null then
             jsonb_build_object('carrier', o.carrier, 'trackingNumber', o.tracking_number) end,
-        'deliveredAt', o.delivered_at, 'cancelledAt', o.cancelled_at, 'reason', o.reason))
-     from write_model.orders o where o.id = $1::uuid) as "order",
-    (select jsonb_build_object('id', c.id, 'version', c.version, 'name', c.name, 'email', c.email)
-     from write_model.customers c where c.id = $2::uuid) as customer,
+        'deliveredAt', o.delivered_at, 'cancelledAt', o.cancelled_at, 'reason', o.reason))), '[]')
+     from write_model.orders o where o.id = any($1::uuid[])) as orders,
+    (select coalesce(jsonb_agg(jsonb_build_object('id', c.id, 'version', c.version, 'name', c.name, 'email', c.email)), '[]')
+     from write_model.customers c where c.id = any($2::uuid[])) as customers,
     (select coalesce(jsonb_agg(jsonb_build_object('sku', p.sku, 'version', p.version, 'name', p.name,
-        'price', jsonb_build_object('amount', p.price, 'currency', p.currency), 'available', s.available)), '[]')
+        'price', jsonb_build_object('amount', p.price, 'currency', p.currency), 'available', s.available, 'seq', s.seq)), '[]')
      from write_model.products p join write_model.stock s using (sku) where p.sku = any($3::text[])) as products,
-    (select jsonb_build_object('fingerprint', k.fingerprint, 'subject', e.stream, 'version', e.version, 'state', e.state,
-        'stock', coalesce(e.stock, '[]'))
-     from write_model.idempotency_keys k join write_model.events e using (event_id)
-     where k.caller = $4::text and k.key = $5::text) as replay
+    (select coalesce(jsonb_agg(jsonb_build_object('caller', k.caller, 'key', k.key, 'fingerprint', k.fingerprint,
+        'subject', e.stream, 'version', e.version, 'eventId', e.event_id, 'type', e.type, 'occurredAt', e.occurred_at,
+        'state', e.state, 'stock', coalesce(e.stock, '[]'))), '[]')
+     from unnest($4::text[], $5::text[]) as asked(caller, key)
+     join write_model.idempotency_keys k using (caller, key) join write_model.events e using (event_id)) as replays

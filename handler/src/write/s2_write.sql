@@ -1,108 +1,165 @@
--- S2: the one guarded write. $1 jsonb is a ChangeSet (write/change.rs). Either all of it happens or OM001 is raised.
--- Every lock on several rows is taken in key order by a CTE of its own, and each CTE that locks or writes
--- depends on the one before it by data, because the order of CTEs is otherwise unspecified.
+-- S2: the one guarded write. Either all of it happens, or a guard that fails raises OM001 and nothing does.
+-- write/statement.rs takes from it the parts that a change set has rows for: a part begins at a line `-- @part` and ends at
+-- the next one, and `-- @` is always there. Each {name} is an array, one element a row (write/change.rs).
+--
+-- Locks are taken in one order, or two statements could wait for each other: keys, orders, customers, products, stock
+-- (a CASE looks at its WHENs one after the other, and a CTE runs when it is first looked at), and rows of one table by
+-- key: a sorted subquery on the outside, and the lock in a LATERAL one, for each of its rows in turn. New rows come in
+-- key order too: two that are the same wait for each other.
+-- @
 with
+-- @alone
+-- A command that held up others is tried alone, and gives way soon where somebody holds its rows.
+patience as materialized (select set_config('lock_timeout', '100ms', true)),
+-- @keys
 -- A concurrent twin waits here until the first has committed or not; then its guard fails, and its S1 finds the answer.
 keys as (
     insert into write_model.idempotency_keys (caller, key, fingerprint, event_id)
     select k.caller, k.key, k.fingerprint, k.event_id
-    from jsonb_to_recordset($1::jsonb->'keys') as k(caller text, key text, fingerprint text, event_id uuid)
+    from unnest({keyCaller}::text[], {key}::text[], {keyFingerprint}::text[], {keyEvent}::uuid[])
+        as k(caller, key, fingerprint, event_id)
     order by k.caller, k.key
     on conflict (caller, key) do nothing returning 1),
-order_moves as materialized (
-    select * from jsonb_to_recordset($1::jsonb->'orderMoves') as m(id uuid, expected bigint, version bigint, status text,
-        total bigint, currency text, lines integer, paid_at timestamptz, shipped_at timestamptz, carrier text,
-        tracking_number text, delivered_at timestamptz, cancelled_at timestamptz, reason text)),
-customer_moves as materialized (
-    select * from jsonb_to_recordset($1::jsonb->'customerMoves') as m(id uuid, expected bigint, version bigint, name text,
-        email text)),
-product_moves as materialized (
-    select * from jsonb_to_recordset($1::jsonb->'productMoves') as m(sku text, expected bigint, version bigint, name text,
-        price bigint, currency text)),
-priced as materialized (
-    select * from jsonb_to_recordset($1::jsonb->'priced') as m(sku text, version bigint)),
+-- @movedOrders
 locked_orders as materialized (
-    select o.id, o.version = m.expected as current
-    from write_model.orders o join order_moves m using (id), (select count(*) from keys) after
-    order by o.id for no key update of o),
+    select 1 from (
+        select * from unnest({movedOrder}::uuid[], {movedOrderFrom}::bigint[]) as m(id, version) order by m.id) m
+    cross join lateral (
+        select 1 from write_model.orders o where o.id = m.id and o.version = m.version for no key update) o),
+-- @movedCustomers
 locked_customers as materialized (
-    select c.id, c.version = m.expected as current
-    from write_model.customers c join customer_moves m using (id), (select count(*) from locked_orders) after
-    order by c.id for no key update of c),
+    select 1 from (
+        select * from unnest({movedCustomer}::uuid[], {movedCustomerFrom}::bigint[]) as m(id, version) order by m.id) m
+    cross join lateral (
+        select 1 from write_model.customers c where c.id = m.id and c.version = m.version for no key update) c),
+-- @movedProducts
 locked_products as materialized (
-    select p.sku, p.version = m.expected as current
-    from write_model.products p join product_moves m using (sku), (select count(*) from locked_customers) after
-    order by p.sku for no key update of p),
-need as materialized (
-    select m.sku, sum(m.delta)::bigint as delta
-    from jsonb_to_recordset($1::jsonb->'stockMoves') as m(sku text, delta bigint), (select count(*) from locked_products) after
-    group by m.sku),
-locked as materialized (
-    select s.sku, s.available, n.delta
-    from write_model.stock s join need n using (sku)
-    order by s.sku for no key update of s),
-ok as materialized (
-    select case when
-        (select count(*) from keys) = jsonb_array_length($1::jsonb->'keys')
-        and (select count(*) from locked_orders where current) = (select count(*) from order_moves)
-        and (select count(*) from locked_customers where current) = (select count(*) from customer_moves)
-        and (select count(*) from locked_products where current) = (select count(*) from product_moves)
-        and (select count(*) from write_model.products p join priced using (sku, version)) = (select count(*) from priced)
-        and (select count(*) from locked where available + delta >= 0) = (select count(*) from need)
-    then true else write_model.refuse() end as ok),
+    select 1 from (
+        select * from unnest({movedProduct}::text[], {movedProductFrom}::bigint[]) as m(sku, version) order by m.sku) m
+    cross join lateral (
+        select 1 from write_model.products p where p.sku = m.sku and p.version = m.version for no key update) p),
+-- @stock
+-- `lowest` is how far the moves of this statement, one after the other, take the level down at worst.
+locked_stock as materialized (
+    select m.sku, m.delta, m.moves from (
+        select * from unnest({stock}::text[], {stockDelta}::bigint[], {stockLowest}::bigint[], {stockMoves}::bigint[])
+            as m(sku, delta, lowest, moves) order by m.sku) m
+    cross join lateral (select s.available from write_model.stock s where s.sku = m.sku for no key update) s
+    where s.available + m.lowest >= 0),
+-- @
+ok as materialized (select case when false then write_model.refuse()
+-- @alone
+    when (select count(*) from patience) <> 1 then write_model.refuse()
+-- @keys
+    when (select count(*) from keys) <> cardinality({key}::text[]) then write_model.refuse()
+-- @movedOrders
+    when (select count(*) from locked_orders) <> cardinality({movedOrder}::uuid[]) then write_model.refuse()
+-- @movedCustomers
+    when (select count(*) from locked_customers) <> cardinality({movedCustomer}::uuid[]) then write_model.refuse()
+-- @movedProducts
+    when (select count(*) from locked_products) <> cardinality({movedProduct}::text[]) then write_model.refuse()
+-- @stock
+    when (select count(*) from locked_stock) <> cardinality({stock}::text[]) then write_model.refuse()
+-- @seenCustomers
+    when (select count(*) from unnest({seenCustomer}::uuid[], {seenCustomerVersion}::bigint[]) as seen(id, version)
+        join write_model.customers using (id, version)) <> cardinality({seenCustomer}::uuid[]) then write_model.refuse()
+-- @seenProducts
+    when (select count(*) from unnest({seenProduct}::text[], {seenProductVersion}::bigint[]) as seen(sku, version)
+        join write_model.products using (sku, version)) <> cardinality({seenProduct}::text[]) then write_model.refuse()
+-- @
+    else true end as ok),
+-- @stock
 moved_stock as (
-    update write_model.stock s set available = s.available + l.delta, seq = s.seq + 1
-    from locked l, ok where s.sku = l.sku and ok.ok
+    update write_model.stock s set available = s.available + l.delta, seq = s.seq + l.moves
+    from locked_stock l, ok where s.sku = l.sku and ok.ok
     returning s.sku, s.available, s.seq),
+-- What was left right after each event: the level now, less what later events of this statement moved.
+levels as (
+    select m.event_id, jsonb_agg(jsonb_build_object('sku', s.sku, 'available', s.available - m.later,
+        'seq', s.seq - m.behind) order by s.sku) as stock
+    from unnest({moveEvent}::uuid[], {moveSku}::text[], {moveLater}::bigint[], {moveBehind}::bigint[])
+        as m(event_id, sku, later, behind)
+    join moved_stock s using (sku) group by m.event_id),
+-- @movedOrders
 moved_orders as (
     update write_model.orders o set version = m.version, status = m.status, total = m.total, currency = m.currency,
-        paid_at = coalesce(m.paid_at, o.paid_at), shipped_at = coalesce(m.shipped_at, o.shipped_at),
-        carrier = coalesce(m.carrier, o.carrier), tracking_number = coalesce(m.tracking_number, o.tracking_number),
-        delivered_at = coalesce(m.delivered_at, o.delivered_at), cancelled_at = coalesce(m.cancelled_at, o.cancelled_at),
-        reason = coalesce(m.reason, o.reason)
-    from order_moves m, ok where o.id = m.id and ok.ok),
+        paid_at = m.paid_at, shipped_at = m.shipped_at, carrier = m.carrier, tracking_number = m.tracking_number,
+        delivered_at = m.delivered_at, cancelled_at = m.cancelled_at, reason = m.reason
+    from unnest({movedOrder}::uuid[], {movedOrderVersion}::bigint[], {movedOrderStatus}::text[],
+        {movedOrderTotal}::bigint[], {movedOrderCurrency}::text[], {movedOrderPaidAt}::timestamptz[],
+        {movedOrderShippedAt}::timestamptz[], {movedOrderCarrier}::text[], {movedOrderTrackingNumber}::text[],
+        {movedOrderDeliveredAt}::timestamptz[], {movedOrderCancelledAt}::timestamptz[], {movedOrderReason}::text[])
+        as m(id, version, status, total, currency, paid_at, shipped_at, carrier, tracking_number, delivered_at,
+            cancelled_at, reason), ok
+    where o.id = m.id and ok.ok),
+-- @droppedLines
 dropped_lines as (
-    delete from write_model.order_lines l using order_moves m, ok where l.order_id = m.id and l.line > m.lines and ok.ok),
+    delete from write_model.order_lines l
+    using unnest({droppedOrder}::uuid[], {droppedAfter}::integer[]) as m(id, line), ok
+    where l.order_id = m.id and l.line > m.line and ok.ok),
+-- @movedCustomers
 moved_customers as (
     update write_model.customers c set version = m.version, name = m.name, email = m.email
-    from customer_moves m, ok where c.id = m.id and ok.ok),
+    from unnest({movedCustomer}::uuid[], {movedCustomerVersion}::bigint[], {movedCustomerName}::text[],
+        {movedCustomerEmail}::text[]) as m(id, version, name, email), ok
+    where c.id = m.id and ok.ok),
+-- @movedProducts
 moved_products as (
     update write_model.products p set version = m.version, name = m.name, price = m.price, currency = m.currency
-    from product_moves m, ok where p.sku = m.sku and ok.ok),
+    from unnest({movedProduct}::text[], {movedProductVersion}::bigint[], {movedProductName}::text[],
+        {movedProductPrice}::bigint[], {movedProductCurrency}::text[]) as m(sku, version, name, price, currency), ok
+    where p.sku = m.sku and ok.ok),
+-- @newCustomers
 new_customers as (
     insert into write_model.customers (id, version, name, email)
-    select c.id, c.version, c.name, c.email
-    from jsonb_to_recordset($1::jsonb->'newCustomers') as c(id uuid, version bigint, name text, email text), ok where ok.ok),
+    select c.* from unnest({newCustomer}::uuid[], {newCustomerVersion}::bigint[], {newCustomerName}::text[],
+        {newCustomerEmail}::text[]) as c(id, version, name, email), ok
+    where ok.ok order by c.id),
+-- @newProducts
 new_products as (
     insert into write_model.products (sku, version, name, price, currency)
-    select p.sku, p.version, p.name, p.price, p.currency
-    from jsonb_to_recordset($1::jsonb->'newProducts') as p(sku text, version bigint, name text, price bigint, currency text), ok
-    where ok.ok),
+    select p.* from unnest({newProduct}::text[], {newProductVersion}::bigint[], {newProductName}::text[],
+        {newProductPrice}::bigint[], {newProductCurrency}::text[]) as p(sku, version, name, price, currency), ok
+    where ok.ok order by p.sku),
 new_stock as (
     insert into write_model.stock (sku, available, seq)
-    select p.sku, 0, 0 from jsonb_to_recordset($1::jsonb->'newProducts') as p(sku text), ok where ok.ok),
+    select p.sku, 0, 0 from unnest({newProduct}::text[]) as p(sku), ok where ok.ok),
+-- @newOrders
 new_orders as (
     insert into write_model.orders (id, version, status, customer_id, customer_name, total, currency, placed_at)
-    select o.id, o.version, o.status, o.customer_id, o.customer_name, o.total, o.currency, o.placed_at
-    from jsonb_to_recordset($1::jsonb->'newOrders') as o(id uuid, version bigint, status text, customer_id uuid,
-        customer_name text, total bigint, currency text, placed_at timestamptz), ok where ok.ok),
+    select o.* from unnest({newOrder}::uuid[], {newOrderVersion}::bigint[], {newOrderStatus}::text[],
+        {newOrderCustomer}::uuid[], {newOrderCustomerName}::text[], {newOrderTotal}::bigint[],
+        {newOrderCurrency}::text[], {newOrderPlacedAt}::timestamptz[]) as o, ok
+    where ok.ok),
+-- @lines
 written_lines as (
     insert into write_model.order_lines (order_id, line, sku, name, quantity, unit_price)
-    select l.order_id, l.line, l.sku, l.name, l.quantity, l.unit_price
-    from jsonb_to_recordset($1::jsonb->'lines') as l(order_id uuid, line integer, sku text, name text, quantity bigint,
-        unit_price bigint), ok where ok.ok
+    select l.* from unnest({lineOrder}::uuid[], {line}::integer[], {lineSku}::text[], {lineName}::text[],
+        {lineQuantity}::bigint[], {linePrice}::bigint[]) as l, ok
+    where ok.ok
     on conflict (order_id, line) do update set sku = excluded.sku, name = excluded.name, quantity = excluded.quantity,
         unit_price = excluded.unit_price),
+-- @
+-- In the order in which they were decided: the log's positions follow it.
 new_events as (
-    insert into write_model.events (event_id, stream, version, type, data, state, stock, metadata, occurred_at)
-    select e.event_id, e.stream, e.version, e.type, e.data, e.state,
-        (select jsonb_agg(jsonb_build_object('sku', s.sku, 'available', s.available, 'seq', s.seq) order by s.sku)
-         from moved_stock s where e.moves ? s.sku),
-        e.metadata, e.occurred_at
-    from jsonb_to_recordset($1::jsonb->'events') as e(event_id uuid, stream text, version bigint, type text, data jsonb,
-        state jsonb, moves jsonb, metadata jsonb, occurred_at timestamptz), ok
-    where ok.ok
-    returning position, event_id, stock),
+    insert into write_model.events (event_id, stream, version, type, data, state, metadata, occurred_at, stock)
+    select e.event_id, e.stream, e.version, e.type, e.data, e.state, e.metadata, e.occurred_at,
+-- @stock
+        levels.stock
+-- @noStock
+        null
+-- @
+    from unnest({event}::uuid[], {eventStream}::text[], {eventVersion}::bigint[], {eventType}::text[],
+        {eventData}::jsonb[], {eventState}::jsonb[], {eventMetadata}::jsonb[], {eventAt}::timestamptz[])
+        with ordinality as e(event_id, stream, version, type, data, state, metadata, occurred_at, n)
+-- @stock
+    left join levels using (event_id)
+-- @
+    cross join ok where ok.ok order by e.n
+    returning position),
 new_outbox as (
     insert into write_model.outbox (position) select position from new_events)
-select coalesce(jsonb_object_agg(event_id, coalesce(stock, '[]')), '{}') as stock_after from new_events
+-- @stock
+select sku, available, seq from moved_stock
+-- @noStock
+select null::text as sku, null::bigint as available, null::bigint as seq where false

@@ -1,24 +1,30 @@
-//! Runs a command: S1, decide, S2, and again from S1 when a guard of S2 failed.
-//! Never sends a write twice without having looked for its event first.
+//! Takes commands in, and has them run in batches: whatever waits when a connection is free goes together.
+//! Never waits for more to come: a command that is alone goes alone.
 
 use std::sync::Arc;
 
-use serde_json::Value;
-use tokio::sync::Notify;
+use tokio::{
+    sync::{Mutex, Notify, mpsc, oneshot},
+    time::Instant,
+};
 use tokio_postgres::error::SqlState;
 
 use super::{
-    command::{Accepted, Command, Context, DecideError},
+    batch::{Batcher, Job},
+    cache::Cache,
+    command::{Accepted, Command, Context},
+    decide::DecideError,
     pool::{Fault, Pool},
-    snapshot::{Replay, Snapshot},
 };
 use crate::domain::rejection::Rejection;
 
-/// How often a command is tried again after a lost race, before the caller is asked to come back.
-const ROUNDS: usize = 5;
+/// Most commands of one batch.
+const BATCH: usize = 32;
+/// Most commands that wait; beyond that callers are asked to come back.
+const WAITING: usize = 1_024;
 
 /// Why a command was not accepted.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// A rule of the shop; nothing was written.
     #[error(transparent)]
@@ -29,7 +35,10 @@ pub enum Error {
     /// The Idempotency-Key was used for another request; nothing was written.
     #[error("the Idempotency-Key was used for another request")]
     KeyReused,
-    /// The database is away, or the row is too busy; come back later.
+    /// Others changed the same rows again and again; nothing was written.
+    #[error("too many others are changing the same rows")]
+    Contended,
+    /// The database is away, or somebody holds a row; come back later.
     #[error("{0}")]
     Unavailable(String),
     /// A defect of ours.
@@ -40,119 +49,101 @@ pub enum Error {
 /// The only thing that changes the write model while serving.
 #[derive(Debug)]
 pub struct Writer {
-    pool: Pool,
-    committed: Arc<Notify>,
+    queue: mpsc::Sender<Job>,
+    batcher: Arc<Batcher>,
 }
 
 impl Writer {
-    /// A writer over these connections; `committed` is notified when a command may have left a row in the outbox.
+    /// Starts `workers` tasks that run batches over this pool, for as long as the writer lives; `committed` is notified
+    /// when a batch may have left rows in the outbox.
     #[must_use]
-    pub fn new(pool: Pool, committed: Arc<Notify>) -> Self {
-        Self { pool, committed }
+    pub fn start(pool: Pool, workers: usize, committed: Arc<Notify>) -> Self {
+        let (queue, waiting) = mpsc::channel(WAITING);
+        let batcher = Arc::new(Batcher {
+            pool,
+            cache: Cache::default(),
+            committed,
+        });
+        let waiting = Arc::new(Mutex::new(waiting));
+        for _ in 0..workers {
+            tokio::spawn(work(Arc::clone(&batcher), Arc::clone(&waiting)));
+        }
+        Self { queue, batcher }
     }
 
     /// True when the database answers now.
     pub async fn answers(&self) -> bool {
-        self.pool.answers().await
+        self.batcher.pool.answers().await
     }
 
     /// Runs the command to its end; when it answers `Ok`, state, event and outbox row are committed.
     ///
     /// # Errors
     /// See [`Error`]; after `Unavailable` the command may still have happened if the connection broke while it ran.
-    pub async fn execute(&self, command: Command, context: &Context) -> Result<Accepted, Error> {
-        for _ in 0..ROUNDS {
-            let mut lease = self.pool.lease().await?;
-            let row = lease.read(command.reads(), context).await?;
-            let mut snapshot =
-                Snapshot::from_row(&row).map_err(|error| Error::Internal(error.to_string()))?;
-            if let Some(replay) = snapshot.replay.take() {
-                return replayed(replay, context);
-            }
-            let (changes, accepted) = command.clone().decide(snapshot, context)?;
-            // Whatever ends this, a caller who has gone away too: the statement may commit, and the relay must look.
-            let _wake = Wake(&self.committed);
-            match lease.write(&changes).await {
-                Ok(stock) => {
-                    return with_stock(accepted, stock.get(context.event_id.to_string()).cloned());
-                }
-                Err(Fault::Refused(error)) if lost_race(&error) => {
-                    tracing::debug!(event.id = %context.event_id, "lost_race");
-                }
-                Err(Fault::Lost(why)) => {
-                    drop(lease);
-                    return self.look_for(accepted, context, &why).await;
-                }
-                Err(other) => return Err(other.into()),
-            }
+    pub async fn execute(&self, command: Command, context: Context) -> Result<Accepted, Error> {
+        let (job, answered) = job(command, context);
+        let busy = |_| Error::Unavailable("too many commands are waiting".to_owned());
+        self.queue.try_send(job).map_err(busy)?;
+        answered.await.unwrap_or_else(|_| Err(lost()))
+    }
+
+    /// Runs these commands as one batch, and answers in their order. What [`Self::execute`] does with commands that
+    /// wait at the same time, without the waiting: for tools and tests.
+    pub async fn execute_together(&self, commands: Vec<(Command, Context)>) -> Vec<Result<Accepted, Error>> {
+        let jobs = commands
+            .into_iter()
+            .map(|(command, context)| job(command, context));
+        let (jobs, answers): (Vec<_>, Vec<_>) = jobs.unzip();
+        self.batcher.run(jobs).await;
+        let told = answers
+            .into_iter()
+            .map(|mut answered| answered.try_recv().unwrap_or_else(|_| Err(lost())));
+        told.collect()
+    }
+}
+
+fn job(command: Command, context: Context) -> (Job, oneshot::Receiver<Result<Accepted, Error>>) {
+    let (answer, answered) = oneshot::channel();
+    let since = Instant::now();
+    (
+        Job {
+            since,
+            command,
+            context,
+            answer,
+        },
+        answered,
+    )
+}
+
+fn lost() -> Error {
+    Error::Internal("the batch of this command came to no end".to_owned())
+}
+
+/// Runs batch after batch until the writer is gone.
+async fn work(batcher: Arc<Batcher>, waiting: Arc<Mutex<mpsc::Receiver<Job>>>) {
+    loop {
+        let mut jobs = Vec::new();
+        if waiting.lock().await.recv_many(&mut jobs, BATCH).await == 0 {
+            return;
         }
-        Err(Error::Unavailable(
-            "too many others are changing the same rows".to_owned(),
-        ))
-    }
-
-    /// After a lost answer: the event is there, or nobody can say what happened.
-    async fn look_for(&self, accepted: Accepted, context: &Context, why: &str) -> Result<Accepted, Error> {
-        match self.pool.lease().await?.version_of(context.event_id).await? {
-            Some(stock) => with_stock(accepted, Some(stock)),
-            None => Err(Error::Unavailable(format!(
-                "the answer of the database was lost ({why})"
-            ))),
+        let batcher = Arc::clone(&batcher);
+        // In a task of its own: what panics takes its batch with it, and nothing else.
+        if tokio::spawn(async move { batcher.run(jobs).await })
+            .await
+            .is_err()
+        {
+            tracing::error!("batch_panicked");
         }
     }
-}
-
-/// Wakes the relay when it is dropped.
-struct Wake<'a>(&'a Notify);
-
-impl Drop for Wake<'_> {
-    fn drop(&mut self) {
-        self.0.notify_one();
-    }
-}
-
-/// The first answer again, if the request is the first one again.
-fn replayed(replay: Replay, context: &Context) -> Result<Accepted, Error> {
-    let same = context
-        .once
-        .as_ref()
-        .is_some_and(|once| once.fingerprint == replay.fingerprint);
-    if !same {
-        return Err(Error::KeyReused);
-    }
-    Ok(Accepted {
-        subject: replay.subject,
-        version: replay.version,
-        state: replay.state,
-        stock: replay.stock,
-        replayed: true,
-    })
-}
-
-fn with_stock(accepted: Accepted, stock: Option<Value>) -> Result<Accepted, Error> {
-    let stock = serde_json::from_value(stock.unwrap_or(Value::Array(Vec::new())));
-    Ok(Accepted {
-        stock: stock.map_err(|error| Error::Internal(error.to_string()))?,
-        ..accepted
-    })
-}
-
-/// A guard failed, a deadlock was broken, or somebody else made the same row first: the next S1 will say which rule it is.
-fn lost_race(error: &tokio_postgres::Error) -> bool {
-    let codes = [
-        SqlState::T_R_DEADLOCK_DETECTED,
-        SqlState::T_R_SERIALIZATION_FAILURE,
-        SqlState::UNIQUE_VIOLATION,
-    ];
-    error
-        .code()
-        .is_some_and(|code| code.code() == "OM001" || codes.contains(code))
 }
 
 impl From<Fault> for Error {
     fn from(fault: Fault) -> Self {
         match &fault {
-            Fault::Unreachable(_) | Fault::Lost(_) => Self::Unavailable(fault.to_string()),
+            Fault::Unreachable(_) | Fault::Lost(_) | Fault::OldSchema { .. } => {
+                Self::Unavailable(fault.to_string())
+            }
             Fault::Refused(error) => match error.code().map(SqlState::code) {
                 // Cancelled by statement_timeout, lock not available, too many connections, shutting down.
                 Some("57014" | "55P03" | "53300" | "57P01" | "57P02" | "57P03") => {
