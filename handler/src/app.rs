@@ -3,7 +3,12 @@
 
 use std::{net::Ipv4Addr, os::unix::process::parent_id, process::ExitCode, sync::Arc, time::Duration};
 
-use axum::{Router, http::StatusCode, routing::get};
+use axum::{
+    Router,
+    http::{Method, StatusCode},
+    response::{IntoResponse, Response},
+    routing::get,
+};
 use tokio::{
     net::TcpListener,
     signal::unix::SignalKind,
@@ -16,9 +21,10 @@ use crate::{
     bus::Bus,
     config::Config,
     http::{
-        Reach, commands, operations,
-        problem::{self, Problem},
-        queries,
+        Reach, api,
+        endpoint::Endpoint,
+        operations,
+        problem::{self, Kind, Problem},
     },
     read::{Projector, Store},
     relay::Relay,
@@ -38,7 +44,7 @@ pub fn assemble(config: &Config) -> (Router, Option<Arc<Relay>>) {
     let committed = Arc::new(Notify::new());
     let writer = config.postgres.as_ref().map(|postgres| {
         let pool = Pool::new(postgres.clone(), COMMAND_CONNECTIONS);
-        Arc::new(Writer::new(pool, Arc::clone(&committed)))
+        Arc::new(Writer::start(pool, COMMAND_CONNECTIONS, Arc::clone(&committed)))
     });
     let bus = config
         .bus
@@ -63,10 +69,8 @@ pub fn assemble(config: &Config) -> (Router, Option<Arc<Relay>>) {
         bus,
         auth: config.auth,
     };
-    let router = commands::routes()
-        .merge(queries::routes())
+    let router = Endpoint::router(api::endpoints())
         .route("/", get(operations::ready))
-        .route("/api/health", get(operations::health))
         .layer(CatchPanicLayer::custom(problem::panicked))
         .with_state(reach)
         .merge(
@@ -74,8 +78,20 @@ pub fn assemble(config: &Config) -> (Router, Option<Arc<Relay>>) {
                 .layer(CatchPanicLayer::custom(triggers::panicked))
                 .with_state(triggers),
         )
-        .fallback(async || Problem::new(StatusCode::NOT_FOUND, "unknown-route", "there is nothing here"));
+        .fallback(async || Problem::new(Kind::UnknownRoute, "there is nothing here"))
+        .method_not_allowed_fallback(other_method);
     (router, relay)
+}
+
+/// Another method than the path has; the router adds `Allow`. OPTIONS is allowed everywhere, and means just that header.
+async fn other_method(method: Method) -> Response {
+    match method {
+        Method::OPTIONS => StatusCode::NO_CONTENT.into_response(),
+        method => {
+            let detail = format!("{method} is not for this path");
+            Problem::new(Kind::MethodNotAllowed, detail).into_response()
+        }
+    }
 }
 
 /// Listens on 127.0.0.1 and serves until SIGTERM, or until the process that started it is gone.

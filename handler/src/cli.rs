@@ -1,11 +1,16 @@
-//! The command line: `handler serve` (default) and `handler migrate`.
+//! The command line: `handler serve` (default), `handler migrate` and `handler openapi`.
 //! Never takes a setting as an argument: settings come from the environment, as the Functions host gives them.
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::{app, config::Config, write::migrate::migrate};
+use crate::{
+    app,
+    config::Config,
+    http::openapi::{self, Version},
+    write::migrate::migrate,
+};
 
 #[derive(Debug, Parser)]
 #[command(about = "The custom handler of the order system")]
@@ -24,11 +29,23 @@ enum Action {
         #[arg(long)]
         app_role: Option<String>,
     },
+    /// Print the API's description, OpenAPI 3.1.
+    Openapi {
+        /// OpenAPI 3.0.3 instead, for importers that know no newer one.
+        #[arg(long)]
+        v3_0: bool,
+    },
 }
 
 /// Parses the arguments and does what they say.
 pub async fn run() -> ExitCode {
     let cli = Cli::parse();
+    if let Some(Action::Openapi { v3_0 }) = cli.action {
+        // The only thing that needs no setting.
+        let version = if v3_0 { Version::V30 } else { Version::V31 };
+        println!("{:#}", openapi::document(version));
+        return ExitCode::SUCCESS;
+    }
     let outcome = match Config::from_environment(&std::env::vars().collect()) {
         Err(error) => Err(error.to_string()),
         Ok(config) => act(cli.action.unwrap_or(Action::Serve), config).await,
@@ -47,6 +64,7 @@ async fn act(action: Action, config: Config) -> Result<ExitCode, String> {
                 .await
                 .map_err(|error| format!("port {port}: {error}"))
         }
+        Action::Openapi { .. } => Ok(ExitCode::SUCCESS),
         Action::Migrate { app_role } => {
             let postgres = config.postgres.ok_or("setting PGHOST: is missing")?;
             let version = migrate(&postgres, app_role.as_deref())

@@ -2,59 +2,46 @@
 //! Never answers 500 for something a caller sent.
 
 use axum::{
-    body::{Body, to_bytes},
-    extract::{FromRequest, Request},
-    http::{StatusCode, header},
+    body::{Body, Bytes, to_bytes},
+    http::{HeaderMap, header},
 };
 use serde::de::DeserializeOwned;
 use serde_path_to_error::{Path, Segment};
-use sha2::{Digest, Sha256};
 
-use super::problem::Problem;
+use super::problem::{Kind, Problem};
 
 /// Largest accepted body, in bytes.
 const MAX_BODY_BYTES: usize = 1024 * 1024;
 
-/// SHA-256 of a body as it was sent.
-pub(super) type BodyDigest = [u8; 32];
+/// The whole body.
+pub(super) async fn read(body: Body) -> Result<Bytes, Problem> {
+    let whole = to_bytes(body, MAX_BODY_BYTES).await;
+    whole.map_err(|_| Problem::new(Kind::BodyTooLarge, "a body is complete and has at most 1 MiB"))
+}
 
-/// A JSON body of the shape `T`, and the digest of its bytes.
-pub(super) struct Strict<T>(pub(super) T, pub(super) BodyDigest);
-
-impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Strict<T> {
-    type Rejection = Problem;
-
-    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
-        let content_type = request
-            .headers()
-            .get(header::CONTENT_TYPE)
-            .and_then(|v| v.to_str().ok())
-            .unwrap_or_default();
-        let media_type = content_type.split(';').next().unwrap_or_default().trim();
-        if !media_type.eq_ignore_ascii_case("application/json") {
-            let detail = "send the body as application/json";
-            return Err(Problem::new(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "unsupported-media-type",
-                detail,
-            ));
-        }
-        let bytes = read(request.into_body()).await?;
-        Ok(Self(parse(&bytes)?, Sha256::digest(&bytes).into()))
+/// The body as a `T`.
+pub(super) fn parse<T: DeserializeOwned>(headers: &HeaderMap, bytes: &[u8]) -> Result<T, Problem> {
+    let content_type = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    let media_type = content_type
+        .unwrap_or_default()
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim();
+    if !media_type.eq_ignore_ascii_case("application/json") {
+        return Err(Problem::new(
+            Kind::UnsupportedMediaType,
+            "send the body as application/json",
+        ));
     }
+    // Knowing the place costs more than reading: it is asked for only when something is wrong.
+    serde_json::from_slice(bytes).or_else(|_| locate(bytes))
 }
 
-async fn read(body: Body) -> Result<axum::body::Bytes, Problem> {
-    to_bytes(body, MAX_BODY_BYTES).await.map_err(|_| {
-        Problem::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "body-too-large",
-            "a body is complete and has at most 1 MiB",
-        )
-    })
-}
-
-fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+/// Reads once more, and knows where it was when it failed.
+fn locate<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let (pointer, cause) = (pointer(error.path()), error.inner().to_string());
@@ -69,11 +56,7 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
 }
 
 fn malformed(cause: &str) -> Problem {
-    Problem::new(
-        StatusCode::BAD_REQUEST,
-        "malformed-json",
-        format!("the body is not JSON: {cause}"),
-    )
+    Problem::new(Kind::MalformedJson, format!("the body is not JSON: {cause}"))
 }
 
 /// The place as a JSON Pointer (RFC 6901).

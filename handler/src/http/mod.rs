@@ -1,12 +1,19 @@
 //! The HTTP edge: requests become commands, answers and errors become responses.
 //! Never holds a rule of the shop, and no status code of an error is chosen outside `problem`.
 
+pub mod access;
+mod answer;
+pub mod api;
 mod body;
-pub mod commands;
+mod call;
+mod commands;
+pub mod endpoint;
+pub mod openapi;
 pub mod operations;
 mod principal;
 pub mod problem;
-pub mod queries;
+mod problem_kind;
+mod queries;
 
 use std::sync::Arc;
 

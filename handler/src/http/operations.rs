@@ -4,37 +4,79 @@
 use std::time::Duration;
 
 use axum::{Json, extract::State};
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::json;
 use tokio::time::timeout;
 
-use super::Reach;
+use super::{Reach, endpoint::Doc};
 
 /// Longest wait for one part.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How the whole is, and each part.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Health {
+    /// `degraded` when a part is.
+    status: Word,
+    components: Components,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct Components {
+    /// PostgreSQL.
+    write_model: Word,
+    /// Service Bus.
+    bus: Word,
+    /// Cosmos DB.
+    read_model: Word,
+}
+
+/// `off`: this deployment has no settings for it.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum Word {
+    Ok,
+    Degraded,
+    Off,
+}
 
 /// `GET /`: the Functions host's readiness probe. Answers without looking at anything.
 pub async fn ready() -> &'static str {
     "ready"
 }
 
-/// `GET /api/health`: always 200, `{"status": "ok|degraded", "components": {"writeModel", "bus", "readModel"}}`, each
-/// `ok`, `degraded`, or `off` when this deployment has no settings for it.
-pub async fn health(State(reach): State<Reach>) -> Json<Value> {
+pub(super) fn health_doc() -> Doc {
+    let components = json!({ "writeModel": "ok", "bus": "ok", "readModel": "ok" });
+    Doc::new::<Health>(
+        "Is everything up",
+        json!({ "status": "ok", "components": components }),
+    )
+    .detail("Always 200: a part that is away makes this degraded, not broken.")
+}
+
+/// `GET /api/health`.
+pub(super) async fn health(State(reach): State<Reach>) -> Json<Health> {
     let (write_model, bus, read_model) = tokio::join!(
         async { Some(soon(reach.writer.as_ref()?.answers()).await) },
         async { Some(soon(reach.bus.as_ref()?.answers()).await) },
         async { Some(soon(reach.orders.as_ref()?.answers()).await) },
     );
     let word = |answers: Option<bool>| match answers {
-        None => "off",
-        Some(true) => "ok",
-        Some(false) => "degraded",
+        None => Word::Off,
+        Some(true) => Word::Ok,
+        Some(false) => Word::Degraded,
     };
     let degraded = [write_model, bus, read_model].contains(&Some(false));
-    Json(json!({
-        "status": word(Some(!degraded)),
-        "components": { "writeModel": word(write_model), "bus": word(bus), "readModel": word(read_model) },
-    }))
+    Json(Health {
+        status: word(Some(!degraded)),
+        components: Components {
+            write_model: word(write_model),
+            bus: word(bus),
+            read_model: word(read_model),
+        },
+    })
 }
 
 /// A part that does not answer in time is as bad as one that is away.

@@ -5,67 +5,105 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
 use uuid::Uuid;
 
+pub use super::problem_kind::Kind;
 use crate::{domain::rejection::Rejection, read::store::StoreError, telemetry, write};
 
-/// An error as a caller sees it; `type` is stable, `errors` point into the body (RFC 6901).
+/// Said of everything that is our fault and nobody else's business.
+const BROKEN: &str = "something is broken on our side";
+
+/// An error as a caller sees it.
 #[derive(Debug)]
 pub struct Problem {
-    status: StatusCode,
-    kind: &'static str,
+    kind: Kind,
     detail: String,
-    errors: Vec<Value>,
+    errors: Vec<Place>,
+}
+
+/// The body of every error (RFC 9457).
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "Problem", extend("examples" = [{
+    "type": "urn:problem:orders:not-enough-stock",
+    "title": "Conflict",
+    "status": 409,
+    "detail": "not enough stock: MUG-BLUE has 3 left, 4 wanted",
+    "traceId": "0af7651916cd43dd8448eb211c80319c",
+    "errors": [{ "pointer": "#/lines/0/quantity", "detail": "3 left", "sku": "MUG-BLUE", "available": 3 }]
+}]))]
+pub(super) struct Body {
+    /// What kind of problem this is: stable, and described in docs/problems.md.
+    r#type: String,
+    /// The status in words.
+    title: &'static str,
+    /// The HTTP status.
+    status: u16,
+    /// What happened this time.
+    detail: String,
+    /// Under this the server's log knows more.
+    trace_id: String,
+    /// Where in the request's body it lies.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(default)]
+    errors: Vec<Place>,
+}
+
+/// A place in the request's body.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ProblemPlace")]
+pub(super) struct Place {
+    /// JSON Pointer (RFC 6901), as a URI fragment.
+    pointer: String,
+    /// What is wrong there.
+    detail: String,
+    /// Of a shortage: the SKU.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sku: Option<String>,
+    /// Of a shortage: how many are left.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    available: Option<i64>,
 }
 
 impl Problem {
     /// A problem without pointers.
     #[must_use]
-    pub fn new(status: StatusCode, kind: &'static str, detail: impl Into<String>) -> Self {
-        Self {
-            status,
-            kind,
-            detail: detail.into(),
-            errors: Vec::new(),
-        }
+    pub fn new(kind: Kind, detail: impl Into<String>) -> Self {
+        let (detail, errors) = (detail.into(), Vec::new());
+        Self { kind, detail, errors }
     }
 
     /// The same problem, pointing at a place of the request's body.
     #[must_use]
     pub fn at(mut self, pointer: impl Into<String>, detail: impl Into<String>) -> Self {
-        self.errors
-            .push(json!({ "pointer": format!("#{}", pointer.into()), "detail": detail.into() }));
+        self.errors.push(Place {
+            pointer: format!("#{}", pointer.into()),
+            detail: detail.into(),
+            sku: None,
+            available: None,
+        });
         self
     }
 
     /// This deployment lacks the settings for what was asked.
     #[must_use]
     pub fn not_configured(what: &str) -> Self {
-        Self::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "not-configured",
-            format!("this deployment has no {what}"),
-        )
+        Self::new(Kind::NotConfigured, format!("this deployment has no {what}"))
     }
 
     /// The body has the right syntax and the wrong content.
     #[must_use]
     pub fn content(pointer: impl Into<String>, detail: impl Into<String> + Clone) -> Self {
-        Self::new(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "invalid-content",
-            detail.clone(),
-        )
-        .at(pointer, detail)
+        Self::new(Kind::InvalidContent, detail.clone()).at(pointer, detail)
     }
 }
 
 /// What is answered when a function has panicked: a 500 for that request alone.
 pub fn panicked(panic: Box<dyn std::any::Any + Send>) -> Response {
     telemetry::panicked(panic.as_ref());
-    let detail = "something is broken on our side";
-    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail).into_response()
+    Problem::new(Kind::Internal, BROKEN).into_response()
 }
 
 impl From<write::Error> for Problem {
@@ -73,33 +111,24 @@ impl From<write::Error> for Problem {
         match error {
             write::Error::Rejected(rejection) => rejection.into(),
             write::Error::Stale(version) => Self::new(
-                StatusCode::PRECONDITION_FAILED,
-                "stale-version",
+                Kind::StaleVersion,
                 version.map_or_else(
                     || "If-Match is for what exists, and this does not".to_owned(),
                     |version| format!("If-Match does not hold: the version is \"{version}\" by now"),
                 ),
             ),
             write::Error::KeyReused => Self::new(
-                StatusCode::UNPROCESSABLE_ENTITY,
-                "idempotency-key-reused",
+                Kind::IdempotencyKeyReused,
                 "this Idempotency-Key was used for another request",
             ),
+            write::Error::Contended => Self::new(Kind::LostRace, error.to_string()),
             write::Error::Unavailable(why) => {
                 tracing::warn!(error = %why, "write_model_unavailable");
-                Self::new(
-                    StatusCode::SERVICE_UNAVAILABLE,
-                    "unavailable",
-                    "the order book cannot be reached; try again",
-                )
+                Self::new(Kind::Unavailable, "the order book cannot be reached; try again")
             }
             write::Error::Internal(why) => {
                 tracing::error!(error = %why, "command_failed");
-                Self::new(
-                    StatusCode::INTERNAL_SERVER_ERROR,
-                    "internal",
-                    "something is broken on our side",
-                )
+                Self::new(Kind::Internal, BROKEN)
             }
         }
     }
@@ -110,19 +139,11 @@ impl From<StoreError> for Problem {
         match error {
             StoreError::Away { why, .. } => {
                 tracing::warn!(error = %why, "read_store_unavailable");
-                Self::new(
-                    StatusCode::SERVICE_UNAVAILABLE,
-                    "unavailable",
-                    "the read model cannot be reached; try again",
-                )
+                Self::new(Kind::Unavailable, "the read model cannot be reached; try again")
             }
             StoreError::Changed | StoreError::Refused(_) => {
                 tracing::error!(%error, "query_failed");
-                Self::new(
-                    StatusCode::INTERNAL_SERVER_ERROR,
-                    "internal",
-                    "something is broken on our side",
-                )
+                Self::new(Kind::Internal, BROKEN)
             }
         }
     }
@@ -131,32 +152,38 @@ impl From<StoreError> for Problem {
 impl From<Rejection> for Problem {
     fn from(rejection: Rejection) -> Self {
         use Rejection as R;
-        let (status, kind) = match &rejection {
-            R::UnknownOrder(_) => (StatusCode::NOT_FOUND, "unknown-order"),
-            R::UnknownProduct(_) => (StatusCode::NOT_FOUND, "unknown-product"),
-            R::UnknownCustomer(_) => (StatusCode::NOT_FOUND, "unknown-customer"),
-            R::NotRegistered(_) => (StatusCode::UNPROCESSABLE_ENTITY, "unknown-customer"),
-            R::UnknownProducts(_) => (StatusCode::UNPROCESSABLE_ENTITY, "unknown-product"),
-            R::AmountTooLarge => (StatusCode::UNPROCESSABLE_ENTITY, "amount-too-large"),
-            R::CustomerExists(_) => (StatusCode::CONFLICT, "customer-exists"),
-            R::ProductExists(_) => (StatusCode::CONFLICT, "product-exists"),
-            R::NotEnoughStock(_) => (StatusCode::CONFLICT, "not-enough-stock"),
-            R::MixedCurrencies(_) => (StatusCode::CONFLICT, "mixed-currencies"),
-            R::WrongAmount { .. } => (StatusCode::CONFLICT, "wrong-amount"),
-            R::WrongStatus { .. } => (StatusCode::CONFLICT, "wrong-status"),
+        let kind = match &rejection {
+            R::UnknownOrder(_) => Kind::UnknownOrder,
+            R::UnknownProduct(_) => Kind::UnknownProduct,
+            R::UnknownCustomer(_) => Kind::UnknownCustomer,
+            R::NotRegistered(_) => Kind::UnregisteredCustomer,
+            R::UnknownProducts(_) => Kind::UnlistedProduct,
+            R::AmountTooLarge => Kind::AmountTooLarge,
+            R::CustomerExists(_) => Kind::CustomerExists,
+            R::ProductExists(_) => Kind::ProductExists,
+            R::NotEnoughStock(_) => Kind::NotEnoughStock,
+            R::MixedCurrencies(_) => Kind::MixedCurrencies,
+            R::PriceChanged { .. } => Kind::PriceChanged,
+            R::WrongAmount { .. } => Kind::WrongAmount,
+            R::WrongStatus { .. } => Kind::WrongStatus,
         };
-        let mut problem = Self::new(status, kind, rejection.to_string());
+        let mut problem = Self::new(kind, rejection.to_string());
         match rejection {
             R::NotRegistered(_) => problem = problem.at("/customerId", "there is no such customer"),
-            R::NotEnoughStock(shortages) => {
-                for s in shortages {
-                    let place = format!("#/lines/{}/quantity", s.line);
-                    let detail = format!("{} left", s.available);
-                    let entry =
-                        json!({ "pointer": place, "detail": detail, "sku": s.sku, "available": s.available });
-                    problem.errors.push(entry);
+            R::PriceChanged { total, .. } => problem = problem.at("/expectedTotal", total.to_string()),
+            R::WrongAmount { expected, .. } => problem = problem.at("/amount", expected.to_string()),
+            R::UnknownProducts(missing) => {
+                for product in missing {
+                    let detail = format!("there is no product {}", product.sku);
+                    problem = problem.at(format!("/lines/{}/sku", product.line), detail);
                 }
             }
+            R::NotEnoughStock(shortages) => problem.errors.extend(shortages.into_iter().map(|short| Place {
+                pointer: format!("#/lines/{}/quantity", short.line),
+                detail: format!("{} left", short.available),
+                sku: Some(short.sku),
+                available: Some(short.available),
+            })),
             _ => {}
         }
         problem
@@ -165,24 +192,25 @@ impl From<Rejection> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
+        let (status, name) = (self.kind.status(), self.kind.name());
         let trace_id = Uuid::now_v7().simple().to_string();
-        tracing::info!(traceId = %trace_id, status = self.status.as_u16(), problem = self.kind, "request_refused");
-        let mut body = json!({
-            "type": format!("urn:problem:orders:{}", self.kind),
-            "title": self.status.canonical_reason().unwrap_or("Error"),
-            "status": self.status.as_u16(),
-            "detail": self.detail,
-            "traceId": trace_id,
-        });
-        if !self.errors.is_empty() {
-            body["errors"] = Value::Array(self.errors);
-        }
-        let json = HeaderValue::from_static("application/problem+json");
-        let mut response = (self.status, [(header::CONTENT_TYPE, json)], body.to_string()).into_response();
-        if self.status == StatusCode::SERVICE_UNAVAILABLE {
-            response
-                .headers_mut()
-                .insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
+        tracing::info!(traceId = %trace_id, status = status.as_u16(), problem = name, "request_refused");
+        let body = Body {
+            r#type: self.kind.uri(),
+            title: status.canonical_reason().unwrap_or("Error"),
+            status: status.as_u16(),
+            detail: self.detail,
+            trace_id,
+            errors: self.errors,
+        };
+        let mut response = (status, axum::Json(body)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
         }
         response
     }

@@ -2,31 +2,49 @@
 //! Never asks the write model, and never waits for a projection.
 
 use axum::{
-    Json, Router,
+    Json,
     extract::{Path, State},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
-    routing::get,
 };
-use uuid::Uuid;
+use serde_json::json;
 
-use super::{Reach, principal::Principal, problem::Problem};
-use crate::read::document::{ORDER_DOCUMENT, OrderDocument, partition};
+use super::{
+    Reach,
+    call::Caller,
+    commands::id,
+    endpoint::Doc,
+    problem::{Kind, Problem},
+};
+use crate::{
+    domain::order::Order,
+    read::document::{ORDER_DOCUMENT, OrderDocument, partition},
+};
 
-/// The routes of all queries, below the host's route prefix.
-pub fn routes() -> Router<Reach> {
-    Router::new().route("/api/orders/{id}", get(get_order))
+pub(super) fn get_order_doc() -> Doc {
+    let example = json!({
+        "id": "0198c9c1-0000-7000-8000-000000000002", "version": 2, "status": "paid",
+        "customer": { "id": "0198c9c1-0000-7000-8000-000000000001", "name": "Ada Lovelace" },
+        "lines": [{
+            "sku": "MUG-BLUE", "name": "Blue mug", "quantity": 2, "unitPrice": { "amount": 1299, "currency": "EUR" }
+        }],
+        "total": { "amount": 2598, "currency": "EUR" },
+        "placedAt": "2026-11-25T09:00:00Z", "paidAt": "2026-11-25T09:05:00Z"
+    });
+    Doc::new::<Order>("Read an order", example)
+        .detail("As its newest projected event left it: a change shows up here a moment after its command was answered.")
+        .refuses(&[Kind::UnknownOrder])
 }
 
 /// `GET /api/orders/{id}`: the order as its newest projected event left it, `ETag: "<version>"`.
-async fn get_order(
+pub(super) async fn get_order(
     State(reach): State<Reach>,
-    Path(id): Path<String>,
-    _caller: Principal,
+    caller: Caller,
+    Path(order): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let absent = || Problem::new(StatusCode::NOT_FOUND, "unknown-order", "there is no such order");
-    let id = Uuid::try_parse(&id).map_err(|_| absent())?;
+    let absent = || Problem::new(Kind::UnknownOrder, Kind::UnknownOrder.meaning());
+    let id = id(&order, Kind::UnknownOrder)?;
     let orders = reach
         .orders
         .as_ref()
@@ -37,6 +55,9 @@ async fn get_order(
         .await?
         .ok_or_else(absent)?;
     let order = stored.document.into_order();
+    if caller.scope.only().is_some_and(|only| only != order.customer.id) {
+        return Err(absent());
+    }
     let etag = format!("\"{}\"", order.version);
     let fresh = [
         (header::ETAG, etag.clone()),

@@ -1,71 +1,99 @@
 //! Customers: registered, renamed, reached elsewhere.
-//! Never tells one customer about another.
+//! Never tells a caller whether an address is known already.
 
-use axum::{
-    Router,
-    extract::Path,
-    routing::{post, put},
-};
+use axum::extract::Path;
+use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Answer, Call, NewName, Reach, created, id, ok};
+use super::{NewName, id};
 use crate::{
-    domain::value::{Email, Name},
-    http::body::Strict,
+    domain::{
+        customer::Customer,
+        value::{Email, Name},
+    },
+    http::{
+        answer::{Answer, changed, created},
+        call::Given,
+        endpoint::Doc,
+        problem::Kind,
+    },
     write::Command,
 };
 
-pub(super) fn routes() -> Router<Reach> {
-    Router::new()
-        .route("/api/customers", post(register_customer))
-        .route("/api/customers/{id}/name", put(rename_customer))
-        .route("/api/customers/{id}/email", put(change_customer_email))
-}
-
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Registration {
+pub(in crate::http) struct Registration {
+    /// Name of the customer.
     name: Name,
+    /// Where to write to.
     email: Email,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct NewEmail {
+pub(in crate::http) struct NewEmail {
+    /// The new address.
     email: Email,
 }
 
-async fn register_customer(call: Call, Strict(body, sent): Strict<Registration>) -> Answer {
+fn example(version: i64) -> Value {
+    json!({ "id": "0198c9c1-0000-7000-8000-000000000001", "version": version, "name": "Ada Lovelace", "email": "ada@example.org" })
+}
+
+pub(in crate::http) fn register_doc() -> Doc {
+    Doc::new::<Customer>("Register a customer", example(1))
+        .takes::<Registration>(json!({ "name": "Ada Lovelace", "email": "ada@example.org" }))
+        .creates()
+        .detail("A customer registers himself or herself, under the token's `oid`; staff register somebody under a new id.")
+        .refuses(&[Kind::CustomerExists])
+}
+
+pub(in crate::http) async fn register(Given { call, body }: Given<Registration>) -> Answer {
     let command = Command::RegisterCustomer {
-        id: Uuid::now_v7(),
+        id: call.caller.scope.only().unwrap_or_else(Uuid::now_v7),
         name: body.name,
         email: body.email,
     };
-    let done = call.execute(sent, command).await?;
-    let answer = json!({ "id": done.subject, "version": done.version });
-    Ok(created(&done, "customers", answer))
+    Ok(created(&call.execute(command).await?))
 }
 
-async fn rename_customer(
-    call: Call,
-    Path(customer): Path<String>,
-    Strict(NewName { name }, sent): Strict<NewName>,
-) -> Answer {
-    let id = id(&customer, "customer")?;
-    let done = call.execute(sent, Command::RenameCustomer { id, name }).await?;
-    Ok(ok(&done, done.state.clone()))
+pub(in crate::http) fn rename_doc() -> Doc {
+    Doc::new::<Customer>("Give a customer another name", example(2))
+        .takes::<NewName>(json!({ "name": "Ada Lovelace" }))
+        .detail("Orders keep the name that they were placed under.")
+        .refuses(&[Kind::UnknownCustomer])
 }
 
-async fn change_customer_email(
-    call: Call,
+pub(in crate::http) async fn rename(
     Path(customer): Path<String>,
-    Strict(NewEmail { email }, sent): Strict<NewEmail>,
+    Given {
+        call,
+        body: NewName { name },
+    }: Given<NewName>,
 ) -> Answer {
-    let id = id(&customer, "customer")?;
-    let done = call
-        .execute(sent, Command::ChangeCustomerEmail { id, email })
-        .await?;
-    Ok(ok(&done, done.state.clone()))
+    let id = id(&customer, Kind::UnknownCustomer)?;
+    Ok(changed(
+        &call.execute(Command::RenameCustomer { id, name }).await?,
+    ))
+}
+
+pub(in crate::http) fn change_email_doc() -> Doc {
+    Doc::new::<Customer>("Give a customer another e-mail address", example(2))
+        .takes::<NewEmail>(json!({ "email": "ada@example.org" }))
+        .refuses(&[Kind::UnknownCustomer])
+}
+
+pub(in crate::http) async fn change_email(
+    Path(customer): Path<String>,
+    Given {
+        call,
+        body: NewEmail { email },
+    }: Given<NewEmail>,
+) -> Answer {
+    let id = id(&customer, Kind::UnknownCustomer)?;
+    Ok(changed(
+        &call.execute(Command::ChangeCustomerEmail { id, email }).await?,
+    ))
 }

@@ -1,97 +1,134 @@
 //! Products: added, renamed, priced anew, restocked.
 //! Never sets a stock level: pieces come in, and orders take them out.
 
-use axum::{
-    Router,
-    extract::Path,
-    routing::{post, put},
-};
+use axum::extract::Path;
+use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{Answer, Call, NewName, Problem, Reach, absent, created, ok};
+use super::NewName;
 use crate::{
     domain::value::{Name, Price, Quantity, Sku},
-    http::body::Strict,
+    http::{
+        answer::{Answer, ProductAnswer, changed, created},
+        call::Given,
+        endpoint::Doc,
+        problem::{Kind, Problem},
+    },
     write::Command,
 };
 
-pub(super) fn routes() -> Router<Reach> {
-    Router::new()
-        .route("/api/products", post(add_product))
-        .route("/api/products/{sku}/name", put(rename_product))
-        .route("/api/products/{sku}/price", put(change_product_price))
-        .route("/api/products/{sku}/stock", post(restock_product))
-}
-
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Product {
+pub(in crate::http) struct NewProduct {
+    /// Stock keeping unit, which nobody else has.
     sku: Sku,
+    /// Name of the product.
     name: Name,
+    /// Price of one piece.
     price: Price,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct NewPrice {
+pub(in crate::http) struct NewPrice {
+    /// The new price of one piece.
     price: Price,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Restock {
+pub(in crate::http) struct Restock {
+    /// How many pieces came in.
     quantity: Quantity,
+}
+
+fn price(amount: i64) -> Value {
+    json!({ "amount": amount, "currency": "EUR" })
+}
+
+fn example(version: i64) -> Value {
+    json!({ "sku": "MUG-BLUE", "version": version, "name": "Blue mug", "price": price(1299) })
 }
 
 /// The SKU in a path; what is no SKU names no product.
 fn known(sku: String) -> Result<Sku, Problem> {
-    Sku::try_from(sku).map_err(|_| absent("product"))
+    let absent = Kind::UnknownProduct;
+    Sku::try_from(sku).map_err(|_| Problem::new(absent, absent.meaning()))
 }
 
-async fn add_product(call: Call, Strict(body, sent): Strict<Product>) -> Answer {
-    let command = Command::AddProduct {
-        sku: body.sku,
-        name: body.name,
-        price: body.price,
-    };
-    let done = call.execute(sent, command).await?;
-    let answer = json!({ "sku": done.subject, "version": done.version });
-    Ok(created(&done, "products", answer))
+pub(in crate::http) fn add_doc() -> Doc {
+    Doc::new::<ProductAnswer<'_>>("Add a product to the catalogue", example(1))
+        .takes::<NewProduct>(json!({ "sku": "MUG-BLUE", "name": "Blue mug", "price": price(1299) }))
+        .creates()
+        .detail("None are in stock yet: restock it.")
+        .refuses(&[Kind::ProductExists])
 }
 
-async fn rename_product(
-    call: Call,
+pub(in crate::http) async fn add(Given { call, body }: Given<NewProduct>) -> Answer {
+    let NewProduct { sku, name, price } = body;
+    Ok(created(
+        &call.execute(Command::AddProduct { sku, name, price }).await?,
+    ))
+}
+
+pub(in crate::http) fn rename_doc() -> Doc {
+    Doc::new::<ProductAnswer<'_>>("Give a product another name", example(2))
+        .takes::<NewName>(json!({ "name": "Blue mug" }))
+        .detail("Orders keep the name that they were placed under.")
+        .refuses(&[Kind::UnknownProduct])
+}
+
+pub(in crate::http) async fn rename(
     Path(sku): Path<String>,
-    Strict(NewName { name }, sent): Strict<NewName>,
+    Given {
+        call,
+        body: NewName { name },
+    }: Given<NewName>,
 ) -> Answer {
     let sku = known(sku)?;
-    let done = call.execute(sent, Command::RenameProduct { sku, name }).await?;
-    Ok(ok(&done, done.state.clone()))
+    Ok(changed(
+        &call.execute(Command::RenameProduct { sku, name }).await?,
+    ))
 }
 
-async fn change_product_price(
-    call: Call,
-    Path(sku): Path<String>,
-    Strict(NewPrice { price }, sent): Strict<NewPrice>,
-) -> Answer {
-    let sku = known(sku)?;
-    let done = call
-        .execute(sent, Command::ChangeProductPrice { sku, price })
-        .await?;
-    Ok(ok(&done, done.state.clone()))
+pub(in crate::http) fn change_price_doc() -> Doc {
+    Doc::new::<ProductAnswer<'_>>("Give a product another price", example(2))
+        .takes::<NewPrice>(json!({ "price": price(1299) }))
+        .detail("Orders keep the price that they were placed at.")
+        .refuses(&[Kind::UnknownProduct])
 }
 
-async fn restock_product(
-    call: Call,
+pub(in crate::http) async fn change_price(
     Path(sku): Path<String>,
-    Strict(Restock { quantity }, sent): Strict<Restock>,
+    Given {
+        call,
+        body: NewPrice { price },
+    }: Given<NewPrice>,
 ) -> Answer {
     let sku = known(sku)?;
-    let done = call
-        .execute(sent, Command::RestockProduct { sku, quantity })
-        .await?;
-    let available = done.stock.first().map(|level| level.available);
-    let answer = json!({ "sku": done.subject, "version": done.version, "available": available });
-    Ok(ok(&done, answer))
+    Ok(changed(
+        &call.execute(Command::ChangeProductPrice { sku, price }).await?,
+    ))
+}
+
+pub(in crate::http) fn restock_doc() -> Doc {
+    let mut answer = example(3);
+    answer["available"] = json!(100);
+    Doc::new::<ProductAnswer<'_>>("Take pieces into stock", answer)
+        .takes::<Restock>(json!({ "quantity": 100 }))
+        .refuses(&[Kind::UnknownProduct])
+}
+
+pub(in crate::http) async fn restock(
+    Path(sku): Path<String>,
+    Given {
+        call,
+        body: Restock { quantity },
+    }: Given<Restock>,
+) -> Answer {
+    let sku = known(sku)?;
+    Ok(changed(
+        &call.execute(Command::RestockProduct { sku, quantity }).await?,
+    ))
 }

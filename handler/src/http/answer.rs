@@ -1,0 +1,127 @@
+//! What an accepted command is answered with: the aggregate, its ETag, where to read it, and the token to read it with.
+//! Never says more than the event does: a replayed answer is rendered from the event again, and is the same.
+
+use axum::{
+    Json,
+    http::{HeaderName, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use schemars::JsonSchema;
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::problem::Problem;
+use crate::{
+    domain::{customer::Customer, order::Status, product::Product, value::Money},
+    write::{Accepted, State},
+};
+
+pub(super) const CONSISTENCY_TOKEN: &str = "consistency-token";
+pub(super) const IDEMPOTENT_REPLAYED: &str = "idempotent-replayed";
+
+pub(super) type Answer = Result<Response, Problem>;
+
+/// The aggregate after the command.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Body<'a> {
+    Order(OrderAnswer<'a>),
+    Customer(&'a Customer),
+    Product(ProductAnswer<'a>),
+}
+
+/// An order in short; `Location` of a new one, or its own address, shows it whole.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "OrderAnswer")]
+pub(super) struct OrderAnswer<'a> {
+    /// Identity of the order.
+    id: Uuid,
+    /// One more with each change.
+    version: i64,
+    /// How far the order is.
+    status: Status,
+    /// What it costs.
+    total: &'a Money,
+}
+
+/// A product, and what is left of it where the command moved that.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ProductAnswer")]
+pub(super) struct ProductAnswer<'a> {
+    #[serde(flatten)]
+    product: &'a Product,
+    /// Pieces left right after a restock.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    available: Option<i64>,
+}
+
+/// What a reader hands in to see at least this event: opaque to clients.
+#[derive(Serialize)]
+struct ConsistencyToken<'a> {
+    /// Kind of aggregate.
+    k: &'static str,
+    /// Its id.
+    i: &'a str,
+    /// Its version.
+    v: i64,
+    /// Id of the event.
+    e: Uuid,
+    /// UTC day of the event.
+    d: String,
+}
+
+/// 201, with the address of what is new.
+pub(super) fn created(done: &Accepted) -> Response {
+    let (_, collection) = kind(&done.state);
+    let location = format!("/api/{collection}/{}", done.subject);
+    (StatusCode::CREATED, [(header::LOCATION, location)], changed(done)).into_response()
+}
+
+/// 200.
+pub(super) fn changed(done: &Accepted) -> Response {
+    let body = match &done.state {
+        State::Order(order) => Body::Order(OrderAnswer {
+            id: order.id,
+            version: order.version,
+            status: order.progress.status(),
+            total: &order.total,
+        }),
+        State::Customer(customer) => Body::Customer(customer),
+        State::Product(product) => {
+            let available = done.stock.first().map(|level| level.available);
+            Body::Product(ProductAnswer { product, available })
+        }
+    };
+    let etag = (header::ETAG, format!("\"{}\"", done.version));
+    let token = (HeaderName::from_static(CONSISTENCY_TOKEN), token(done));
+    let mut response = ([etag, token], Json(body)).into_response();
+    if done.replayed {
+        let replayed = HeaderName::from_static(IDEMPOTENT_REPLAYED);
+        response
+            .headers_mut()
+            .insert(replayed, HeaderValue::from_static("true"));
+    }
+    response
+}
+
+/// The aggregate's name, and where such things are.
+fn kind(state: &State) -> (&'static str, &'static str) {
+    match state {
+        State::Order(_) => ("order", "orders"),
+        State::Customer(_) => ("customer", "customers"),
+        State::Product(_) => ("product", "products"),
+    }
+}
+
+fn token(done: &Accepted) -> String {
+    let token = ConsistencyToken {
+        k: kind(&done.state).0,
+        i: &done.subject,
+        v: done.version,
+        e: done.event_id,
+        d: done.at.date().to_string(),
+    };
+    // Text, numbers and a date cannot fail to be JSON.
+    URL_SAFE_NO_PAD.encode(serde_json::to_vec(&token).unwrap_or_default())
+}

@@ -1,0 +1,165 @@
+//! One call of the API: the function's name, method and path, who may make it, what serves it, and how it is described.
+//! Never a second list: the router, the access rules and the OpenAPI document are all made of these.
+
+use axum::{
+    Extension, Router,
+    handler::Handler,
+    routing::{MethodFilter, MethodRouter, on},
+};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde_json::Value;
+
+use super::{Reach, access::Who, problem::Kind};
+
+/// A call; `path` is below the host's route prefix.
+pub struct Endpoint {
+    /// The function's name, and the operation's id.
+    pub name: &'static str,
+    /// In lower case.
+    pub method: &'static str,
+    /// As the router and function.json write it.
+    pub path: &'static str,
+    /// Who may make it.
+    pub who: Who,
+    /// How it is described.
+    pub doc: Doc,
+    serve: MethodRouter<Reach>,
+}
+
+/// A type's schema.
+pub type SchemaOf = fn(&mut SchemaGenerator) -> Schema;
+
+/// The description of a call.
+#[derive(Clone)]
+pub struct Doc {
+    /// One line.
+    pub summary: &'static str,
+    /// More, where more is to be said.
+    pub detail: &'static str,
+    /// The body that is sent, with an example.
+    pub body: Option<(SchemaOf, Value)>,
+    /// Status, media type, schema and example of success.
+    pub answer: (u16, &'static str, SchemaOf, Value),
+    /// What can go wrong, besides what can always go wrong.
+    pub problems: Vec<Kind>,
+}
+
+impl Doc {
+    /// A call that is answered with 200 and this JSON.
+    pub fn new<T: JsonSchema>(summary: &'static str, example: Value) -> Self {
+        Self {
+            summary,
+            detail: "",
+            body: None,
+            answer: (
+                200,
+                "application/json",
+                |schemas| schemas.subschema_for::<T>(),
+                example,
+            ),
+            problems: Vec::new(),
+        }
+    }
+
+    /// A body of this shape is sent.
+    #[must_use]
+    pub fn takes<T: JsonSchema>(mut self, example: Value) -> Self {
+        self.body = Some((|schemas| schemas.subschema_for::<T>(), example));
+        self
+    }
+
+    /// Success is 201.
+    #[must_use]
+    pub fn creates(mut self) -> Self {
+        self.answer.0 = 201;
+        self
+    }
+
+    /// Success has this media type.
+    #[must_use]
+    pub fn of_type(mut self, media_type: &'static str) -> Self {
+        self.answer.1 = media_type;
+        self
+    }
+
+    /// What else is to be said.
+    #[must_use]
+    pub fn detail(mut self, detail: &'static str) -> Self {
+        self.detail = detail;
+        self
+    }
+
+    /// What can go wrong.
+    #[must_use]
+    pub fn refuses(mut self, problems: &[Kind]) -> Self {
+        self.problems.extend(problems);
+        self
+    }
+}
+
+impl Endpoint {
+    /// A call by GET, and so by HEAD.
+    pub fn get<T: 'static>(
+        name: &'static str,
+        path: &'static str,
+        who: Who,
+        handler: impl Handler<T, Reach>,
+        doc: Doc,
+    ) -> Self {
+        let serve = on(MethodFilter::GET, handler);
+        Self {
+            name,
+            method: "get",
+            path,
+            who,
+            doc,
+            serve,
+        }
+    }
+
+    /// A call by POST.
+    pub fn post<T: 'static>(
+        name: &'static str,
+        path: &'static str,
+        who: Who,
+        handler: impl Handler<T, Reach>,
+        doc: Doc,
+    ) -> Self {
+        let serve = on(MethodFilter::POST, handler);
+        Self {
+            name,
+            method: "post",
+            path,
+            who,
+            doc,
+            serve,
+        }
+    }
+
+    /// A call by PUT.
+    pub fn put<T: 'static>(
+        name: &'static str,
+        path: &'static str,
+        who: Who,
+        handler: impl Handler<T, Reach>,
+        doc: Doc,
+    ) -> Self {
+        let serve = on(MethodFilter::PUT, handler);
+        Self {
+            name,
+            method: "put",
+            path,
+            who,
+            doc,
+            serve,
+        }
+    }
+
+    /// Serves these calls, each for whom it is meant.
+    pub fn router(endpoints: Vec<Self>) -> Router<Reach> {
+        endpoints.into_iter().fold(Router::new(), |router, endpoint| {
+            let path = format!("/api{}", endpoint.path);
+            router.route(&path, endpoint.serve.layer(Extension(endpoint.who)))
+        })
+    }
+}

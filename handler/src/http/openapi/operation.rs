@@ -1,0 +1,172 @@
+//! One call as an OpenAPI operation: parameters, body, answer, and every problem it may be answered with.
+//! Never knows a particular call: all it says follows from the endpoint's own description.
+
+use std::collections::BTreeMap;
+
+use schemars::{Schema, SchemaGenerator};
+use serde_json::{Map, Value, json};
+
+use crate::{
+    domain::value::Sku,
+    http::{
+        access::Who,
+        answer::{CONSISTENCY_TOKEN, IDEMPOTENT_REPLAYED},
+        endpoint::Endpoint,
+        problem::Kind,
+    },
+};
+
+/// What every command may be answered with.
+const OF_COMMANDS: [Kind; 9] = [
+    Kind::MalformedJson,
+    Kind::InvalidIdempotencyKey,
+    Kind::LostRace,
+    Kind::StaleVersion,
+    Kind::BodyTooLarge,
+    Kind::UnsupportedMediaType,
+    Kind::InvalidContent,
+    Kind::IdempotencyKeyReused,
+    Kind::Internal,
+];
+/// What every call by somebody may be answered with.
+const OF_CALLERS: [Kind; 5] = [
+    Kind::Unauthenticated,
+    Kind::Forbidden,
+    Kind::NotConfigured,
+    Kind::Unavailable,
+    Kind::Internal,
+];
+
+pub(super) fn operation(endpoint: &Endpoint, schemas: &mut SchemaGenerator, problem: &Schema) -> Value {
+    let doc = &endpoint.doc;
+    let mut operation = json!({
+        "operationId": endpoint.name,
+        "summary": doc.summary,
+        "description": format!("{} {}", doc.detail, endpoint.who.in_words()).trim(),
+        "tags": [tag(endpoint.path)],
+        "parameters": parameters(endpoint, schemas),
+        "responses": responses(endpoint, schemas, problem),
+    });
+    if let Some((schema, example)) = &doc.body {
+        let content = json!({ "schema": schema(schemas), "example": example });
+        operation["requestBody"] = json!({ "required": true, "content": { "application/json": content } });
+    }
+    if endpoint.who == Who::Anybody {
+        operation["security"] = json!([]);
+    }
+    operation
+}
+
+/// The first word of the path.
+fn tag(path: &str) -> &str {
+    match path.split('/').nth(1) {
+        Some(word @ ("orders" | "customers" | "products")) => word,
+        _ => "service",
+    }
+}
+
+fn parameters(endpoint: &Endpoint, schemas: &mut SchemaGenerator) -> Vec<Value> {
+    let mut parameters = Vec::new();
+    if endpoint.path.contains("{id}") {
+        let schema = json!({ "type": "string", "format": "uuid" });
+        parameters.push(json!({ "name": "id", "in": "path", "required": true, "schema": schema }));
+    }
+    if endpoint.path.contains("{sku}") {
+        let schema = schemas.subschema_for::<Sku>();
+        parameters.push(json!({ "name": "sku", "in": "path", "required": true, "schema": schema }));
+    }
+    let mut header = |name: &str, description: &str, schema: Value| {
+        parameters
+            .push(json!({ "name": name, "in": "header", "description": description, "schema": schema }));
+    };
+    if endpoint.doc.body.is_some() {
+        let key = "The caller's name for this request: sent again under it, it happens once and gets the first answer.";
+        let pattern = r#"^("[!#-~]{1,255}"|[!#-~]{1,255})$"#;
+        header(
+            "Idempotency-Key",
+            key,
+            json!({ "type": "string", "pattern": pattern }),
+        );
+        let tag = "The ETag that the command is meant for; 412 when the version is another by now.";
+        header(
+            "If-Match",
+            tag,
+            json!({ "type": "string", "pattern": r#"^(\*|"[0-9]{1,18}"(, ?"[0-9]{1,18}")*)$"# }),
+        );
+    } else if endpoint.who != Who::Anybody {
+        let tag = "The ETag of what the caller has already; 304 when it is still so.";
+        header("If-None-Match", tag, json!({ "type": "string" }));
+    }
+    parameters
+}
+
+fn responses(endpoint: &Endpoint, schemas: &mut SchemaGenerator, problem: &Schema) -> Map<String, Value> {
+    let doc = &endpoint.doc;
+    let (status, media_type, schema, example) = &doc.answer;
+    let content = json!({ (*media_type): { "schema": schema(schemas), "example": example } });
+    let success = json!({ "description": "Done.", "headers": headers(endpoint), "content": content });
+    let mut responses = Map::from_iter([(status.to_string(), success)]);
+    if endpoint.who == Who::Anybody {
+        return responses;
+    }
+    if doc.body.is_none() {
+        responses.insert(
+            "304".to_owned(),
+            json!({ "description": "It is still what `If-None-Match` says." }),
+        );
+    }
+    let of_commands = doc.body.as_ref().map_or(&[][..], |_| &OF_COMMANDS);
+    let mut by_status: BTreeMap<u16, Vec<Kind>> = BTreeMap::new();
+    for kind in doc.problems.iter().chain(of_commands).chain(&OF_CALLERS) {
+        let kinds = by_status.entry(kind.status().as_u16()).or_default();
+        if !kinds.contains(kind) {
+            kinds.push(*kind);
+        }
+    }
+    responses.extend(
+        by_status
+            .into_iter()
+            .map(|(status, kinds)| (status.to_string(), refusal(&kinds, problem))),
+    );
+    responses
+}
+
+/// All problems of one status.
+fn refusal(kinds: &[Kind], problem: &Schema) -> Value {
+    let described = kinds
+        .iter()
+        .map(|kind| format!("`{}`: {}", kind.name(), kind.meaning()));
+    json!({
+        "description": described.collect::<Vec<_>>().join("\n\n"),
+        "content": { "application/problem+json": { "schema": problem } },
+    })
+}
+
+fn headers(endpoint: &Endpoint) -> Map<String, Value> {
+    let mut headers = Map::new();
+    let mut header = |name: &str, description: &str| {
+        let schema = json!({ "type": "string" });
+        headers.insert(
+            name.to_owned(),
+            json!({ "description": description, "schema": schema }),
+        );
+    };
+    if endpoint.who == Who::Anybody {
+        return headers;
+    }
+    header("ETag", "The version, in quotes.");
+    if endpoint.doc.body.is_some() {
+        header(
+            CONSISTENCY_TOKEN,
+            "Hand it in with a read that must see this change. Opaque.",
+        );
+        header(
+            IDEMPOTENT_REPLAYED,
+            "`true` when this is the first answer to the same Idempotency-Key again.",
+        );
+    }
+    if endpoint.doc.answer.0 == 201 {
+        header("Location", "Where to read it.");
+    }
+    headers
+}
