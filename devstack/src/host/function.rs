@@ -29,6 +29,7 @@ pub(crate) struct Function {
 pub(crate) enum Trigger {
     Http {
         route: Route,
+        /// Empty for any.
         methods: Vec<String>,
     },
     Timer {
@@ -88,7 +89,10 @@ impl Functions {
                 Trigger::Http {
                     route: theirs,
                     methods: other,
-                } => route.same_as(theirs) && methods.iter().any(|method| other.contains(method)),
+                } => {
+                    let any = methods.is_empty() || other.is_empty();
+                    route.same_as(theirs) && (any || methods.iter().any(|method| other.contains(method)))
+                }
                 _ => false,
             });
             if let Some(same) = same {
@@ -216,14 +220,6 @@ fn http(name: &str, node: &Node<'_>, others: &[&Node<'_>], host: &HostJson) -> R
         .into_iter()
         .map(str::to_ascii_uppercase)
         .collect::<Vec<_>>();
-    let all = [
-        "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE",
-    ];
-    let methods = if methods.is_empty() {
-        all.iter().map(|m| (*m).to_owned()).collect()
-    } else {
-        methods
-    };
     Ok(Trigger::Http { route, methods })
 }
 

@@ -50,7 +50,9 @@ async fn call(State(app): State<Arc<App>>, request: Request) -> Response {
         let Trigger::Http { route, methods } = &function.trigger else {
             return None;
         };
-        let matches = methods.iter().any(|method| method == request.method().as_str()) && route.matches(path);
+        let method = request.method().as_str();
+        let takes = methods.is_empty() || methods.iter().any(|one| one == method);
+        let matches = takes && route.matches(path);
         matches.then_some((route, function))
     });
     match found.min_by(|(a, _), (b, _)| a.precedence(b)) {

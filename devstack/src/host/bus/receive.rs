@@ -1,6 +1,8 @@
 //! The loop of one connection: gives credit for free slots, calls the function, settles by the outcome.
 //! It never waits between an abandon and the next delivery: neither does the real host.
 
+use std::time::Duration;
+
 use fe2o3_amqp::{
     link::delivery::DeliveryInfo,
     types::{
@@ -25,6 +27,9 @@ use crate::host::{
     payload,
 };
 
+/// Nothing more is on its way when this long nothing has come.
+const QUIET: Duration = Duration::from_millis(100);
+
 /// A call that has ended.
 pub(crate) struct Done {
     generation: u64,
@@ -38,6 +43,19 @@ pub(crate) struct Listener {
     json: ServiceBusJson,
     invoker: Invoker,
     stop: CancellationToken,
+}
+
+/// Releases what is on its way for credit that was given: left unsettled it would stay locked for a minute.
+async fn give_back(links: &mut Links, granted: u32) {
+    for _ in 0..granted {
+        match tokio::time::timeout(QUIET, links.receiver.recv::<Body<Value>>()).await {
+            Ok(Ok(delivery)) => {
+                // A link that fails now is closed in a moment anyway.
+                let _ = links.receiver.release(delivery.into_parts().0).await;
+            }
+            _ => return,
+        }
+    }
 }
 
 impl Listener {
@@ -72,6 +90,7 @@ impl Listener {
         loop {
             let stopping = self.stop.is_cancelled();
             if stopping && running.is_empty() {
+                give_back(&mut links, granted).await;
                 links.close().await;
                 return Ok(());
             }
