@@ -1,13 +1,17 @@
-//! The function.json files and the handler's routes say the same.
-//! Never asks what a function does: only whether it is there on both sides.
+//! function.json files, the handler's routes and the API's description say the same.
+//! Never asks what a function does: only whether it is there on all sides.
 
 use std::{collections::BTreeSet, fs};
 
 use devstack::app_folder::workspace_root;
-use hyper::StatusCode;
+use hyper::{StatusCode, header::HeaderValue};
 use serde_json::{Value, json};
+use tokio::process::Command;
 
-use crate::support::App;
+use crate::{
+    support::{App, Client, binary},
+    system::System,
+};
 
 /// Name and trigger of every function.
 fn functions() -> Vec<(String, Value)> {
@@ -27,50 +31,194 @@ fn is_http(trigger: &Value) -> bool {
     trigger["type"] == "httpTrigger"
 }
 
-#[tokio::test]
-async fn every_function_is_served_by_its_method_and_route() {
-    let app = App::start().await;
-    for (name, trigger) in functions() {
-        let (method, path) = if is_http(&trigger) {
-            let method = trigger["methods"][0].as_str().unwrap().to_uppercase();
-            let route = trigger["route"].as_str().unwrap();
-            let route = route
-                .replace("{id}", "0198c9c1-0000-7000-8000-000000000001")
-                .replace("{sku}", "NONE");
-            (method, format!("/api/{route}"))
-        } else {
-            ("POST".to_owned(), format!("/{name}"))
-        };
-        let json = [("content-type", "application/json")];
-        let answer = app.send(&method, &path, json!({}).to_string(), &json).await;
-        assert_ne!(answer.body["type"], "urn:problem:orders:unknown-route", "{name}");
-        assert_ne!(answer.status, StatusCode::METHOD_NOT_ALLOWED, "{name}");
+/// The calls of the API's own description, as (operation, method, path).
+async fn described(client: &Client) -> BTreeSet<(String, String, String)> {
+    let document = client.send("GET", "/api/openapi.json", "", &[]).await.body;
+    let mut found = BTreeSet::new();
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            let name = operation["operationId"].as_str().unwrap();
+            found.insert((name.to_owned(), method.clone(), path.clone()));
+        }
     }
-    let nothing = app.send("GET", "/api/nothing", "", &[]).await;
-    assert_eq!(nothing.body["type"], "urn:problem:orders:unknown-route");
+    found
+}
+
+/// One function takes what no other does, so that the handler can say 404, 405 and what is allowed.
+const ANYTHING_ELSE: &str = "AnythingElse";
+
+#[tokio::test]
+async fn functions_and_the_described_calls_are_the_same() {
+    let app = App::start().await;
+    let http = functions()
+        .into_iter()
+        .filter(|(name, trigger)| is_http(trigger) && name != ANYTHING_ELSE);
+    let functions: BTreeSet<_> = http
+        .map(|(name, trigger)| {
+            let method = trigger["methods"][0].as_str().unwrap().to_owned();
+            assert_eq!(trigger["methods"].as_array().unwrap().len(), 1, "{name}");
+            (
+                name,
+                method,
+                format!("/api/{}", trigger["route"].as_str().unwrap()),
+            )
+        })
+        .collect();
+    assert_eq!(described(&app).await, functions);
+}
+
+#[tokio::test]
+async fn every_described_call_and_every_trigger_is_served() {
+    let app = App::start().await;
+    let calls = described(&app)
+        .await
+        .into_iter()
+        .map(|(_, method, path)| (method, path));
+    let triggers = functions().into_iter().filter(|(_, trigger)| !is_http(trigger));
+    let triggers = triggers.map(|(name, _)| ("post".to_owned(), format!("/{name}")));
+    for (method, path) in calls.chain(triggers) {
+        let path = path
+            .replace("{id}", "0198c9c1-0000-7000-8000-000000000001")
+            .replace("{sku}", "NONE");
+        let json = [("content-type", "application/json")];
+        let answer = app
+            .send(&method.to_uppercase(), &path, json!({}).to_string(), &json)
+            .await;
+        assert_ne!(answer.body["type"], "urn:problem:orders:unknown-route", "{path}");
+        assert_ne!(answer.status, StatusCode::METHOD_NOT_ALLOWED, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_served_nowhere_is_told_apart_from_what_is_served_otherwise() {
+    let system = System::start().await;
+    let client = &system.client;
+    let nothing = client.send("GET", "/api/nothing", "", &[]).await;
+    assert_eq!(
+        (nothing.status, &nothing.body["type"]),
+        (StatusCode::NOT_FOUND, &json!("urn:problem:orders:unknown-route"))
+    );
+    let other = client.send("DELETE", "/api/orders", "", &[]).await;
+    assert_eq!(
+        (other.status, &other.body["type"], &other.headers["allow"]),
+        (
+            StatusCode::METHOD_NOT_ALLOWED,
+            &json!("urn:problem:orders:method-not-allowed"),
+            &HeaderValue::from_static("POST")
+        )
+    );
+    let options = client.send("OPTIONS", "/api/orders/1", "", &[]).await;
+    assert_eq!(
+        (options.status, &options.headers["allow"]),
+        (StatusCode::NO_CONTENT, &HeaderValue::from_static("GET,HEAD"))
+    );
+    let head = client.send("HEAD", "/api/health", "", &[]).await;
+    assert_eq!((head.status, head.body), (StatusCode::OK, Value::Null));
+}
+
+#[tokio::test]
+async fn the_checked_in_descriptions_are_fresh() {
+    for (file, arguments) in [
+        ("openapi.json", &["openapi"][..]),
+        ("openapi-3.0.json", &["openapi", "--v3-0"]),
+    ] {
+        let output = Command::new(binary()).args(arguments).output().await.unwrap();
+        let printed: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let checked_in = fs::read_to_string(workspace_root().join("docs").join(file)).unwrap();
+        let checked_in: Value = serde_json::from_str(&checked_in).unwrap();
+        let command = arguments.join(" ");
+        assert!(
+            printed == checked_in,
+            "docs/{file} is old: cargo run -p handler -- {command} > docs/{file}"
+        );
+    }
+}
+
+/// Every object of a document, at any depth.
+fn objects<'a>(value: &'a Value, into: &mut Vec<&'a serde_json::Map<String, Value>>) {
+    match value {
+        Value::Object(object) => {
+            into.push(object);
+            object.values().for_each(|value| objects(value, into));
+        }
+        Value::Array(values) => values.iter().for_each(|value| objects(value, into)),
+        _ => {}
+    }
 }
 
 #[test]
-fn every_route_of_the_handler_has_a_function() {
-    let routed: BTreeSet<String> = functions()
-        .iter()
-        .filter(|(_, trigger)| is_http(trigger))
-        .map(|(_, trigger)| format!("/api/{}", trigger["route"].as_str().unwrap()))
-        .collect();
-    let mut files = Vec::new();
-    crate::house::sources(&workspace_root().join("handler/src"), &mut files);
-    let mut found = BTreeSet::new();
-    for file in files {
-        let text = fs::read_to_string(file).unwrap();
-        let routes = text
-            .split(".route(")
-            .skip(1)
-            .filter_map(|rest| rest.split('"').nth(1));
-        found.extend(
-            routes
-                .filter(|route| route.starts_with("/api/"))
-                .map(str::to_owned),
+fn the_description_for_api_management_is_the_same_in_an_older_dialect() {
+    let [new, old] = ["openapi.json", "openapi-3.0.json"].map(|file| -> Value {
+        let text = fs::read_to_string(workspace_root().join("docs").join(file)).unwrap();
+        serde_json::from_str(&text).unwrap()
+    });
+    assert_eq!(
+        (&new["openapi"], &old["openapi"]),
+        (&json!("3.1.0"), &json!("3.0.3"))
+    );
+    let mut schemas = Vec::new();
+    objects(&old["components"]["schemas"], &mut schemas);
+    for schema in schemas {
+        // What OpenAPI 3.0 does not know: several types, constants, and annotations beside a reference.
+        assert!(!schema.get("type").is_some_and(Value::is_array), "{schema:?}");
+        assert!(
+            !schema.contains_key("const") && !schema.contains_key("$schema"),
+            "{schema:?}"
+        );
+        assert!(!schema.contains_key("$ref") || schema.len() == 1, "{schema:?}");
+    }
+    let names = |document: &Value| -> Vec<String> {
+        document["components"]["schemas"]
+            .as_object()
+            .unwrap()
+            .keys()
+            .cloned()
+            .collect()
+    };
+    assert_eq!(names(&new), names(&old));
+    let calls = |document: &Value| document["paths"].to_string();
+    assert_eq!(calls(&new), calls(&old));
+    for (name, operation) in new["paths"].as_object().unwrap() {
+        for operation in operation.as_object().unwrap().values() {
+            let answers = operation["responses"].as_object().unwrap();
+            let success = answers
+                .iter()
+                .find(|(status, _)| status.starts_with('2'))
+                .unwrap()
+                .1;
+            let example = success["content"].as_object().unwrap().values().next().unwrap();
+            assert!(
+                example["example"] != Value::Null,
+                "{name} has no example of its answer"
+            );
+            let body = &operation["requestBody"]["content"]["application/json"];
+            assert!(
+                body.is_null() || body["example"] != Value::Null,
+                "{name} has no example of its body"
+            );
+        }
+    }
+}
+
+#[test]
+fn every_kind_of_problem_is_documented() {
+    let root = workspace_root();
+    let table = fs::read_to_string(root.join("handler/src/http/problem_kind.rs")).unwrap();
+    let documented = fs::read_to_string(root.join("docs/problems.md")).unwrap();
+    let rows = table
+        .split("\nkinds! {")
+        .nth(1)
+        .unwrap()
+        .split("\n}")
+        .next()
+        .unwrap();
+    let quoted = rows.split(';').filter_map(|row| row.split('"').nth(1));
+    let names: Vec<&str> = quoted.collect();
+    assert!(names.len() > 20, "{names:?}");
+    for name in names {
+        assert!(
+            documented.contains(&format!("`{name}`")),
+            "docs/problems.md says nothing of {name}"
         );
     }
-    assert_eq!(found, routed);
 }

@@ -8,19 +8,24 @@
 )]
 
 mod bad_input;
+mod batches;
 mod catalogue;
 mod changes;
+mod contention;
+mod contract;
 mod functions;
 mod host;
 mod house;
 mod idempotency;
 mod kills;
+mod migrations;
 mod orders;
 mod outages;
 mod process;
 mod projector;
 mod read_side;
 mod relay;
+mod roles;
 mod support;
 mod system;
 mod topic;

@@ -5,7 +5,7 @@ use futures_util::future::join_all;
 use hyper::StatusCode;
 use serde_json::json;
 
-use crate::support::App;
+use crate::support::{App, admin_url, connect};
 
 #[tokio::test]
 async fn an_order_is_placed_paid_and_shipped_and_every_step_waits_in_the_outbox() {
@@ -131,5 +131,26 @@ async fn of_two_payments_at_once_one_is_taken() {
             .number("select max(version) from write_model.orders")
             .await,
         2
+    );
+}
+
+#[tokio::test]
+async fn an_order_of_what_is_remembered_is_one_statement() {
+    let app = App::start().await;
+    let customer = app.seed(&[("MUG", 9)]).await;
+    let placed = app.place(&customer, &[("MUG", 1)]).await;
+    // Reading looks at the events of earlier requests; without that right every S1 fails, and S2 does not.
+    let owner = connect(&admin_url(&app.database().name)).await;
+    let blind = "revoke select on write_model.events from orders_app; grant select (position) on write_model.events to orders_app";
+    owner.batch_execute(blind).await.unwrap();
+    let again = app.place(&customer, &[("MUG", 2)]).await;
+    assert_eq!(again.status, StatusCode::CREATED, "{again:?}");
+    let order = placed.body["id"].as_str().unwrap();
+    let amount = json!({ "amount": placed.body["total"] });
+    let paid = app.post(&format!("/api/orders/{order}/payment"), amount).await;
+    assert_eq!(
+        paid.status,
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "it has to be read first: {paid:?}"
     );
 }

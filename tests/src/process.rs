@@ -1,4 +1,4 @@
-//! How the handler starts and ends as a process, and what its database role may do.
+//! How the handler starts and ends as a process.
 //! Never kills a process that the test did not start.
 
 use hyper::StatusCode;
@@ -51,25 +51,4 @@ async fn without_postgresql_settings_commands_are_not_configured() {
         .await;
     assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(answer.body["type"], "urn:problem:orders:not-configured");
-}
-
-#[tokio::test]
-async fn migrating_again_changes_nothing_and_the_log_is_append_only_for_the_app() {
-    let app = App::start().await;
-    app.seed(&[("MUG", 1)]).await;
-    app.database().migrate().await;
-    assert_eq!(
-        app.database()
-            .number("select count(*) from write_model.schema_version")
-            .await,
-        3
-    );
-    let client = app.database().as_app().await;
-    for forbidden in [
-        "delete from write_model.events",
-        "update write_model.events set version = 9",
-        "drop schema write_model",
-    ] {
-        assert!(client.batch_execute(forbidden).await.is_err(), "{forbidden}");
-    }
 }

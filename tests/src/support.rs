@@ -22,6 +22,7 @@ use serde_json::{Value, json};
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     process::{Child, Command},
+    sync::watch,
     time::timeout,
 };
 use uuid::Uuid;
@@ -54,6 +55,13 @@ pub(crate) struct Database {
 
 impl Database {
     pub(crate) async fn create() -> Self {
+        let database = Self::empty().await;
+        database.migrate().await;
+        database
+    }
+
+    /// A database with nothing in it.
+    pub(crate) async fn empty() -> Self {
         let name = format!("t{}", Uuid::now_v7().simple());
         let admin = connect(&server().admin_url("postgres")).await;
         // The role belongs to the whole server, so tests that start together may both try to make it.
@@ -66,16 +74,20 @@ impl Database {
             .batch_execute(&format!("create database {name}"))
             .await
             .unwrap();
-        let database = Self { name };
-        database.migrate().await;
-        database
+        Self { name }
     }
 
-    /// Runs `handler migrate` as the owner; twice in a row must be harmless. Migrations of different databases
-    /// take turns, because they alter the one role they share.
+    /// Runs `handler migrate` as the owner; twice in a row must be harmless.
     pub(crate) async fn migrate(&self) {
-        static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
-        let _turn = TURN.lock().await;
+        let output = self.try_migrate().await;
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stdout)
+        );
+    }
+
+    pub(crate) async fn try_migrate(&self) -> std::process::Output {
         let mut settings = self.settings(server().address());
         settings.insert("PGUSER".into(), "postgres".into());
         settings.insert("PGPASSWORD".into(), "postgres".into());
@@ -84,12 +96,7 @@ impl Database {
             .args(["migrate", "--app-role", APP_ROLE])
             .env_clear()
             .envs(settings);
-        let output = command.output().await.unwrap();
-        assert!(
-            output.status.success(),
-            "{}",
-            String::from_utf8_lossy(&output.stdout)
-        );
+        command.output().await.unwrap()
     }
 
     /// Settings of the app's own role, reaching the server through `address`.
@@ -141,6 +148,7 @@ pub(crate) struct App {
     database: Option<Database>,
     pub(crate) process: Child,
     client: Client,
+    log: watch::Receiver<String>,
 }
 
 impl std::ops::Deref for App {
@@ -203,12 +211,24 @@ impl App {
             panic!("the handler ended before it listened");
         };
         let address = timeout(DEADLINE, listening).await.unwrap();
-        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+        let (said, log) = watch::channel(String::new());
+        tokio::spawn(async move {
+            while let Ok(Some(line)) = lines.next_line().await {
+                said.send_modify(|log| log.extend([line.as_str(), "\n"]));
+            }
+        });
         Self {
             database: None,
             process,
             client: Client::new(format!("http://{address}")),
+            log,
         }
+    }
+
+    /// Waits until the log says this.
+    pub(crate) async fn logged(&self, words: &str) {
+        let mut log = self.log.clone();
+        log.wait_for(|log| log.contains(words)).await.unwrap();
     }
 }
 
@@ -227,6 +247,19 @@ impl Client {
         body: impl Into<String>,
         headers: &[(&str, &str)],
     ) -> Answer {
+        self.try_send(method, path, body, headers)
+            .await
+            .expect("an answer")
+    }
+
+    /// Like [`Self::send`], where the answer may be lost.
+    pub(crate) async fn try_send(
+        &self,
+        method: &str,
+        path: &str,
+        body: impl Into<String>,
+        headers: &[(&str, &str)],
+    ) -> Option<Answer> {
         let mut request = Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.url));
@@ -234,7 +267,7 @@ impl Client {
             request = request.header(*name, *value);
         }
         let request = request.body(Full::new(Bytes::from(body.into()))).unwrap();
-        self.answer(request).await.expect("an answer")
+        self.answer(request).await
     }
 
     /// The answer, or `None` when the connection broke before it was complete.
@@ -293,17 +326,9 @@ impl Client {
     }
 
     pub(crate) async fn place(&self, customer: &str, lines: &[(&str, i64)]) -> Answer {
-        self.try_place(customer, lines).await.expect("an answer")
-    }
-
-    /// Like [`Self::place`], where the answer may be lost.
-    pub(crate) async fn try_place(&self, customer: &str, lines: &[(&str, i64)]) -> Option<Answer> {
         let line = |(sku, quantity): &(&str, i64)| json!({ "sku": sku, "quantity": quantity });
         let lines: Vec<Value> = lines.iter().map(line).collect();
-        let body = json!({ "customerId": customer, "lines": lines }).to_string();
-        let request =
-            Request::post(format!("{}/api/orders", self.url)).header("content-type", "application/json");
-        self.answer(request.body(Full::new(Bytes::from(body))).unwrap())
+        self.post("/api/orders", json!({ "customerId": customer, "lines": lines }))
             .await
     }
 }

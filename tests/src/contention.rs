@@ -1,0 +1,278 @@
+//! Many at once on few rows, and answers that get lost: nothing is sold twice, and every answer is true.
+//! Never counts on timing: what must be held up is held by a lock or a wire until the test lets go.
+
+use std::time::Duration;
+
+use devstack::wire::Proxy;
+use futures_util::future::{join, join_all};
+use hyper::StatusCode;
+use serde_json::{Value, json};
+use tokio::time::{interval, timeout};
+
+use crate::support::{Answer, App, DEADLINE, Database, admin_url, connect};
+
+const JSON: [(&str, &str); 1] = [("content-type", "application/json")];
+
+/// Rows that contradict: a level below zero, one told twice, or a table that is not what the log told last.
+pub(crate) const WRONG_LEVELS: &str = "
+    with levels as (
+        select l->>'sku' as sku, (l->>'seq')::bigint as seq, (l->>'available')::bigint as available
+        from write_model.events, jsonb_array_elements(stock) l),
+    newest as (select sku, max(seq) as seq from levels group by sku)
+    select count(*) from (
+        select 1 from levels where available < 0
+        union all select 1 from levels group by sku, seq having count(*) > 1
+        union all select 1 from write_model.stock s left join newest n using (sku) where s.seq <> coalesce(n.seq, 0)
+        union all select 1 from write_model.stock s join levels l using (sku, seq) where s.available <> l.available
+    ) wrong";
+
+/// One client that orders, changes its mind, restocks and pays.
+async fn shop(app: &App, customer: &str, n: usize) {
+    let skus = ["MUG", "PEN", "CUP"];
+    for round in 0..6 {
+        let (a, b) = (skus[(n + round) % 3], skus[(n + 2 * round + 1) % 3]);
+        let lines: Vec<(&str, i64)> = if a == b {
+            vec![(a, 2)]
+        } else {
+            vec![(a, 1), (b, 2)]
+        };
+        let placed = app.place(customer, &lines).await;
+        fine(&placed);
+        if placed.status != StatusCode::CREATED {
+            let more = app
+                .post(&format!("/api/products/{a}/stock"), json!({ "quantity": 3 }))
+                .await;
+            fine(&more);
+            continue;
+        }
+        let order = format!("/api/orders/{}", placed.body["id"].as_str().unwrap());
+        let other = json!({ "lines": [{ "sku": b, "quantity": 3 }] }).to_string();
+        fine(&app.send("PUT", &format!("{order}/lines"), other, &JSON).await);
+        match (n + round) % 3 {
+            0 => fine(
+                &app.post(&format!("{order}/cancellation"), json!({ "reason": "no" }))
+                    .await,
+            ),
+            1 => fine(
+                &app.post(
+                    &format!("{order}/payment"),
+                    json!({ "amount": placed.body["total"] }),
+                )
+                .await,
+            ),
+            _ => {}
+        }
+    }
+}
+
+/// Accepted, or refused for a reason that the shop has.
+fn fine(answer: &Answer) {
+    assert!(
+        answer.status.is_success() || answer.status == StatusCode::CONFLICT,
+        "{answer:?}"
+    );
+    assert_ne!(answer.body["type"], "urn:problem:orders:lost-race", "{answer:?}");
+}
+
+#[tokio::test]
+async fn many_clients_on_few_products_never_deadlock_oversell_or_miscount() {
+    let app = App::start().await;
+    let customer = app.seed(&[("MUG", 40), ("PEN", 40), ("CUP", 40)]).await;
+    // Two processes: what one remembers the other changes.
+    let other = App::start_alone(app.database().settings(Database::server_address())).await;
+    let clients = (0..24).map(|n| shop(if n % 2 == 0 { &app } else { &other }, &customer, n));
+    join_all(clients).await;
+    let database = app.database();
+    assert_eq!(database.number(WRONG_LEVELS).await, 0);
+    let held = "select count(*) from write_model.stock s where available + coalesce((select sum(quantity)
+        from write_model.order_lines l join write_model.orders o on o.id = l.order_id
+        where l.sku = s.sku and o.status <> 'cancelled'), 0) <> 40 + coalesce((select sum((data->>'quantity')::bigint)
+        from write_model.events where stream = s.sku and type like '%Restocked%' and version > 2), 0)";
+    assert_eq!(database.number(held).await, 0);
+    let deadlocks = "select deadlocks from pg_stat_database where datname = current_database()";
+    assert_eq!(database.number(deadlocks).await, 0);
+    assert!(database.number("select count(*) from write_model.events").await > 200);
+}
+
+/// A handler behind a wire, with one customer and five mugs that it has already sold one of: it remembers both, and has
+/// prepared the very statement that the next order under a key needs.
+async fn behind_a_wire() -> (App, Proxy, String) {
+    let database = Database::create().await;
+    let wire = Proxy::start(Database::server_address()).await.unwrap();
+    let settings = database.settings(wire.address());
+    let app = App::start_with(database, settings).await;
+    let customer = app.seed(&[("MUG", 5)]).await;
+    let placed = place_under(&app, &customer, "k-0").await;
+    assert_eq!(placed.status, StatusCode::CREATED, "{placed:?}");
+    (app, wire, customer)
+}
+
+async fn orders(app: &App) -> i64 {
+    app.database()
+        .number("select count(*) from write_model.orders")
+        .await
+}
+
+async fn second_order(app: &App) {
+    let mut again = interval(Duration::from_millis(5));
+    while orders(app).await < 2 {
+        again.tick().await;
+    }
+}
+
+async fn place_under(app: &App, customer: &str, key: &str) -> Answer {
+    let body = json!({ "customerId": customer, "lines": [{ "sku": "MUG", "quantity": 1 }] });
+    let headers = [JSON[0], ("idempotency-key", key)];
+    app.send("POST", "/api/orders", body.to_string(), &headers).await
+}
+
+#[tokio::test]
+async fn an_answer_of_the_database_that_is_lost_after_the_commit_is_found_again() {
+    let (app, wire, customer) = behind_a_wire().await;
+    wire.hold_answers();
+    let losing = async {
+        second_order(&app).await;
+        wire.cut();
+        wire.restore();
+    };
+    let placing = join(place_under(&app, &customer, "k-1"), losing);
+    let (placed, ()) = timeout(DEADLINE, placing).await.unwrap();
+    assert_eq!(placed.status, StatusCode::CREATED, "{placed:?}");
+    let id = placed.body["id"].as_str().unwrap();
+    let found = format!("select count(*) from write_model.orders where id = '{id}'");
+    assert_eq!((app.database().number(&found).await, orders(&app).await), (1, 2));
+    assert_eq!(
+        app.database()
+            .number("select available from write_model.stock")
+            .await,
+        3
+    );
+}
+
+#[tokio::test]
+async fn a_write_that_never_arrived_is_answered_503_and_happens_once_when_it_is_asked_for_again() {
+    let (app, wire, customer) = behind_a_wire().await;
+    wire.hold_requests();
+    let lost = timeout(DEADLINE, place_under(&app, &customer, "k-1"))
+        .await
+        .unwrap();
+    assert_eq!(lost.status, StatusCode::SERVICE_UNAVAILABLE, "{lost:?}");
+    assert!(lost.headers.contains_key("retry-after"));
+    wire.cut();
+    wire.restore();
+    assert_eq!(orders(&app).await, 1);
+    let placed = place_under(&app, &customer, "k-1").await;
+    assert_eq!(
+        (placed.status, orders(&app).await),
+        (StatusCode::CREATED, 2),
+        "{placed:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_write_that_arrives_after_its_503_is_the_answer_to_the_same_key() {
+    let (app, wire, customer) = behind_a_wire().await;
+    wire.hold_requests();
+    let lost = timeout(DEADLINE, place_under(&app, &customer, "k-1"))
+        .await
+        .unwrap();
+    assert_eq!(lost.status, StatusCode::SERVICE_UNAVAILABLE, "{lost:?}");
+    wire.resume();
+    timeout(DEADLINE, second_order(&app)).await.unwrap();
+    let placed = place_under(&app, &customer, "k-1").await;
+    assert_eq!(placed.headers["idempotent-replayed"], "true", "{placed:?}");
+    assert_eq!((placed.status, orders(&app).await), (StatusCode::CREATED, 2));
+}
+
+#[tokio::test]
+async fn whoever_needs_a_row_that_somebody_holds_is_told_so_and_the_others_go_on() {
+    let app = App::start().await;
+    let customer = app.seed(&[("MUG", 50), ("PEN", 50)]).await;
+    let mut holder = connect(&admin_url(&app.database().name)).await;
+    let holding = holder.transaction().await.unwrap();
+    holding
+        .execute("select from write_model.stock where sku = 'MUG' for update", &[])
+        .await
+        .unwrap();
+    let orders = (0..12).map(|n| {
+        let (app, customer, sku) = (&app, &customer, if n % 4 == 0 { "MUG" } else { "PEN" });
+        async move { (sku, app.place(customer, &[(sku, 1)]).await) }
+    });
+    for (sku, answer) in timeout(DEADLINE, join_all(orders)).await.unwrap() {
+        let expected = if sku == "MUG" {
+            StatusCode::SERVICE_UNAVAILABLE
+        } else {
+            StatusCode::CREATED
+        };
+        assert_eq!(answer.status, expected, "{sku}: {answer:?}");
+    }
+    holding.rollback().await.unwrap();
+    assert_eq!(
+        app.place(&customer, &[("MUG", 1)]).await.status,
+        StatusCode::CREATED
+    );
+    assert_eq!(app.database().number(WRONG_LEVELS).await, 0);
+}
+
+#[tokio::test]
+async fn a_race_that_is_lost_again_and_again_is_told_and_leaves_no_trace() {
+    let app = App::start().await;
+    let customer = app.seed(&[("MUG", 5)]).await;
+    let owner = connect(&admin_url(&app.database().name)).await;
+    // Every guard fails, as if somebody were always faster.
+    let always = "create function always() returns trigger language plpgsql as
+            $$ begin raise exception 'faster' using errcode = 'OM001'; end $$;
+        create trigger always before insert on write_model.events execute function always()";
+    owner.batch_execute(always).await.unwrap();
+    let before = orders(&app).await;
+    let lost = place_under(&app, &customer, "k-1").await;
+    assert_eq!(
+        (lost.status, &lost.body["type"]),
+        (StatusCode::CONFLICT, &json!("urn:problem:orders:lost-race")),
+        "{lost:?}"
+    );
+    owner
+        .batch_execute("drop trigger always on write_model.events")
+        .await
+        .unwrap();
+    assert_eq!(orders(&app).await, before);
+    assert_eq!(
+        app.database()
+            .number("select count(*) from write_model.idempotency_keys")
+            .await,
+        0
+    );
+    assert_eq!(
+        place_under(&app, &customer, "k-1").await.status,
+        StatusCode::CREATED
+    );
+}
+
+#[tokio::test]
+async fn of_a_batch_with_one_member_that_breaks_it_the_others_are_accepted() {
+    let app = App::start().await;
+    let customer = app.seed(&[("MUG", 50)]).await;
+    let owner = connect(&admin_url(&app.database().name)).await;
+    // A defect that only one order has: the database refuses its quantity.
+    let defect = "alter table write_model.order_lines add constraint odd check (quantity <> 7)";
+    owner.batch_execute(defect).await.unwrap();
+    let orders = (0..16).map(|n| {
+        let (app, customer, pieces) = (&app, &customer, if n == 5 { 7 } else { 1 });
+        async move { (pieces, app.place(customer, &[("MUG", pieces)]).await) }
+    });
+    for (pieces, answer) in join_all(orders).await {
+        let expected = if pieces == 7 {
+            StatusCode::INTERNAL_SERVER_ERROR
+        } else {
+            StatusCode::CREATED
+        };
+        assert_eq!(answer.status, expected, "{answer:?}");
+        assert_ne!(answer.body["detail"], Value::Null.to_string());
+    }
+    assert_eq!(
+        app.database()
+            .number("select available from write_model.stock")
+            .await,
+        35
+    );
+}

@@ -1,0 +1,258 @@
+//! The HTTP contract of commands: headers of every answer, versions, and values at the edge of what is allowed.
+//! Never a 500, and never an answer that says less than the next request needs.
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use hyper::StatusCode;
+use serde_json::{Value, json};
+
+use crate::support::{Answer, App};
+
+const JSON: [(&str, &str); 1] = [("content-type", "application/json")];
+
+fn kind(answer: &Answer) -> &str {
+    let uri = answer.body["type"].as_str().unwrap_or_default();
+    uri.strip_prefix("urn:problem:orders:").unwrap_or(uri)
+}
+
+#[tokio::test]
+async fn every_accepted_command_says_its_version_and_hands_out_a_token_for_readers() {
+    let app = App::start().await;
+    let customer = app.seed(&[("MUG", 9)]).await;
+    let placed = app.place(&customer, &[("MUG", 1)]).await;
+    let order = format!("/api/orders/{}", placed.body["id"].as_str().unwrap());
+    let paid = app
+        .post(
+            &format!("{order}/payment"),
+            json!({ "amount": placed.body["total"] }),
+        )
+        .await;
+    let renamed = app
+        .send(
+            "PUT",
+            "/api/products/MUG/name",
+            json!({ "name": "Mug" }).to_string(),
+            &JSON,
+        )
+        .await;
+    for (answer, kind) in [(&placed, "order"), (&paid, "order"), (&renamed, "product")] {
+        let version = answer.body["version"].as_i64().unwrap();
+        assert_eq!(answer.headers["etag"], format!("\"{version}\""));
+        let token = URL_SAFE_NO_PAD
+            .decode(answer.headers["consistency-token"].as_bytes())
+            .unwrap();
+        let token: Value = serde_json::from_slice(&token).unwrap();
+        assert_eq!((&token["k"], &token["v"]), (&json!(kind), &json!(version)));
+        let event = format!(
+            "select count(*) from write_model.events where event_id = '{}' and stream = '{}' and occurred_at::date = '{}'",
+            token["e"].as_str().unwrap(),
+            token["i"].as_str().unwrap(),
+            token["d"].as_str().unwrap()
+        );
+        assert_eq!(app.database().number(&event).await, 1, "{token}");
+    }
+    let key = [JSON[0], ("idempotency-key", "k")];
+    let body = json!({ "name": "Big mug" }).to_string();
+    let first = app
+        .send("PUT", "/api/products/MUG/name", body.clone(), &key)
+        .await;
+    let again = app.send("PUT", "/api/products/MUG/name", body, &key).await;
+    for header in ["etag", "consistency-token"] {
+        assert_eq!(first.headers[header], again.headers[header], "{header}");
+    }
+    assert_eq!(again.headers["idempotent-replayed"], "true");
+}
+
+#[tokio::test]
+async fn an_order_that_costs_something_else_than_the_caller_believes_is_not_placed() {
+    let app = App::start().await;
+    let customer = app.seed(&[("MUG", 9)]).await;
+    let order = |total: Value| json!({ "customerId": customer, "lines": [{ "sku": "MUG", "quantity": 2 }], "expectedTotal": total });
+    let eur = |amount: i64| json!({ "amount": amount, "currency": "EUR" });
+    assert_eq!(
+        app.post("/api/orders", order(eur(1000))).await.status,
+        StatusCode::CREATED
+    );
+    // Another process changes the price; this one remembers the old one.
+    let other = App::start_alone(
+        app.database()
+            .settings(crate::support::Database::server_address()),
+    )
+    .await;
+    other
+        .send(
+            "PUT",
+            "/api/products/MUG/price",
+            json!({ "price": eur(600) }).to_string(),
+            &JSON,
+        )
+        .await;
+    let refused = app.post("/api/orders", order(eur(1000))).await;
+    assert_eq!(
+        (refused.status, kind(&refused)),
+        (StatusCode::CONFLICT, "price-changed"),
+        "{refused:?}"
+    );
+    assert_eq!(refused.body["errors"][0]["pointer"], "#/expectedTotal");
+    assert!(
+        refused.body["errors"][0]["detail"]
+            .as_str()
+            .unwrap()
+            .contains("1200"),
+        "{refused:?}"
+    );
+    let placed = app.post("/api/orders", order(Value::Null)).await;
+    assert_eq!(
+        placed.body["total"],
+        eur(1200),
+        "the price of today, not the remembered one"
+    );
+}
+
+#[tokio::test]
+async fn if_match_holds_for_the_present_version_only() {
+    let app = App::start().await;
+    let customer = app.seed(&[("MUG", 9)]).await;
+    let path = format!("/api/customers/{customer}/name");
+    let body = json!({ "name": "Countess" }).to_string();
+    for (tag, status) in [
+        ("\"2\"", StatusCode::PRECONDITION_FAILED),
+        ("W/\"1\"", StatusCode::PRECONDITION_FAILED),
+        ("1", StatusCode::PRECONDITION_FAILED),
+        ("\"9\", \"1\"", StatusCode::OK),
+        ("\"1\"", StatusCode::PRECONDITION_FAILED),
+        ("*", StatusCode::OK),
+    ] {
+        let answer = app
+            .send("PUT", &path, body.clone(), &[JSON[0], ("if-match", tag)])
+            .await;
+        assert_eq!(answer.status, status, "{tag}: {answer:?}");
+    }
+    let order = json!({ "customerId": customer, "lines": [{ "sku": "MUG", "quantity": 1 }] }).to_string();
+    let created = app
+        .send("POST", "/api/orders", order, &[JSON[0], ("if-match", "*")])
+        .await;
+    assert_eq!(kind(&created), "stale-version", "what is new has no version yet");
+}
+
+/// Adds a product with this name and price, and says how that was answered.
+async fn add(app: &App, sku: &str, name: &str, amount: Value, currency: &str) -> Answer {
+    let price = json!({ "amount": amount, "currency": currency });
+    app.post(
+        "/api/products",
+        json!({ "sku": sku, "name": name, "price": price }),
+    )
+    .await
+}
+
+#[tokio::test]
+async fn names_prices_and_quantities_are_taken_to_their_edges_and_not_beyond() {
+    let app = App::start().await;
+    let longest = "ß".repeat(100);
+    for (sku, name) in [
+        ("A", "茶碗 ☕"),
+        ("B", longest.as_str()),
+        ("C", "\u{202e}odd but printable"),
+    ] {
+        let added = add(&app, sku, name, json!(1), "EUR").await;
+        assert_eq!(
+            (added.status, &added.body["name"]),
+            (StatusCode::CREATED, &json!(name)),
+            "{added:?}"
+        );
+    }
+    for name in ["", "   ", "a\u{0}b", "a\nb", &"ß".repeat(101)] {
+        assert_eq!(
+            kind(&add(&app, "X", name, json!(1), "EUR").await),
+            "invalid-content",
+            "{name:?}"
+        );
+    }
+    for (amount, currency) in [
+        (json!(-1), "EUR"),
+        (json!(1.5), "EUR"),
+        (json!("1"), "EUR"),
+        (json!(i64::MAX as u64 + 1), "EUR"),
+        (json!(null), "EUR"),
+        (json!(1), "eur"),
+        (json!(1), "EURO"),
+        (json!(1), ""),
+        (json!(1), "€"),
+    ] {
+        let refused = add(&app, "X", "X", amount.clone(), currency).await;
+        assert_eq!(kind(&refused), "invalid-content", "{amount} {currency}");
+    }
+    assert_eq!(
+        add(&app, "RICH", "Rich", json!(i64::MAX), "EUR").await.status,
+        StatusCode::CREATED
+    );
+    for (quantity, status) in [(0, 422), (1, 200), (10_000, 200), (10_001, 422), (i64::MAX, 422)] {
+        let answer = app
+            .post("/api/products/RICH/stock", json!({ "quantity": quantity }))
+            .await;
+        assert_eq!(answer.status.as_u16(), status, "{quantity}");
+    }
+    let customer = app.seed(&[]).await;
+    assert_eq!(
+        kind(&app.place(&customer, &[("RICH", 2)]).await),
+        "amount-too-large"
+    );
+    assert_eq!(
+        app.place(&customer, &[("RICH", 1)]).await.body["total"]["amount"],
+        json!(i64::MAX)
+    );
+}
+
+#[tokio::test]
+async fn an_order_has_up_to_a_hundred_lines_in_one_currency() {
+    let app = App::start().await;
+    let skus: Vec<String> = (0..101).map(|n| format!("SKU-{n}")).collect();
+    let stock: Vec<(&str, i64)> = skus.iter().map(|sku| (sku.as_str(), 1)).collect();
+    let customer = app.seed(&stock).await;
+    assert_eq!(kind(&app.place(&customer, &stock).await), "invalid-content");
+    let placed = app.place(&customer, &stock[..100]).await;
+    assert_eq!(
+        (placed.status, &placed.body["total"]["amount"]),
+        (StatusCode::CREATED, &json!(50_000))
+    );
+    add(&app, "YEN", "Yen", json!(1), "JPY").await;
+    app.post("/api/products/YEN/stock", json!({ "quantity": 1 }))
+        .await;
+    let mixed = app.place(&customer, &[("SKU-100", 1), ("YEN", 1)]).await;
+    assert_eq!(
+        (mixed.status, kind(&mixed)),
+        (StatusCode::CONFLICT, "mixed-currencies")
+    );
+}
+
+#[tokio::test]
+async fn bodies_that_are_no_json_of_the_right_shape_are_told_where() {
+    let app = App::start().await;
+    let deep = format!("{}{}", "[".repeat(5_000), "]".repeat(5_000));
+    for (body, kinds) in [
+        ("", "malformed-json"),
+        ("nul", "malformed-json"),
+        (deep.as_str(), "malformed-json|invalid-content"),
+        ("null", "invalid-content"),
+        ("[]", "invalid-content"),
+        (r#"{"name":"Ada"}"#, "invalid-content"),
+        (r#"{"name":"Ada","email":"a@b","extra":1}"#, "invalid-content"),
+        (r#"{"name":"Ada","name":"Eve","email":"a@b"}"#, "invalid-content"),
+        (r#"{"name":"\ud800","email":"a@b"}"#, "malformed-json"),
+    ] {
+        let answer = app.send("POST", "/api/customers", body, &JSON).await;
+        assert!(
+            kinds.split('|').any(|one| one == kind(&answer)),
+            "{body:.40}: {answer:?}"
+        );
+    }
+    let charset = [("content-type", "Application/JSON; charset=utf-8")];
+    let fine = app
+        .send(
+            "POST",
+            "/api/customers",
+            r#"{"name":"Ada","email":"a@b"}"#,
+            &charset,
+        )
+        .await;
+    assert_eq!(fine.status, StatusCode::CREATED);
+}
