@@ -166,6 +166,7 @@ fn postgres(environment: &BTreeMap<String, String>) -> Result<Option<tokio_postg
     }
     config
         .application_name("handler")
+        .keepalives_idle(std::time::Duration::from_secs(30))
         .connect_timeout(std::time::Duration::from_secs(2));
     Ok(Some(config))
 }

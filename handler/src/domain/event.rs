@@ -121,7 +121,7 @@ pub enum Event {
     },
 }
 
-/// What is left of a SKU after a statement moved it. Equal `seq` means equal `available`.
+/// What is left of a SKU right after an event that moved it. Equal `seq` means equal `available`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StockLevel {
     /// The SKU.

@@ -63,7 +63,7 @@ enum Look {
     Remembered,
     /// Everything from S1.
     Fresh,
-    /// Everything from S1, for one command that must not hold up others.
+    /// Everything from S1, for one command.
     Alone,
 }
 
@@ -77,9 +77,6 @@ impl Job {
 impl Batcher {
     /// Runs the jobs as if one after the other, and answers each.
     pub(super) async fn run(&self, jobs: Vec<Job>) {
-        let (jobs, late): (Vec<_>, Vec<_>) = jobs.into_iter().partition(|job| job.since.elapsed() < PATIENCE);
-        late.into_iter()
-            .for_each(|job| job.answer(Err(waited_too_long())));
         let mut waiting = VecDeque::from(jobs);
         while !waiting.is_empty() {
             match self.together(waiting.make_contiguous()).await {
@@ -103,6 +100,9 @@ impl Batcher {
 
     /// The answers of the jobs up to where the batch was cut; `None` when each must be tried alone.
     async fn together(&self, jobs: &[Job]) -> Option<Vec<Result<Accepted, Error>>> {
+        if jobs.iter().any(|job| job.since.elapsed() > PATIENCE) {
+            return None;
+        }
         for look in [Look::Remembered, Look::Fresh] {
             match self.round(jobs, look).await {
                 Ok(answers) => return Some(answers),
@@ -123,21 +123,23 @@ impl Batcher {
         if job.since.elapsed() > PATIENCE {
             return Err(waited_too_long());
         }
+        let mut lost = Error::Contended;
         for _ in TOGETHER..ROUNDS {
             match self.round(std::slice::from_ref(job), Look::Alone).await {
-                Ok(mut answers) => return answers.pop().unwrap_or(Err(Error::Contended)),
+                Ok(mut answers) => return answers.pop().unwrap_or(Err(lost)),
                 Err(Lost::Race) => {}
-                Err(Lost::Held(error) | Lost::Over(error)) => return Err(error),
+                Err(Lost::Held(error)) => lost = error,
+                Err(Lost::Over(error)) => return Err(error),
             }
         }
-        Err(Error::Contended)
+        Err(lost)
     }
 
     /// One try: the answers of the jobs up to where the batch was cut, at least one.
     async fn round(&self, jobs: &[Job], look: Look) -> Result<Vec<Result<Accepted, Error>>, Lost> {
         let mut lease = self.pool.lease().await?;
         let (read, remembered) = self.look(&mut lease, jobs, look).await?;
-        let mut working = Working::new(read, look == Look::Alone);
+        let mut working = Working::new(read, look == Look::Alone || jobs.len() > 1);
         let mut answers = Vec::with_capacity(jobs.len());
         for job in jobs {
             match working.step(&job.command, &job.context) {
@@ -169,7 +171,11 @@ impl Batcher {
         if reads.is_empty() {
             return Ok((remembered, some));
         }
-        let mut read = lease.read(&reads).await?;
+        // Reading can be done again on another connection.
+        let mut read = lease.read(&reads).await.map_err(|fault| match fault {
+            Fault::Lost(_) => Lost::Race,
+            other => other.into(),
+        })?;
         self.cache.read(&read);
         for (id, customer) in remembered.customers {
             read.customers.entry(id).or_insert(customer);
@@ -203,13 +209,15 @@ impl Batcher {
             }
             Err(Fault::Lost(why)) => {
                 drop(lease);
+                // Who knows which server we talk to next.
+                self.cache.forget();
                 self.look_for(changes, answers, &why).await
             }
             Err(fault) => Err(fault.into()),
         }
     }
 
-    /// After a lost answer: the events are all there, or nobody can say what happened.
+    /// After a lost answer: the events are there, or nobody can say what happened to these commands.
     async fn look_for(
         &self,
         changes: &ChangeSet,
@@ -218,13 +226,18 @@ impl Batcher {
     ) -> Result<(), Lost> {
         let ids: Vec<_> = changes.events.iter().map(|event| event.event_id).collect();
         let mut found = self.pool.lease().await?.stock_of(&ids).await?;
-        if found.len() < ids.len() {
-            let unknown = format!("the answer of the database was lost ({why})");
-            return Err(Lost::Over(Error::Unavailable(unknown)));
-        }
-        for accepted in answers.iter_mut().flatten() {
-            if let Some(stock) = found.remove(&accepted.event_id) {
-                accepted.stock = stock;
+        for answer in answers.iter_mut() {
+            match answer {
+                Ok(accepted) if accepted.replayed => {}
+                Ok(accepted) if found.contains_key(&accepted.event_id) => {
+                    accepted.stock = found.remove(&accepted.event_id).unwrap_or_default();
+                }
+                // What was refused was refused beside what is not known to have happened.
+                _ => {
+                    *answer = Err(Error::Unavailable(format!(
+                        "the answer of the database was lost ({why})"
+                    )))
+                }
             }
         }
         Ok(())

@@ -79,6 +79,11 @@ impl Cache {
         }
     }
 
+    /// Forgets everything.
+    pub(super) fn forget(&self) {
+        *self.known() = Known::default();
+    }
+
     fn known(&self) -> MutexGuard<'_, Known> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -36,7 +36,7 @@ pub(super) struct ChangeSet {
     pub(super) levels: Vec<LevelAfter>,
     pub(super) events: Vec<NewEvent>,
     /// Give way soon where somebody holds a row.
-    pub(super) alone: bool,
+    pub(super) impatient: bool,
 }
 
 /// An Idempotency-Key that was used: nobody may have used it before.
@@ -115,7 +115,7 @@ impl ChangeSet {
     pub(super) fn has(&self, part: &str) -> Option<bool> {
         Some(match part {
             "" => true,
-            "alone" => self.alone,
+            "patience" => self.impatient,
             "keys" => !self.keys.is_empty(),
             "newOrders" => !self.new_orders.is_empty(),
             "movedOrders" => !self.moved_orders.is_empty(),

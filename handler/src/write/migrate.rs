@@ -41,6 +41,8 @@ pub async fn migrate(config: &Config, app_role: Option<&str>) -> Result<i32, tok
         version += 1;
         if version > applied {
             let step = client.transaction().await?;
+            // Behind somebody who reads for long, everybody's commands would queue behind us.
+            step.batch_execute("set local lock_timeout = '5s'").await?;
             step.batch_execute(sql).await?;
             step.execute(
                 "insert into write_model.schema_version (version, name) values ($1, $2)",
@@ -60,7 +62,7 @@ pub async fn migrate(config: &Config, app_role: Option<&str>) -> Result<i32, tok
     }
     drop(client);
     let _ended = driver.await;
-    Ok(version)
+    Ok(version.max(applied))
 }
 
 async fn applied(client: &Client) -> Result<i32, tokio_postgres::Error> {

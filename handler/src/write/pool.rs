@@ -1,7 +1,11 @@
-//! A few lazy connections to PostgreSQL, with the two statements of a command prepared on each.
+//! A few lazy connections to PostgreSQL, with S1 and the shapes of S2 that were needed prepared on each.
 //! Never retries a statement and never keeps session state: a connection that failed is dropped, the next one is new.
 
-use std::{collections::HashMap, sync::Mutex, time::Duration};
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use tokio::{
     sync::{Semaphore, SemaphorePermit},
@@ -87,10 +91,18 @@ impl Pool {
 
     /// True when a connection answers now.
     pub async fn answers(&self) -> bool {
+        // Whoever has them is being answered, and health must not stand in the way of commands.
+        if self.slots.available_permits() == 0 {
+            return true;
+        }
         match self.lease().await {
             Ok(mut lease) => lease.stock_of(&[]).await.is_ok(),
             Err(_) => false,
         }
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<Session>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A connection of one's own until the lease is dropped.
@@ -100,11 +112,7 @@ impl Pool {
             .await
             .map_err(|_| unreachable("all connections are busy"))?;
         let slot = slot.map_err(|_| unreachable("the pool is closed"))?;
-        let kept = self
-            .idle
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .pop();
+        let kept = self.idle().pop();
         let session = match kept.filter(|session| !session.client.is_closed()) {
             Some(session) => session,
             None => match timeout(PATIENCE, connect(&self.config)).await {
@@ -140,23 +148,23 @@ impl Lease<'_> {
     /// S2; answers with the stock levels after it.
     pub(super) async fn write(&mut self, changes: &ChangeSet) -> Result<Vec<StockLevel>, Fault> {
         let rows = self
-            .ask(async |s| {
+            .ask(async |Session { client, writes, .. }| {
                 let shape = statement::shape(changes);
-                if !s.writes.contains_key(&shape) {
-                    if s.writes.len() >= MOST_SHAPES {
-                        s.writes.clear();
-                    }
-                    let statement = Statement::of(shape);
-                    let prepared = s.client.prepare(&statement.sql).await?;
-                    s.writes.insert(shape, (statement, prepared));
+                if writes.len() >= MOST_SHAPES && !writes.contains_key(&shape) {
+                    writes.clear();
                 }
-                let Some((statement, prepared)) = s.writes.get(&shape) else {
-                    return Ok(Vec::new());
+                let (statement, prepared) = match writes.entry(shape) {
+                    Entry::Occupied(known) => known.into_mut(),
+                    Entry::Vacant(new) => {
+                        let statement = Statement::of(shape);
+                        let prepared = client.prepare(&statement.sql).await?;
+                        new.insert((statement, prepared))
+                    }
                 };
-                // A name that is unknown would leave too few values, and the statement unsent; a test excludes it.
+                // A name that is unknown would leave no values, and be an error of the client; a test excludes it.
                 let values = statement.values(changes).unwrap_or_default();
                 let values: Vec<&(dyn ToSql + Sync)> = values.iter().map(|value| &**value as _).collect();
-                s.client.query(prepared, &values).await
+                client.query(prepared, &values).await
             })
             .await?;
         rows.iter().map(level).collect()
@@ -188,39 +196,39 @@ impl Lease<'_> {
         let Some(mut session) = self.session.take() else {
             return Err(Fault::Unreachable("this connection broke earlier".to_owned()));
         };
-        match timeout(PATIENCE, run(&mut session)).await {
-            Err(_) => Err(Fault::Lost("no answer in time".to_owned())),
-            Ok(Err(error))
-                if error
-                    .as_db_error()
-                    .is_none_or(|e| e.code().code().starts_with("57P")) =>
-            {
-                Err(Fault::Lost(describe(&error)))
-            }
+        let fault = match timeout(PATIENCE, run(&mut session)).await {
+            Err(_) => Fault::Lost("no answer in time".to_owned()),
+            Ok(Err(error)) if is_lost(&error) => Fault::Lost(describe(&error)),
             // Its statements were prepared before something changed: a new connection prepares them again.
-            Ok(Err(error)) if OUTDATED.contains(&code(&error)) => Err(Fault::Refused(error)),
+            Ok(Err(error)) if OUTDATED.contains(&code(&error)) => return Err(Fault::Refused(error)),
             Ok(answer) => {
                 self.session = Some(session);
-                answer.map_err(Fault::Refused)
+                return answer.map_err(Fault::Refused);
             }
-        }
+        };
+        // What has cut this one off may have cut off the idle ones too, unnoticed.
+        self.pool.idle().clear();
+        Err(fault)
     }
 }
 
 impl Drop for Lease<'_> {
     fn drop(&mut self) {
         if let Some(session) = self.session.take() {
-            self.pool
-                .idle
-                .lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner)
-                .push(session);
+            self.pool.idle().push(session);
         }
     }
 }
 
 /// A prepared statement that is not there, or whose result would have other columns by now.
 const OUTDATED: [&str; 2] = ["26000", "0A000"];
+
+/// True when the connection broke, or the server is about to break it.
+fn is_lost(error: &tokio_postgres::Error) -> bool {
+    error
+        .as_db_error()
+        .is_none_or(|refused| refused.code().code().starts_with("57P"))
+}
 
 fn code(error: &tokio_postgres::Error) -> &str {
     error.code().map(SqlState::code).unwrap_or_default()
@@ -258,13 +266,14 @@ async fn connect(config: &Config) -> Result<Session, Fault> {
     })
 }
 
-/// A row of what S2 returns.
+/// A row of what S2 returns. It has happened by then: what cannot be read is a lost answer.
 fn level(row: &Row) -> Result<StockLevel, Fault> {
-    let sku: String = row.try_get("sku").map_err(Fault::Refused)?;
+    let lost = |error: tokio_postgres::Error| Fault::Lost(describe(&error));
+    let sku: String = row.try_get("sku").map_err(lost)?;
     Ok(StockLevel {
         sku: Sku::try_from(sku).map_err(|why| Fault::Lost(format!("a SKU that cannot be: {why}")))?,
-        available: row.try_get("available").map_err(Fault::Refused)?,
-        seq: row.try_get("seq").map_err(Fault::Refused)?,
+        available: row.try_get("available").map_err(lost)?,
+        seq: row.try_get("seq").map_err(lost)?,
     })
 }
 

@@ -2,14 +2,15 @@
 -- write/statement.rs takes from it the parts that a change set has rows for: a part begins at a line `-- @part` and ends at
 -- the next one, and `-- @` is always there. Each {name} is an array, one element a row (write/change.rs).
 --
--- Locks are taken in one order, or two statements could wait for each other: keys, orders, customers, products, stock
--- (a CASE looks at its WHENs one after the other, and a CTE runs when it is first looked at), and rows of one table by
--- key: a sorted subquery on the outside, and the lock in a LATERAL one, for each of its rows in turn. New rows come in
--- key order too: two that are the same wait for each other.
+-- Locks are taken in one order, or two statements could wait for each other: keys, orders, customers, products, stock. A CASE
+-- looks at its WHENs one after the other, a CTE runs when it is first looked at, and `(select ok from ok)` is looked at
+-- before the rows that it stands beside. Rows of one table go by key: a sorted subquery on the outside, and the lock in a
+-- LATERAL one, for each of its rows in turn. New customers and products, two of which may be the same, come in key order
+-- and before the events, which come in the order of the decisions.
 -- @
 with
--- @alone
--- A command that held up others is tried alone, and gives way soon where somebody holds its rows.
+-- @patience
+-- Where others would have to wait too, a statement gives way soon when somebody holds its rows.
 patience as materialized (select set_config('lock_timeout', '100ms', true)),
 -- @keys
 -- A concurrent twin waits here until the first has committed or not; then its guard fails, and its S1 finds the answer.
@@ -48,7 +49,7 @@ locked_stock as materialized (
     where s.available + m.lowest >= 0),
 -- @
 ok as materialized (select case when false then write_model.refuse()
--- @alone
+-- @patience
     when (select count(*) from patience) <> 1 then write_model.refuse()
 -- @keys
     when (select count(*) from keys) <> cardinality({key}::text[]) then write_model.refuse()
@@ -71,7 +72,7 @@ ok as materialized (select case when false then write_model.refuse()
 -- @stock
 moved_stock as (
     update write_model.stock s set available = s.available + l.delta, seq = s.seq + l.moves
-    from locked_stock l, ok where s.sku = l.sku and ok.ok
+    from locked_stock l where s.sku = l.sku and (select ok from ok)
     returning s.sku, s.available, s.seq),
 -- What was left right after each event: the level now, less what later events of this statement moved.
 levels as (
@@ -90,53 +91,53 @@ moved_orders as (
         {movedOrderShippedAt}::timestamptz[], {movedOrderCarrier}::text[], {movedOrderTrackingNumber}::text[],
         {movedOrderDeliveredAt}::timestamptz[], {movedOrderCancelledAt}::timestamptz[], {movedOrderReason}::text[])
         as m(id, version, status, total, currency, paid_at, shipped_at, carrier, tracking_number, delivered_at,
-            cancelled_at, reason), ok
-    where o.id = m.id and ok.ok),
+            cancelled_at, reason)
+    where o.id = m.id and (select ok from ok)),
 -- @droppedLines
 dropped_lines as (
     delete from write_model.order_lines l
-    using unnest({droppedOrder}::uuid[], {droppedAfter}::integer[]) as m(id, line), ok
-    where l.order_id = m.id and l.line > m.line and ok.ok),
+    using unnest({droppedOrder}::uuid[], {droppedAfter}::integer[]) as m(id, line)
+    where l.order_id = m.id and l.line > m.line and (select ok from ok)),
 -- @movedCustomers
 moved_customers as (
     update write_model.customers c set version = m.version, name = m.name, email = m.email
     from unnest({movedCustomer}::uuid[], {movedCustomerVersion}::bigint[], {movedCustomerName}::text[],
-        {movedCustomerEmail}::text[]) as m(id, version, name, email), ok
-    where c.id = m.id and ok.ok),
+        {movedCustomerEmail}::text[]) as m(id, version, name, email)
+    where c.id = m.id and (select ok from ok)),
 -- @movedProducts
 moved_products as (
     update write_model.products p set version = m.version, name = m.name, price = m.price, currency = m.currency
     from unnest({movedProduct}::text[], {movedProductVersion}::bigint[], {movedProductName}::text[],
-        {movedProductPrice}::bigint[], {movedProductCurrency}::text[]) as m(sku, version, name, price, currency), ok
-    where p.sku = m.sku and ok.ok),
+        {movedProductPrice}::bigint[], {movedProductCurrency}::text[]) as m(sku, version, name, price, currency)
+    where p.sku = m.sku and (select ok from ok)),
 -- @newCustomers
 new_customers as (
     insert into write_model.customers (id, version, name, email)
     select c.* from unnest({newCustomer}::uuid[], {newCustomerVersion}::bigint[], {newCustomerName}::text[],
-        {newCustomerEmail}::text[]) as c(id, version, name, email), ok
-    where ok.ok order by c.id),
+        {newCustomerEmail}::text[]) as c(id, version, name, email)
+    where (select ok from ok) order by c.id returning 1),
 -- @newProducts
 new_products as (
     insert into write_model.products (sku, version, name, price, currency)
     select p.* from unnest({newProduct}::text[], {newProductVersion}::bigint[], {newProductName}::text[],
-        {newProductPrice}::bigint[], {newProductCurrency}::text[]) as p(sku, version, name, price, currency), ok
-    where ok.ok order by p.sku),
+        {newProductPrice}::bigint[], {newProductCurrency}::text[]) as p(sku, version, name, price, currency)
+    where (select ok from ok) order by p.sku returning 1),
 new_stock as (
     insert into write_model.stock (sku, available, seq)
-    select p.sku, 0, 0 from unnest({newProduct}::text[]) as p(sku), ok where ok.ok),
+    select p.sku, 0, 0 from unnest({newProduct}::text[]) as p(sku) where (select ok from ok)),
 -- @newOrders
 new_orders as (
     insert into write_model.orders (id, version, status, customer_id, customer_name, total, currency, placed_at)
     select o.* from unnest({newOrder}::uuid[], {newOrderVersion}::bigint[], {newOrderStatus}::text[],
         {newOrderCustomer}::uuid[], {newOrderCustomerName}::text[], {newOrderTotal}::bigint[],
-        {newOrderCurrency}::text[], {newOrderPlacedAt}::timestamptz[]) as o, ok
-    where ok.ok),
+        {newOrderCurrency}::text[], {newOrderPlacedAt}::timestamptz[]) as o
+    where (select ok from ok)),
 -- @lines
 written_lines as (
     insert into write_model.order_lines (order_id, line, sku, name, quantity, unit_price)
     select l.* from unnest({lineOrder}::uuid[], {line}::integer[], {lineSku}::text[], {lineName}::text[],
-        {lineQuantity}::bigint[], {linePrice}::bigint[]) as l, ok
-    where ok.ok
+        {lineQuantity}::bigint[], {linePrice}::bigint[]) as l
+    where (select ok from ok)
     on conflict (order_id, line) do update set sku = excluded.sku, name = excluded.name, quantity = excluded.quantity,
         unit_price = excluded.unit_price),
 -- @
@@ -155,7 +156,13 @@ new_events as (
 -- @stock
     left join levels using (event_id)
 -- @
-    cross join ok where ok.ok order by e.n
+    where (select ok from ok)
+-- @newCustomers
+        and (select count(*) from new_customers) >= 0
+-- @newProducts
+        and (select count(*) from new_products) >= 0
+-- @
+    order by e.n
     returning position),
 new_outbox as (
     insert into write_model.outbox (position) select position from new_events)

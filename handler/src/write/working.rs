@@ -14,7 +14,7 @@ use super::{
     snapshot::{Replay, Snapshot},
     writer::Error,
 };
-use crate::domain::{event::Event, value::Sku};
+use crate::domain::{event::Event, rejection::Rejection, value::Sku};
 
 /// What one command came to.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ pub(super) enum Step {
     Replayed(Accepted),
     /// Refused, if the batch is committed.
     Refused(Error),
-    /// It looks at what an earlier command of the batch changes: its turn is after that has been committed.
+    /// It rests on what an earlier command of the batch changes: its turn is after that has been committed.
     Cut,
 }
 
@@ -54,10 +54,10 @@ struct Total {
 }
 
 impl Working {
-    /// Starts from what was read; `alone` makes the write give way soon where somebody holds a row.
-    pub(super) fn new(read: Snapshot, alone: bool) -> Self {
+    /// Starts from what was read; `impatient` makes the write give way soon where somebody holds a row.
+    pub(super) fn new(read: Snapshot, impatient: bool) -> Self {
         let changes = ChangeSet {
-            alone,
+            impatient,
             ..ChangeSet::default()
         };
         Self {
@@ -86,6 +86,8 @@ impl Working {
         let decided = decide(command, &self.read, context).map_err(Error::from);
         match decided.and_then(|decision| self.record(decision, context)) {
             Ok(accepted) => Step::Accepted(accepted),
+            // What is left after the earlier commands of the batch is known for sure only when they are committed.
+            Err(Error::Rejected(Rejection::NotEnoughStock(_))) if !self.totals.is_empty() => Step::Cut,
             Err(error) => Step::Refused(error),
         }
     }
