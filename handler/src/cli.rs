@@ -39,16 +39,10 @@ enum Action {
 
 /// Parses the arguments and does what they say.
 pub async fn run() -> ExitCode {
-    let cli = Cli::parse();
-    if let Some(Action::Openapi { v3_0 }) = cli.action {
-        // The only thing that needs no setting.
-        let version = if v3_0 { Version::V30 } else { Version::V31 };
-        println!("{:#}", openapi::document(version));
-        return ExitCode::SUCCESS;
-    }
+    let action = Cli::parse().action.unwrap_or(Action::Serve);
     let outcome = match Config::from_environment(&std::env::vars().collect()) {
         Err(error) => Err(error.to_string()),
-        Ok(config) => act(cli.action.unwrap_or(Action::Serve), config).await,
+        Ok(config) => act(action, config).await,
     };
     outcome.unwrap_or_else(|error| {
         tracing::error!(%error, "cannot_start");
@@ -64,7 +58,11 @@ async fn act(action: Action, config: Config) -> Result<ExitCode, String> {
                 .await
                 .map_err(|error| format!("port {port}: {error}"))
         }
-        Action::Openapi { .. } => Ok(ExitCode::SUCCESS),
+        Action::Openapi { v3_0 } => {
+            let version = if v3_0 { Version::V30 } else { Version::V31 };
+            println!("{:#}", openapi::document(version));
+            Ok(ExitCode::SUCCESS)
+        }
         Action::Migrate { app_role } => {
             let postgres = config.postgres.ok_or("setting PGHOST: is missing")?;
             let version = migrate(&postgres, app_role.as_deref())

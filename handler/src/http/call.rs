@@ -1,9 +1,11 @@
 //! What every call shares before its own work begins: who is calling and how far that reaches, and for a command the
 //! headers that it is told by. Never lets a call through whose kind nobody has named.
 
+use std::convert::Infallible;
+
 use axum::{
     body::Bytes,
-    extract::{FromRequest, FromRequestParts, Request},
+    extract::{FromRequest, FromRequestParts, Path, Request},
     http::{HeaderMap, header, request::Parts},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -40,6 +42,18 @@ impl FromRequestParts<Reach> for Caller {
         };
         let scope = who.admit(&caller)?;
         Ok(Self { id: caller.id, scope })
+    }
+}
+
+/// The name in a path; one that cannot be read is empty, and names nothing that exists.
+pub(super) struct Named(pub(super) String);
+
+impl FromRequestParts<Reach> for Named {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, reach: &Reach) -> Result<Self, Infallible> {
+        let read = Path::<String>::from_request_parts(parts, reach).await;
+        Ok(Self(read.map(|Path(name)| name).unwrap_or_default()))
     }
 }
 
@@ -81,7 +95,7 @@ impl<T: DeserializeOwned> FromRequest<Reach> for Given<T> {
                 key,
                 fingerprint: fingerprint(&parts, &sent),
             }),
-            traceparent: traceparent.map(str::to_owned),
+            traceparent: traceparent.filter(|text| is_traceparent(text)).map(str::to_owned),
         };
         Ok(Self {
             call,
@@ -110,6 +124,12 @@ impl Call {
     }
 }
 
+/// The form that W3C Trace Context gives it (version 00): anything else is not worth keeping for ever.
+fn is_traceparent(text: &str) -> bool {
+    let lengths = text.split('-').map(str::len);
+    lengths.eq([2, 32, 16, 2]) && text.bytes().all(|byte| byte == b'-' || byte.is_ascii_hexdigit())
+}
+
 /// `If-Match` as versions. A tag that none of our answers can have had, a weak one too, matches nothing
 /// (RFC 9110, section 13.1.1: strong comparison).
 fn expected(headers: &HeaderMap) -> Option<Expected> {
@@ -124,7 +144,13 @@ fn expected(headers: &HeaderMap) -> Option<Expected> {
     if tags.contains(&"*") {
         return Some(Expected::Any);
     }
-    let version = |tag: &&str| tag.strip_prefix('"')?.strip_suffix('"')?.parse().ok();
+    let version = |tag: &&str| {
+        let text = tag.strip_prefix('"')?.strip_suffix('"')?;
+        // As we write it, and no other way: strong comparison is by character.
+        text.parse()
+            .ok()
+            .filter(|version: &i64| version.to_string() == text)
+    };
     Some(Expected::OneOf(tags.iter().filter_map(version).collect()))
 }
 

@@ -1,5 +1,5 @@
 //! The HTTP edge: requests become commands, answers and errors become responses.
-//! Never holds a rule of the shop, and no status code of an error is chosen outside `problem`.
+//! Never holds a rule of the shop, and no status of an error is chosen outside `problem_kind`.
 
 pub mod access;
 mod answer;

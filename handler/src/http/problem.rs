@@ -1,4 +1,4 @@
-//! The only place where an error becomes a status: `application/problem+json` (RFC 9457).
+//! The only place where an error becomes an answer: `application/problem+json` (RFC 9457), with the status of its kind.
 //! Never shows a caller what went wrong inside; that is logged once, here, under the same `traceId`.
 
 use axum::{
@@ -21,6 +21,8 @@ pub struct Problem {
     kind: Kind,
     detail: String,
     errors: Vec<Place>,
+    /// What went wrong inside: for the log alone.
+    cause: Option<String>,
 }
 
 /// The body of every error (RFC 9457).
@@ -71,8 +73,12 @@ impl Problem {
     /// A problem without pointers.
     #[must_use]
     pub fn new(kind: Kind, detail: impl Into<String>) -> Self {
-        let (detail, errors) = (detail.into(), Vec::new());
-        Self { kind, detail, errors }
+        Self {
+            kind,
+            detail: detail.into(),
+            errors: Vec::new(),
+            cause: None,
+        }
     }
 
     /// The same problem, pointing at a place of the request's body.
@@ -85,6 +91,14 @@ impl Problem {
             available: None,
         });
         self
+    }
+
+    /// A problem of ours; `cause` is told to the log, under the answer's `traceId`.
+    fn ours(kind: Kind, detail: &str, cause: String) -> Self {
+        Self {
+            cause: Some(cause),
+            ..Self::new(kind, detail)
+        }
     }
 
     /// This deployment lacks the settings for what was asked.
@@ -122,14 +136,12 @@ impl From<write::Error> for Problem {
                 "this Idempotency-Key was used for another request",
             ),
             write::Error::Contended => Self::new(Kind::LostRace, error.to_string()),
-            write::Error::Unavailable(why) => {
-                tracing::warn!(error = %why, "write_model_unavailable");
-                Self::new(Kind::Unavailable, "the order book cannot be reached; try again")
-            }
-            write::Error::Internal(why) => {
-                tracing::error!(error = %why, "command_failed");
-                Self::new(Kind::Internal, BROKEN)
-            }
+            write::Error::Unavailable(why) => Self::ours(
+                Kind::Unavailable,
+                "the order book cannot be reached; try again",
+                why,
+            ),
+            write::Error::Internal(why) => Self::ours(Kind::Internal, BROKEN, why),
         }
     }
 }
@@ -137,13 +149,13 @@ impl From<write::Error> for Problem {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Away { why, .. } => {
-                tracing::warn!(error = %why, "read_store_unavailable");
-                Self::new(Kind::Unavailable, "the read model cannot be reached; try again")
-            }
+            StoreError::Away { why, .. } => Self::ours(
+                Kind::Unavailable,
+                "the read model cannot be reached; try again",
+                why,
+            ),
             StoreError::Changed | StoreError::Refused(_) => {
-                tracing::error!(%error, "query_failed");
-                Self::new(Kind::Internal, BROKEN)
+                Self::ours(Kind::Internal, BROKEN, error.to_string())
             }
         }
     }
@@ -194,7 +206,17 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let (status, name) = (self.kind.status(), self.kind.name());
         let trace_id = Uuid::now_v7().simple().to_string();
-        tracing::info!(traceId = %trace_id, status = status.as_u16(), problem = name, "request_refused");
+        match (status, self.cause) {
+            (StatusCode::SERVICE_UNAVAILABLE, Some(cause)) => {
+                tracing::warn!(traceId = %trace_id, problem = name, %cause, "request_failed");
+            }
+            (_, Some(cause)) => {
+                tracing::error!(traceId = %trace_id, problem = name, %cause, "request_failed")
+            }
+            (_, None) => {
+                tracing::info!(traceId = %trace_id, status = status.as_u16(), problem = name, "request_refused");
+            }
+        }
         let body = Body {
             r#type: self.kind.uri(),
             title: status.canonical_reason().unwrap_or("Error"),
@@ -209,6 +231,9 @@ impl IntoResponse for Problem {
             header::CONTENT_TYPE,
             HeaderValue::from_static("application/problem+json"),
         );
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
         if status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
         }

@@ -3,7 +3,7 @@
 
 use axum::{
     Json,
-    extract::{Path, State},
+    extract::State,
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::{
     Reach,
-    call::Caller,
+    call::{Caller, Named},
     commands::id,
     endpoint::Doc,
     problem::{Kind, Problem},
@@ -40,7 +40,7 @@ pub(super) fn get_order_doc() -> Doc {
 pub(super) async fn get_order(
     State(reach): State<Reach>,
     caller: Caller,
-    Path(order): Path<String>,
+    Named(order): Named,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let absent = || Problem::new(Kind::UnknownOrder, Kind::UnknownOrder.meaning());

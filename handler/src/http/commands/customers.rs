@@ -1,7 +1,6 @@
 //! Customers: registered, renamed, reached elsewhere.
 //! Never tells a caller whether an address is known already.
 
-use axum::extract::Path;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -15,7 +14,7 @@ use crate::{
     },
     http::{
         answer::{Answer, changed, created},
-        call::Given,
+        call::{Given, Named},
         endpoint::Doc,
         problem::Kind,
     },
@@ -67,7 +66,7 @@ pub(in crate::http) fn rename_doc() -> Doc {
 }
 
 pub(in crate::http) async fn rename(
-    Path(customer): Path<String>,
+    Named(customer): Named,
     Given {
         call,
         body: NewName { name },
@@ -86,7 +85,7 @@ pub(in crate::http) fn change_email_doc() -> Doc {
 }
 
 pub(in crate::http) async fn change_email(
-    Path(customer): Path<String>,
+    Named(customer): Named,
     Given {
         call,
         body: NewEmail { email },

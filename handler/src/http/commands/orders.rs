@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 
-use axum::extract::Path;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -17,7 +16,7 @@ use crate::{
     },
     http::{
         answer::{Answer, OrderAnswer, changed, created},
-        call::Given,
+        call::{Given, Named},
         endpoint::Doc,
         problem::{Kind, Problem},
     },
@@ -135,7 +134,7 @@ pub(in crate::http) fn change_lines_doc() -> Doc {
 }
 
 pub(in crate::http) async fn change_lines(
-    Path(order): Path<String>,
+    Named(order): Named,
     Given { call, body }: Given<NewLines>,
 ) -> Answer {
     let command = Command::ChangeOrderLines {
@@ -154,7 +153,7 @@ pub(in crate::http) fn pay_doc() -> Doc {
 }
 
 pub(in crate::http) async fn pay(
-    Path(order): Path<String>,
+    Named(order): Named,
     Given {
         call,
         body: Payment { amount },
@@ -171,7 +170,7 @@ pub(in crate::http) fn ship_doc() -> Doc {
         .refuses(&[Kind::UnknownOrder, Kind::WrongStatus])
 }
 
-pub(in crate::http) async fn ship(Path(order): Path<String>, Given { call, body }: Given<Parcel>) -> Answer {
+pub(in crate::http) async fn ship(Named(order): Named, Given { call, body }: Given<Parcel>) -> Answer {
     let id = id(&order, Kind::UnknownOrder)?;
     let shipment = Shipment {
         carrier: body.carrier,
@@ -188,7 +187,7 @@ pub(in crate::http) fn deliver_doc() -> Doc {
 }
 
 pub(in crate::http) async fn deliver(
-    Path(order): Path<String>,
+    Named(order): Named,
     Given {
         call,
         body: Delivery {},
@@ -206,7 +205,7 @@ pub(in crate::http) fn cancel_doc() -> Doc {
 }
 
 pub(in crate::http) async fn cancel(
-    Path(order): Path<String>,
+    Named(order): Named,
     Given {
         call,
         body: Cancellation { reason },

@@ -1,7 +1,6 @@
 //! Products: added, renamed, priced anew, restocked.
 //! Never sets a stock level: pieces come in, and orders take them out.
 
-use axum::extract::Path;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -11,7 +10,7 @@ use crate::{
     domain::value::{Name, Price, Quantity, Sku},
     http::{
         answer::{Answer, ProductAnswer, changed, created},
-        call::Given,
+        call::{Given, Named},
         endpoint::Doc,
         problem::{Kind, Problem},
     },
@@ -80,7 +79,7 @@ pub(in crate::http) fn rename_doc() -> Doc {
 }
 
 pub(in crate::http) async fn rename(
-    Path(sku): Path<String>,
+    Named(sku): Named,
     Given {
         call,
         body: NewName { name },
@@ -100,7 +99,7 @@ pub(in crate::http) fn change_price_doc() -> Doc {
 }
 
 pub(in crate::http) async fn change_price(
-    Path(sku): Path<String>,
+    Named(sku): Named,
     Given {
         call,
         body: NewPrice { price },
@@ -121,7 +120,7 @@ pub(in crate::http) fn restock_doc() -> Doc {
 }
 
 pub(in crate::http) async fn restock(
-    Path(sku): Path<String>,
+    Named(sku): Named,
     Given {
         call,
         body: Restock { quantity },

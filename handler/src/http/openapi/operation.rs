@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// What every command may be answered with.
-const OF_COMMANDS: [Kind; 9] = [
+const OF_COMMANDS: [Kind; 8] = [
     Kind::MalformedJson,
     Kind::InvalidIdempotencyKey,
     Kind::LostRace,
@@ -26,7 +26,6 @@ const OF_COMMANDS: [Kind; 9] = [
     Kind::UnsupportedMediaType,
     Kind::InvalidContent,
     Kind::IdempotencyKeyReused,
-    Kind::Internal,
 ];
 /// What every call by somebody may be answered with.
 const OF_CALLERS: [Kind; 5] = [
