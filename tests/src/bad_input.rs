@@ -141,10 +141,14 @@ async fn paying_twice_and_shipping_unpaid_are_conflicts() {
 async fn what_is_not_there_is_404_and_other_media_types_are_415_and_big_bodies_413() {
     let app = App::start().await;
     let amount = json!({ "amount": { "amount": 500, "currency": "EUR" } });
-    for id in ["0192aaaa-0000-7000-8000-000000000000", "rubbish"] {
+    for id in ["0192aaaa-0000-7000-8000-000000000000", "rubbish", "%FF", "%00"] {
         let answer = app
             .post(&format!("/api/orders/{id}/payment"), amount.clone())
             .await;
+        assert_eq!(
+            answer.body["type"], "urn:problem:orders:unknown-order",
+            "{answer:?}"
+        );
         assert_eq!(answer.status, StatusCode::NOT_FOUND, "{answer:?}");
     }
     assert_eq!(

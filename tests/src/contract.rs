@@ -118,6 +118,8 @@ async fn if_match_holds_for_the_present_version_only() {
         ("\"2\"", StatusCode::PRECONDITION_FAILED),
         ("W/\"1\"", StatusCode::PRECONDITION_FAILED),
         ("1", StatusCode::PRECONDITION_FAILED),
+        ("\"+1\"", StatusCode::PRECONDITION_FAILED),
+        ("\"01\"", StatusCode::PRECONDITION_FAILED),
         ("\"9\", \"1\"", StatusCode::OK),
         ("\"1\"", StatusCode::PRECONDITION_FAILED),
         ("*", StatusCode::OK),

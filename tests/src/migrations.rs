@@ -63,11 +63,11 @@ async fn a_handler_that_is_running_goes_on_while_tables_are_widened() {
 }
 
 #[tokio::test]
-async fn statements_that_the_server_has_forgotten_are_prepared_again() {
+async fn connections_that_the_server_has_ended_are_made_again() {
     let app = App::start().await;
     let customer = app.seed(&[("MUG", 9)]).await;
     let owner = connect(&admin_url(&app.database().name)).await;
-    // What a pooler or a restart does to connections: they are gone, and so is what was prepared on them.
+    // They are gone, and so is what was prepared on them.
     let end = "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'orders_app' and datname = current_database()";
     owner.execute(end, &[]).await.unwrap();
     let mut placed = app.place(&customer, &[("MUG", 1)]).await;

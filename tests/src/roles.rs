@@ -145,6 +145,7 @@ async fn a_principal_that_cannot_be_read_is_nobody() {
             ),
             "{values:?}"
         );
+        assert_eq!(answer.headers["www-authenticate"], "Bearer");
     }
     let forwarded = [
         ("content-type", "application/json"),
