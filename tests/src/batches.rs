@@ -179,6 +179,14 @@ fn context(n: usize, (ask, key, version): &Asked) -> Context {
     }
 }
 
+/// What folding the events of all aggregates gives.
+#[derive(Default)]
+struct Folded {
+    orders: BTreeMap<Uuid, order::Order>,
+    customers: BTreeMap<Uuid, customer::Customer>,
+    products: BTreeMap<String, product::Product>,
+}
+
 /// A database with a writer of its own.
 struct World {
     database: Database,
@@ -242,14 +250,17 @@ impl World {
         all
     }
 
-    /// What the tables hold of each aggregate, and what folding its events gives, must be the same.
-    async fn check_fold(&self) {
+    /// Folds the events; each event's state must be what its fold gives, and an order's total the sum of its lines.
+    async fn folded(&self) -> Folded {
         let events = self
             .json("select stream, type, data, state from write_model.events order by position")
             .await;
-        let mut orders: BTreeMap<Uuid, order::Order> = BTreeMap::new();
-        let mut customers: BTreeMap<Uuid, customer::Customer> = BTreeMap::new();
-        let mut products: BTreeMap<String, product::Product> = BTreeMap::new();
+        let mut folded = Folded::default();
+        let Folded {
+            orders,
+            customers,
+            products,
+        } = &mut folded;
         for row in events.as_array().unwrap() {
             let stream = row["stream"].as_str().unwrap();
             let event = json!({ "type": row["type"], "data": row["data"] });
@@ -277,6 +288,16 @@ impl World {
             };
             assert_eq!(after.unwrap(), row["state"], "state beside the event");
         }
+        folded
+    }
+
+    /// What the tables hold of each aggregate, and what folding its events gives, must be the same.
+    async fn check_fold(&self) {
+        let Folded {
+            orders,
+            customers,
+            products,
+        } = self.folded().await;
         let held = self
             .json("select id, version, status, total, currency from write_model.orders order by id")
             .await;
