@@ -1,6 +1,8 @@
 //! Makes S2 of the parts of `s2_write.sql` that a change set has rows for: what nobody needs is not even planned.
 //! Never builds SQL from values: parts are whole lines of that file, and every value is a parameter.
 
+use std::sync::LazyLock;
+
 use super::{change::ChangeSet, columns::Column};
 
 const TEMPLATE: &str = include_str!("s2_write.sql");
@@ -71,8 +73,13 @@ impl Statement {
 
 /// The template's parts with their names; what stands before the first mark is about the file itself.
 fn parts() -> impl Iterator<Item = (&'static str, &'static str)> {
-    let marked = TEMPLATE.split(MARK).skip(1);
-    marked.map(|part| part.split_once('\n').unwrap_or((part, "")))
+    static PARTS: LazyLock<Vec<(&str, &str)>> = LazyLock::new(|| {
+        let marked = TEMPLATE.split(MARK).skip(1);
+        marked
+            .map(|part| part.split_once('\n').unwrap_or((part, "")))
+            .collect()
+    });
+    PARTS.iter().copied()
 }
 
 #[cfg(test)]
