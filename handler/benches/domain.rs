@@ -1,7 +1,7 @@
 //! What the pure part costs by itself: deciding, evolving, and an event as the JSON that the bus carries.
 //! Never does I/O, as the domain never does; the whole command is measured by `cargo run --release -p bench -- commands`.
 
-use std::{collections::BTreeMap, error::Error, hint::black_box};
+use std::{collections::BTreeMap, error::Error, hint::black_box, sync::Arc};
 
 use criterion::{BatchSize, Criterion};
 use handler::{
@@ -69,7 +69,7 @@ fn event_to_json(criterion: &mut Criterion) -> Outcome<()> {
         subject: ID.to_string(),
         version: state.version,
         kind,
-        data,
+        data: serde_json::from_str(data.get())?,
         stock: stock.collect(),
         state: serde_json::to_value(&state)?,
         traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned()),
@@ -121,12 +121,12 @@ fn place(lines: u32) -> Outcome<Command> {
     let mut wanted = Vec::new();
     for number in 1001..1001 + lines {
         let sku = Sku::try_from(format!("SKU-{number}"))?;
-        let product = Product {
+        let product = Arc::new(Product {
             sku: sku.clone(),
             version: 1,
             name: name(&format!("Product {number}"))?,
             price: price.clone(),
-        };
+        });
         let available = 1_000;
         catalogue.insert(sku.clone(), Offer { product, available });
         wanted.push((sku, Quantity::try_from(1)?));
@@ -141,6 +141,7 @@ fn place(lines: u32) -> Outcome<Command> {
         customer: Ok(customer),
         lines: wanted,
         catalogue,
+        expected_total: None,
         at: AT,
     })
 }
