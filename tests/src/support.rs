@@ -214,6 +214,13 @@ impl App {
         let (said, log) = watch::channel(String::new());
         tokio::spawn(async move {
             while let Ok(Some(line)) = lines.next_line().await {
+                // Why it was a 500, where a test did not expect one.
+                if ["request_failed", "panicked"]
+                    .iter()
+                    .any(|word| line.contains(word))
+                {
+                    eprintln!("{line}");
+                }
                 said.send_modify(|log| log.extend([line.as_str(), "\n"]));
             }
         });
