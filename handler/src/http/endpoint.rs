@@ -99,55 +99,49 @@ impl Doc {
 
 impl Endpoint {
     /// A call by GET, and so by HEAD.
-    pub fn get<T: 'static>(
+    pub fn get<T: 'static, H: Handler<T, Reach>>(
         name: &'static str,
         path: &'static str,
         who: Who,
-        handler: impl Handler<T, Reach>,
+        handler: H,
         doc: Doc,
     ) -> Self {
-        let serve = on(MethodFilter::GET, handler);
-        Self {
-            name,
-            method: "get",
-            path,
-            who,
-            doc,
-            serve,
-        }
+        Self::new("get", on(MethodFilter::GET, handler), name, path, who, doc)
     }
 
     /// A call by POST.
-    pub fn post<T: 'static>(
+    pub fn post<T: 'static, H: Handler<T, Reach>>(
         name: &'static str,
         path: &'static str,
         who: Who,
-        handler: impl Handler<T, Reach>,
+        handler: H,
         doc: Doc,
     ) -> Self {
-        let serve = on(MethodFilter::POST, handler);
-        Self {
-            name,
-            method: "post",
-            path,
-            who,
-            doc,
-            serve,
-        }
+        Self::new("post", on(MethodFilter::POST, handler), name, path, who, doc)
     }
 
     /// A call by PUT.
-    pub fn put<T: 'static>(
+    pub fn put<T: 'static, H: Handler<T, Reach>>(
         name: &'static str,
         path: &'static str,
         who: Who,
-        handler: impl Handler<T, Reach>,
+        handler: H,
         doc: Doc,
     ) -> Self {
-        let serve = on(MethodFilter::PUT, handler);
+        Self::new("put", on(MethodFilter::PUT, handler), name, path, who, doc)
+    }
+
+    fn new(
+        method: &'static str,
+        serve: MethodRouter<Reach>,
+        name: &'static str,
+        path: &'static str,
+        who: Who,
+        doc: Doc,
+    ) -> Self {
         Self {
             name,
-            method: "put",
+            method,
             path,
             who,
             doc,
