@@ -274,6 +274,36 @@ async fn whoever_needs_a_row_that_somebody_holds_is_told_so_and_the_others_go_on
 }
 
 #[tokio::test]
+async fn an_order_that_waited_for_a_restock_is_judged_by_the_stock_after_it() {
+    let app = App::start().await;
+    let customer = app.seed(&[("MUG", 5)]).await;
+    let mut other = connect(&admin_url(&app.database().name)).await;
+    let level = |available: i64| {
+        format!("update write_model.stock set available = {available}, seq = seq + 1 where sku = 'MUG'")
+    };
+    // The handler still remembers five; one is left, and a restock is under way.
+    other.batch_execute(&level(1)).await.unwrap();
+    let restock = other.transaction().await.unwrap();
+    restock.batch_execute(&level(51)).await.unwrap();
+    let restocking = async {
+        let waits = "select count(*) from pg_stat_activity
+            where wait_event_type = 'Lock' and datname = current_database()";
+        let mut again = interval(Duration::from_millis(5));
+        while app.database().number(waits).await == 0 {
+            again.tick().await;
+        }
+        restock.commit().await.unwrap();
+    };
+    let lines = [("MUG", 2)];
+    let (placed, ()) = timeout(DEADLINE, join(app.place(&customer, &lines), restocking))
+        .await
+        .unwrap();
+    assert_eq!(placed.status, StatusCode::CREATED, "{placed:?}");
+    let left = app.database().number("select available from write_model.stock");
+    assert_eq!(left.await, 49);
+}
+
+#[tokio::test]
 async fn a_race_that_is_lost_again_and_again_is_told_and_leaves_no_trace() {
     let app = App::start().await;
     let customer = app.seed(&[("MUG", 5)]).await;

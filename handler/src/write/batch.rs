@@ -274,22 +274,8 @@ impl Drop for Wake<'_> {
     }
 }
 
-/// The table's own check is the last guard of the stock: under heavy contention it has been seen to hold where the
-/// statement's guard had let one through. Nothing was written, and the next S1 tells what is left.
-fn is_short_of_stock(fault: &Fault) -> bool {
-    let Fault::Refused(error) = fault else {
-        return false;
-    };
-    let constraint = error.as_db_error().and_then(|refused| refused.constraint());
-    constraint == Some("stock_available_check")
-}
-
 impl From<Fault> for Lost {
     fn from(fault: Fault) -> Self {
-        if is_short_of_stock(&fault) {
-            tracing::warn!("stock_held_by_its_own_check");
-            return Self::Race;
-        }
         let code = match &fault {
             Fault::Refused(error) => error.code().map(SqlState::code),
             _ => None,

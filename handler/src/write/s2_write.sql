@@ -40,12 +40,15 @@ locked_products as materialized (
     cross join lateral (
         select 1 from write_model.products p where p.sku = m.sku and p.version = m.version for no key update) p),
 -- @stock
--- `lowest` is how far the moves of this statement, one after the other, take the level down at worst.
+-- `lowest` is how far the moves of this statement, one after the other, take the level down at worst. The new level is
+-- reckoned from the locked row: an UPDATE first tries the row as its snapshot has it, and the table's CHECK would judge a
+-- level that others have raised since (docs/adr/0009).
 locked_stock as materialized (
-    select m.sku, m.delta, m.moves from (
+    select m.sku, s.available + m.delta as available, s.seq + m.moves as seq from (
         select * from unnest({stock}::text[], {stockDelta}::bigint[], {stockLowest}::bigint[], {stockMoves}::bigint[])
             as m(sku, delta, lowest, moves) order by m.sku) m
-    cross join lateral (select s.available from write_model.stock s where s.sku = m.sku for no key update) s
+    cross join lateral (
+        select s.available, s.seq from write_model.stock s where s.sku = m.sku for no key update) s
     where s.available + m.lowest >= 0),
 -- @
 ok as materialized (select case when false then write_model.refuse()
@@ -71,7 +74,7 @@ ok as materialized (select case when false then write_model.refuse()
     else true end as ok),
 -- @stock
 moved_stock as (
-    update write_model.stock s set available = s.available + l.delta, seq = s.seq + l.moves
+    update write_model.stock s set available = l.available, seq = l.seq
     from locked_stock l where s.sku = l.sku and (select ok from ok)
     returning s.sku, s.available, s.seq),
 -- What was left right after each event: the level now, less what later events of this statement moved.
