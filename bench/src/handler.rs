@@ -1,18 +1,16 @@
-//! The handler as it is shipped: built alone and optimised, started with PG settings only, killed at the end.
+//! The handler as it is shipped: started with PG settings only, killed at the end.
 //! Never linked into this program: it is met as a process and on its port.
 
 use std::{
     collections::BTreeMap,
     io::{BufRead as _, BufReader},
     net::SocketAddr,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, Result, ensure};
-use devstack::app_folder::workspace_root;
-use serde_json::Value;
 
 use crate::client::Connection;
 
@@ -31,35 +29,6 @@ pub(crate) struct Start {
     pub(crate) ready: Duration,
     /// The first order is placed: the connection to PostgreSQL is in it.
     pub(crate) first_order: Duration,
-}
-
-/// Builds the handler alone, so that no feature of the local stack reaches it, and says where it is.
-pub(crate) fn build() -> Result<PathBuf> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let output = Command::new(cargo)
-        .args([
-            "build",
-            "--release",
-            "--locked",
-            "--package=handler",
-            "--message-format=json-render-diagnostics",
-        ])
-        .current_dir(workspace_root())
-        .stdin(Stdio::null())
-        .stderr(Stdio::inherit())
-        .output()
-        .context("cannot run cargo")?;
-    ensure!(output.status.success(), "cargo could not build the handler");
-    let messages = String::from_utf8_lossy(&output.stdout).into_owned();
-    let binary = |line: &str| {
-        let message: Value = serde_json::from_str(line).ok()?;
-        // The library of the same name is an artifact too, but not an executable.
-        (message["target"]["name"] == "handler").then(|| message["executable"].as_str().map(PathBuf::from))?
-    };
-    messages
-        .lines()
-        .find_map(binary)
-        .context("cargo built no binary called handler")
 }
 
 /// Brings the schema to the handler's version; `settings` are the owner's.

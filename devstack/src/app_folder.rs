@@ -29,14 +29,16 @@ pub fn workspace_root() -> PathBuf {
     package.parent().unwrap_or(package).to_path_buf()
 }
 
-/// Builds the handler alone, as it is shipped, and says where it is.
-pub fn build_handler() -> Result<PathBuf> {
+/// Builds the handler alone, as it is shipped, in cargo's profile `dev` or `release`, and says where it is.
+pub fn build_handler(profile: &str) -> Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
         .args([
             "build",
             "--quiet",
             "--locked",
+            "--profile",
+            profile,
             "-p",
             "handler",
             "--message-format=json-render-diagnostics",

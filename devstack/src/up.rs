@@ -109,7 +109,7 @@ async fn seed(stack: &Stack, user: Option<&User>) -> Result<String> {
 
 /// Builds the handler, off the threads that serve.
 pub(crate) async fn build_handler() -> Result<PathBuf> {
-    tokio::task::spawn_blocking(app_folder::build_handler).await?
+    tokio::task::spawn_blocking(|| app_folder::build_handler("dev")).await?
 }
 
 fn announce(stack: &Stack, user: Option<&User>, customer: &str) {

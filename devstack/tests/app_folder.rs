@@ -65,7 +65,7 @@ fn a_folder_that_is_no_app_is_left_alone() {
 
 #[test]
 fn the_handler_is_built_and_can_be_executed() {
-    let handler = build_handler().unwrap();
+    let handler = build_handler("dev").unwrap();
     assert_eq!(handler.file_name().unwrap(), "handler");
     assert_ne!(fs::metadata(handler).unwrap().permissions().mode() & 0o100, 0);
 }

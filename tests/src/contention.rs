@@ -338,6 +338,36 @@ async fn a_race_that_is_lost_again_and_again_is_told_and_leaves_no_trace() {
 }
 
 #[tokio::test]
+async fn a_prepared_statement_that_the_server_has_forgotten_is_prepared_again() {
+    let app = App::start().await;
+    let customer = app.seed(&[("MUG", 5)]).await;
+    let owner = connect(&admin_url(&app.database().name)).await;
+    let sessions = "select count(*) from pg_stat_activity where usename = 'orders_app' and pid = any(array(
+        select pid from sessions_then)) and datname = current_database()";
+    for (code, left) in [("26000", 4), ("0A000", 3)] {
+        let once = format!(
+            "drop table if exists sessions_then; create table sessions_then as
+                select pid from pg_stat_activity where usename = 'orders_app' and datname = current_database();
+            drop sequence if exists tries cascade; create sequence tries; grant all on sequence tries to public;
+            create or replace function once() returns trigger language plpgsql as $$ begin
+                if nextval('public.tries') = 1 then raise exception 'as told' using errcode = '{code}'; end if;
+                return new; end $$;
+            create or replace trigger once before insert on write_model.events for each row execute function once()"
+        );
+        owner.batch_execute(&once).await.unwrap();
+        let known = app.database().number(sessions).await;
+        let placed = app.place(&customer, &[("MUG", 1)]).await;
+        assert_eq!(placed.status, StatusCode::CREATED, "{code}: {placed:?}");
+        let available = app.database().number("select available from write_model.stock");
+        assert_eq!(available.await, left);
+        assert!(
+            app.database().number(sessions).await < known,
+            "{code}: a new connection is used"
+        );
+    }
+}
+
+#[tokio::test]
 async fn of_a_batch_with_one_member_that_breaks_it_the_others_are_accepted() {
     let app = App::start().await;
     let customer = app.seed(&[("MUG", 50)]).await;

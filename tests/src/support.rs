@@ -45,7 +45,7 @@ pub(crate) fn admin_url(database: &str) -> String {
 
 pub(crate) fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    BINARY.get_or_init(|| app_folder::build_handler().expect("it builds"))
+    BINARY.get_or_init(|| app_folder::build_handler("dev").expect("it builds"))
 }
 
 /// A database with the schema in it.

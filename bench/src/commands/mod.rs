@@ -11,13 +11,14 @@ use std::{
 
 use anyhow::{Result, bail};
 use clap::Args;
+use devstack::app_folder;
 
 use crate::{
     capture::Scripts,
     client::{self, Length, Outcome},
     database::{Database, Expected},
     figures::{Figures, Processes},
-    handler::{self, Handler, Start},
+    handler::{Handler, Start},
     pgbench,
     requests::{self, Workload},
     shop::SHELVES,
@@ -80,7 +81,8 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
         let measured = Duration::from_secs(options.seconds.into());
         (options.rounds, measured, &options.clients)
     };
-    let binary = handler::build()?;
+    println!("Building the handler, optimised, which takes minutes");
+    let binary = app_folder::build_handler("release")?;
     let database = Database::start(&binary).await?;
     report::machine(&database).await?;
     let starts = starts(&database, &binary).await?;
