@@ -5,6 +5,7 @@ pub mod document;
 pub mod incoming;
 pub mod projector;
 pub mod store;
+pub mod view;
 
 pub use projector::Projector;
 pub use store::Store;

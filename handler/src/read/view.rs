@@ -1,0 +1,132 @@
+//! What a query answers with, whichever store it was read from.
+//! Never says where it comes from: the Cosmos DB documents and PostgreSQL's `read_model` show the same things.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use time::{Date, OffsetDateTime};
+use uuid::Uuid;
+
+use crate::domain::{
+    order::{CustomerRef, Order, Status},
+    product::Product,
+    value::{Currency, Money, Time},
+};
+
+/// Something that was read, with the entity tag it has (RFC 9110, section 8.8.3, without quotes).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Seen<T> {
+    /// What was read.
+    pub value: T,
+    /// Equal tags mean equal values: the version, for a product `<version>-<seq>`.
+    pub etag: String,
+    /// When it changed last (UTC), where the store knows.
+    pub changed_at: Option<OffsetDateTime>,
+}
+
+/// Which part of a list is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Slice<K> {
+    /// Most items, 1 to 200.
+    pub limit: usize,
+    /// Only what comes after this key, in the list's order.
+    pub after: Option<K>,
+}
+
+/// Part of a list.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Page<T> {
+    /// In the list's order.
+    pub items: Vec<T>,
+    /// True when more come after the last.
+    pub more: bool,
+}
+
+/// An order in a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OrderRow {
+    /// Identity, UUIDv7: newer orders sort later.
+    pub id: Uuid,
+    /// One more with each change.
+    pub version: i64,
+    /// How far it is.
+    pub status: Status,
+    /// Who ordered, with the name as it was then.
+    pub customer: CustomerRef,
+    /// What it costs.
+    pub total: Money,
+    /// When it was placed (UTC).
+    #[serde(with = "time::serde::rfc3339")]
+    #[schemars(with = "Time")]
+    pub placed_at: OffsetDateTime,
+}
+
+/// Something that happened to an order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct HistoryEvent {
+    /// The order's version after it.
+    pub version: i64,
+    /// The event's name with its major version.
+    pub r#type: String,
+    /// When (UTC).
+    #[serde(with = "time::serde::rfc3339")]
+    #[schemars(with = "Time")]
+    pub at: OffsetDateTime,
+    /// What happened, as the event says it.
+    pub data: Value,
+}
+
+/// A product of the catalogue with what is left of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ProductView {
+    /// The product; `version` counts its own events.
+    #[serde(flatten)]
+    pub product: Product,
+    /// Pieces left.
+    pub available: i64,
+    /// How often the stock has moved: equal `seq` means equal `available`.
+    #[serde(skip)]
+    pub seq: i64,
+}
+
+/// What was sold on one UTC day in one currency. Cancelling a paid order counts on the day of the cancellation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DaySales {
+    /// The UTC day.
+    pub day: Date,
+    /// The currency of both amounts.
+    pub currency: Currency,
+    /// Orders that were paid.
+    pub paid_orders: i64,
+    /// What was paid for them, in minor units.
+    pub paid: i128,
+    /// Paid orders that were cancelled.
+    pub cancelled_orders: i64,
+    /// What had been paid for those, in minor units.
+    pub cancelled: i128,
+}
+
+impl From<Order> for OrderRow {
+    fn from(order: Order) -> Self {
+        Self {
+            id: order.id,
+            version: order.version,
+            status: order.progress.status(),
+            customer: order.customer,
+            total: order.total,
+            placed_at: order.placed_at,
+        }
+    }
+}
+
+impl<K> Slice<K> {
+    /// Cuts a list that was read one item further than asked for.
+    #[must_use]
+    pub fn page<T>(&self, mut items: Vec<T>) -> Page<T> {
+        let more = items.len() > self.limit;
+        items.truncate(self.limit);
+        Page { items, more }
+    }
+}
