@@ -26,7 +26,7 @@ use crate::{
         operations,
         problem::{self, Kind, Problem},
     },
-    read::{Projector, Store},
+    read::{Connection, Projector, ReadModel, cosmos::Cosmos},
     relay::Relay,
     triggers,
     write::{Writer, outbox::Outbox, pool::Pool},
@@ -55,17 +55,17 @@ pub fn assemble(config: &Config) -> (Router, Option<Arc<Relay>>) {
         .clone()
         .zip(bus.clone())
         .map(|(postgres, bus)| Arc::new(Relay::new(Outbox::new(postgres), bus, Arc::clone(&committed))));
-    let orders = config
+    let cosmos = config
         .cosmos
-        .as_ref()
-        .map(|account| Arc::new(Store::new(account.clone(), "orders")));
+        .clone()
+        .map(|account| Arc::new(Connection::new(account)));
     let triggers = triggers::Reach {
         relay: relay.clone(),
-        projector: orders.clone().map(|orders| Arc::new(Projector::new(orders))),
+        projector: cosmos.as_ref().map(|cosmos| Arc::new(Projector::new(cosmos))),
     };
     let reach = Reach {
         writer,
-        orders,
+        read_model: cosmos.map(|cosmos| Arc::new(ReadModel::Cosmos(Cosmos::new(&cosmos)))),
         bus,
         auth: config.auth,
     };

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::{bus::Address, read::store::Account};
+use crate::{bus::Address, read::Account};
 
 /// Where a request's caller comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

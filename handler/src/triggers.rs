@@ -14,11 +14,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    read::{
-        Projector,
-        incoming::{Change, decode},
-        projector::ProjectError,
-    },
+    read::{Projector, incoming::decode, projector::ProjectError},
     relay::Relay,
     telemetry,
 };
@@ -93,18 +89,12 @@ async fn project_event(State(reach): State<Reach>, Json(invocation): Json<Invoca
     };
     // One binding, so one value, whatever its name.
     let body = invocation.data.values().next().unwrap_or(&Value::Null);
-    let change = match decode(body) {
-        Ok(change) => change,
+    let event = match decode(body) {
+        Ok(event) => event,
         Err(error) => return poison(&invocation.metadata, &error.to_string()),
     };
-    let Change::Order(document) = change else {
-        return done();
-    };
-    match projector.project(*document).await {
-        Ok(projected) => {
-            tracing::debug!(?projected, "event_projected");
-            done()
-        }
+    match projector.project(event).await {
+        Ok(()) => done(),
         Err(error @ ProjectError::Away(_)) => {
             tracing::warn!(%error, "event_not_projected");
             answer(StatusCode::SERVICE_UNAVAILABLE)

@@ -10,4 +10,4 @@ pub mod rejection;
 pub mod value;
 
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;

@@ -167,7 +167,7 @@ impl Progress {
 }
 
 /// How far an order is, by name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
     /// See [`Progress::Placed`].
@@ -183,6 +183,15 @@ pub enum Status {
 }
 
 impl Status {
+    /// All of them, in the order of an order's life.
+    pub const ALL: [Self; 5] = [
+        Self::Placed,
+        Self::Paid,
+        Self::Shipped,
+        Self::Delivered,
+        Self::Cancelled,
+    ];
+
     /// The name, as it stands in JSON and in the table.
     #[must_use]
     pub fn name(self) -> &'static str {

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::domain::rejection::{Missing, Shortage};
 use crate::domain::testing::{id, minute, money, price, quantity, text};
+use crate::domain::value::MAX_AMOUNT;
 
 const ORDER: u128 = 7;
 
@@ -295,7 +296,7 @@ fn an_order_has_one_currency() {
 
 #[test]
 fn a_total_beyond_64_bits_is_refused() {
-    let offers = [offer("MUG", i64::MAX, "EUR", 10)];
+    let offers = [offer("MUG", MAX_AMOUNT, "EUR", 10)];
     assert_eq!(
         decide(id(ORDER), None, place(&[("MUG", 2)], offers)),
         Err(Rejection::AmountTooLarge)

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::{
     order::{Line, Offer},
     rejection::{Missing, Rejection, Shortage},
-    value::{Money, Quantity, Sku},
+    value::{MAX_AMOUNT, Money, Quantity, Sku},
 };
 
 /// Gives every line its name and price, or says which products or pieces are missing. A SKU among the `kept` lines keeps
@@ -91,7 +91,8 @@ fn sum(lines: &[Line]) -> Result<Money, Rejection> {
             .unit_price
             .times(line.quantity.get())
             .ok_or(Rejection::AmountTooLarge)?;
-        total = total.checked_add(cost.amount).ok_or(Rejection::AmountTooLarge)?;
+        let sum = total.checked_add(cost.amount).filter(|sum| *sum <= MAX_AMOUNT);
+        total = sum.ok_or(Rejection::AmountTooLarge)?;
     }
     Ok(Money {
         amount: total,

@@ -35,7 +35,7 @@ pub enum Rejection {
     /// The lines are priced in more than one currency.
     #[error("an order has one currency, and these products are priced in {}", .0.join(" and "))]
     MixedCurrencies(Vec<String>),
-    /// The sum does not fit 64 bits of minor units.
+    /// The sum is more than the largest amount of money.
     #[error("the amount is too large")]
     AmountTooLarge,
     /// The lines cost something else than the caller believes.

@@ -12,6 +12,9 @@ pub const MAX_NAME_BYTES: usize = 200;
 pub const MAX_REASON_BYTES: usize = 500;
 /// Most pieces of one SKU in one order or one restock.
 pub const MAX_QUANTITY: i64 = 10_000;
+/// Largest amount of money, in minor units: what every reader of JSON holds exactly (RFC 8259, section 6), and Cosmos DB,
+/// whose numbers are doubles, too.
+pub const MAX_AMOUNT: i64 = (1 << 53) - 1;
 /// Most lines in one order.
 pub const MAX_LINES: usize = 100;
 
@@ -31,10 +34,13 @@ pub struct Money {
 }
 
 impl Money {
-    /// `unit` times `quantity`; `None` when it does not fit.
+    /// `unit` times `quantity`; `None` when it is more than [`MAX_AMOUNT`].
     #[must_use]
     pub fn times(&self, quantity: i64) -> Option<Self> {
-        let amount = self.amount.checked_mul(quantity)?;
+        let amount = self
+            .amount
+            .checked_mul(quantity)
+            .filter(|amount| *amount <= MAX_AMOUNT)?;
         Some(Self {
             amount,
             currency: self.currency.clone(),
@@ -173,15 +179,16 @@ impl From<Quantity> for i64 {
     }
 }
 
-/// A price: money that is not negative.
+/// A price: money from 0 to [`MAX_AMOUNT`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "Money", into = "Money")]
-#[schemars(transform = not_negative)]
+#[schemars(transform = bounded)]
 pub struct Price(Money);
 
-fn not_negative(schema: &mut schemars::Schema) {
+fn bounded(schema: &mut schemars::Schema) {
     if let Some(amount) = schema.pointer_mut("/properties/amount") {
         amount["minimum"] = 0.into();
+        amount["maximum"] = MAX_AMOUNT.into();
     }
 }
 
@@ -196,10 +203,10 @@ impl Price {
 impl TryFrom<Money> for Price {
     type Error = Invalid;
     fn try_from(money: Money) -> Result<Self, Invalid> {
-        if money.amount >= 0 {
+        if (0..=MAX_AMOUNT).contains(&money.amount) {
             Ok(Self(money))
         } else {
-            Err(Invalid("a price is not negative"))
+            Err(Invalid("a price is 0 to 9007199254740991 minor units"))
         }
     }
 }
@@ -249,7 +256,7 @@ mod tests {
     fn multiplying_money_refuses_to_overflow() {
         let eur = Currency::try_from("EUR".to_owned()).unwrap();
         let money = Money {
-            amount: i64::MAX,
+            amount: MAX_AMOUNT,
             currency: eur,
         };
         assert_eq!(money.times(2), None);

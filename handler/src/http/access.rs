@@ -32,6 +32,8 @@ pub struct Principal {
 pub enum Who {
     /// Everybody, signed in or not.
     Anybody,
+    /// Whoever is signed in, in any role.
+    SignedIn,
     /// A customer for what is his own, staff for everything.
     OwnerOrStaff,
     /// Staff.
@@ -79,7 +81,7 @@ impl Who {
     pub fn admit(self, caller: &Principal) -> Result<Scope, Problem> {
         let has = |role| caller.roles.contains(&role);
         match self {
-            Self::Anybody => Ok(Scope::All),
+            Self::Anybody | Self::SignedIn => Ok(Scope::All),
             Self::OwnerOrStaff | Self::Staff if has(Role::Staff) => Ok(Scope::All),
             // A customer's id is the token's `oid`; one that is no UUID can belong to no customer.
             Self::OwnerOrStaff if has(Role::Customer) => match caller.id.parse() {
@@ -95,6 +97,7 @@ impl Who {
     pub fn in_words(self) -> &'static str {
         match self {
             Self::Anybody => "Anybody, signed in or not.",
+            Self::SignedIn => "Whoever is signed in.",
             Self::OwnerOrStaff => "A customer for what is his or her own; staff for everything.",
             Self::Staff => "Staff.",
         }

@@ -6,18 +6,19 @@ use axum::{
     http::{HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use schemars::JsonSchema;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::problem::Problem;
+use super::{
+    consistency::{CONSISTENCY_TOKEN, Token},
+    problem::Problem,
+};
 use crate::{
     domain::{customer::Customer, order::Status, product::Product, value::Money},
     write::{Accepted, State},
 };
 
-pub(super) const CONSISTENCY_TOKEN: &str = "consistency-token";
 pub(super) const IDEMPOTENT_REPLAYED: &str = "idempotent-replayed";
 
 pub(super) type Answer = Result<Response, Problem>;
@@ -56,21 +57,6 @@ pub(super) struct ProductAnswer<'a> {
     available: Option<i64>,
 }
 
-/// What a reader hands in to see at least this event: opaque to clients.
-#[derive(Serialize)]
-struct ConsistencyToken<'a> {
-    /// Kind of aggregate.
-    k: &'static str,
-    /// Its id.
-    i: &'a str,
-    /// Its version.
-    v: i64,
-    /// Id of the event.
-    e: Uuid,
-    /// UTC day of the event.
-    d: String,
-}
-
 /// 201, with the address of what is new.
 pub(super) fn created(done: &Accepted) -> Response {
     let (_, collection) = kind(&done.state);
@@ -94,7 +80,10 @@ pub(super) fn changed(done: &Accepted) -> Response {
         }
     };
     let etag = (header::ETAG, format!("\"{}\"", done.version));
-    let token = (HeaderName::from_static(CONSISTENCY_TOKEN), token(done));
+    let token = (
+        HeaderName::from_static(CONSISTENCY_TOKEN),
+        Token::of(done).encode(),
+    );
     let mut response = ([etag, token], Json(body)).into_response();
     if done.replayed {
         let replayed = HeaderName::from_static(IDEMPOTENT_REPLAYED);
@@ -112,16 +101,4 @@ fn kind(state: &State) -> (&'static str, &'static str) {
         State::Customer(_) => ("customer", "customers"),
         State::Product(_) => ("product", "products"),
     }
-}
-
-fn token(done: &Accepted) -> String {
-    let token = ConsistencyToken {
-        k: kind(&done.state).0,
-        i: &done.subject,
-        v: done.version,
-        e: done.event_id,
-        d: done.at.date().to_string(),
-    };
-    // Text, numbers and a date cannot fail to be JSON.
-    URL_SAFE_NO_PAD.encode(serde_json::to_vec(&token).unwrap_or_default())
 }

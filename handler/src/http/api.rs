@@ -2,7 +2,7 @@
 //! Never a rule beyond that: what a call does is where it is served.
 
 use super::{
-    access::Who::{Anybody, OwnerOrStaff, Staff},
+    access::Who::{Anybody, OwnerOrStaff, SignedIn, Staff},
     commands::{customers, orders, products},
     endpoint::Endpoint,
     openapi, operations, queries,
@@ -27,7 +27,14 @@ pub fn endpoints() -> Vec<Endpoint> {
         E::put("RenameProduct", "/products/{sku}/name", Staff, products::rename, products::rename_doc()),
         E::put("ChangeProductPrice", "/products/{sku}/price", Staff, products::change_price, products::change_price_doc()),
         E::post("RestockProduct", "/products/{sku}/stock", Staff, products::restock, products::restock_doc()),
-        E::get("GetOrder", "/orders/{id}", OwnerOrStaff, queries::get_order, queries::get_order_doc()),
+        E::get("GetOrder", "/orders/{id}", OwnerOrStaff, queries::orders::get, queries::orders::get_doc()),
+        E::get("GetOrderHistory", "/orders/{id}/history", OwnerOrStaff, queries::orders::history, queries::orders::history_doc()),
+        E::get("ListOrders", "/orders", Staff, queries::orders::list, queries::orders::list_doc()),
+        E::get("GetCustomer", "/customers/{id}", OwnerOrStaff, queries::customers::get, queries::customers::get_doc()),
+        E::get("ListCustomerOrders", "/customers/{id}/orders", OwnerOrStaff, queries::customers::orders, queries::customers::orders_doc()),
+        E::get("GetProduct", "/products/{sku}", SignedIn, queries::products::get, queries::products::get_doc()),
+        E::get("ListProducts", "/products", SignedIn, queries::products::list, queries::products::list_doc()),
+        E::get("GetSales", "/sales", Staff, queries::sales::get, queries::sales::get_doc()),
         E::get("Health", "/health", Anybody, operations::health, operations::health_doc()),
         E::get("GetOpenApi", "/openapi.json", Anybody, openapi::get, openapi::get_doc()),
         E::get("GetDocs", "/docs", Anybody, openapi::docs, openapi::docs_doc()),

@@ -7,9 +7,10 @@ use axum::{
     routing::{MethodFilter, MethodRouter, on},
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{Reach, access::Who, problem::Kind};
+use crate::domain::order::Status;
 
 /// A call; `path` is below the host's route prefix.
 pub struct Endpoint {
@@ -38,6 +39,8 @@ pub struct Doc {
     pub detail: &'static str,
     /// The body that is sent, with an example.
     pub body: Option<(SchemaOf, Value)>,
+    /// Parameters of the URL's query part: name, what it is, its schema, whether it must be there.
+    pub query: Vec<(&'static str, &'static str, Value, bool)>,
     /// Status, media type, schema and example of success.
     pub answer: (u16, &'static str, SchemaOf, Value),
     /// What can go wrong, besides what can always go wrong.
@@ -51,6 +54,7 @@ impl Doc {
             summary,
             detail: "",
             body: None,
+            query: Vec::new(),
             answer: (
                 200,
                 "application/json",
@@ -66,6 +70,33 @@ impl Doc {
     pub fn takes<T: JsonSchema>(mut self, example: Value) -> Self {
         self.body = Some((|schemas| schemas.subschema_for::<T>(), example));
         self
+    }
+
+    /// Answered in pages; `filters` are the parameters besides those of paging.
+    #[must_use]
+    pub fn pages(mut self, filters: &[&'static str]) -> Self {
+        if filters.contains(&"status") {
+            let names = Status::ALL.map(Status::name);
+            let schema = json!({ "type": "string", "enum": names });
+            self.query
+                .push(("status", "Only orders that are so far.", schema, false));
+        }
+        let limit = json!({ "type": "integer", "minimum": 1, "maximum": 200, "default": 50 });
+        self.query
+            .push(("limit", "Most items of the page.", limit, false));
+        let cursor = "The `next` of the page before; opaque. `Link` with `rel=\"next\"` has it as well.";
+        self.query
+            .push(("cursor", cursor, json!({ "type": "string" }), false));
+        self.refuses(&[Kind::InvalidQuery])
+    }
+
+    /// Asked for a range of days.
+    #[must_use]
+    pub fn days(mut self) -> Self {
+        let day = json!({ "type": "string", "format": "date" });
+        self.query.push(("from", "The first UTC day.", day.clone(), true));
+        self.query.push(("to", "The last UTC day.", day, true));
+        self.refuses(&[Kind::InvalidQuery])
     }
 
     /// Success is 201.

@@ -7,6 +7,7 @@ pub mod api;
 mod body;
 mod call;
 mod commands;
+mod consistency;
 pub mod endpoint;
 pub mod openapi;
 pub mod operations;
@@ -17,15 +18,15 @@ mod queries;
 
 use std::sync::Arc;
 
-use crate::{bus::Bus, config::Auth, read::Store, write::Writer};
+use crate::{bus::Bus, config::Auth, read::ReadModel, write::Writer};
 
 /// What every HTTP function can reach.
 #[derive(Clone)]
 pub struct Reach {
     /// The write side; `None` when this deployment has no PG settings.
     pub writer: Option<Arc<Writer>>,
-    /// The orders of the read model; `None` when this deployment has no Cosmos settings.
-    pub orders: Option<Arc<Store>>,
+    /// The read side; `None` when this deployment has no read model.
+    pub read_model: Option<Arc<ReadModel>>,
     /// The bus, asked for its health only; `None` when this deployment does not send.
     pub bus: Option<Arc<Bus>>,
     /// Where callers come from.

@@ -29,7 +29,7 @@ struct Components {
     write_model: Word,
     /// Service Bus.
     bus: Word,
-    /// Cosmos DB.
+    /// Cosmos DB, or tables in PostgreSQL.
     read_model: Word,
 }
 
@@ -61,7 +61,7 @@ pub(super) async fn health(State(reach): State<Reach>) -> Json<Health> {
     let (write_model, bus, read_model) = tokio::join!(
         async { Some(soon(reach.writer.as_ref()?.answers()).await) },
         async { Some(soon(reach.bus.as_ref()?.answers()).await) },
-        async { Some(soon(reach.orders.as_ref()?.answers()).await) },
+        async { Some(soon(reach.read_model.as_ref()?.answers()).await) },
     );
     let word = |answers: Option<bool>| match answers {
         None => Word::Off,

@@ -101,6 +101,12 @@ impl Problem {
         }
     }
 
+    /// Something is broken on our side; `cause` is for the log alone.
+    #[must_use]
+    pub fn broken(cause: String) -> Self {
+        Self::ours(Kind::Internal, BROKEN, cause)
+    }
+
     /// This deployment lacks the settings for what was asked.
     #[must_use]
     pub fn not_configured(what: &str) -> Self {
@@ -141,7 +147,7 @@ impl From<write::Error> for Problem {
                 "the order book cannot be reached; try again",
                 why,
             ),
-            write::Error::Internal(why) => Self::ours(Kind::Internal, BROKEN, why),
+            write::Error::Internal(why) => Self::broken(why),
         }
     }
 }
@@ -154,9 +160,7 @@ impl From<StoreError> for Problem {
                 "the read model cannot be reached; try again",
                 why,
             ),
-            StoreError::Changed | StoreError::Refused(_) => {
-                Self::ours(Kind::Internal, BROKEN, error.to_string())
-            }
+            StoreError::Changed | StoreError::Refused(_) => Self::broken(error.to_string()),
         }
     }
 }

@@ -41,6 +41,10 @@ kinds! {
     MalformedJson, BAD_REQUEST, "malformed-json", "The body is not JSON.";
     InvalidIdempotencyKey, BAD_REQUEST, "invalid-idempotency-key",
         "The Idempotency-Key header is not one value of 1 to 255 visible ASCII characters.";
+    InvalidQuery, BAD_REQUEST, "invalid-query",
+        "A parameter of the URL is unknown, there twice, or has a value that it cannot have; `detail` names it.";
+    InvalidConsistencyToken, BAD_REQUEST, "invalid-consistency-token",
+        "The Consistency-Token header is not one value that one of our commands has answered with.";
     Unauthenticated, UNAUTHORIZED, "unauthenticated", "Nobody is signed in, or the platform's header cannot be read.";
     Forbidden, FORBIDDEN, "forbidden", "The caller's role does not include this call.";
     UnknownRoute, NOT_FOUND, "unknown-route", "There is nothing at this path.";
@@ -65,11 +69,13 @@ kinds! {
     UnregisteredCustomer, UNPROCESSABLE_ENTITY, "unregistered-customer", "Nobody is registered under `customerId`.";
     UnlistedProduct, UNPROCESSABLE_ENTITY, "unlisted-product",
         "At least one line names a SKU that is not in the catalogue; `errors` say which.";
-    AmountTooLarge, UNPROCESSABLE_ENTITY, "amount-too-large", "The total does not fit 64 bits of minor units.";
+    AmountTooLarge, UNPROCESSABLE_ENTITY, "amount-too-large", "The sum is more than 9007199254740991 minor units.";
     IdempotencyKeyReused, UNPROCESSABLE_ENTITY, "idempotency-key-reused",
         "The Idempotency-Key was used for another request within the last day.";
     Internal, INTERNAL_SERVER_ERROR, "internal", "Something is broken on our side; the log knows it by `traceId`.";
     NotConfigured, SERVICE_UNAVAILABLE, "not-configured", "This deployment lacks the settings for what was asked.";
+    ReadModelBehind, SERVICE_UNAVAILABLE, "read-model-behind",
+        "The read model does not show yet what the Consistency-Token asks for. Try again after `Retry-After`, or without the token.";
     Unavailable, SERVICE_UNAVAILABLE, "unavailable",
         "A store cannot be reached, or is too busy. Try again after `Retry-After`, best under an Idempotency-Key.";
 }

@@ -5,8 +5,10 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::document::OrderDocument;
-use crate::domain::order::Order;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::domain::{customer::Customer, event::StockLevel, order::Order, product::Product};
 
 /// How often a body may be wrapped: the host encodes a binary body once, and a text body twice.
 const MOST_WRAPPINGS: usize = 4;
@@ -16,36 +18,62 @@ const MOST_WRAPPINGS: usize = 4;
 #[error("{0}")]
 pub struct Undecodable(String);
 
-/// What a message asks of the read model.
-#[derive(Debug)]
-pub enum Change {
-    /// The order looks like this now.
-    Order(Box<OrderDocument>),
-    /// An event of an aggregate that no document shows.
-    Nothing,
+/// An event with all that a document can need of it.
+#[derive(Debug, Clone)]
+pub struct Incoming {
+    /// Identity of the event.
+    pub event_id: Uuid,
+    /// Its name with its major version.
+    pub kind: String,
+    /// When it happened (UTC).
+    pub at: OffsetDateTime,
+    /// The aggregate's version after it.
+    pub version: i64,
+    /// What happened.
+    pub data: Value,
+    /// The aggregate after it.
+    pub state: State,
+    /// The stock it moved, as it was right after it.
+    pub stock: Vec<StockLevel>,
 }
 
-/// The attributes that a projection reads; others are none of its business.
+/// The aggregate after an event.
+#[derive(Debug, Clone)]
+pub enum State {
+    /// An order.
+    Order(Box<Order>),
+    /// A customer.
+    Customer(Customer),
+    /// A product.
+    Product(Product),
+}
+
+/// The attributes that a projection reads (CloudEvents 1.0); others are none of its business.
 #[derive(Deserialize)]
-struct Event {
+struct CloudEvent {
     specversion: String,
+    id: Uuid,
     r#type: String,
     subject: String,
+    #[serde(with = "time::serde::rfc3339")]
+    time: OffsetDateTime,
     sequence: String,
     data: Data,
 }
 
 #[derive(Deserialize)]
 struct Data {
+    event: Value,
     state: Value,
+    stock: Option<Vec<StockLevel>>,
 }
 
 /// Reads the trigger's `Data` value: JSON as it is, JSON as text, or either in base64.
 ///
 /// # Errors
 /// [`Undecodable`], with what was found instead.
-pub fn decode(body: &Value) -> Result<Change, Undecodable> {
-    let event: Event = serde_json::from_value(unwrapped(body)?)
+pub fn decode(body: &Value) -> Result<Incoming, Undecodable> {
+    let event: CloudEvent = serde_json::from_value(unwrapped(body)?)
         .map_err(|error| Undecodable(format!("not one of our events: {error}")))?;
     if event.specversion != "1.0" {
         return Err(Undecodable(format!(
@@ -53,33 +81,54 @@ pub fn decode(body: &Value) -> Result<Change, Undecodable> {
             event.specversion
         )));
     }
-    match event.r#type.as_str() {
+    let Data {
+        event: data,
+        state,
+        stock,
+    } = event.data;
+    let state = match event.r#type.as_str() {
         "orders.OrderPlaced.v1"
         | "orders.OrderLinesChanged.v1"
         | "orders.OrderPaid.v1"
         | "orders.OrderShipped.v1"
         | "orders.OrderDelivered.v1"
-        | "orders.OrderCancelled.v1" => order(event),
-        "orders.CustomerRegistered.v1"
-        | "orders.CustomerRenamed.v1"
-        | "orders.CustomerEmailChanged.v1"
-        | "orders.ProductAdded.v1"
+        | "orders.OrderCancelled.v1" => serde_json::from_value(state).map(State::Order),
+        "orders.CustomerRegistered.v1" | "orders.CustomerRenamed.v1" | "orders.CustomerEmailChanged.v1" => {
+            serde_json::from_value(state).map(State::Customer)
+        }
+        "orders.ProductAdded.v1"
         | "orders.ProductRenamed.v1"
         | "orders.ProductPriceChanged.v1"
-        | "orders.ProductRestocked.v1" => Ok(Change::Nothing),
-        other => Err(Undecodable(format!("event type {other:?} is unknown"))),
-    }
-}
-
-fn order(event: Event) -> Result<Change, Undecodable> {
-    let order: Order = serde_json::from_value(event.data.state)
-        .map_err(|error| Undecodable(format!("the state is no order: {error}")))?;
-    if order.id.to_string() != event.subject || order.version.to_string() != event.sequence {
+        | "orders.ProductRestocked.v1" => serde_json::from_value(state).map(State::Product),
+        other => return Err(Undecodable(format!("event type {other:?} is unknown"))),
+    };
+    let state = state.map_err(|error| Undecodable(format!("the state cannot be: {error}")))?;
+    let (subject, version) = state.identity();
+    if subject != event.subject || version.to_string() != event.sequence {
         return Err(Undecodable(
             "subject and sequence are not those of the state".to_owned(),
         ));
     }
-    Ok(Change::Order(Box::new(order.into())))
+    Ok(Incoming {
+        event_id: event.id,
+        kind: event.r#type,
+        at: event.time,
+        version,
+        data,
+        state,
+        stock: stock.unwrap_or_default(),
+    })
+}
+
+impl State {
+    /// The aggregate's id and version.
+    fn identity(&self) -> (String, i64) {
+        match self {
+            Self::Order(order) => (order.id.to_string(), order.version),
+            Self::Customer(customer) => (customer.id.to_string(), customer.version),
+            Self::Product(product) => (product.sku.as_str().to_owned(), product.version),
+        }
+    }
 }
 
 fn unwrapped(body: &Value) -> Result<Value, Undecodable> {
@@ -111,7 +160,8 @@ mod tests {
     fn event() -> Value {
         let id = "0198c9c1-0000-7000-8000-000000000001";
         json!({
-            "specversion": "1.0", "type": "orders.OrderPlaced.v1", "subject": id, "sequence": "1",
+            "specversion": "1.0", "id": id, "type": "orders.OrderPlaced.v1", "subject": id, "sequence": "1",
+            "time": "2026-11-24T10:00:00Z",
             "data": { "event": {}, "stock": null, "state": {
                 "id": id, "version": 1, "status": "placed", "customer": { "id": id, "name": "Ada" }, "lines": [],
                 "total": { "amount": 5, "currency": "EUR" }, "placedAt": "2026-11-24T10:00:00Z" } },
@@ -124,7 +174,10 @@ mod tests {
         let once = json!(STANDARD.encode(&text));
         let twice = json!(json!(STANDARD.encode(&text)).to_string());
         for body in [plain, json!(text), once, twice] {
-            assert!(matches!(decode(&body), Ok(Change::Order(_))), "{body}");
+            assert!(
+                matches!(decode(&body).map(|read| read.state), Ok(State::Order(_))),
+                "{body}"
+            );
         }
     }
 

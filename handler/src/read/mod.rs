@@ -1,11 +1,21 @@
-//! The read side: documents in Cosmos DB, how events become them, and how they are read.
+//! The read side: what is read, how events come into it, and how it is asked.
 //! Never talks to the write model: whatever a document needs has come with its event.
 
+pub mod apply;
+pub mod change;
+pub mod connection;
+pub mod cosmos;
 pub mod document;
 pub mod incoming;
+mod lag;
+mod memory;
+pub mod model;
+#[cfg(test)]
+mod projection_tests;
 pub mod projector;
 pub mod store;
 pub mod view;
 
+pub use connection::{Account, Connection};
+pub use model::ReadModel;
 pub use projector::Projector;
-pub use store::Store;

@@ -1,14 +1,23 @@
-//! Brings one change into its document, whatever is there already and however long the store is away.
-//! Never lets an older version overwrite a newer one, and never holds a message longer than its lock is renewed.
+//! Brings an event into every document that shows it, whatever is there already and however long the store is away.
+//! Never holds a message longer than its lock is renewed, and never lets one document wait for another.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
+use futures_util::future::join_all;
 use rand::RngExt;
+use time::OffsetDateTime;
 use tokio::sync::Mutex;
 
 use super::{
-    document::{ORDER_DOCUMENT, OrderDocument},
-    store::{Store, StoreError, Stored},
+    apply::Documents,
+    change::{Change, changes},
+    connection::Connection,
+    incoming::Incoming,
+    lag::Lag,
+    store::StoreError,
 };
 
 /// How long one invocation waits for the store; the host renews the lock for 5 minutes.
@@ -16,10 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(4 * 60);
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// How often a write is tried at once after somebody else was first.
-const ATTEMPTS: usize = 5;
-
-/// The change did not get in.
+/// The event is not in all of its documents.
 #[derive(Debug, thiserror::Error)]
 pub enum ProjectError {
     /// The store was away for too long: let the bus deliver again.
@@ -30,56 +36,54 @@ pub enum ProjectError {
     Refused(String),
 }
 
-/// What became of a change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Projected {
-    /// The document shows it now.
-    Written,
-    /// The document was as new already, or newer.
-    Older,
-}
-
-/// Writes order documents.
+/// Writes documents.
 pub struct Projector {
-    orders: std::sync::Arc<Store>,
+    documents: Documents,
+    lag: Lag,
     /// Held by the one invocation that tries while the store is away; the others wait here instead of trying too.
     trying: Mutex<()>,
 }
 
 impl Projector {
-    /// A projector into this container.
+    /// A projector into this account.
     #[must_use]
-    pub fn new(orders: std::sync::Arc<Store>) -> Self {
+    pub fn new(connection: &Arc<Connection>) -> Self {
         Self {
-            orders,
+            documents: Documents::new(connection),
+            lag: Lag::default(),
             trying: Mutex::new(()),
         }
     }
 
-    /// Makes the document show at least this version.
+    /// Makes every document that shows this event show at least this event.
     ///
     /// # Errors
-    /// See [`ProjectError`]; nothing is half-written: it is one document.
-    pub async fn project(&self, incoming: OrderDocument) -> Result<Projected, ProjectError> {
+    /// See [`ProjectError`]; what was written by then stays, and the next delivery does the rest.
+    pub async fn project(&self, incoming: Incoming) -> Result<(), ProjectError> {
         let until = Instant::now() + PATIENCE;
         let waiting = tokio::time::timeout(PATIENCE, self.trying.lock()).await;
         drop(waiting.map_err(|_| ProjectError::Away("others are waiting for it".to_owned()))?);
-        match self.attempt(&incoming).await {
-            Err(StoreError::Away { .. }) => {}
+        let happened = incoming.at;
+        let mut left = changes(incoming);
+        match self.attempt(&mut left).await {
+            Err(StoreError::Away { .. }) => {
+                let patience = until.saturating_duration_since(Instant::now());
+                let turn = tokio::time::timeout(patience, self.trying.lock()).await;
+                let _turn = turn.map_err(|_| ProjectError::Away("others are waiting for it".to_owned()))?;
+                self.keep_trying(&mut left, until).await?;
+            }
             Err(other) => return Err(ProjectError::Refused(other.to_string())),
-            Ok(projected) => return Ok(projected),
+            Ok(()) => {}
         }
-        let left = until.saturating_duration_since(Instant::now());
-        let turn = tokio::time::timeout(left, self.trying.lock()).await;
-        let _turn = turn.map_err(|_| ProjectError::Away("others are waiting for it".to_owned()))?;
-        self.keep_trying(&incoming, until).await
+        self.lag.saw(OffsetDateTime::now_utc() - happened);
+        Ok(())
     }
 
-    async fn keep_trying(&self, incoming: &OrderDocument, until: Instant) -> Result<Projected, ProjectError> {
+    async fn keep_trying(&self, left: &mut Vec<Change>, until: Instant) -> Result<(), ProjectError> {
         let mut pause = FIRST_PAUSE;
         loop {
-            let (why, asked) = match self.attempt(incoming).await {
-                Ok(projected) => return Ok(projected),
+            let (why, asked) = match self.attempt(left).await {
+                Ok(()) => return Ok(()),
                 Err(StoreError::Away { why, retry_after }) => (why, retry_after),
                 Err(other) => return Err(ProjectError::Refused(other.to_string())),
             };
@@ -98,40 +102,23 @@ impl Projector {
         }
     }
 
-    /// One read and one write, a few times over when somebody else writes in between.
-    async fn attempt(&self, incoming: &OrderDocument) -> Result<Projected, StoreError> {
-        // Nothing can be older than a first version, so it needs no read.
-        if incoming.version() == 1 {
-            return match self.orders.create(incoming.pk(), ORDER_DOCUMENT, incoming).await {
-                Ok(()) => Ok(Projected::Written),
-                Err(StoreError::Changed) => Ok(Projected::Older),
-                Err(other) => Err(other),
-            };
-        }
-        for _ in 0..ATTEMPTS {
-            let stored: Option<Stored<OrderDocument>> =
-                self.orders.read(incoming.pk(), ORDER_DOCUMENT).await?;
-            let existing = stored.as_ref().map(|stored| &stored.document);
-            let Some(next) = OrderDocument::over(incoming.clone(), existing) else {
-                return Ok(Projected::Older);
-            };
-            let written = match &stored {
-                None => self.orders.create(next.pk(), ORDER_DOCUMENT, &next).await,
-                Some(read) => {
-                    self.orders
-                        .replace((next.pk(), ORDER_DOCUMENT), &next, read)
-                        .await
+    /// Tries what is left, all at once: each change has a document of its own. What is done is taken out.
+    ///
+    /// # Errors
+    /// One that will not pass comes before one that may.
+    async fn attempt(&self, left: &mut Vec<Change>) -> Result<(), StoreError> {
+        let done = join_all(left.iter().map(|change| self.documents.apply(change))).await;
+        let mut still = Vec::new();
+        let mut worst = Ok(());
+        for (change, outcome) in left.drain(..).zip(done) {
+            if let Err(error) = outcome {
+                still.push(change);
+                if !matches!(worst, Err(StoreError::Refused(_))) {
+                    worst = Err(error);
                 }
-            };
-            match written {
-                Err(StoreError::Changed) => {}
-                other => return other.map(|()| Projected::Written),
             }
         }
-        // A replica that lags would show the old ETag again and again: then only time helps.
-        Err(StoreError::Away {
-            why: "the document keeps changing".to_owned(),
-            retry_after: None,
-        })
+        *left = still;
+        worst
     }
 }

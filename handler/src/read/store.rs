@@ -1,45 +1,22 @@
-//! Cosmos DB as documents with ETags: point reads, and writes that hold only against what was read.
-//! Never retries beyond what the client does by itself, and never creates a database or a container.
+//! One container of Cosmos DB as documents with ETags: point reads, queries, and writes that hold only against what was read.
+//! Never retries beyond what the client does by itself.
 
-use std::{
-    fmt,
-    sync::{Arc, OnceLock},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
-use azure_core::credentials::Secret;
 use azure_data_cosmos::{
-    AccountEndpoint, AccountReference, CosmosClient, CosmosError, RoutingStrategy,
-    clients::ContainerClient,
-    options::{EndToEndOperationLatencyPolicy, ItemWriteOptions, OperationOptionsBuilder, Precondition},
+    CosmosError, Query, TransactionalBatch,
+    feed::FeedScope,
+    options::{BatchReplaceOptions, ItemWriteOptions, Precondition},
 };
+use futures_util::TryStreamExt;
 use serde::{Serialize, de::DeserializeOwned};
-use tokio::{sync::Mutex, time::timeout};
+use serde_json::Value;
+use tokio::time::timeout;
 
-/// Longest wait for one operation, the client's own retries included.
-const PATIENCE: Duration = Duration::from_secs(3);
-/// Longest wait for a client: it asks the account for its regions and the container for its key.
-const OPENING: Duration = Duration::from_secs(5);
-
-/// Where the account is and how to prove who we are (`COSMOS_ENDPOINT`, `COSMOS_KEY`, `COSMOS_DATABASE`).
-#[derive(Clone)]
-pub struct Account {
-    /// The account's URL.
-    pub endpoint: AccountEndpoint,
-    /// The account's key; never shown.
-    pub key: String,
-    /// Name of the database.
-    pub database: String,
-}
-
-impl fmt::Debug for Account {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.database)
-    }
-}
+use super::connection::{Connection, Container, PATIENCE};
 
 /// Why an operation did not happen.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
     /// Somebody else wrote first: read again.
     #[error("the document has changed meanwhile")]
@@ -57,32 +34,56 @@ pub enum StoreError {
     Refused(String),
 }
 
-/// A document and the ETag it had when it was read.
-#[derive(Debug)]
+/// A document and the ETag it had when it was read or written.
+#[derive(Debug, Clone)]
 pub struct Stored<T> {
     /// The document.
     pub document: T,
-    etag: String,
+    /// The store's ETag.
+    pub etag: String,
+}
+
+/// One write of a batch.
+#[derive(Debug)]
+pub enum Write {
+    /// A document that must not be there.
+    Create(Value),
+    /// A document that may be there.
+    Upsert(Value),
+    /// A document that must be there with this ETag.
+    Replace {
+        /// Its id.
+        id: String,
+        /// The ETag that was read.
+        etag: String,
+        /// What it becomes.
+        document: Value,
+    },
+}
+
+/// A batch of which nothing was written, because of its write at this place.
+#[derive(Debug)]
+pub struct BatchError {
+    /// The place of the write that did not hold; 0 also when the whole batch was refused.
+    pub at: usize,
+    /// Why.
+    pub error: StoreError,
 }
 
 /// One container.
+#[derive(Clone)]
 pub struct Store {
-    account: Account,
-    container: &'static str,
-    client: Arc<OnceLock<ContainerClient>>,
-    /// Held while the client is being opened; what went wrong the last time.
-    opening: Arc<Mutex<String>>,
+    connection: Arc<Connection>,
+    container: Container,
 }
 
 impl Store {
-    /// Connects when first used.
+    /// A container of this account.
     #[must_use]
-    pub fn new(account: Account, container: &'static str) -> Self {
+    pub fn new(connection: &Arc<Connection>, container: Container) -> Self {
         Self {
-            account,
+            connection: Arc::clone(connection),
             container,
-            client: Arc::default(),
-            opening: Arc::default(),
         }
     }
 
@@ -95,10 +96,10 @@ impl Store {
         pk: &str,
         id: &str,
     ) -> Result<Option<Stored<T>>, StoreError> {
-        let client = self.client().await?;
+        let client = self.connection.container(self.container).await?;
         let answer = match within(client.read_item(pk.to_owned(), id, None)).await? {
             Err(error) if error.status().is_not_found() => return Ok(None),
-            answer => answer.map_err(classify)?,
+            answer => answer?,
         };
         let etag = answer.headers().etag().map(ToString::to_string);
         let etag = etag.ok_or_else(|| StoreError::Refused("a document without an ETag".to_owned()))?;
@@ -108,112 +109,214 @@ impl Store {
         Ok(Some(Stored { document, etag }))
     }
 
-    /// Writes a document that must not be there yet.
+    /// Runs a query in one partition, or in all, and returns everything that it finds: the query says how much that is.
+    ///
+    /// # Errors
+    /// [`StoreError::Away`] or [`StoreError::Refused`].
+    pub async fn query<T: DeserializeOwned + Send + 'static>(
+        &self,
+        pk: Option<&str>,
+        text: &str,
+        parameters: &[(&'static str, Value)],
+    ) -> Result<Vec<T>, StoreError> {
+        let client = self.connection.container(self.container).await?;
+        let mut query = Query::from(text);
+        for (name, value) in parameters {
+            query = query.with_parameter(*name, value)?;
+        }
+        let scope = pk.map_or_else(FeedScope::full_container, |pk| {
+            FeedScope::partition(pk.to_owned())
+        });
+        let asking = async { client.query_items(query, scope, None).await?.try_collect().await };
+        Ok(within(asking).await??)
+    }
+
+    /// Writes a document that must not be there yet, and returns its ETag.
     ///
     /// # Errors
     /// [`StoreError::Changed`] when it is there already.
-    pub async fn create<T: Serialize>(&self, pk: &str, id: &str, document: &T) -> Result<(), StoreError> {
-        let client = self.client().await?;
-        let answer = within(client.create_item(pk.to_owned(), id, document, None)).await?;
-        answer.map(drop).map_err(classify)
+    pub async fn create<T: Serialize>(&self, pk: &str, id: &str, document: &T) -> Result<String, StoreError> {
+        let client = self.connection.container(self.container).await?;
+        let answer = within(client.create_item(pk.to_owned(), id, document, None)).await??;
+        etag(answer.headers().etag())
     }
 
-    /// Writes over a document that must still be the one that was read.
+    /// Writes a document over whatever is there.
     ///
     /// # Errors
-    /// [`StoreError::Changed`] when it is another one by now, or gone.
-    pub async fn replace<T: Serialize, U>(
+    /// [`StoreError::Away`] or [`StoreError::Refused`].
+    pub async fn upsert<T: Serialize>(&self, pk: &str, id: &str, document: &T) -> Result<(), StoreError> {
+        let client = self.connection.container(self.container).await?;
+        within(client.upsert_item(pk.to_owned(), id, document, None)).await??;
+        Ok(())
+    }
+
+    /// Writes over a document that must still have this ETag, and returns its new one.
+    ///
+    /// # Errors
+    /// [`StoreError::Changed`] when it has another by now, or is gone.
+    pub async fn replace<T: Serialize>(
         &self,
         (pk, id): (&str, &str),
         document: &T,
-        read: &Stored<U>,
-    ) -> Result<(), StoreError> {
-        let client = self.client().await?;
-        let condition = Precondition::if_match(read.etag.clone());
+        read: &str,
+    ) -> Result<String, StoreError> {
+        let client = self.connection.container(self.container).await?;
+        let condition = Precondition::if_match(read.to_owned());
         let options = ItemWriteOptions::default().with_precondition(condition);
-        let answer = within(client.replace_item(pk.to_owned(), id, document, Some(options))).await?;
-        match answer {
+        match within(client.replace_item(pk.to_owned(), id, document, Some(options))).await? {
             Err(error) if error.status().is_not_found() => Err(StoreError::Changed),
-            answer => answer.map(drop).map_err(classify),
+            answer => etag(answer?.headers().etag()),
+        }
+    }
+
+    /// Writes all of it or nothing, and returns the new ETags in the same order.
+    ///
+    /// # Errors
+    /// [`BatchError`] names the write that did not hold.
+    pub async fn batch(&self, pk: &str, writes: Vec<Write>) -> Result<Vec<String>, BatchError> {
+        let whole = |error: StoreError| BatchError { at: 0, error };
+        let client = self.connection.container(self.container).await.map_err(whole)?;
+        let batch = assemble(pk, writes).map_err(|error| whole(error.into()))?;
+        let asking = async {
+            client
+                .execute_transactional_batch(batch, None)
+                .await?
+                .into_model()
+        };
+        let answer = within(asking).await.map_err(whole)?;
+        let answer = answer.map_err(|error| whole(error.into()))?;
+        // A batch of which one write failed is answered as if all were well: each result must be looked at.
+        let results = answer.results().iter();
+        let failed = results
+            .clone()
+            .position(|result| !result.is_success() && result.status_code() != FAILED_DEPENDENCY);
+        match failed {
+            None => Ok(results
+                .map(|result| result.etag().unwrap_or_default().to_owned())
+                .collect()),
+            Some(at) => {
+                let result = &answer.results()[at];
+                let error = match result.status_code() {
+                    // Only a replace can miss its document: it was there when it was read.
+                    404 => StoreError::Changed,
+                    code => of_status(
+                        code,
+                        format!("write {at} of a batch: status {code}"),
+                        result.retry_after(),
+                    ),
+                };
+                Err(BatchError { at, error })
+            }
         }
     }
 
     /// True when the container answers now.
     pub async fn answers(&self) -> bool {
-        let answer = self.read::<serde_json::Value>("health", "health").await;
-        answer.is_ok()
-    }
-
-    /// The client, opened by a task that no caller's end can end: callers only wait for it, each to its own deadline.
-    async fn client(&self) -> Result<ContainerClient, StoreError> {
-        if let Some(client) = self.client.get() {
-            return Ok(client.clone());
-        }
-        if let Ok(mut problem) = Arc::clone(&self.opening).try_lock_owned() {
-            let (account, container, client) =
-                (self.account.clone(), self.container, Arc::clone(&self.client));
-            tokio::spawn(async move {
-                match timeout(OPENING, open(account, container)).await {
-                    // Only one task opens at a time, so nobody can have been first.
-                    Ok(Ok(opened)) => drop(client.set(opened)),
-                    Ok(Err(error)) => *problem = error.to_string(),
-                    Err(_) => *problem = format!("no answer in {OPENING:?}"),
-                }
-            });
-        }
-        let late = |_| away(format!("no answer in {OPENING:?}"));
-        let problem = timeout(OPENING, self.opening.lock()).await.map_err(late)?;
-        self.client.get().cloned().ok_or_else(|| away(problem.clone()))
+        self.read::<Value>("health", "health").await.is_ok()
     }
 }
 
-/// A wrong key or a missing container is for an operator to mend, and the messages must not be lost meanwhile: so every
-/// error here means that the store is away.
-async fn open(account: Account, container: &'static str) -> Result<ContainerClient, CosmosError> {
-    let options = OperationOptionsBuilder::new()
-        .with_end_to_end_latency_policy(EndToEndOperationLatencyPolicy::new(PATIENCE))
-        .build();
-    let reference = AccountReference::with_authentication_key(account.endpoint, Secret::from(account.key));
-    let client = CosmosClient::builder()
-        .with_default_operation_options(options)
-        .build(reference, RoutingStrategy::PreferredRegions(Vec::new()))
-        .await?;
-    client
-        .database_client(&account.database)
-        .container_client(container, None)
-        .await
+impl Write {
+    /// A new document, or one that takes the place of the one that was read.
+    ///
+    /// # Errors
+    /// When the document is not JSON.
+    pub fn put<T: Serialize, U>(
+        document: &T,
+        id: String,
+        read: Option<&Stored<U>>,
+    ) -> Result<Self, StoreError> {
+        let document = json(document)?;
+        Ok(match read {
+            None => Self::Create(document),
+            Some(read) => Self::Replace {
+                id,
+                etag: read.etag.clone(),
+                document,
+            },
+        })
+    }
+
+    /// A document that may be there.
+    ///
+    /// # Errors
+    /// When the document is not JSON.
+    pub fn upsert<T: Serialize>(document: &T) -> Result<Self, StoreError> {
+        json(document).map(Self::Upsert)
+    }
+
+    /// A document that must not be there.
+    ///
+    /// # Errors
+    /// When the document is not JSON.
+    pub fn create<T: Serialize>(document: &T) -> Result<Self, StoreError> {
+        json(document).map(Self::Create)
+    }
+}
+
+fn json<T: Serialize>(document: &T) -> Result<Value, StoreError> {
+    serde_json::to_value(document).map_err(|error| StoreError::Refused(error.to_string()))
+}
+
+/// What the other writes of a batch get when one has failed.
+const FAILED_DEPENDENCY: u16 = 424;
+
+fn assemble(pk: &str, writes: Vec<Write>) -> Result<TransactionalBatch, CosmosError> {
+    let batch = TransactionalBatch::new(pk.to_owned());
+    writes.into_iter().try_fold(batch, |batch, write| match write {
+        Write::Create(document) => batch.create_item(document),
+        Write::Upsert(document) => batch.upsert_item(document, None),
+        Write::Replace { id, etag, document } => {
+            let condition = BatchReplaceOptions::default().with_precondition(Precondition::if_match(etag));
+            batch.replace_item(id, document, Some(condition))
+        }
+    })
+}
+
+fn etag(header: Option<impl ToString>) -> Result<String, StoreError> {
+    let etag = header.map(|etag| etag.to_string());
+    etag.ok_or_else(|| StoreError::Refused("a document without an ETag".to_owned()))
 }
 
 /// A backstop: the client's own deadline comes first.
 async fn within<T>(work: impl IntoFuture<Output = T>) -> Result<T, StoreError> {
-    let late = |_| away(format!("no answer in {PATIENCE:?}"));
+    let late = |_| StoreError::away(format!("no answer in {PATIENCE:?}"));
     timeout(PATIENCE * 2, work.into_future()).await.map_err(late)
 }
 
-fn away(why: String) -> StoreError {
-    StoreError::Away {
-        why,
-        retry_after: None,
+impl StoreError {
+    /// The store is away.
+    pub(super) fn away(why: String) -> Self {
+        Self::Away {
+            why,
+            retry_after: None,
+        }
     }
 }
 
-fn classify(error: CosmosError) -> StoreError {
-    let status = error.status();
-    if status.is_conflict() || status.is_precondition_failed() {
-        return StoreError::Changed;
+impl From<CosmosError> for StoreError {
+    fn from(error: CosmosError) -> Self {
+        let status = error.status();
+        let asked = error
+            .response()
+            .and_then(|response| response.headers().retry_after_ms);
+        if status.is_transient() || status.is_timeout() {
+            return Self::Away {
+                why: error.to_string(),
+                retry_after: asked.map(Duration::from_millis),
+            };
+        }
+        let code = u16::from(status.status_code());
+        of_status(code, error.to_string(), asked.map(Duration::from_millis))
     }
-    let code = u16::from(status.status_code());
-    // Credentials and roles are mended by operators: messages wait for that as they wait for an outage.
-    let waits =
-        status.is_transient() || status.is_timeout() || matches!(code, 401 | 403 | 404 | 410) || code >= 500;
-    if !waits {
-        return StoreError::Refused(error.to_string());
-    }
-    let asked = error
-        .response()
-        .and_then(|response| response.headers().retry_after_ms);
-    StoreError::Away {
-        why: error.to_string(),
-        retry_after: asked.map(Duration::from_millis),
+}
+
+/// Credentials, roles and containers are mended by operators: messages wait for that as they wait for an outage.
+fn of_status(code: u16, why: String, retry_after: Option<Duration>) -> StoreError {
+    match code {
+        409 | 412 => StoreError::Changed,
+        401 | 403 | 404 | 408 | 410 | 429 | 449 | 500.. => StoreError::Away { why, retry_after },
+        _ => StoreError::Refused(why),
     }
 }

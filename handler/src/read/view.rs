@@ -130,3 +130,34 @@ impl<K> Slice<K> {
         Page { items, more }
     }
 }
+
+/// A day as `2026-11-25` (RFC 3339, full-date).
+pub mod day {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+    use time::{Date, format_description::well_known::Iso8601};
+
+    /// Reads exactly this form; `None` for any other.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Date> {
+        Date::parse(text, &Iso8601::DATE)
+            .ok()
+            .filter(|day| day.to_string() == text)
+    }
+
+    /// Writes it.
+    ///
+    /// # Errors
+    /// Those of the serializer.
+    pub fn serialize<S: Serializer>(day: &Date, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(day)
+    }
+
+    /// Reads it.
+    ///
+    /// # Errors
+    /// When it has another form.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Date, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        parse(&text).ok_or_else(|| D::Error::custom("a day is YYYY-MM-DD"))
+    }
+}

@@ -71,6 +71,11 @@ impl Writer {
         Self { queue, batcher }
     }
 
+    /// The connections that commands share.
+    pub(super) fn pool(&self) -> &Pool {
+        &self.batcher.pool
+    }
+
     /// True when the database answers now.
     pub async fn answers(&self) -> bool {
         self.batcher.pool.answers().await

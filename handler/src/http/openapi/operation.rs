@@ -10,7 +10,8 @@ use crate::{
     domain::value::Sku,
     http::{
         access::Who,
-        answer::{CONSISTENCY_TOKEN, IDEMPOTENT_REPLAYED},
+        answer::IDEMPOTENT_REPLAYED,
+        consistency::{CONSISTENCY_TOKEN, READ_SOURCE},
         endpoint::Endpoint,
         problem::Kind,
     },
@@ -59,7 +60,7 @@ pub(super) fn operation(endpoint: &Endpoint, schemas: &mut SchemaGenerator, prob
 /// The first word of the path.
 fn tag(path: &str) -> &str {
     match path.split('/').nth(1) {
-        Some(word @ ("orders" | "customers" | "products")) => word,
+        Some(word @ ("orders" | "customers" | "products" | "sales")) => word,
         _ => "service",
     }
 }
@@ -73,6 +74,11 @@ fn parameters(endpoint: &Endpoint, schemas: &mut SchemaGenerator) -> Vec<Value> 
     if endpoint.path.contains("{sku}") {
         let schema = schemas.subschema_for::<Sku>();
         parameters.push(json!({ "name": "sku", "in": "path", "required": true, "schema": schema }));
+    }
+    for (name, description, schema, required) in &endpoint.doc.query {
+        parameters.push(json!({
+            "name": name, "in": "query", "description": description, "required": required, "schema": schema
+        }));
     }
     let mut header = |name: &str, description: &str, schema: Value| {
         parameters
@@ -95,6 +101,10 @@ fn parameters(endpoint: &Endpoint, schemas: &mut SchemaGenerator) -> Vec<Value> 
     } else if endpoint.who != Who::Anybody {
         let tag = "The ETag of what the caller has already; 304 when it is still so.";
         header("If-None-Match", tag, json!({ "type": "string" }));
+        let token = "What a command has answered with: the read waits until it shows that change.";
+        header("Consistency-Token", token, json!({ "type": "string" }));
+        let prefer = "`wait=<seconds>`: how long to wait for that, 0 to 10; 2 if nothing is said (RFC 7240).";
+        header("Prefer", prefer, json!({ "type": "string" }));
     }
     parameters
 }
@@ -114,7 +124,10 @@ fn responses(endpoint: &Endpoint, schemas: &mut SchemaGenerator, problem: &Schem
             json!({ "description": "It is still what `If-None-Match` says." }),
         );
     }
-    let of_commands = doc.body.as_ref().map_or(&[][..], |_| &OF_COMMANDS);
+    let of_commands = doc
+        .body
+        .as_ref()
+        .map_or(&[Kind::InvalidConsistencyToken][..], |_| &OF_COMMANDS);
     let mut by_status: BTreeMap<u16, Vec<Kind>> = BTreeMap::new();
     for kind in doc.problems.iter().chain(of_commands).chain(&OF_CALLERS) {
         let kinds = by_status.entry(kind.status().as_u16()).or_default();
@@ -153,7 +166,22 @@ fn headers(endpoint: &Endpoint) -> Map<String, Value> {
     if endpoint.who == Who::Anybody {
         return headers;
     }
-    header("ETag", "The version, in quotes.");
+    header(
+        "ETag",
+        "The version, in quotes; for a list, a digest of the page.",
+    );
+    if endpoint.doc.body.is_none() {
+        header("Cache-Control", "Always `private, no-cache`.");
+        let source = "`read-model` or `write-model`, where a Consistency-Token was about what is read.";
+        header(READ_SOURCE, source);
+        header("Preference-Applied", "The `wait` that was granted.");
+    }
+    if !endpoint.doc.query.is_empty() && endpoint.doc.query.iter().any(|(name, ..)| *name == "cursor") {
+        header(
+            "Link",
+            "The next page, `rel=\"next\"`, relative to this address; absent on the last page.",
+        );
+    }
     if endpoint.doc.body.is_some() {
         header(
             CONSISTENCY_TOKEN,

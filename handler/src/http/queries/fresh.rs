@@ -1,0 +1,77 @@
+//! Answers that a client may keep and ask about again: `ETag`, `Last-Modified`, `Cache-Control`, and 304.
+//! Never lets anybody answer out of a store of old answers without asking: `no-cache`.
+
+use std::time::SystemTime;
+
+use axum::{
+    Json,
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use time::OffsetDateTime;
+
+use crate::{http::problem::Problem, read::view::Seen};
+
+/// One thing with its entity tag.
+pub(super) fn one<T: Serialize>(asked: &HeaderMap, seen: &Seen<T>) -> Response {
+    let etag = format!("\"{}\"", seen.etag);
+    if is_known(asked, &etag, seen.changed_at) {
+        return marked(StatusCode::NOT_MODIFIED.into_response(), &etag, seen.changed_at);
+    }
+    marked(Json(&seen.value).into_response(), &etag, seen.changed_at)
+}
+
+/// A list, whose tag is made of all that it says.
+pub(super) fn list<T: Serialize>(asked: &HeaderMap, list: &T) -> Result<Response, Problem> {
+    let body = serde_json::to_vec(list).map_err(|error| Problem::broken(error.to_string()))?;
+    // Half of the digest is more than enough to tell two pages apart.
+    let digest = Sha256::digest(&body);
+    let etag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(&digest[..16]));
+    if is_known(asked, &etag, None) {
+        return Ok(marked(StatusCode::NOT_MODIFIED.into_response(), &etag, None));
+    }
+    let json = [(header::CONTENT_TYPE, "application/json")];
+    Ok(marked((json, body).into_response(), &etag, None))
+}
+
+fn marked(mut answer: Response, etag: &str, changed_at: Option<OffsetDateTime>) -> Response {
+    let headers = answer.headers_mut();
+    headers.insert(
+        header::CACHE_CONTROL,
+        HeaderValue::from_static("private, no-cache"),
+    );
+    if let Ok(etag) = HeaderValue::from_str(etag) {
+        headers.insert(header::ETAG, etag);
+    }
+    let changed_at = changed_at.map(|at| httpdate::fmt_http_date(SystemTime::from(at)));
+    if let Some(at) = changed_at.and_then(|at| HeaderValue::from_str(&at).ok()) {
+        headers.insert(header::LAST_MODIFIED, at);
+    }
+    answer
+}
+
+/// True when the client has this already. `If-None-Match` decides alone where it is given (RFC 9110, section 13.2.2).
+fn is_known(asked: &HeaderMap, etag: &str, changed_at: Option<OffsetDateTime>) -> bool {
+    let text = |value: &HeaderValue| value.to_str().map(str::to_owned).ok();
+    let tags: Vec<String> = asked
+        .get_all(header::IF_NONE_MATCH)
+        .iter()
+        .filter_map(text)
+        .collect();
+    if !tags.is_empty() {
+        let mut tags = tags.iter().flat_map(|tags| tags.split(','));
+        // Weak comparison (RFC 9110, section 8.8.3.2).
+        return tags
+            .any(|tag| matches!(tag.trim().trim_start_matches("W/"), tag if tag == "*" || tag == etag));
+    }
+    let since = asked.get(header::IF_MODIFIED_SINCE).and_then(text);
+    let since = since.and_then(|since| httpdate::parse_http_date(&since).ok());
+    // The header has whole seconds: what changed within that second is not known.
+    since.zip(changed_at).is_some_and(|(since, at)| {
+        at.replace_nanosecond(0)
+            .is_ok_and(|at| SystemTime::from(at) <= since)
+    })
+}

@@ -1,0 +1,143 @@
+//! What a list is asked for, and how its pages follow one another: `limit`, `cursor`, and `Link: <…>; rel="next"` (RFC 8288).
+//! Never accepts a parameter that it does not know: a misspelt filter would silently be no filter.
+
+use std::collections::BTreeMap;
+
+use axum::{
+    extract::FromRequestParts,
+    http::{HeaderMap, HeaderValue, header, request::Parts},
+    response::Response,
+};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use schemars::JsonSchema;
+use serde::Serialize;
+use url::form_urlencoded;
+
+use super::fresh;
+use crate::{
+    domain::order::Status,
+    http::{
+        Reach,
+        problem::{Kind, Problem},
+    },
+    read::view::{Page, Slice},
+};
+
+/// Items on a page where the caller does not say, and most that there can be.
+const USUAL_LIMIT: usize = 50;
+const LONGEST: usize = 200;
+
+/// The query part of a URL, each parameter once.
+pub(in crate::http) struct Parameters(BTreeMap<String, String>);
+
+impl FromRequestParts<Reach> for Parameters {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Reach) -> Result<Self, Problem> {
+        let mut parameters = BTreeMap::new();
+        for (name, value) in form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes()) {
+            if parameters.insert(name.to_string(), value.into_owned()).is_some() {
+                return Err(invalid(format!("{name} is there more than once")));
+            }
+        }
+        Ok(Self(parameters))
+    }
+}
+
+/// A page as it is answered.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "PageOf{T}")]
+pub(in crate::http) struct PageAnswer<T> {
+    /// The items, in the list's order.
+    items: Vec<T>,
+    /// The cursor of the next page; absent on the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+}
+
+impl Parameters {
+    /// Refuses all but these.
+    pub(super) fn only(self, known: &[&str]) -> Result<Self, Problem> {
+        match self.0.keys().find(|name| !known.contains(&name.as_str())) {
+            Some(name) => Err(invalid(format!(
+                "{name} is unknown here; there is {}",
+                known.join(", ")
+            ))),
+            None => Ok(self),
+        }
+    }
+
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    /// `status`, if there is one.
+    pub(super) fn status(&self) -> Result<Option<Status>, Problem> {
+        let Some(text) = self.get("status") else {
+            return Ok(None);
+        };
+        let status = Status::ALL.into_iter().find(|status| status.name() == text);
+        let names = || Status::ALL.map(Status::name).join(", ");
+        status
+            .map(Some)
+            .ok_or_else(|| invalid(format!("status is one of {}", names())))
+    }
+
+    /// `limit` and `cursor`; `key` reads a key that one of our cursors holds.
+    pub(super) fn slice<K>(&self, key: impl FnOnce(String) -> Option<K>) -> Result<Slice<K>, Problem> {
+        let limit = match self.get("limit") {
+            None => USUAL_LIMIT,
+            Some(text) => {
+                let limit = text.parse().ok().filter(|limit| (1..=LONGEST).contains(limit));
+                limit.ok_or_else(|| invalid(format!("limit is a whole number from 1 to {LONGEST}")))?
+            }
+        };
+        let after = match self.get("cursor") {
+            None => None,
+            Some(text) => {
+                let bytes = URL_SAFE_NO_PAD.decode(text).ok();
+                let after = bytes
+                    .and_then(|bytes| String::from_utf8(bytes).ok())
+                    .and_then(key);
+                Some(after.ok_or_else(|| invalid("cursor is not one of ours".to_owned()))?)
+            }
+        };
+        Ok(Slice { limit, after })
+    }
+
+    /// The page, with the address of the next one; `key` is what a cursor remembers of the last item.
+    pub(super) fn answer<T: Serialize>(
+        &self,
+        asked: &HeaderMap,
+        page: Page<T>,
+        key: impl FnOnce(&T) -> String,
+    ) -> Result<Response, Problem> {
+        let last = page.items.last().filter(|_| page.more);
+        let next = last.map(|last| URL_SAFE_NO_PAD.encode(key(last)));
+        let link = next.as_deref().map(|cursor| self.link(cursor));
+        let mut answer = fresh::list(
+            asked,
+            &PageAnswer {
+                items: page.items,
+                next,
+            },
+        )?;
+        if let Some(link) = link.and_then(|link| HeaderValue::from_str(&link).ok()) {
+            answer.headers_mut().insert(header::LINK, link);
+        }
+        Ok(answer)
+    }
+
+    /// Relative to the address that was asked, which is another one outside API Management than behind it.
+    fn link(&self, cursor: &str) -> String {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        query.extend_pairs(self.0.iter().filter(|(name, _)| *name != "cursor"));
+        query.append_pair("cursor", cursor);
+        format!("<?{}>; rel=\"next\"", query.finish())
+    }
+}
+
+/// A parameter that cannot be.
+pub(super) fn invalid(detail: String) -> Problem {
+    Problem::new(Kind::InvalidQuery, detail)
+}

@@ -1,0 +1,191 @@
+//! Brings one change into its documents: reads where it must, and writes under the ETag it knows.
+//! Never overwrites what is newer, and never takes "nothing to do" from memory: that is only said by the store.
+
+use std::{
+    hash::{BuildHasher, BuildHasherDefault, DefaultHasher},
+    sync::Arc,
+};
+
+use tokio::sync::Mutex;
+
+use super::{
+    change::Change,
+    connection::{Connection, Container},
+    document::{
+        Document,
+        customer::{CustomerDocument, OrderRowDocument},
+        order::{EventDocument, OrderDocument},
+        product::ProductDocument,
+        sales::{Sale, TOTALS, TotalsDocument},
+    },
+    memory::Memory,
+    store::{Store, StoreError, Stored, Write},
+};
+
+/// How often a write is tried at once after somebody else was first.
+const ATTEMPTS: usize = 5;
+/// Into how many groups documents fall of which one at a time is written by this process.
+const LANES: usize = 64;
+
+/// Where a kind of document lives, and those of it that are remembered.
+struct Shelf<D> {
+    store: Store,
+    memory: Memory<D>,
+}
+
+/// All documents.
+pub struct Documents {
+    orders: Shelf<OrderDocument>,
+    customers: Shelf<CustomerDocument>,
+    rows: Shelf<OrderRowDocument>,
+    products: Shelf<ProductDocument>,
+    totals: Shelf<TotalsDocument>,
+    /// Writers of one document take turns here instead of at the store, where all but one would fail.
+    lanes: [Mutex<()>; LANES],
+}
+
+impl<D> Shelf<D> {
+    fn new(connection: &Arc<Connection>, container: Container) -> Self {
+        Self {
+            store: Store::new(connection, container),
+            memory: Memory::default(),
+        }
+    }
+}
+
+impl Documents {
+    /// The documents of this account.
+    #[must_use]
+    pub fn new(connection: &Arc<Connection>) -> Self {
+        Self {
+            orders: Shelf::new(connection, Container::Orders),
+            customers: Shelf::new(connection, Container::Customers),
+            rows: Shelf::new(connection, Container::Customers),
+            products: Shelf::new(connection, Container::Products),
+            totals: Shelf::new(connection, Container::Sales),
+            lanes: std::array::from_fn(|_| Mutex::new(())),
+        }
+    }
+
+    /// Makes the documents show at least this; true when something had to be written.
+    ///
+    /// # Errors
+    /// See [`StoreError`]; nothing is half-written: it is one document, or one batch.
+    pub async fn apply(&self, change: &Change) -> Result<bool, StoreError> {
+        match change {
+            Change::Order(order, event) => self.merge(&self.orders, &**order, Some(event)).await,
+            Change::Customer(customer) => self.merge(&self.customers, customer, None).await,
+            Change::OrderRow(row) => self.merge(&self.rows, row, None).await,
+            Change::Product(product) => self.merge(&self.products, product, None).await,
+            Change::Sale(sale) => self.count(sale).await,
+        }
+    }
+
+    /// Puts `incoming` over what is there, and `beside` beside it, in one batch.
+    async fn merge<D: Document>(
+        &self,
+        shelf: &Shelf<D>,
+        incoming: &D,
+        beside: Option<&EventDocument>,
+    ) -> Result<bool, StoreError> {
+        let (pk, id) = (incoming.pk(), incoming.id());
+        let _turn = self.lane(pk).lock().await;
+        let mut known = shelf.memory.take(pk, &id);
+        // Nothing older than a first version can be there, so that one needs no look.
+        let mut looked = false;
+        for _ in 0..ATTEMPTS {
+            if known.is_none() && (looked || !incoming.is_first()) {
+                known = shelf.store.read(pk, &id).await?;
+                looked = true;
+            }
+            let next = match &known {
+                None => Some(incoming.clone()),
+                Some(stored) => incoming.over(&stored.document),
+            };
+            let Some(next) = next else {
+                if !looked {
+                    (known, looked) = (None, true);
+                    continue;
+                }
+                shelf.memory.put(pk, &id, known.ok_or(StoreError::Changed)?);
+                return match beside {
+                    None => Ok(false),
+                    Some(event) => shelf.store.upsert(pk, event.id(), event).await.map(|()| true),
+                };
+            };
+            match write(&shelf.store, (pk, &id), &next, known.as_ref(), beside).await {
+                Ok(etag) => {
+                    shelf.memory.put(pk, &id, Stored { document: next, etag });
+                    return Ok(true);
+                }
+                Err(StoreError::Changed) => (known, looked) = (None, true),
+                Err(error) => return Err(error),
+            }
+        }
+        Err(restless())
+    }
+
+    /// Counts a sale, unless its marker says that it was.
+    async fn count(&self, sale: &Sale) -> Result<bool, StoreError> {
+        let pk = sale.pk();
+        let _turn = self.lane(&pk).lock().await;
+        let mut known = self.totals.memory.take(&pk, TOTALS);
+        for _ in 0..ATTEMPTS {
+            if known.is_none() {
+                known = self.totals.store.read(&pk, TOTALS).await?;
+            }
+            let next = sale.added_to(known.as_ref().map(|stored| &stored.document));
+            let writes = vec![
+                Write::create(&sale.marker())?,
+                Write::put(&next, TOTALS.to_owned(), known.as_ref())?,
+            ];
+            match self.totals.store.batch(&pk, writes).await {
+                Ok(etags) => {
+                    let etag = etags.into_iter().nth(1).unwrap_or_default();
+                    self.totals
+                        .memory
+                        .put(&pk, TOTALS, Stored { document: next, etag });
+                    return Ok(true);
+                }
+                Err(failed) if matches!(failed.error, StoreError::Changed) && failed.at == 0 => {
+                    return Ok(false);
+                }
+                Err(failed) if matches!(failed.error, StoreError::Changed) => known = None,
+                Err(failed) => return Err(failed.error),
+            }
+        }
+        Err(restless())
+    }
+
+    fn lane(&self, pk: &str) -> &Mutex<()> {
+        let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(pk);
+        // Below LANES, so it fits.
+        &self.lanes[(hash % LANES as u64) as usize]
+    }
+}
+
+/// One document in the place of what was read, alone or with an event beside it; its new ETag.
+async fn write<D: Document>(
+    store: &Store,
+    (pk, id): (&str, &str),
+    document: &D,
+    read: Option<&Stored<D>>,
+    beside: Option<&EventDocument>,
+) -> Result<String, StoreError> {
+    match (beside, read) {
+        (Some(event), read) => {
+            let writes = vec![Write::put(document, id.to_owned(), read)?, Write::upsert(event)?];
+            let written = store.batch(pk, writes).await;
+            written
+                .map(|etags| etags.into_iter().next().unwrap_or_default())
+                .map_err(|failed| failed.error)
+        }
+        (None, None) => store.create(pk, id, document).await,
+        (None, Some(read)) => store.replace((pk, id), document, &read.etag).await,
+    }
+}
+
+/// A replica that lags would show the old ETag again and again: then only time helps.
+fn restless() -> StoreError {
+    StoreError::away("the document keeps changing".to_owned())
+}

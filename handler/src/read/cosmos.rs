@@ -1,0 +1,190 @@
+//! The queries, answered from the documents in Cosmos DB: point reads where an id is known, one query otherwise.
+//! Never reads more than a page, and never sorts by more than one property: that would need composite indexes.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use time::Date;
+use uuid::Uuid;
+
+use super::{
+    connection::{Connection, Container},
+    document::{
+        GENERATION,
+        customer::{CUSTOMER, CustomerDocument, OrderRowDocument},
+        order::{EventDocument, ORDER, OrderDocument},
+        partition,
+        product::{PRODUCT, ProductDocument},
+        sales::{TotalsDocument, by_day, shard},
+    },
+    model::Mark,
+    store::{Store, StoreError},
+    view::{DaySales, HistoryEvent, OrderRow, Page, ProductView, Seen, Slice},
+};
+use crate::domain::{customer::Customer, order::Order, order::Status, value::Sku};
+
+/// The documents, as they are read.
+pub struct Cosmos {
+    orders: Store,
+    customers: Store,
+    products: Store,
+    sales: Store,
+}
+
+impl Cosmos {
+    /// The documents of this account.
+    #[must_use]
+    pub fn new(connection: &Arc<Connection>) -> Self {
+        Self {
+            orders: Store::new(connection, Container::Orders),
+            customers: Store::new(connection, Container::Customers),
+            products: Store::new(connection, Container::Products),
+            sales: Store::new(connection, Container::Sales),
+        }
+    }
+
+    pub(super) async fn answers(&self) -> bool {
+        self.orders.answers().await
+    }
+
+    pub(super) async fn order(&self, id: Uuid) -> Result<Option<Seen<Order>>, StoreError> {
+        let pk = partition(&id.to_string());
+        let stored = self.orders.read::<OrderDocument>(&pk, ORDER).await?;
+        Ok(stored.map(|stored| Seen {
+            etag: stored.document.version().to_string(),
+            changed_at: Some(stored.document.changed_at()),
+            value: stored.document.into_order(),
+        }))
+    }
+
+    pub(super) async fn history(
+        &self,
+        id: Uuid,
+        slice: &Slice<i64>,
+    ) -> Result<Page<HistoryEvent>, StoreError> {
+        let text = format!(
+            "SELECT TOP {} * FROM c WHERE c.kind = 'event' AND c.version > @after ORDER BY c.version",
+            slice.limit + 1
+        );
+        let pk = partition(&id.to_string());
+        let after = [("@after", json!(slice.after.unwrap_or_default()))];
+        let events = self.orders.query(Some(&pk), &text, &after).await?;
+        Ok(slice.page(events.into_iter().map(EventDocument::into_event).collect()))
+    }
+
+    pub(super) async fn customer(&self, id: Uuid) -> Result<Option<Seen<Customer>>, StoreError> {
+        let pk = partition(&id.to_string());
+        let stored = self.customers.read::<CustomerDocument>(&pk, CUSTOMER).await?;
+        Ok(stored.map(|stored| stored.document.into_seen()))
+    }
+
+    pub(super) async fn customer_orders(
+        &self,
+        customer: Uuid,
+        status: Option<Status>,
+        slice: &Slice<Uuid>,
+    ) -> Result<Page<OrderRow>, StoreError> {
+        let pk = partition(&customer.to_string());
+        let (text, parameters) = newest_orders(status, slice);
+        let rows = self.customers.query(Some(&pk), &text, &parameters).await?;
+        Ok(slice.page(rows.into_iter().map(OrderRowDocument::into_row).collect()))
+    }
+
+    pub(super) async fn orders(
+        &self,
+        status: Option<Status>,
+        slice: &Slice<Uuid>,
+    ) -> Result<Page<OrderRow>, StoreError> {
+        let (text, parameters) = newest_orders(status, slice);
+        let orders: Vec<OrderDocument> = self.orders.query(None, &text, &parameters).await?;
+        Ok(slice.page(
+            orders
+                .into_iter()
+                .map(|order| order.into_order().into())
+                .collect(),
+        ))
+    }
+
+    pub(super) async fn product(&self, sku: &Sku) -> Result<Option<Seen<ProductView>>, StoreError> {
+        let pk = partition(sku.as_str());
+        let stored = self.products.read::<ProductDocument>(&pk, PRODUCT).await?;
+        Ok(stored.and_then(|stored| stored.document.into_seen()))
+    }
+
+    pub(super) async fn products(&self, slice: &Slice<Sku>) -> Result<Page<ProductView>, StoreError> {
+        let text = format!(
+            "SELECT TOP {} * FROM c WHERE c.gen = @gen AND c.kind = 'product' AND c.sku > @after ORDER BY c.sku",
+            slice.limit + 1
+        );
+        let after = slice.after.as_ref().map_or("", Sku::as_str);
+        let parameters = [("@gen", json!(GENERATION)), ("@after", json!(after))];
+        let products: Vec<ProductDocument> = self.products.query(None, &text, &parameters).await?;
+        let shown = products.into_iter().filter_map(ProductDocument::into_seen);
+        Ok(slice.page(shown.map(|seen| seen.value).collect()))
+    }
+
+    pub(super) async fn sales(&self, from: Date, to: Date) -> Result<Vec<DaySales>, StoreError> {
+        let text =
+            "SELECT * FROM c WHERE c.gen = @gen AND c.kind = 'totals' AND c.day >= @from AND c.day <= @to";
+        let parameters = [
+            ("@gen", json!(GENERATION)),
+            ("@from", json!(from.to_string())),
+            ("@to", json!(to.to_string())),
+        ];
+        let shards: Vec<TotalsDocument> = self.sales.query(None, text, &parameters).await?;
+        Ok(by_day(shards))
+    }
+
+    /// One point read says whether the projection has come so far.
+    pub(super) async fn has(&self, mark: &Mark) -> Result<bool, StoreError> {
+        Ok(match mark {
+            Mark::Order { id, version } => {
+                let order = self.order(*id).await?;
+                order.is_some_and(|order| order.value.version >= *version)
+            }
+            Mark::OrderOf {
+                customer,
+                id,
+                version,
+            } => {
+                let (pk, id) = (partition(&customer.to_string()), id.to_string());
+                let row = self.customers.read::<OrderRowDocument>(&pk, &id).await?;
+                row.is_some_and(|row| row.document.into_row().version >= *version)
+            }
+            Mark::Customer { id, version } => {
+                let customer = self.customer(*id).await?;
+                customer.is_some_and(|customer| customer.value.version >= *version)
+            }
+            Mark::Product { sku, version } => {
+                let product = self.product(sku).await?;
+                product.is_some_and(|product| product.value.product.version >= *version)
+            }
+            Mark::Sale { day, order, event } => {
+                let marker = self
+                    .sales
+                    .read::<Value>(&shard(*day, *order), &event.to_string())
+                    .await?;
+                marker.is_some()
+            }
+        })
+    }
+}
+
+/// Orders from the newest id on, of one status or of all; the same in one partition and over all of them.
+fn newest_orders(status: Option<Status>, slice: &Slice<Uuid>) -> (String, Vec<(&'static str, Value)>) {
+    let mut text = format!(
+        "SELECT TOP {} * FROM c WHERE c.gen = @gen AND c.kind = 'order'",
+        slice.limit + 1
+    );
+    let mut parameters = vec![("@gen", json!(GENERATION))];
+    if let Some(after) = slice.after {
+        text.push_str(" AND c.orderId < @after");
+        parameters.push(("@after", json!(after)));
+    }
+    if let Some(status) = status {
+        text.push_str(" AND c.status = @status");
+        parameters.push(("@status", json!(status)));
+    }
+    text.push_str(" ORDER BY c.orderId DESC");
+    (text, parameters)
+}

@@ -1,0 +1,141 @@
+//! Container `customers`: each customer's own document, and one row for each of the customer's orders.
+//! Never holds a list inside a document: a customer may have any number of orders.
+
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::{Document, GENERATION, newer, partition};
+use crate::{
+    domain::{
+        customer::Customer,
+        value::{Email, Name},
+    },
+    read::view::{OrderRow, Seen},
+};
+
+/// Every customer's own document has this id in its partition.
+pub const CUSTOMER: &str = "customer";
+
+/// A customer; partition key `"1|<customer id>"`, id `"customer"`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CustomerDocument {
+    id: String,
+    pk: String,
+    r#gen: u32,
+    kind: String,
+    customer_id: Uuid,
+    version: i64,
+    name: Name,
+    email: Email,
+    #[serde(with = "time::serde::rfc3339")]
+    changed_at: OffsetDateTime,
+}
+
+/// An order in its customer's list; partition key `"1|<customer id>"`, id the order's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OrderRowDocument {
+    pk: String,
+    r#gen: u32,
+    kind: String,
+    order_id: Uuid,
+    #[serde(flatten)]
+    row: OrderRow,
+}
+
+impl CustomerDocument {
+    /// The customer as an event of `changed_at` left him or her.
+    #[must_use]
+    pub fn new(customer: Customer, changed_at: OffsetDateTime) -> Self {
+        Self {
+            id: CUSTOMER.to_owned(),
+            pk: partition(&customer.id.to_string()),
+            r#gen: GENERATION,
+            kind: "customer".to_owned(),
+            customer_id: customer.id,
+            version: customer.version,
+            name: customer.name,
+            email: customer.email,
+            changed_at,
+        }
+    }
+
+    /// The customer's version that this document shows.
+    #[must_use]
+    pub fn version(&self) -> i64 {
+        self.version
+    }
+
+    /// The customer as callers know it.
+    #[must_use]
+    pub fn into_seen(self) -> Seen<Customer> {
+        Seen {
+            etag: self.version.to_string(),
+            changed_at: Some(self.changed_at),
+            value: Customer {
+                id: self.customer_id,
+                version: self.version,
+                name: self.name,
+                email: self.email,
+            },
+        }
+    }
+}
+
+impl Document for CustomerDocument {
+    fn pk(&self) -> &str {
+        &self.pk
+    }
+
+    fn id(&self) -> String {
+        self.id.clone()
+    }
+
+    fn is_first(&self) -> bool {
+        self.version == 1
+    }
+
+    fn over(&self, existing: &Self) -> Option<Self> {
+        newer((self, self.version), existing.version)
+    }
+}
+
+impl OrderRowDocument {
+    /// The order, in its customer's list.
+    #[must_use]
+    pub fn new(row: OrderRow) -> Self {
+        Self {
+            pk: partition(&row.customer.id.to_string()),
+            r#gen: GENERATION,
+            kind: "order".to_owned(),
+            order_id: row.id,
+            row,
+        }
+    }
+
+    /// The row as callers know it.
+    #[must_use]
+    pub fn into_row(self) -> OrderRow {
+        self.row
+    }
+}
+
+impl Document for OrderRowDocument {
+    fn pk(&self) -> &str {
+        &self.pk
+    }
+
+    fn id(&self) -> String {
+        self.row.id.to_string()
+    }
+
+    fn is_first(&self) -> bool {
+        self.row.version == 1
+    }
+
+    fn over(&self, existing: &Self) -> Option<Self> {
+        newer((self, self.row.version), existing.row.version)
+    }
+}

@@ -1,0 +1,154 @@
+//! Container `orders`: each order's own document, and one small document for each thing that happened to it.
+//! Never merges two states of an order: the newer one stands there whole.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::{Document, GENERATION, newer, partition};
+use crate::{
+    domain::order::{CustomerRef, Line, Order, Progress},
+    domain::value::Money,
+    read::view::HistoryEvent,
+};
+
+/// Every order's own document has this id in its partition.
+pub const ORDER: &str = "order";
+
+/// An order as it is read; partition key `"1|<order id>"`, id `"order"`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OrderDocument {
+    id: String,
+    pk: String,
+    r#gen: u32,
+    kind: String,
+    order_id: Uuid,
+    version: i64,
+    customer: CustomerRef,
+    lines: Vec<Line>,
+    total: Money,
+    #[serde(with = "time::serde::rfc3339")]
+    placed_at: OffsetDateTime,
+    #[serde(flatten)]
+    progress: Progress,
+    #[serde(with = "time::serde::rfc3339")]
+    changed_at: OffsetDateTime,
+}
+
+/// One event of an order; partition key `"1|<order id>"`, id `"event-<version>"`. Always the same, whoever writes it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EventDocument {
+    id: String,
+    pk: String,
+    r#gen: u32,
+    kind: String,
+    order_id: Uuid,
+    #[serde(flatten)]
+    event: HistoryEvent,
+}
+
+impl OrderDocument {
+    /// The order as an event of `changed_at` left it.
+    #[must_use]
+    pub fn new(order: Order, changed_at: OffsetDateTime) -> Self {
+        Self {
+            id: ORDER.to_owned(),
+            pk: partition(&order.id.to_string()),
+            r#gen: GENERATION,
+            kind: "order".to_owned(),
+            order_id: order.id,
+            version: order.version,
+            customer: order.customer,
+            lines: order.lines,
+            total: order.total,
+            placed_at: order.placed_at,
+            progress: order.progress,
+            changed_at,
+        }
+    }
+
+    /// The order's version that this document shows.
+    #[must_use]
+    pub fn version(&self) -> i64 {
+        self.version
+    }
+
+    /// When it changed last (UTC).
+    #[must_use]
+    pub fn changed_at(&self) -> OffsetDateTime {
+        self.changed_at
+    }
+
+    /// The order as callers know it.
+    #[must_use]
+    pub fn into_order(self) -> Order {
+        Order {
+            id: self.order_id,
+            version: self.version,
+            customer: self.customer,
+            lines: self.lines,
+            total: self.total,
+            placed_at: self.placed_at,
+            progress: self.progress,
+        }
+    }
+}
+
+impl Document for OrderDocument {
+    fn pk(&self) -> &str {
+        &self.pk
+    }
+
+    fn id(&self) -> String {
+        self.id.clone()
+    }
+
+    fn is_first(&self) -> bool {
+        self.version == 1
+    }
+
+    fn over(&self, existing: &Self) -> Option<Self> {
+        newer((self, self.version), existing.version)
+    }
+}
+
+impl EventDocument {
+    /// What happened to this order; `data` is the event's own.
+    #[must_use]
+    pub fn new(order: Uuid, version: i64, (kind, data): (String, Value), at: OffsetDateTime) -> Self {
+        Self {
+            id: format!("event-{version}"),
+            pk: partition(&order.to_string()),
+            r#gen: GENERATION,
+            kind: "event".to_owned(),
+            order_id: order,
+            event: HistoryEvent {
+                version,
+                r#type: kind,
+                at,
+                data,
+            },
+        }
+    }
+
+    /// Its partition key.
+    #[must_use]
+    pub fn pk(&self) -> &str {
+        &self.pk
+    }
+
+    /// Its id in the partition.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The event as callers know it.
+    #[must_use]
+    pub fn into_event(self) -> HistoryEvent {
+        self.event
+    }
+}

@@ -1,0 +1,151 @@
+//! Container `products`: one document for each SKU, with two registers that move apart from one another.
+//! Never lets one register decide about the other: what is said of a product goes by its version, what is left by `seq`.
+
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+use super::{Document, GENERATION, partition};
+use crate::{
+    domain::{
+        event::StockLevel,
+        product::Product,
+        value::{Name, Price, Sku},
+    },
+    read::view::{ProductView, Seen},
+};
+
+/// Every product's document has this id in its partition.
+pub const PRODUCT: &str = "product";
+/// Kind of a document that is complete enough to be shown.
+const LISTED: &str = "product";
+/// Kind of one that knows a stock level, but not yet what the product is.
+const UNLISTED: &str = "level";
+
+/// A product; partition key `"1|<sku>"`, id `"product"`. At least one register is there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ProductDocument {
+    id: String,
+    pk: String,
+    r#gen: u32,
+    kind: String,
+    sku: Sku,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    described: Option<Described>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    stock: Option<Level>,
+}
+
+/// What is said of the product; the newer `version` wins.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Described {
+    version: i64,
+    name: Name,
+    price: Price,
+    #[serde(with = "time::serde::rfc3339")]
+    changed_at: OffsetDateTime,
+}
+
+/// What is left of it; the higher `seq` wins.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Level {
+    available: i64,
+    seq: i64,
+}
+
+impl ProductDocument {
+    /// What an event says of this SKU: the product as an event of its own left it, and the level if stock was moved.
+    #[must_use]
+    pub fn new(sku: &Sku, product: Option<(Product, OffsetDateTime)>, level: Option<&StockLevel>) -> Self {
+        let described = product.map(|(product, changed_at)| Described {
+            version: product.version,
+            name: product.name,
+            price: product.price,
+            changed_at,
+        });
+        Self {
+            id: PRODUCT.to_owned(),
+            pk: partition(sku.as_str()),
+            r#gen: GENERATION,
+            kind: kind(described.as_ref()),
+            sku: sku.clone(),
+            described,
+            stock: level.map(|level| Level {
+                available: level.available,
+                seq: level.seq,
+            }),
+        }
+    }
+
+    /// The product's version that this document shows; 0 when it does not know the product yet.
+    #[must_use]
+    pub fn version(&self) -> i64 {
+        self.described.as_ref().map_or(0, |described| described.version)
+    }
+
+    /// The product as callers know it; `None` when only a stock level is known.
+    #[must_use]
+    pub fn into_seen(self) -> Option<Seen<ProductView>> {
+        let Described {
+            version, name, price, ..
+        } = self.described?;
+        // Adding a product makes its stock with nothing in it.
+        let (available, seq) = self.stock.map_or((0, 0), |level| (level.available, level.seq));
+        let product = Product {
+            sku: self.sku,
+            version,
+            name,
+            price,
+        };
+        Some(Seen {
+            etag: format!("{version}-{seq}"),
+            changed_at: None,
+            value: ProductView {
+                product,
+                available,
+                seq,
+            },
+        })
+    }
+}
+
+fn kind(described: Option<&Described>) -> String {
+    described.map_or(UNLISTED, |_| LISTED).to_owned()
+}
+
+impl Document for ProductDocument {
+    fn pk(&self) -> &str {
+        &self.pk
+    }
+
+    fn id(&self) -> String {
+        self.id.clone()
+    }
+
+    fn is_first(&self) -> bool {
+        self.version() == 1
+    }
+
+    fn over(&self, existing: &Self) -> Option<Self> {
+        let described = latest(&self.described, &existing.described, |register| register.version);
+        let stock = latest(&self.stock, &existing.stock, |register| register.seq);
+        let merged = Self {
+            kind: kind(described),
+            described: described.cloned(),
+            stock: stock.cloned(),
+            ..self.clone()
+        };
+        (merged != *existing).then_some(merged)
+    }
+}
+
+/// The register with the higher number; what is there stays when they are equal.
+fn latest<'a, T>(incoming: &'a Option<T>, existing: &'a Option<T>, number: fn(&T) -> i64) -> Option<&'a T> {
+    match (incoming, existing) {
+        (Some(incoming), Some(existing)) if number(existing) >= number(incoming) => Some(existing),
+        (None, existing) => existing.as_ref(),
+        (incoming, _) => incoming.as_ref(),
+    }
+}

@@ -1,0 +1,187 @@
+//! Container `sales`: what was sold on each UTC day, spread over 16 shards, and a marker for each event that counted.
+//! Never counts a thing twice: the marker is made in one batch with the sum, and making it again fails.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use time::{Date, OffsetDateTime};
+use uuid::Uuid;
+
+use super::{GENERATION, partition};
+use crate::{
+    domain::{
+        order::{Order, Progress},
+        value::{Currency, Money},
+    },
+    read::view::{DaySales, day},
+};
+
+/// How many partitions share a day: a day's writes go to as many places at once.
+const SHARDS: u128 = 16;
+/// The sums of a shard have this id in its partition.
+pub const TOTALS: &str = "totals";
+
+/// An order was paid, or a paid one cancelled: a fact that never changes, and counts once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sale {
+    event: Uuid,
+    order: Uuid,
+    day: Date,
+    amount: Money,
+    cancelled: bool,
+}
+
+/// The sums of one shard of a day; partition key `"1|<day>|<shard>"`, id `"totals"`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TotalsDocument {
+    id: String,
+    pk: String,
+    r#gen: u32,
+    kind: String,
+    #[serde(with = "day")]
+    day: Date,
+    currencies: BTreeMap<String, Sums>,
+}
+
+/// Sums of one currency. Amounts are decimal text: a number in Cosmos DB is a double, and exact only up to 2^53.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Sums {
+    paid_orders: i64,
+    #[serde(with = "text")]
+    paid: i128,
+    cancelled_orders: i64,
+    #[serde(with = "text")]
+    cancelled: i128,
+}
+
+/// The sign that an event was counted; partition key `"1|<day>|<shard>"`, id the event's. It stays for ever: a replay of
+/// any age must find it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MarkerDocument {
+    id: String,
+    pk: String,
+    r#gen: u32,
+    kind: String,
+    order_id: Uuid,
+}
+
+/// Partition key of the shard in which this order's sales of a day are counted.
+#[must_use]
+pub fn shard(day: Date, order: Uuid) -> String {
+    partition(&format!("{day}|{}", order.as_u128() % SHARDS))
+}
+
+impl Sale {
+    /// The sale in which this event results: it is the event that has made the order paid, or cancelled a paid one.
+    #[must_use]
+    pub fn of(event: Uuid, order: &Order, at: OffsetDateTime) -> Option<Self> {
+        let cancelled = match &order.progress {
+            Progress::Paid { .. } => false,
+            Progress::Cancelled { paid_at: Some(_), .. } => true,
+            _ => return None,
+        };
+        Some(Self {
+            event,
+            order: order.id,
+            day: at.date(),
+            amount: order.total.clone(),
+            cancelled,
+        })
+    }
+
+    /// Partition key of the shard that counts it.
+    #[must_use]
+    pub fn pk(&self) -> String {
+        shard(self.day, self.order)
+    }
+
+    /// The sign that it was counted.
+    #[must_use]
+    pub fn marker(&self) -> MarkerDocument {
+        MarkerDocument {
+            id: self.event.to_string(),
+            pk: self.pk(),
+            r#gen: GENERATION,
+            kind: "marker".to_owned(),
+            order_id: self.order,
+        }
+    }
+
+    /// The sums with this sale in them.
+    #[must_use]
+    pub fn added_to(&self, existing: Option<&TotalsDocument>) -> TotalsDocument {
+        let mut totals = existing.cloned().unwrap_or_else(|| TotalsDocument {
+            id: TOTALS.to_owned(),
+            pk: self.pk(),
+            r#gen: GENERATION,
+            kind: TOTALS.to_owned(),
+            day: self.day,
+            currencies: BTreeMap::new(),
+        });
+        let currency = self.amount.currency.as_str().to_owned();
+        let sums = totals.currencies.entry(currency).or_default();
+        let amount = i128::from(self.amount.amount);
+        if self.cancelled {
+            sums.cancelled_orders += 1;
+            sums.cancelled += amount;
+        } else {
+            sums.paid_orders += 1;
+            sums.paid += amount;
+        }
+        totals
+    }
+}
+
+impl MarkerDocument {
+    /// Its id in the partition.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+}
+
+/// The sales of each day and currency, out of all shards, by day and currency.
+#[must_use]
+pub fn by_day(shards: impl IntoIterator<Item = TotalsDocument>) -> Vec<DaySales> {
+    let mut days: BTreeMap<(Date, Currency), Sums> = BTreeMap::new();
+    for TotalsDocument { day, currencies, .. } in shards {
+        for (currency, sums) in currencies {
+            // We wrote it, so it is one.
+            let Ok(currency) = Currency::try_from(currency) else {
+                continue;
+            };
+            let all = days.entry((day, currency)).or_default();
+            all.paid_orders += sums.paid_orders;
+            all.paid += sums.paid;
+            all.cancelled_orders += sums.cancelled_orders;
+            all.cancelled += sums.cancelled;
+        }
+    }
+    let row = |((day, currency), sums): ((Date, Currency), Sums)| DaySales {
+        day,
+        currency,
+        paid_orders: sums.paid_orders,
+        paid: sums.paid,
+        cancelled_orders: sums.cancelled_orders,
+        cancelled: sums.cancelled,
+    };
+    days.into_iter().map(row).collect()
+}
+
+/// Whole numbers as decimal text.
+mod text {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(super) fn serialize<S: Serializer>(number: &i128, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(number)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i128, D::Error> {
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(D::Error::custom)
+    }
+}

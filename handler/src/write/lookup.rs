@@ -1,0 +1,60 @@
+//! One aggregate as it is now, for a reader who must see his own write and whom the read model cannot serve yet.
+//! Never used for a list, and never takes what is remembered: it is S1.
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::{
+    snapshot::{Reads, Snapshot},
+    writer::{Error, Writer},
+};
+use crate::domain::{customer::Customer, event::StockLevel, order::Order, product::Product, value::Sku};
+
+/// Errors of all of them: [`Error::Unavailable`] or [`Error::Internal`].
+#[expect(clippy::missing_errors_doc, reason = "said once, above")]
+impl Writer {
+    /// An order.
+    pub async fn order(&self, id: Uuid) -> Result<Option<Order>, Error> {
+        let reads = Reads {
+            orders: vec![id],
+            ..Reads::default()
+        };
+        Ok(self.look(&reads).await?.orders.remove(&id))
+    }
+
+    /// A customer.
+    pub async fn customer(&self, id: Uuid) -> Result<Option<Customer>, Error> {
+        let reads = Reads {
+            customers: vec![id],
+            ..Reads::default()
+        };
+        Ok(self
+            .look(&reads)
+            .await?
+            .customers
+            .remove(&id)
+            .map(Arc::unwrap_or_clone))
+    }
+
+    /// A product with what is left of it.
+    pub async fn product(&self, sku: &Sku) -> Result<Option<(Product, StockLevel)>, Error> {
+        let reads = Reads {
+            skus: vec![sku.as_str().to_owned()],
+            ..Reads::default()
+        };
+        let stocked = self.look(&reads).await?.products.remove(sku);
+        Ok(stocked.map(|stocked| {
+            let level = StockLevel {
+                sku: sku.clone(),
+                available: stocked.available,
+                seq: stocked.seq,
+            };
+            (Arc::unwrap_or_clone(stocked.product), level)
+        }))
+    }
+
+    async fn look(&self, reads: &Reads) -> Result<Snapshot, Error> {
+        Ok(self.pool().lease().await?.read(reads).await?)
+    }
+}
