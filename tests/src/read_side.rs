@@ -48,6 +48,8 @@ async fn an_order_is_read_as_its_last_command_left_it() {
         .await;
     assert_eq!(known.status, StatusCode::NOT_MODIFIED);
     system.relayed().await;
+    let line = system.logged(&["projection_lag", "p99_ms"]).await;
+    assert!(line.contains("max_ms"), "{line}");
 }
 
 #[tokio::test]
@@ -88,6 +90,22 @@ async fn while_the_documents_are_away_nothing_is_lost_or_dead_lettered() {
     let mut topic = Topic::open(&system.stack).await;
     topic.send("rubbish", "no event").await;
     assert_eq!(topic.dead_letter().await.0, "no event");
+}
+
+#[tokio::test]
+async fn an_event_of_a_newer_major_version_waits_in_the_dead_letters_and_is_never_skipped() {
+    let system = System::start().await;
+    let mut topic = Topic::open(&system.stack).await;
+    let id = "0198c9c1-0000-7000-8000-000000000001";
+    let event = json!({
+        "specversion": "1.0", "id": id, "source": "/orders/write-model", "type": "orders.OrderPlaced.v2",
+        "subject": id, "time": "2026-11-24T10:00:00Z", "sequence": "1", "data": { "event": {}, "state": {}, "stock": null }
+    });
+    topic.send("m-v2", &event.to_string()).await;
+    let (body, reason) = topic.dead_letter().await;
+    assert_eq!((body, reason.contains("MaxDeliveryCountExceeded")), (event.to_string(), true));
+    let line = system.logged(&["message_goes_to_dead_letters", "m-v2"]).await;
+    assert!(line.contains("orders.OrderPlaced.v2"), "{line}");
 }
 
 #[tokio::test]

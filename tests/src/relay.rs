@@ -67,8 +67,11 @@ async fn while_the_bus_is_away_commands_are_accepted_and_their_events_arrive_lat
     let placed = system.client.place(&customer, &[("MUG", 1)]).await;
     assert_eq!(placed.status, StatusCode::CREATED, "{placed:?}");
     system.logged(&["relay_interrupted"]).await;
-    let health = system.client.send("GET", "/api/health", "", &[]).await;
+    let health = system.client.send("GET", "/api/health?details", "", &[]).await;
     assert_eq!(health.body["components"]["bus"], "degraded");
+    let outbox = &health.body["details"]["outbox"];
+    assert_eq!((&outbox["waiting"], &outbox["parked"]), (&json!(1), &json!(0)));
+    assert!(outbox["oldestSeconds"].as_f64().unwrap() > 0.0, "{outbox}");
     assert_eq!(system.number("select count(*) from write_model.outbox").await, 1);
     system.faults().servicebus.restore();
     system.shown(&placed.body["id"], 1).await;

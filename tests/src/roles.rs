@@ -129,6 +129,23 @@ async fn every_call_is_for_the_roles_of_the_table_and_for_nobody_else() {
 }
 
 #[tokio::test]
+async fn what_waits_is_told_to_staff_and_operators_only() {
+    let app = start().await;
+    let nobody = app.send("GET", "/api/health?details", "", &[]).await;
+    assert_eq!(nobody.status, StatusCode::UNAUTHORIZED);
+    for (role, status) in [("customer", 403), ("staff", 200), ("operator", 200)] {
+        let who = principal(&Uuid::now_v7().to_string(), &[role]);
+        let answer = send(&app, &who, "GET", "/api/health?details", json!(null)).await;
+        assert_eq!(answer.status.as_u16(), status, "{role}");
+        if status == 200 {
+            assert_eq!(answer.body["details"]["outbox"], json!({ "waiting": 0, "parked": 0 }));
+        }
+        let short = send(&app, &who, "GET", "/api/health", json!(null)).await;
+        assert!(short.body.get("details").is_none(), "{short:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_principal_that_cannot_be_read_is_nobody() {
     let app = start().await;
     let body = json!({ "name": "Ada", "email": "ada@example.org" }).to_string();

@@ -38,6 +38,8 @@ pub enum Who {
     OwnerOrStaff,
     /// Staff.
     Staff,
+    /// Staff, and who runs the system.
+    StaffOrOperator,
 }
 
 /// How far a caller's call reaches.
@@ -82,13 +84,14 @@ impl Who {
         let has = |role| caller.roles.contains(&role);
         match self {
             Self::Anybody | Self::SignedIn => Ok(Scope::All),
-            Self::OwnerOrStaff | Self::Staff if has(Role::Staff) => Ok(Scope::All),
+            Self::OwnerOrStaff | Self::Staff | Self::StaffOrOperator if has(Role::Staff) => Ok(Scope::All),
+            Self::StaffOrOperator if has(Role::Operator) => Ok(Scope::All),
             // A customer's id is the token's `oid`; one that is no UUID can belong to no customer.
             Self::OwnerOrStaff if has(Role::Customer) => match caller.id.parse() {
                 Ok(customer) => Ok(Scope::Only(customer)),
                 Err(_) => Err(forbidden()),
             },
-            Self::OwnerOrStaff | Self::Staff => Err(forbidden()),
+            Self::OwnerOrStaff | Self::Staff | Self::StaffOrOperator => Err(forbidden()),
         }
     }
 
@@ -100,6 +103,7 @@ impl Who {
             Self::SignedIn => "Whoever is signed in.",
             Self::OwnerOrStaff => "A customer for what is his or her own; staff for everything.",
             Self::Staff => "Staff.",
+            Self::StaffOrOperator => "Staff and operators.",
         }
     }
 }

@@ -90,6 +90,14 @@ impl Doc {
         self.refuses(&[Kind::InvalidQuery])
     }
 
+    /// Takes a parameter without a value.
+    #[must_use]
+    pub fn asks(mut self, name: &'static str, description: &'static str) -> Self {
+        let schema = json!({ "type": "string" });
+        self.query.push((name, description, schema, false));
+        self
+    }
+
     /// Asked for a range of days.
     #[must_use]
     pub fn days(mut self) -> Self {

@@ -1,15 +1,26 @@
-//! What the platform and operators ask: is it up, and which part is not.
+//! What the platform and operators ask: is it up, which part is not, and what waits.
 //! Never says more to an anonymous caller than names and ok or degraded.
 
 use std::time::Duration;
 
-use axum::{Json, extract::State};
+use axum::{
+    Json,
+    extract::{RawQuery, State},
+    http::HeaderMap,
+};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
 use tokio::time::timeout;
+use url::form_urlencoded;
 
-use super::{Reach, endpoint::Doc};
+use super::{
+    Reach,
+    access::Who,
+    endpoint::Doc,
+    principal::principal,
+    problem::{Kind, Problem},
+};
 
 /// Longest wait for one part.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -20,6 +31,28 @@ pub(super) struct Health {
     /// `degraded` when a part is.
     status: Word,
     components: Components,
+    /// For staff and operators who ask for it, where this deployment has a write model that answers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    details: Option<Details>,
+}
+
+/// What waits.
+#[derive(Serialize, JsonSchema)]
+struct Details {
+    outbox: Outbox,
+}
+
+/// Events that the bus has not got.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct Outbox {
+    /// How many are to be sent; counted up to 10 000.
+    waiting: i64,
+    /// How many the bus has refused: each is for a person to look at. Counted up to 10 000.
+    parked: i64,
+    /// How old the oldest is that waits, in seconds; absent when none does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    oldest_seconds: Option<f64>,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -53,11 +86,27 @@ pub(super) fn health_doc() -> Doc {
         "Is everything up",
         json!({ "status": "ok", "components": components }),
     )
-    .detail("Always 200: a part that is away makes this degraded, not broken.")
+    .detail(
+        "A part that is away makes this degraded, not broken. With `?details`, for staff and operators: what waits in the \
+         outbox.",
+    )
+    .asks("details", "Says what waits in the outbox; for staff and operators.")
+    .refuses(&[Kind::Unauthenticated, Kind::Forbidden])
 }
 
-/// `GET /api/health`.
-pub(super) async fn health(State(reach): State<Reach>) -> Json<Health> {
+/// `GET /api/health`, or `GET /api/health?details`.
+pub(super) async fn health(
+    State(reach): State<Reach>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Json<Health>, Problem> {
+    let mut parameters = form_urlencoded::parse(query.as_deref().unwrap_or_default().as_bytes());
+    let details = if parameters.any(|(name, _)| name == "details") {
+        Who::StaffOrOperator.admit(&principal(&headers, reach.auth)?)?;
+        details(&reach).await
+    } else {
+        None
+    };
     let (write_model, bus, read_model) = tokio::join!(
         async { Some(soon(reach.writer.as_ref()?.answers()).await) },
         async { Some(soon(reach.bus.as_ref()?.answers()).await) },
@@ -69,14 +118,27 @@ pub(super) async fn health(State(reach): State<Reach>) -> Json<Health> {
         Some(false) => Word::Degraded,
     };
     let degraded = [write_model, bus, read_model].contains(&Some(false));
-    Json(Health {
+    Ok(Json(Health {
         status: word(Some(!degraded)),
         components: Components {
             write_model: word(write_model),
             bus: word(bus),
             read_model: word(read_model),
         },
-    })
+        details,
+    }))
+}
+
+/// What waits, if the write model says so in time.
+async fn details(reach: &Reach) -> Option<Details> {
+    let backlog = timeout(PATIENCE, reach.writer.as_ref()?.backlog()).await;
+    let backlog = backlog.ok()?.ok()?;
+    let outbox = Outbox {
+        waiting: backlog.waiting,
+        parked: backlog.parked,
+        oldest_seconds: backlog.oldest,
+    };
+    Some(Details { outbox })
 }
 
 /// A part that does not answer in time is as bad as one that is away.

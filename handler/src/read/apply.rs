@@ -18,7 +18,7 @@ use super::{
         product::ProductDocument,
         sales::{Sale, TOTALS, TotalsDocument},
     },
-    memory::Memory,
+    memory::{Memory, Waiting},
     store::{Store, StoreError, Stored, Write},
 };
 
@@ -31,6 +31,7 @@ const LANES: usize = 64;
 struct Shelf<D> {
     store: Store,
     memory: Memory<D>,
+    waiting: Waiting<D>,
 }
 
 /// All documents.
@@ -49,6 +50,7 @@ impl<D> Shelf<D> {
         Self {
             store: Store::new(connection, container),
             memory: Memory::default(),
+            waiting: Waiting::default(),
         }
     }
 }
@@ -73,56 +75,29 @@ impl Documents {
     /// See [`StoreError`]; nothing is half-written: it is one document, or one batch.
     pub async fn apply(&self, change: &Change) -> Result<bool, StoreError> {
         match change {
-            Change::Order(order, event) => self.merge(&self.orders, &**order, Some(event)).await,
-            Change::Customer(customer) => self.merge(&self.customers, customer, None).await,
-            Change::OrderRow(row) => self.merge(&self.rows, row, None).await,
-            Change::Product(product) => self.merge(&self.products, product, None).await,
+            Change::Order(order, event) => {
+                let _turn = self.lane(order.pk()).lock().await;
+                merge(&self.orders, &**order, Some(event)).await
+            }
+            Change::Customer(customer) => self.together(&self.customers, customer).await,
+            Change::OrderRow(row) => self.together(&self.rows, row).await,
+            Change::Product(product) => self.together(&self.products, product).await,
             Change::Sale(sale) => self.count(sale).await,
         }
     }
 
-    /// Puts `incoming` over what is there, and `beside` beside it, in one batch.
-    async fn merge<D: Document>(
-        &self,
-        shelf: &Shelf<D>,
-        incoming: &D,
-        beside: Option<&EventDocument>,
-    ) -> Result<bool, StoreError> {
-        let (pk, id) = (incoming.pk(), incoming.id());
-        let _turn = self.lane(pk).lock().await;
-        let mut known = shelf.memory.take(pk, &id);
-        // Nothing older than a first version can be there, so that one needs no look.
-        let mut looked = false;
-        for _ in 0..ATTEMPTS {
-            if known.is_none() && (looked || !incoming.is_first()) {
-                known = shelf.store.read(pk, &id).await?;
-                looked = true;
-            }
-            let next = match &known {
-                None => Some(incoming.clone()),
-                Some(stored) => incoming.over(&stored.document),
-            };
-            let Some(next) = next else {
-                if !looked {
-                    (known, looked) = (None, true);
-                    continue;
-                }
-                shelf.memory.put(pk, &id, known.ok_or(StoreError::Changed)?);
-                return match beside {
-                    None => Ok(false),
-                    Some(event) => shelf.store.upsert(pk, event.id(), event).await.map(|()| true),
-                };
-            };
-            match write(&shelf.store, (pk, &id), &next, known.as_ref(), beside).await {
-                Ok(etag) => {
-                    shelf.memory.put(pk, &id, Stored { document: next, etag });
-                    return Ok(true);
-                }
-                Err(StoreError::Changed) => (known, looked) = (None, true),
-                Err(error) => return Err(error),
-            }
-        }
-        Err(restless())
+    /// Puts `incoming` over what is there, in one write with all others that wait to do the same: a document that every
+    /// order moves is written as often as the store can, and not as often as there are orders.
+    async fn together<D: Document>(&self, shelf: &Shelf<D>, incoming: &D) -> Result<bool, StoreError> {
+        shelf.waiting.join(incoming);
+        let _turn = self.lane(incoming.pk()).lock().await;
+        // Nothing waits any more: the one before has written this too, and the store has said so.
+        let Some(all) = shelf.waiting.take(incoming) else {
+            return Ok(false);
+        };
+        let written = merge(shelf, all.document(), None).await?;
+        all.done();
+        Ok(written)
     }
 
     /// Counts a sale, unless its marker says that it was.
@@ -162,6 +137,48 @@ impl Documents {
         // Below LANES, so it fits.
         &self.lanes[(hash % LANES as u64) as usize]
     }
+}
+
+/// Puts `incoming` over what is there, and `beside` beside it, in one batch. Whoever calls has the document's lane.
+async fn merge<D: Document>(
+    shelf: &Shelf<D>,
+    incoming: &D,
+    beside: Option<&EventDocument>,
+) -> Result<bool, StoreError> {
+    let (pk, id) = (incoming.pk(), incoming.id());
+    let mut known = shelf.memory.take(pk, &id);
+    // Nothing older than a first version can be there, so that one needs no look.
+    let mut looked = false;
+    for _ in 0..ATTEMPTS {
+        if known.is_none() && (looked || !incoming.is_first()) {
+            known = shelf.store.read(pk, &id).await?;
+            looked = true;
+        }
+        let next = match &known {
+            None => Some(incoming.clone()),
+            Some(stored) => incoming.over(&stored.document),
+        };
+        let Some(next) = next else {
+            if !looked {
+                (known, looked) = (None, true);
+                continue;
+            }
+            shelf.memory.put(pk, &id, known.ok_or(StoreError::Changed)?);
+            return match beside {
+                None => Ok(false),
+                Some(event) => shelf.store.upsert(pk, event.id(), event).await.map(|()| true),
+            };
+        };
+        match write(&shelf.store, (pk, &id), &next, known.as_ref(), beside).await {
+            Ok(etag) => {
+                shelf.memory.put(pk, &id, Stored { document: next, etag });
+                return Ok(true);
+            }
+            Err(StoreError::Changed) => (known, looked) = (None, true),
+            Err(error) => return Err(error),
+        }
+    }
+    Err(restless())
 }
 
 /// One document in the place of what was read, alone or with an event beside it; its new ETag.

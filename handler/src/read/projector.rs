@@ -1,15 +1,12 @@
 //! Brings an event into every document that shows it, whatever is there already and however long the store is away.
 //! Never holds a message longer than its lock is renewed, and never lets one document wait for another.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
 use rand::RngExt;
 use time::OffsetDateTime;
-use tokio::sync::Mutex;
+use tokio::{sync::Mutex, time::Instant};
 
 use super::{
     apply::Documents,
@@ -120,5 +117,55 @@ impl Projector {
         }
         *left = still;
         worst
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        domain::{customer::Customer, testing::text},
+        read::{Account, incoming::State},
+    };
+
+    fn registered() -> Incoming {
+        let id = uuid::Uuid::nil();
+        let customer = Customer {
+            id,
+            version: 1,
+            name: text("Ada"),
+            email: text("ada@example.org"),
+        };
+        Incoming {
+            event_id: id,
+            kind: "orders.CustomerRegistered.v1".to_owned(),
+            at: OffsetDateTime::UNIX_EPOCH,
+            version: 1,
+            data: serde_json::Value::Null,
+            state: State::Customer(customer),
+            stock: Vec::new(),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_outage_is_waited_out_for_four_minutes_by_each_delivery_and_then_left_to_the_bus() {
+        // Nobody listens there.
+        let account = Account {
+            endpoint: "http://127.0.0.1:1/".parse().unwrap(),
+            key: "a2V5".to_owned(),
+            database: "orders".to_owned(),
+        };
+        let projector = Projector::new(&Arc::new(Connection::new(account)));
+        let started = Instant::now();
+        let invocations = (0..16).map(|_| projector.project(registered()));
+        for outcome in join_all(invocations).await {
+            assert!(matches!(outcome, Err(ProjectError::Away(_))), "{outcome:?}");
+        }
+        let waited = started.elapsed();
+        assert!(waited > PATIENCE - 2 * LONGEST_PAUSE, "{waited:?}");
+        // Less than the 5 minutes for which the host renews the lock, with the last try in it.
+        assert!(waited < Duration::from_secs(5 * 60 - 15), "{waited:?}");
+        // What the subscription allows of them: maxDeliveryCount in devstack/ and bicep/.
+        assert!(50 * waited > Duration::from_secs(3 * 60 * 60));
     }
 }

@@ -6,10 +6,30 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::{
+    pool::Fault,
     snapshot::{Reads, Snapshot},
     writer::{Error, Writer},
 };
 use crate::domain::{customer::Customer, event::StockLevel, order::Order, product::Product, value::Sku};
+
+/// What has been written and waits to be sent.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Backlog {
+    /// Events that the bus has not got yet; counted up to 10 000.
+    pub waiting: i64,
+    /// Events that the bus has refused, put aside with the reason; counted up to 10 000.
+    pub parked: i64,
+    /// Age of the oldest event that waits, in seconds.
+    pub oldest: Option<f64>,
+}
+
+/// Counted only so far: after a long outage there may be millions.
+const BACKLOG: &str = "select
+    (select count(*) from (select from write_model.outbox where parked_at is null limit 10000) o) as waiting,
+    (select count(*) from (select from write_model.outbox where parked_at is not null limit 10000) o) as parked,
+    (select extract(epoch from now() - e.occurred_at)::float8
+        from write_model.outbox o join write_model.events e using (position)
+        where o.parked_at is null order by o.position limit 1) as oldest";
 
 /// Errors of all of them: [`Error::Unavailable`] or [`Error::Internal`].
 #[expect(clippy::missing_errors_doc, reason = "said once, above")]
@@ -52,6 +72,22 @@ impl Writer {
             };
             (Arc::unwrap_or_clone(stocked.product), level)
         }))
+    }
+
+    /// How far the bus is behind.
+    pub async fn backlog(&self) -> Result<Backlog, Error> {
+        let mut lease = self.pool().lease().await?;
+        let row = lease
+            .ask(async |session| session.client.query_one(BACKLOG, &[]).await)
+            .await?;
+        let backlog = || {
+            Ok(Backlog {
+                waiting: row.try_get("waiting")?,
+                parked: row.try_get("parked")?,
+                oldest: row.try_get("oldest")?,
+            })
+        };
+        Ok(backlog().map_err(Fault::Refused)?)
     }
 
     async fn look(&self, reads: &Reads) -> Result<Snapshot, Error> {

@@ -7,7 +7,7 @@ mod change;
 mod columns;
 pub mod command;
 mod decide;
-mod lookup;
+pub mod lookup;
 pub mod migrate;
 mod order_rows;
 pub mod outbox;

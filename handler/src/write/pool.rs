@@ -63,8 +63,8 @@ pub enum Fault {
 }
 
 #[derive(Debug)]
-struct Session {
-    client: Client,
+pub(super) struct Session {
+    pub(super) client: Client,
     read: tokio_postgres::Statement,
     /// S2 in the shapes that were needed so far.
     writes: HashMap<Shape, (Statement, tokio_postgres::Statement)>,
@@ -189,7 +189,7 @@ impl Lease<'_> {
     }
 
     /// Runs one statement; a connection that breaks or is too slow is never used again.
-    async fn ask<T>(
+    pub(super) async fn ask<T>(
         &mut self,
         run: impl AsyncFnOnce(&mut Session) -> Result<T, tokio_postgres::Error>,
     ) -> Result<T, Fault> {

@@ -102,9 +102,9 @@ fn parameters(endpoint: &Endpoint, schemas: &mut SchemaGenerator) -> Vec<Value> 
         let tag = "The ETag of what the caller has already; 304 when it is still so.";
         header("If-None-Match", tag, json!({ "type": "string" }));
         let token = "What a command has answered with: the read waits until it shows that change.";
-        header("Consistency-Token", token, json!({ "type": "string" }));
+        header("Consistency-Token", token, json!({ "type": "string", "pattern": "^[A-Za-z0-9_-]+$" }));
         let prefer = "`wait=<seconds>`: how long to wait for that, 0 to 10; 2 if nothing is said (RFC 7240).";
-        header("Prefer", prefer, json!({ "type": "string" }));
+        header("Prefer", prefer, json!({ "type": "string", "pattern": "^wait=([0-9]|10)$" }));
     }
     parameters
 }
@@ -115,21 +115,20 @@ fn responses(endpoint: &Endpoint, schemas: &mut SchemaGenerator, problem: &Schem
     let content = json!({ (*media_type): { "schema": schema(schemas), "example": example } });
     let success = json!({ "description": "Done.", "headers": headers(endpoint), "content": content });
     let mut responses = Map::from_iter([(status.to_string(), success)]);
-    if endpoint.who == Who::Anybody {
-        return responses;
-    }
-    if doc.body.is_none() {
+    let signed_in = endpoint.who != Who::Anybody;
+    if signed_in && doc.body.is_none() {
         responses.insert(
             "304".to_owned(),
             json!({ "description": "It is still what `If-None-Match` says." }),
         );
     }
-    let of_commands = doc
-        .body
-        .as_ref()
-        .map_or(&[Kind::InvalidConsistencyToken][..], |_| &OF_COMMANDS);
+    let always: Vec<Kind> = match (signed_in, &doc.body) {
+        (false, _) => Vec::new(),
+        (true, None) => [&[Kind::InvalidConsistencyToken], &OF_CALLERS[..]].concat(),
+        (true, Some(_)) => [&OF_COMMANDS[..], &OF_CALLERS].concat(),
+    };
     let mut by_status: BTreeMap<u16, Vec<Kind>> = BTreeMap::new();
-    for kind in doc.problems.iter().chain(of_commands).chain(&OF_CALLERS) {
+    for kind in doc.problems.iter().chain(&always) {
         let kinds = by_status.entry(kind.status().as_u16()).or_default();
         if !kinds.contains(kind) {
             kinds.push(*kind);
