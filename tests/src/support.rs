@@ -166,7 +166,7 @@ pub(crate) struct Client {
 }
 
 /// An answer with its body as JSON (null when it is none).
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,

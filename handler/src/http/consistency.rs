@@ -229,10 +229,11 @@ impl Wish {
                 Err(refused @ StoreError::Refused(_)) => return Err(refused),
                 other => other,
             };
-            if Instant::now() + gap > until {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
                 return arrived;
             }
-            tokio::time::sleep(gap).await;
+            tokio::time::sleep(gap.min(left)).await;
             gap = (gap * 2).min(LONGEST_GAP);
         }
     }

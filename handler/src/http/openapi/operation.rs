@@ -102,9 +102,17 @@ fn parameters(endpoint: &Endpoint, schemas: &mut SchemaGenerator) -> Vec<Value> 
         let tag = "The ETag of what the caller has already; 304 when it is still so.";
         header("If-None-Match", tag, json!({ "type": "string" }));
         let token = "What a command has answered with: the read waits until it shows that change.";
-        header("Consistency-Token", token, json!({ "type": "string", "pattern": "^[A-Za-z0-9_-]+$" }));
+        header(
+            "Consistency-Token",
+            token,
+            json!({ "type": "string", "pattern": "^[A-Za-z0-9_-]+$" }),
+        );
         let prefer = "`wait=<seconds>`: how long to wait for that, 0 to 10; 2 if nothing is said (RFC 7240).";
-        header("Prefer", prefer, json!({ "type": "string", "pattern": "^wait=([0-9]|10)$" }));
+        header(
+            "Prefer",
+            prefer,
+            json!({ "type": "string", "pattern": "^wait=([0-9]|10)$" }),
+        );
     }
     parameters
 }
