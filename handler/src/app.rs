@@ -19,15 +19,16 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::{
     bus::Bus,
-    config::Config,
+    config::{Config, ReadModel},
     http::{
         Reach, api,
         endpoint::Endpoint,
         operations,
         problem::{self, Kind, Problem},
     },
-    read::{Projector, Store},
+    read::{Projector, Store, Tables},
     relay::Relay,
+    timer::Timer,
     triggers,
     write::{Writer, outbox::Outbox, pool::Pool},
 };
@@ -50,17 +51,30 @@ pub fn assemble(config: &Config) -> (Router, Option<Arc<Relay>>) {
         .bus
         .as_ref()
         .map(|topic| Arc::new(Bus::new(topic.address.clone(), topic.name.clone())));
-    let relay = config
+    let outbox = config
         .postgres
         .clone()
+        .map(|postgres| Arc::new(Outbox::new(postgres)));
+    let relay = outbox
+        .clone()
         .zip(bus.clone())
-        .map(|(postgres, bus)| Arc::new(Relay::new(Outbox::new(postgres), bus, Arc::clone(&committed))));
+        .map(|(outbox, bus)| Arc::new(Relay::new(outbox, bus, Arc::clone(&committed))));
+    let tables = config
+        .postgres
+        .as_ref()
+        .filter(|_| config.read_model == ReadModel::Postgres)
+        .map(|postgres| Arc::new(Tables::new(postgres.clone())));
+    let timer = outbox.map(|outbox| Timer {
+        outbox,
+        relay: relay.clone(),
+        tables,
+    });
     let orders = config
         .cosmos
         .as_ref()
         .map(|account| Arc::new(Store::new(account.clone(), "orders")));
     let triggers = triggers::Reach {
-        relay: relay.clone(),
+        timer: timer.map(Arc::new),
         projector: orders.clone().map(|orders| Arc::new(Projector::new(orders))),
     };
     let reach = Reach {

@@ -7,7 +7,6 @@ mod change;
 mod columns;
 pub mod command;
 mod decide;
-pub mod migrate;
 mod order_rows;
 pub mod outbox;
 pub mod pool;
