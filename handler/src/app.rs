@@ -19,15 +19,16 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::{
     bus::Bus,
-    config::Config,
+    config::{Config, ReadModel},
     http::{
         Reach, api,
         endpoint::Endpoint,
         operations,
         problem::{self, Kind, Problem},
     },
-    read::{Connection, Projector, ReadModel, cosmos::Cosmos},
+    read::{self, Connection, Projector, Tables, cosmos::Cosmos},
     relay::Relay,
+    timer::Timer,
     triggers,
     write::{Writer, outbox::Outbox, pool::Pool},
 };
@@ -50,22 +51,41 @@ pub fn assemble(config: &Config) -> (Router, Option<Arc<Relay>>) {
         .bus
         .as_ref()
         .map(|topic| Arc::new(Bus::new(topic.address.clone(), topic.name.clone())));
-    let relay = config
+    let outbox = config
         .postgres
         .clone()
+        .map(|postgres| Arc::new(Outbox::new(postgres)));
+    let relay = outbox
+        .clone()
         .zip(bus.clone())
-        .map(|(postgres, bus)| Arc::new(Relay::new(Outbox::new(postgres), bus, Arc::clone(&committed))));
+        .map(|(outbox, bus)| Arc::new(Relay::new(outbox, bus, Arc::clone(&committed))));
+    let tables = config
+        .postgres
+        .as_ref()
+        .filter(|_| config.read_model == ReadModel::Postgres)
+        .map(|postgres| Arc::new(Tables::new(postgres.clone())));
+    let timer = outbox.map(|outbox| Timer {
+        outbox,
+        relay: relay.clone(),
+        tables: tables.clone(),
+    });
     let cosmos = config
         .cosmos
         .clone()
         .map(|account| Arc::new(Connection::new(account)));
+    let read_model = match tables {
+        Some(tables) => Some(read::ReadModel::Tables(tables)),
+        None => cosmos
+            .as_ref()
+            .map(|cosmos| read::ReadModel::Cosmos(Cosmos::new(cosmos))),
+    };
     let triggers = triggers::Reach {
-        relay: relay.clone(),
+        timer: timer.map(Arc::new),
         projector: cosmos.as_ref().map(|cosmos| Arc::new(Projector::new(cosmos))),
     };
     let reach = Reach {
         writer,
-        read_model: cosmos.map(|cosmos| Arc::new(ReadModel::Cosmos(Cosmos::new(&cosmos)))),
+        read_model: read_model.map(Arc::new),
         bus,
         auth: config.auth,
     };

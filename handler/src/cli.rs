@@ -7,9 +7,10 @@ use clap::{Parser, Subcommand};
 
 use crate::{
     app,
-    config::Config,
+    config::{Config, ReadModel},
     http::openapi::{self, Version},
-    write::migrate::migrate,
+    migrate::migrate,
+    postgres::describe,
 };
 
 #[derive(Debug, Parser)]
@@ -28,6 +29,10 @@ enum Action {
         /// Existing role that the app connects with; it gets row rights only.
         #[arg(long)]
         app_role: Option<String>,
+        /// `postgres`: keep the read model in this database from now on, and fill it. `cosmos`: stop keeping it
+        /// [default: the setting READ_MODEL].
+        #[arg(long)]
+        read_model: Option<ReadModel>,
     },
     /// Print the API's description, OpenAPI 3.1.
     Openapi {
@@ -63,18 +68,14 @@ async fn act(action: Action, config: Config) -> Result<ExitCode, String> {
             println!("{:#}", openapi::document(version));
             Ok(ExitCode::SUCCESS)
         }
-        Action::Migrate { app_role } => {
+        Action::Migrate { app_role, read_model } => {
             let postgres = config.postgres.ok_or("setting PGHOST: is missing")?;
-            let version = migrate(&postgres, app_role.as_deref())
+            let keep = read_model.unwrap_or(config.read_model) == ReadModel::Postgres;
+            let version = migrate(&postgres, app_role.as_deref(), keep)
                 .await
-                .map_err(|error| explain(&error))?;
+                .map_err(|error| describe(&error))?;
             tracing::info!(version, "schema_ready");
             Ok(ExitCode::SUCCESS)
         }
     }
-}
-
-fn explain(error: &tokio_postgres::Error) -> String {
-    let cause = std::error::Error::source(error).map(|cause| format!(": {cause}"));
-    format!("{error}{}", cause.unwrap_or_default())
 }

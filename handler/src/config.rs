@@ -14,6 +14,15 @@ pub enum Auth {
     Development,
 }
 
+/// Where queries are answered from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum ReadModel {
+    /// Documents in Cosmos DB, projected from the bus.
+    Cosmos,
+    /// The schema `read_model` of the database that commands write to.
+    Postgres,
+}
+
 /// All settings of the process.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -25,7 +34,9 @@ pub struct Config {
     pub postgres: Option<tokio_postgres::Config>,
     /// `ServiceBusConnection`, `ServiceBusTopic`; `None` when this process does not send.
     pub bus: Option<Topic>,
-    /// `COSMOS_ENDPOINT`, `COSMOS_KEY`, `COSMOS_DATABASE`; `None` when this process has no read model.
+    /// `READ_MODEL`: `cosmos` (default) or `postgres`, which needs the PG settings and has no COSMOS settings beside it.
+    pub read_model: ReadModel,
+    /// `COSMOS_ENDPOINT`, `COSMOS_KEY`, `COSMOS_DATABASE`; `None` when this process has no documents.
     pub cosmos: Option<Account>,
 }
 
@@ -62,6 +73,7 @@ impl Config {
             port,
             auth: auth(environment)?,
             postgres: postgres(environment)?,
+            read_model: read_model(environment)?,
             bus: bus(environment)?,
             cosmos: cosmos(environment)?,
         })
@@ -125,9 +137,10 @@ fn bus(environment: &BTreeMap<String, String>) -> Result<Option<Topic>, Invalid>
     }))
 }
 
+const COSMOS: [&str; 3] = ["COSMOS_ENDPOINT", "COSMOS_KEY", "COSMOS_DATABASE"];
+
 fn cosmos(environment: &BTreeMap<String, String>) -> Result<Option<Account>, Invalid> {
-    let names = ["COSMOS_ENDPOINT", "COSMOS_KEY", "COSMOS_DATABASE"];
-    let Some([endpoint, key, database]) = group(environment, names)? else {
+    let Some([endpoint, key, database]) = group(environment, COSMOS)? else {
         return Ok(None);
     };
     let endpoint = endpoint
@@ -138,6 +151,23 @@ fn cosmos(environment: &BTreeMap<String, String>) -> Result<Option<Account>, Inv
         key: key.to_owned(),
         database: database.to_owned(),
     }))
+}
+
+/// One process has one read model: settings for two would leave open which one is meant.
+fn read_model(environment: &BTreeMap<String, String>) -> Result<ReadModel, Invalid> {
+    match environment.get("READ_MODEL").map_or("cosmos", String::as_str) {
+        "cosmos" => Ok(ReadModel::Cosmos),
+        "postgres" => {
+            if let Some(name) = COSMOS.iter().find(|name| environment.contains_key(**name)) {
+                return Err(invalid(name, "has no use: READ_MODEL is postgres"));
+            }
+            if !environment.contains_key("PGHOST") {
+                return Err(invalid("PGHOST", "is missing; READ_MODEL is postgres"));
+            }
+            Ok(ReadModel::Postgres)
+        }
+        _ => Err(invalid("READ_MODEL", "is neither cosmos nor postgres")),
+    }
 }
 
 fn postgres(environment: &BTreeMap<String, String>) -> Result<Option<tokio_postgres::Config>, Invalid> {
@@ -204,6 +234,24 @@ mod tests {
         assert!(error.contains("ServiceBusTopic"), "{error}");
         let error = read(&[("COSMOS_ENDPOINT", "http://127.0.0.1:1/"), ("COSMOS_KEY", "k")]).unwrap_err();
         assert!(error.contains("COSMOS_DATABASE"), "{error}");
+    }
+
+    #[test]
+    fn there_is_one_read_model_and_postgres_needs_its_settings() {
+        let postgres = [("PGHOST", "h"), ("PGUSER", "u"), ("PGDATABASE", "d")];
+        let with = |more: &[(&str, &str)]| read(&[&postgres, more].concat());
+        assert_eq!(with(&[]).unwrap().read_model, ReadModel::Cosmos);
+        let chosen = ("READ_MODEL", "postgres");
+        assert_eq!(with(&[chosen]).unwrap().read_model, ReadModel::Postgres);
+        for (error, named) in [
+            (read(&[chosen]), "PGHOST"),
+            (with(&[chosen, ("COSMOS_KEY", "k")]), "COSMOS_KEY"),
+            (with(&[("READ_MODEL", "sqlite")]), "READ_MODEL"),
+            (with(&[("READ_MODEL", "")]), "READ_MODEL"),
+        ] {
+            let error = error.unwrap_err();
+            assert!(error.contains(named), "{error}");
+        }
     }
 
     #[test]

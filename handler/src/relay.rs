@@ -22,8 +22,6 @@ const SENDING: Duration = Duration::from_secs(8);
 
 /// How long another process is left alone before we look whether it has left us something.
 const OTHERS: Duration = Duration::from_millis(250);
-/// How long one call of the timer may work.
-const SWEEP: Duration = Duration::from_secs(20);
 
 /// What a drain has left to be done.
 enum Left {
@@ -35,11 +33,11 @@ enum Left {
 /// Why a drain ended early; what is left stays in the outbox.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub struct Interrupted(String);
+pub struct Interrupted(pub String);
 
 /// Moves events from the outbox to the bus.
 pub struct Relay {
-    outbox: Outbox,
+    outbox: Arc<Outbox>,
     bus: Arc<Bus>,
     committed: Arc<Notify>,
 }
@@ -47,7 +45,7 @@ pub struct Relay {
 impl Relay {
     /// `committed` is notified when rows may have come into the outbox.
     #[must_use]
-    pub fn new(outbox: Outbox, bus: Arc<Bus>, committed: Arc<Notify>) -> Self {
+    pub fn new(outbox: Arc<Outbox>, bus: Arc<Bus>, committed: Arc<Notify>) -> Self {
         Self {
             outbox,
             bus,
@@ -80,25 +78,11 @@ impl Relay {
         }
     }
 
-    /// What the timer does: forgets old idempotency keys, and drains for a while. What is left then is for the inline
-    /// relay: a call must end long before functionTimeout, which would kill the process.
+    /// The guarantee: drains until then. What is left is for the inline relay.
     ///
     /// # Errors
     /// When the database or the bus is away.
-    pub async fn sweep(&self) -> Result<(), Interrupted> {
-        let until = Instant::now() + SWEEP;
-        let mut expired = 0;
-        while Instant::now() < until {
-            let step = self.outbox.expire_keys().await;
-            let step = step.map_err(|fault| Interrupted(fault.to_string()))?;
-            expired += step;
-            if step == 0 {
-                break;
-            }
-        }
-        if expired > 0 {
-            tracing::info!(expired, "idempotency_keys_expired");
-        }
+    pub async fn sweep(&self, until: Instant) -> Result<(), Interrupted> {
         self.drain(Some(until)).await?;
         self.committed.notify_one();
         Ok(())

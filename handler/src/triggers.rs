@@ -15,8 +15,8 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     read::{Projector, incoming::decode, projector::ProjectError},
-    relay::Relay,
     telemetry,
+    timer::Timer,
 };
 
 /// Subscriptions give a message up after so many deliveries (`maxDeliveryCount` in bicep/ and devstack/).
@@ -25,8 +25,8 @@ const LAST_DELIVERY: i64 = 50;
 /// What the triggers can reach.
 #[derive(Clone)]
 pub struct Reach {
-    /// `None` when this deployment lacks PG or Service Bus settings.
-    pub relay: Option<Arc<Relay>>,
+    /// `None` when this deployment has no PG settings.
+    pub timer: Option<Arc<Timer>>,
     /// `None` when this deployment has no Cosmos settings.
     pub projector: Option<Arc<Projector>>,
 }
@@ -69,11 +69,11 @@ pub fn panicked(panic: Box<dyn std::any::Any + Send>) -> Response {
 }
 
 async fn relay_outbox(State(reach): State<Reach>) -> Response {
-    let Some(relay) = &reach.relay else {
+    let Some(timer) = &reach.timer else {
         // Nothing to do here: another app of the deployment has the settings.
         return done();
     };
-    match relay.sweep().await {
+    match timer.tick().await {
         Ok(()) => done(),
         Err(error) => {
             tracing::warn!(%error, "outbox_not_swept");

@@ -10,15 +10,18 @@ use std::{
 use devstack::app_folder::workspace_root;
 
 /// What each part of the handler may use of the others; `app` and `cli` put everything together.
-const MAY_USE: [(&str, &[&str]); 8] = [
+const MAY_USE: [(&str, &[&str]); 11] = [
     ("domain", &[]),
-    ("write", &["domain"]),
+    ("postgres", &[]),
+    ("write", &["domain", "postgres"]),
     ("bus", &["domain"]),
     ("relay", &["write", "bus"]),
-    ("read", &["domain"]),
+    ("read", &["domain", "postgres"]),
     ("http", &["write", "read", "domain", "config", "bus", "telemetry"]),
-    ("triggers", &["relay", "read", "telemetry"]),
+    ("timer", &["postgres", "write", "relay", "read"]),
+    ("triggers", &["timer", "read", "telemetry"]),
     ("config", &["bus", "read"]),
+    ("migrate", &[]),
 ];
 
 pub(crate) fn sources(path: &Path, into: &mut Vec<PathBuf>) {

@@ -138,7 +138,10 @@ async fn what_waits_is_told_to_staff_and_operators_only() {
         let answer = send(&app, &who, "GET", "/api/health?details", json!(null)).await;
         assert_eq!(answer.status.as_u16(), status, "{role}");
         if status == 200 {
-            assert_eq!(answer.body["details"]["outbox"], json!({ "waiting": 0, "parked": 0 }));
+            assert_eq!(
+                answer.body["details"]["outbox"],
+                json!({ "waiting": 0, "parked": 0 })
+            );
         }
         let short = send(&app, &who, "GET", "/api/health", json!(null)).await;
         assert!(short.body.get("details").is_none(), "{short:?}");

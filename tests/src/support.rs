@@ -88,15 +88,39 @@ impl Database {
     }
 
     pub(crate) async fn try_migrate(&self) -> std::process::Output {
+        self.try_migrate_with(&[]).await
+    }
+
+    /// Like [`Self::migrate`], and keeps the read model in the database from then on.
+    pub(crate) async fn keep_read_model(&self) {
+        let output = self.try_migrate_with(&["--read-model", "postgres"]).await;
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stdout)
+        );
+    }
+
+    async fn try_migrate_with(&self, arguments: &[&str]) -> std::process::Output {
         let mut settings = self.settings(server().address());
         settings.insert("PGUSER".into(), "postgres".into());
         settings.insert("PGPASSWORD".into(), "postgres".into());
         let mut command = Command::new(binary());
         command
             .args(["migrate", "--app-role", APP_ROLE])
+            .args(arguments)
             .env_clear()
             .envs(settings);
         command.output().await.unwrap()
+    }
+
+    /// How this process connects as the app.
+    pub(crate) fn config(&self) -> tokio_postgres::Config {
+        let mut config = tokio_postgres::Config::new();
+        let address = server().address();
+        config.host(address.ip().to_string()).port(address.port());
+        config.user(APP_ROLE).password(APP_PASSWORD).dbname(&self.name);
+        config
     }
 
     /// Settings of the app's own role, reaching the server through `address`.

@@ -1,5 +1,5 @@
 //! The read side: what is read, how events come into it, and how it is asked.
-//! Never talks to the write model: whatever a document needs has come with its event.
+//! Never talks to the write model's code: whatever a document needs has come with its event.
 
 pub mod apply;
 pub mod change;
@@ -14,8 +14,10 @@ pub mod model;
 mod projection_tests;
 pub mod projector;
 pub mod store;
+pub mod tables;
 pub mod view;
 
 pub use connection::{Account, Connection};
 pub use model::ReadModel;
 pub use projector::Projector;
+pub use tables::Tables;

@@ -8,18 +8,17 @@ use tokio::{
     sync::{Notify, oneshot},
     time::Instant,
 };
-use tokio_postgres::error::SqlState;
 
 use super::{
     cache::Cache,
     change::ChangeSet,
     command::{Accepted, Command, Context},
-    pool::{Fault, Lease, Pool},
+    pool::{Lease, Pool},
     snapshot::{Reads, Snapshot},
     working::{Step, Working},
     writer::Error,
 };
-use crate::domain::event::StockLevel;
+use crate::{domain::event::StockLevel, postgres::Fault};
 
 /// How often a command is tried before its caller is told that others were faster.
 const ROUNDS: usize = 5;
@@ -276,11 +275,7 @@ impl Drop for Wake<'_> {
 
 impl From<Fault> for Lost {
     fn from(fault: Fault) -> Self {
-        let code = match &fault {
-            Fault::Refused(error) => error.code().map(SqlState::code),
-            _ => None,
-        };
-        match code {
+        match fault.code() {
             // A guard failed, a deadlock was broken, or somebody made the same row first; or a statement that was
             // prepared earlier is gone or outdated, and its connection with it. The next S1 will say what is so.
             Some("OM001" | "40P01" | "40001" | "23505" | "26000" | "0A000") => Self::Race,

@@ -6,11 +6,13 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::{
-    pool::Fault,
     snapshot::{Reads, Snapshot},
     writer::{Error, Writer},
 };
-use crate::domain::{customer::Customer, event::StockLevel, order::Order, product::Product, value::Sku};
+use crate::{
+    domain::{customer::Customer, event::StockLevel, order::Order, product::Product, value::Sku},
+    postgres::Fault,
+};
 
 /// What has been written and waits to be sent.
 #[derive(Debug, Clone, PartialEq)]
@@ -78,7 +80,7 @@ impl Writer {
     pub async fn backlog(&self) -> Result<Backlog, Error> {
         let mut lease = self.pool().lease().await?;
         let row = lease
-            .ask(async |session| session.client.query_one(BACKLOG, &[]).await)
+            .ask(async |client, _| client.query_one(BACKLOG, &[]).await)
             .await?;
         let backlog = || {
             Ok(Backlog {

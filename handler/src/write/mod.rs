@@ -8,7 +8,6 @@ mod columns;
 pub mod command;
 mod decide;
 pub mod lookup;
-pub mod migrate;
 mod order_rows;
 pub mod outbox;
 pub mod pool;

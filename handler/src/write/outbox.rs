@@ -2,18 +2,17 @@
 //! the other rows that time makes superfluous.
 //! Never sends anything itself, and never deletes a row that was not reported sent.
 
-use std::time::Duration;
+use tokio::sync::Mutex;
+use tokio_postgres::{Config, Row};
 
-use tokio::{sync::Mutex, time::timeout};
-use tokio_postgres::{Client, Config, NoTls, Row};
-
-use super::pool::{Fault, describe};
-use crate::domain::event::Recorded;
+use super::pool::NEEDED_SCHEMA;
+use crate::{
+    domain::event::Recorded,
+    postgres::{Fault, Lease, Pool},
+};
 
 /// Most rows of one drain.
 const MOST_ROWS: i64 = 500;
-/// Longest wait for the database. The role's statement_timeout is shorter.
-const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Only one drainer in the whole deployment, so that each aggregate's messages leave in version order. The lock and
 /// the read are two statements: a snapshot taken before the lock could still show rows that were just sent.
@@ -32,6 +31,13 @@ const PARK: &str = "update write_model.outbox set parked_at = now(), reason = $2
 const EXPIRE_KEYS: &str = "
     delete from write_model.idempotency_keys where (caller, key) in (
         select caller, key from write_model.idempotency_keys where at < now() - interval '24 hours' order by at limit 1000)";
+
+/// Looks at the oldest rows only, so that a step is short whatever waits behind them.
+const FORGET_UNTOLD: &str = "
+    delete from write_model.outbox where position in (
+        select o.position from (
+            select position from write_model.outbox where parked_at is null order by position limit 1000) o
+        join write_model.events e using (position) where e.occurred_at < now() - interval '24 hours')";
 
 /// A row of the outbox with its event.
 #[derive(Debug)]
@@ -67,8 +73,9 @@ pub enum Drained {
 /// The outbox, over one connection of its own.
 #[derive(Debug)]
 pub struct Outbox {
-    config: Config,
-    idle: Mutex<Option<Client>>,
+    pool: Pool<()>,
+    /// Held by whoever has the connection: a drain may keep it for as long as the bus takes.
+    turn: Mutex<()>,
 }
 
 impl Outbox {
@@ -76,8 +83,8 @@ impl Outbox {
     #[must_use]
     pub fn new(config: Config) -> Self {
         Self {
-            config,
-            idle: Mutex::new(None),
+            pool: Pool::of_schema(NEEDED_SCHEMA, config, 1),
+            turn: Mutex::new(()),
         }
     }
 
@@ -86,12 +93,28 @@ impl Outbox {
     /// # Errors
     /// When the database cannot be reached or breaks away: whatever was sent will then be sent again, under the same ids.
     pub async fn drain(&self, send: impl AsyncFnOnce(Vec<Pending>) -> Verdict) -> Result<Drained, Fault> {
-        let mut idle = self.idle.lock().await;
-        let client = self.connected(idle.take()).await?;
-        // Until it is put back, an error drops the connection, and with it the transaction.
-        let verdict = drain_on(&client, send).await?;
-        *idle = Some(client);
-        Ok(verdict)
+        let _turn = self.turn.lock().await;
+        let mut lease = self.pool.lease().await?;
+        lease.begin(BEGIN).await?;
+        let locked = lease
+            .ask(async |client, ()| client.query_one(LOCK, &[]).await)
+            .await?;
+        if !locked.try_get::<_, bool>(0).map_err(Fault::Refused)? {
+            lease.end("rollback").await?;
+            return Ok(Drained::Busy);
+        }
+        let rows = lease
+            .ask(async |client, ()| client.query(READ, &[&MOST_ROWS]).await)
+            .await?;
+        if rows.is_empty() {
+            lease.end("rollback").await?;
+            return Ok(Drained::Empty);
+        }
+        let pending: Result<Vec<_>, _> = rows.iter().map(pending).collect();
+        let verdict = send(pending.map_err(Fault::Refused)?).await;
+        note(&mut lease, &verdict).await?;
+        lease.end("commit").await?;
+        Ok(Drained::Rows(verdict))
     }
 
     /// Forgets up to 1 000 idempotency keys that are older than a day, and returns how many.
@@ -99,49 +122,36 @@ impl Outbox {
     /// # Errors
     /// When the database cannot be reached; the next sweep goes on.
     pub async fn expire_keys(&self) -> Result<u64, Fault> {
-        let mut idle = self.idle.lock().await;
-        let client = self.connected(idle.take()).await?;
-        let expired = ask(client.execute(EXPIRE_KEYS, &[])).await?;
-        *idle = Some(client);
-        Ok(expired)
+        self.delete(EXPIRE_KEYS).await
     }
 
-    /// The connection of the last time, or a new one when it has broken meanwhile.
-    async fn connected(&self, idle: Option<Client>) -> Result<Client, Fault> {
-        match idle.filter(|client| !client.is_closed()) {
-            Some(client) => Ok(client),
-            None => connect(&self.config).await,
-        }
+    /// Forgets up to 1 000 rows that nobody has fetched for a day, and returns how many: for a deployment without a bus.
+    /// Their events stay in the log, from where a bus that comes later can be told.
+    ///
+    /// # Errors
+    /// When the database cannot be reached; the next sweep goes on.
+    pub async fn forget_untold(&self) -> Result<u64, Fault> {
+        self.delete(FORGET_UNTOLD).await
+    }
+
+    async fn delete(&self, sql: &str) -> Result<u64, Fault> {
+        let _turn = self.turn.lock().await;
+        let mut lease = self.pool.lease().await?;
+        lease.ask(async |client, ()| client.execute(sql, &[]).await).await
     }
 }
 
-async fn drain_on(
-    client: &Client,
-    send: impl AsyncFnOnce(Vec<Pending>) -> Verdict,
-) -> Result<Drained, Fault> {
-    ask(client.batch_execute(BEGIN)).await?;
-    let locked = ask(client.query_one(LOCK, &[])).await?;
-    if !locked.try_get::<_, bool>(0).map_err(Fault::Refused)? {
-        ask(client.batch_execute("rollback")).await?;
-        return Ok(Drained::Busy);
-    }
-    let rows = ask(client.query(READ, &[&MOST_ROWS])).await?;
-    if rows.is_empty() {
-        ask(client.batch_execute("rollback")).await?;
-        return Ok(Drained::Empty);
-    }
-    let pending = rows
-        .iter()
-        .map(pending)
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(Fault::Refused)?;
-    let verdict = send(pending).await;
-    ask(client.execute(DELETE, &[&verdict.sent])).await?;
+/// Writes down what became of the rows.
+async fn note(lease: &mut Lease<'_, ()>, verdict: &Verdict) -> Result<(), Fault> {
+    lease
+        .ask(async |client, ()| client.execute(DELETE, &[&verdict.sent]).await)
+        .await?;
     for (position, reason) in &verdict.parked {
-        ask(client.execute(PARK, &[position, reason])).await?;
+        lease
+            .ask(async |client, ()| client.execute(PARK, &[position, reason]).await)
+            .await?;
     }
-    ask(client.batch_execute("commit")).await?;
-    Ok(Drained::Rows(verdict))
+    Ok(())
 }
 
 fn pending(row: &Row) -> Result<Pending, tokio_postgres::Error> {
@@ -159,25 +169,4 @@ fn pending(row: &Row) -> Result<Pending, tokio_postgres::Error> {
             occurred_at: row.try_get("occurred_at")?,
         },
     })
-}
-
-async fn connect(config: &Config) -> Result<Client, Fault> {
-    let connected = timeout(PATIENCE, config.connect(NoTls)).await;
-    let (client, connection) = connected
-        .map_err(|_| Fault::Unreachable("it did not answer in time".to_owned()))?
-        .map_err(|error| Fault::Unreachable(describe(&error)))?;
-    tokio::spawn(async move {
-        if let Err(error) = connection.await {
-            tracing::debug!(error = %describe(&error), "outbox_connection_closed");
-        }
-    });
-    Ok(client)
-}
-
-async fn ask<T>(statement: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Result<T, Fault> {
-    match timeout(PATIENCE, statement).await {
-        Err(_) => Err(Fault::Lost("no answer in time".to_owned())),
-        Ok(Err(error)) if error.as_db_error().is_none() => Err(Fault::Lost(describe(&error))),
-        Ok(answer) => answer.map_err(Fault::Refused),
-    }
 }

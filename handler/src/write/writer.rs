@@ -7,16 +7,15 @@ use tokio::{
     sync::{Mutex, Notify, mpsc, oneshot},
     time::Instant,
 };
-use tokio_postgres::error::SqlState;
 
 use super::{
     batch::{Batcher, Job},
     cache::Cache,
     command::{Accepted, Command, Context},
     decide::DecideError,
-    pool::{Fault, Pool},
+    pool::Pool,
 };
-use crate::domain::rejection::Rejection;
+use crate::{domain::rejection::Rejection, postgres::Fault};
 
 /// Most commands of one batch.
 const BATCH: usize = 32;
@@ -145,17 +144,10 @@ async fn work(batcher: Arc<Batcher>, waiting: Arc<Mutex<mpsc::Receiver<Job>>>) {
 
 impl From<Fault> for Error {
     fn from(fault: Fault) -> Self {
-        match &fault {
-            Fault::Unreachable(_) | Fault::Lost(_) | Fault::OldSchema { .. } => {
-                Self::Unavailable(fault.to_string())
-            }
-            Fault::Refused(error) => match error.code().map(SqlState::code) {
-                // Cancelled by statement_timeout, lock not available, too many connections, shutting down.
-                Some("57014" | "55P03" | "53300" | "57P01" | "57P02" | "57P03") => {
-                    Self::Unavailable(fault.to_string())
-                }
-                _ => Self::Internal(fault.to_string()),
-            },
+        if fault.passes() {
+            Self::Unavailable(fault.to_string())
+        } else {
+            Self::Internal(fault.to_string())
         }
     }
 }

@@ -1,10 +1,14 @@
-//! Brings the schema `write_model` to this binary's version, and gives the app's role what it needs and no more.
-//! Never runs while serving: `handler migrate` is the only thing that changes schemas.
+//! Brings the schemas `write_model` and `read_model` to this binary's version, gives the app's role what it needs and no
+//! more, and turns the upkeep of the read model on or off. Never runs while serving: `handler migrate` is the only thing
+//! that changes schemas.
+
+mod grants;
+mod read_model;
 
 use tokio_postgres::{Client, Config, NoTls};
 
 /// Every migration in order; its position, from 1, is the schema's version.
-const MIGRATIONS: [(&str, &str); 3] = [
+const MIGRATIONS: [(&str, &str); 4] = [
     (
         "0001_write_model",
         include_str!("../../migrations/0001_write_model.sql"),
@@ -17,21 +21,27 @@ const MIGRATIONS: [(&str, &str); 3] = [
         "0003_idempotency_keys",
         include_str!("../../migrations/0003_idempotency_keys.sql"),
     ),
+    (
+        "0004_read_model",
+        include_str!("../../migrations/0004_read_model.sql"),
+    ),
 ];
-
-/// The oldest schema that this binary runs on; a newer one only ever adds to it.
-pub(super) const NEEDED_SCHEMA: i32 = 3;
 
 /// Two deployments at once take turns by this advisory lock.
 const LOCK: i64 = 0x6f72_6465_7273;
 
 /// Applies what is missing, each migration in a transaction of its own, and returns the version reached.
 ///
-/// `app_role`, when given, gets `USAGE` and row rights on the schema, and timeouts of 2 s; the role must exist.
+/// `app_role`, when given, gets `USAGE` and row rights on the schemas, and timeouts of 2 s; the role must exist. With
+/// `keep_read_model` the read model in PostgreSQL is kept from now on, and else it is left.
 ///
 /// # Errors
-/// Whatever PostgreSQL refuses; migrations before the failing one stay applied.
-pub async fn migrate(config: &Config, app_role: Option<&str>) -> Result<i32, tokio_postgres::Error> {
+/// Whatever PostgreSQL refuses; what was done before stays done, and the next run goes on.
+pub async fn migrate(
+    config: &Config,
+    app_role: Option<&str>,
+    keep_read_model: bool,
+) -> Result<i32, tokio_postgres::Error> {
     let (mut client, connection) = config.connect(NoTls).await?;
     let driver = tokio::spawn(connection);
     client.execute("select pg_advisory_lock($1)", &[&LOCK]).await?;
@@ -58,7 +68,12 @@ pub async fn migrate(config: &Config, app_role: Option<&str>) -> Result<i32, tok
             .query_one("select current_database()", &[])
             .await?
             .try_get(0)?;
-        client.batch_execute(&grants(role, &database)).await?;
+        client.batch_execute(&grants::grants(role, &database)).await?;
+    }
+    if keep_read_model {
+        read_model::keep(&mut client).await?;
+    } else {
+        read_model::leave(&mut client).await?;
     }
     drop(client);
     let _ended = driver.await;
@@ -77,28 +92,4 @@ async fn applied(client: &Client) -> Result<i32, tokio_postgres::Error> {
         )
         .await?
         .try_get(0)
-}
-
-/// The log is append-only for the app: it may read and add events, never change or delete them. Its statements are short
-/// and always the same, so they are planned once, for an index in memory, and never compiled.
-fn grants(role: &str, database: &str) -> String {
-    let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
-    let role = quoted(role);
-    // For this database only: a role that several databases share would be altered by several migrations at once.
-    let alter = format!("alter role {role} in database {}", quoted(database));
-    format!(
-        "grant usage on schema write_model to {role};
-         grant select on all tables in schema write_model to {role};
-         grant insert, update on write_model.customers, write_model.products, write_model.stock, write_model.orders to {role};
-         grant insert, update, delete on write_model.order_lines to {role};
-         grant insert on write_model.events to {role};
-         grant insert, delete on write_model.idempotency_keys to {role};
-         grant insert, update, delete on write_model.outbox to {role};
-         grant execute on function write_model.refuse() to {role};
-         {alter} set statement_timeout = '2s';
-         {alter} set lock_timeout = '2s';
-         {alter} set jit = off;
-         {alter} set plan_cache_mode = force_generic_plan;
-         {alter} set random_page_cost = 1.1;"
-    )
 }

@@ -1,0 +1,86 @@
+//! Rows of PostgreSQL as what queries answer with.
+//! Never repairs a row: one that cannot be is an error that says so.
+
+use tokio_postgres::{
+    Row,
+    types::{FromSql, Json},
+};
+
+use crate::{
+    domain::{customer::Customer, order::Order, value::Currency},
+    postgres::describe,
+    read::{
+        store::StoreError,
+        view::{DaySales, HistoryEvent, OrderRow, ProductView, Seen},
+    },
+};
+
+/// A column's value.
+fn get<'a, T: FromSql<'a>>(row: &'a Row, column: &str) -> Result<T, StoreError> {
+    row.try_get(column)
+        .map_err(|error| StoreError::Refused(describe(&error)))
+}
+
+/// A sum, which came as text.
+fn sum(row: &Row, column: &str) -> Result<i128, StoreError> {
+    let text: &str = get(row, column)?;
+    text.parse()
+        .map_err(|error| StoreError::Refused(format!("{column} {text}: {error}")))
+}
+
+fn version(row: &Row) -> Result<String, StoreError> {
+    Ok(get::<i64>(row, "version")?.to_string())
+}
+
+pub(super) fn order(row: &Row) -> Result<Seen<Order>, StoreError> {
+    let Json(value) = get(row, "state")?;
+    Ok(Seen {
+        value,
+        etag: version(row)?,
+        changed_at: Some(get(row, "changed_at")?),
+    })
+}
+
+pub(super) fn order_row(row: &Row) -> Result<OrderRow, StoreError> {
+    let Json(value) = get(row, "row")?;
+    Ok(value)
+}
+
+pub(super) fn history_event(row: &Row) -> Result<HistoryEvent, StoreError> {
+    Ok(HistoryEvent {
+        version: get(row, "version")?,
+        r#type: get(row, "type")?,
+        at: get(row, "occurred_at")?,
+        data: get(row, "data")?,
+    })
+}
+
+pub(super) fn customer(row: &Row) -> Result<Seen<Customer>, StoreError> {
+    let Json(value) = get(row, "customer")?;
+    Ok(Seen {
+        value,
+        etag: version(row)?,
+        changed_at: Some(get(row, "changed_at")?),
+    })
+}
+
+pub(super) fn product(row: &Row) -> Result<ProductView, StoreError> {
+    let Json(product) = get(row, "product")?;
+    Ok(ProductView {
+        product,
+        available: get(row, "available")?,
+        seq: get(row, "seq")?,
+    })
+}
+
+pub(super) fn day_sales(row: &Row) -> Result<DaySales, StoreError> {
+    let currency = Currency::try_from(get::<String>(row, "currency")?);
+    Ok(DaySales {
+        day: get(row, "day")?,
+        currency: currency.map_err(|why| StoreError::Refused(why.to_string()))?,
+        paid_orders: get(row, "paid_orders")?,
+        paid: sum(row, "paid")?,
+        cancelled_orders: get(row, "cancelled_orders")?,
+        cancelled: sum(row, "cancelled")?,
+    })
+}

@@ -1,0 +1,65 @@
+//! Every statement over the schema `read_model`, as it is prepared.
+//! Never builds SQL from values, and none of them reads a table from one end to the other: a test asks the planner.
+
+pub(super) const ORDER: &str =
+    "select state, version, changed_at from read_model.orders where order_id = $1::uuid";
+
+/// Of orders only: customers and products have streams too.
+pub(super) const HISTORY: &str = "
+    select version, type, occurred_at, data from write_model.events
+    where stream = $1::text and version > $2::bigint and starts_with(type, 'orders.Order')
+    order by version limit $3::bigint";
+
+pub(super) const CUSTOMER: &str = "
+    select jsonb_build_object('id', id, 'version', version, 'name', name, 'email', email) as customer, version, changed_at
+    from read_model.customers where id = $1::uuid";
+
+/// Without the lines, which no list shows.
+pub(super) const CUSTOMER_ORDERS: &str = "
+    select state - 'lines' as row from read_model.orders
+    where customer_id = $1::uuid and order_id < $2::uuid order by order_id desc limit $3::bigint";
+
+pub(super) const CUSTOMER_ORDERS_BY_STATUS: &str = "
+    select state - 'lines' as row from read_model.orders
+    where customer_id = $1::uuid and order_id < $2::uuid and status = $4::text
+    order by order_id desc limit $3::bigint";
+
+pub(super) const ORDERS: &str = "
+    select state - 'lines' as row from read_model.orders
+    where order_id < $1::uuid order by order_id desc limit $2::bigint";
+
+pub(super) const ORDERS_BY_STATUS: &str = "
+    select state - 'lines' as row from read_model.orders
+    where status = $3::text and order_id < $1::uuid order by order_id desc limit $2::bigint";
+
+pub(super) const PRODUCT: &str = "
+    select jsonb_build_object('sku', sku, 'version', version, 'name', name,
+        'price', jsonb_build_object('amount', price, 'currency', currency)) as product, available, seq
+    from read_model.products where sku = $1::text";
+
+pub(super) const PRODUCTS: &str = "
+    select jsonb_build_object('sku', sku, 'version', version, 'name', name,
+        'price', jsonb_build_object('amount', price, 'currency', currency)) as product, available, seq
+    from read_model.products where sku > $1::text order by sku limit $2::bigint";
+
+/// The sums as text: a numeric may be larger than any of Rust's whole numbers but the largest.
+pub(super) const SALES: &str = "
+    select day, currency, paid_orders, paid::text, cancelled_orders, cancelled::text from read_model.sales
+    where day between $1::date and $2::date order by day, currency";
+
+/// Finds something when `order_summary` is whole.
+pub(super) const FILLED: &str = "select from read_model.filled";
+
+/// All that read.
+pub const ALL: [&str; 10] = [
+    ORDER,
+    HISTORY,
+    CUSTOMER,
+    CUSTOMER_ORDERS,
+    CUSTOMER_ORDERS_BY_STATUS,
+    ORDERS,
+    ORDERS_BY_STATUS,
+    PRODUCT,
+    PRODUCTS,
+    SALES,
+];

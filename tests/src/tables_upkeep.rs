@@ -1,0 +1,303 @@
+//! How the read model in PostgreSQL comes about and is kept: filled while others write, never half shown, by the timer.
+//! Never counts on timing: what must be held up is held by a lock until the test lets go.
+
+use std::{
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
+    time::Duration,
+};
+
+use futures_util::future::join_all;
+use handler::read::{
+    Tables,
+    store::StoreError,
+    tables::statements,
+    view::{Seen, Slice},
+};
+use hyper::StatusCode;
+use serde_json::json;
+use time::{Date, Month};
+use tokio::time::{interval, timeout};
+use uuid::Uuid;
+
+use crate::support::{App, DEADLINE, Database, admin_url, connect};
+
+/// Makes so many placed orders of one customer, and as much of everything else, the way commands would have left them.
+const SHOP: &str = "
+    insert into write_model.customers select gen_random_uuid(), 1, 'Ada', 'ada@example.org' from generate_series(1, COUNT);
+    insert into write_model.products select 'SKU-' || n, 1, 'Thing', 100, 'EUR' from generate_series(1, COUNT) n;
+    insert into write_model.stock select sku, 9, 1 from write_model.products;
+    insert into write_model.orders (id, version, status, customer_id, customer_name, total, currency, placed_at)
+        select gen_random_uuid(), 1, 'placed', c.id, 'Ada', 100, 'EUR', now() from write_model.customers c;
+    insert into write_model.events (event_id, stream, version, type, data, state, metadata, occurred_at)
+        select gen_random_uuid(), c.id::text, 1, 'orders.CustomerRegistered.v1', '{}', '{}', '{}', now()
+        from write_model.customers c;
+    insert into write_model.events (event_id, stream, version, type, data, state, metadata, occurred_at)
+        select gen_random_uuid(), o.id::text, 1, 'orders.OrderPlaced.v1', '{}', jsonb_build_object('id', o.id, 'version', 1,
+            'status', o.status, 'customer', jsonb_build_object('id', o.customer_id, 'name', 'Ada'), 'lines', '[]'::jsonb,
+            'total', jsonb_build_object('amount', o.total, 'currency', 'EUR'), 'placedAt', o.placed_at), '{}', o.placed_at
+        from write_model.orders o;";
+
+/// Orders whose newest event is not what is shown, and orders that are shown without one.
+const WRONG: &str = "
+    select count(*) from (
+        select distinct on (stream) * from write_model.events where type like 'orders.Order%' order by stream, version desc) e
+    full join read_model.order_summary s on s.order_id::text = e.stream
+    where (s.version, s.state, s.changed_at, s.status, s.customer_id) is distinct from
+        (e.version, e.state, e.occurred_at, e.state->>'status', (e.state->'customer'->>'id')::uuid)";
+
+async fn owner(database: &Database) -> tokio_postgres::Client {
+    connect(&admin_url(&database.name)).await
+}
+
+/// Orders, payments and cancellations, one after the other, until told to stop; each must be accepted.
+async fn shop(app: &App, customer: &str, stop: &AtomicBool, done: &AtomicUsize) {
+    for n in 0.. {
+        let placed = app.place(customer, &[("MUG", 1)]).await;
+        assert_eq!(placed.status, StatusCode::CREATED, "{placed:?}");
+        let path = format!("/api/orders/{}", placed.body["id"].as_str().unwrap());
+        let amount = json!({ "amount": placed.body["total"] });
+        let paid = app.post(&format!("{path}/payment"), amount).await;
+        assert_eq!(paid.status, StatusCode::OK, "{paid:?}");
+        if n % 2 == 1 {
+            let no = json!({ "reason": "no" });
+            let cancelled = app.post(&format!("{path}/cancellation"), no).await;
+            assert_eq!(cancelled.status, StatusCode::OK, "{cancelled:?}");
+        }
+        done.fetch_add(1, Ordering::Relaxed);
+        if stop.load(Ordering::Relaxed) {
+            return;
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_was_there_before_is_filled_in_while_a_handler_writes() {
+    let app = App::start().await;
+    let owner = owner(app.database()).await;
+    owner.batch_execute(&SHOP.replace("COUNT", "3000")).await.unwrap();
+    let customer = app.seed(&[("MUG", 9_000)]).await;
+    let (stop, done) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let fill = async {
+        let mut again = interval(Duration::from_millis(10));
+        while done.load(Ordering::Relaxed) < 8 {
+            again.tick().await;
+        }
+        app.database().keep_read_model().await;
+        stop.store(true, Ordering::Relaxed);
+    };
+    let shops = join_all((0..8).map(|_| shop(&app, &customer, &stop, &done)));
+    tokio::join!(fill, shops);
+    let database = app.database();
+    assert_eq!(database.number(WRONG).await, 0);
+    let orders = "select count(*) from read_model.order_summary";
+    assert!(database.number(orders).await >= 3_000 + 8);
+    // Once more, and after a time without it.
+    database.keep_read_model().await;
+    database.migrate().await;
+    let one = "select id from write_model.orders where status = 'paid' limit 1";
+    let id: Uuid = owner.query_one(one, &[]).await.unwrap().get(0);
+    let reason = json!({ "reason": "no" });
+    let cancelled = app.post(&format!("/api/orders/{id}/cancellation"), reason).await;
+    assert_eq!(cancelled.status, StatusCode::OK, "{cancelled:?}");
+    assert_eq!(database.number(WRONG).await, 1);
+    database.keep_read_model().await;
+    assert_eq!(database.number(WRONG).await, 0);
+}
+
+#[tokio::test]
+async fn what_is_being_written_while_the_trigger_is_turned_on_is_not_missed() {
+    let database = Database::create().await;
+    let mut writer = owner(&database).await;
+    let looker = owner(&database).await;
+    // Its events are there, but not committed, and no trigger has seen them.
+    let writing = writer.transaction().await.unwrap();
+    writing.batch_execute(&SHOP.replace("COUNT", "3")).await.unwrap();
+    let let_go = async {
+        let waits = "select exists (select from pg_locks where not granted and relation = 'write_model.events'::regclass)";
+        let mut again = interval(Duration::from_millis(10));
+        while !looker.query_one(waits, &[]).await.unwrap().get::<_, bool>(0) {
+            again.tick().await;
+        }
+        writing.commit().await.unwrap();
+    };
+    timeout(DEADLINE, async {
+        tokio::join!(database.keep_read_model(), let_go)
+    })
+    .await
+    .unwrap();
+    assert_eq!(
+        database
+            .number("select count(*) from read_model.order_summary")
+            .await,
+        3
+    );
+    assert_eq!(database.number(WRONG).await, 0);
+}
+
+fn says(answer: Result<impl std::fmt::Debug, StoreError>, command: &str) {
+    let Err(StoreError::Away { why, .. }) = &answer else {
+        panic!("{answer:?}");
+    };
+    assert!(why.contains(command), "{why}");
+}
+
+#[tokio::test]
+async fn where_nobody_keeps_it_the_read_model_says_what_to_run() {
+    let database = Database::empty().await;
+    let tables = Tables::new(database.config());
+    says(tables.order(Uuid::nil()).await, "`handler migrate`");
+    database.migrate().await;
+    let slice = Slice {
+        limit: 1,
+        after: None,
+    };
+    let year = Date::from_calendar_date(2026, Month::January, 1).unwrap();
+    for _ in 0..2 {
+        let run = "`handler migrate --read-model postgres`";
+        says(tables.order(Uuid::nil()).await, run);
+        says(tables.orders(None, &slice).await, run);
+        says(tables.customer_orders(Uuid::nil(), None, &slice).await, run);
+        says(tables.sales(year, year).await, run);
+        assert!(!tables.answers().await);
+        database.keep_read_model().await;
+        assert_eq!(tables.order(Uuid::nil()).await.unwrap(), None);
+        assert!(tables.orders(None, &slice).await.unwrap().items.is_empty());
+        assert_eq!(tables.sales(year, year).await.unwrap(), []);
+        assert!(tables.answers().await);
+        // A deployment with documents does not pay for it.
+        database.migrate().await;
+    }
+}
+
+#[tokio::test]
+async fn the_apps_role_reads_the_read_model_and_changes_nothing_but_through_commands() {
+    let database = Database::create().await;
+    database.keep_read_model().await;
+    let client = database.as_app().await;
+    for forbidden in [
+        "insert into read_model.order_summary values (gen_random_uuid(), 1, default, default, '{}', now())",
+        "update read_model.order_summary set version = 9",
+        "delete from read_model.order_summary",
+        "insert into read_model.filled default values",
+        "delete from read_model.filled",
+        "refresh materialized view read_model.sales",
+        "alter table write_model.events disable trigger keep_order_summary",
+        "drop trigger keep_order_summary on write_model.events",
+        "create table read_model.mine (id int)",
+        "create temp table mine (like write_model.events);
+         create trigger mine after insert on mine for each row execute function read_model.keep_order_summary()",
+    ] {
+        let refused = client.batch_execute(forbidden).await.unwrap_err();
+        let code = refused.code().map(tokio_postgres::error::SqlState::code);
+        // Insufficient privilege, for whatever reason.
+        assert_eq!(code, Some("42501"), "{forbidden}: {refused:?}");
+    }
+    client
+        .batch_execute("select read_model.refresh_sales()")
+        .await
+        .unwrap();
+    let privileges = "select count(*) from information_schema.role_routine_grants
+        where routine_schema = 'read_model' and grantee = 'PUBLIC'";
+    assert_eq!(database.number(privileges).await, 0);
+}
+
+#[tokio::test]
+async fn no_statement_reads_a_table_from_one_end_to_the_other_or_sorts_a_list() {
+    let database = Database::create().await;
+    database.keep_read_model().await;
+    let owner = owner(&database).await;
+    owner.batch_execute(&SHOP.replace("COUNT", "5000")).await.unwrap();
+    owner
+        .batch_execute(
+            "insert into write_model.events (event_id, stream, version, type, data, state, metadata, occurred_at)
+                select gen_random_uuid(), stream, 2, 'orders.OrderPaid.v1', '{}', state || '{\"status\": \"paid\"}', '{}',
+                    occurred_at - interval '6 hours' * (row_number() over ()) from write_model.events
+                where type = 'orders.OrderPlaced.v1';
+             select read_model.refresh_sales();",
+        )
+        .await
+        .unwrap();
+    owner.batch_execute("vacuum analyze").await.unwrap();
+    let app = database.as_app().await;
+    for statement in statements::ALL {
+        app.batch_execute(&format!("prepare asked as {statement}"))
+            .await
+            .unwrap();
+        let nulls = (1..=4)
+            .filter(|n| statement.contains(&format!("${n}")))
+            .map(|_| "null");
+        let explain = format!("explain execute asked({})", nulls.collect::<Vec<_>>().join(", "));
+        let plan: Vec<String> = app
+            .query(&explain, &[])
+            .await
+            .unwrap()
+            .iter()
+            .map(|row| row.get(0))
+            .collect();
+        app.batch_execute("deallocate asked").await.unwrap();
+        let bad = |line: &&String| {
+            line.contains("Sort") || line.contains("Seq Scan") && !line.contains("Seq Scan on filled")
+        };
+        assert_eq!(plan.iter().find(bad), None, "{statement}\n{}", plan.join("\n"));
+    }
+}
+
+#[tokio::test]
+async fn the_timer_brings_sales_up_to_date_and_forgets_what_no_bus_will_ever_fetch() {
+    let database = Database::create().await;
+    database.keep_read_model().await;
+    let mut settings = database.settings(Database::server_address());
+    settings.insert("READ_MODEL".to_owned(), "postgres".to_owned());
+    let app = App::start_with(database, settings).await;
+    let (database, owner) = (app.database(), owner(app.database()).await);
+    let tables = Tables::new(database.config());
+    let customer = app.seed(&[("MUG", 5)]).await;
+    let placed = app.place(&customer, &[("MUG", 2)]).await;
+    let id: Uuid = placed.body["id"].as_str().unwrap().parse().unwrap();
+    let amount = json!({ "amount": placed.body["total"] });
+    let key = [("content-type", "application/json"), ("idempotency-key", "once")];
+    let paid = app
+        .send(
+            "POST",
+            &format!("/api/orders/{id}/payment"),
+            amount.to_string(),
+            &key,
+        )
+        .await;
+    assert_eq!(paid.status, StatusCode::OK, "{paid:?}");
+    let Some(Seen { value: order, .. }) = tables.order(id).await.unwrap() else {
+        panic!("it is not shown at once");
+    };
+    let day = order.progress.paid_at().unwrap().date();
+    assert_eq!(tables.sales(day, day).await.unwrap(), []);
+    let tick = async || assert_eq!(app.post("/RelayOutbox", json!({})).await.status, StatusCode::OK);
+    tick().await;
+    let sales = tables.sales(day, day).await.unwrap();
+    assert_eq!((sales.len(), sales[0].paid_orders, sales[0].paid), (1, 1, 1000));
+    let outbox = "select count(*) from write_model.outbox";
+    assert_eq!(database.number(outbox).await, 5);
+    owner
+        .batch_execute(
+            "update write_model.events set occurred_at = occurred_at - interval '25 hours';
+             update write_model.idempotency_keys set at = at - interval '25 hours';
+             insert into write_model.events (event_id, stream, version, type, data, state, metadata, occurred_at)
+                select gen_random_uuid(), 'old-' || n, 1, 'old', '{}', '{}', '{}', now() - interval '2 days'
+                from generate_series(1, 2500) n;
+             insert into write_model.outbox (position) select position from write_model.events on conflict do nothing",
+        )
+        .await
+        .unwrap();
+    app.place(&customer, &[("MUG", 1)]).await;
+    tick().await;
+    assert_eq!(database.number(outbox).await, 1);
+    assert_eq!(
+        database
+            .number("select count(*) from write_model.idempotency_keys")
+            .await,
+        0
+    );
+    timeout(DEADLINE, app.logged("outbox_rows_forgotten rows=2505"))
+        .await
+        .unwrap();
+    assert_eq!(tables.sales(day, day).await.unwrap(), []);
+}
