@@ -7,7 +7,7 @@ use devstack::{
     app_folder,
     host::Log,
     servicebus::Entities,
-    stack::{Faults, Options, Ports, PostgresChoice, Stack},
+    stack::{Faults, Options, Ports, PostgresChoice, ReadModel, Stack},
 };
 use hyper::StatusCode;
 use serde_json::Value;
@@ -18,6 +18,13 @@ use crate::{
     support::{Answer, Client, DEADLINE, admin_url, binary, connect},
     topic::LISTENER,
 };
+
+/// Runs a test in a system with each read model: what is read must not depend on where it is read from.
+pub(crate) async fn both(settings: &[(&str, &str)], test: impl AsyncFn(System)) {
+    for read_model in [ReadModel::Cosmos, ReadModel::Postgres] {
+        test(System::start_reading(read_model, settings).await).await;
+    }
+}
 
 /// A running system; it ends when dropped.
 pub(crate) struct System {
@@ -34,6 +41,10 @@ impl System {
 
     /// Starts with these settings over the usual ones.
     pub(crate) async fn start_with(settings: &[(&str, &str)]) -> Self {
+        Self::start_reading(ReadModel::Cosmos, settings).await
+    }
+
+    async fn start_reading(read_model: ReadModel, settings: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (app_dir, log) = (folder.path().join("app"), folder.path().join("host.log"));
         let root = app_folder::workspace_root();
@@ -51,6 +62,7 @@ impl System {
             log: Log::File(log.clone()),
             faults: true,
             environment,
+            read_model,
             postgres: PostgresChoice::Shared(admin_url(&database)),
         };
         let stack = Stack::start_with(options, entities.with_listener(LISTENER))

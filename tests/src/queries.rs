@@ -1,0 +1,436 @@
+//! The queries, in both read models: what commands left is what is read, whole, in pages, and by whom it may be read.
+//! Never guesses when a change has arrived: each read hands in the token of the command that it must see.
+
+use std::collections::BTreeSet;
+
+use devstack::host::{Role, User};
+use hyper::StatusCode;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::{
+    support::{Answer, Client},
+    system::{System, both},
+};
+
+/// Reads what this command has changed.
+pub(crate) async fn read_after(client: &Client, path: &str, command: &Answer) -> Answer {
+    let token = command.headers["consistency-token"].to_str().unwrap();
+    let headers = [("consistency-token", token), ("prefer", "wait=10")];
+    let answer = client.send("GET", path, "", &headers).await;
+    assert_eq!(answer.status, StatusCode::OK, "{path}: {answer:?}");
+    answer
+}
+
+async fn get(client: &Client, path: &str, headers: &[(&str, &str)]) -> Answer {
+    client.send("GET", path, "", headers).await
+}
+
+fn text<'a>(answer: &'a Answer, header: &str) -> &'a str {
+    answer.headers[header].to_str().unwrap()
+}
+
+fn id(answer: &Answer) -> String {
+    answer.body["id"].as_str().unwrap().to_owned()
+}
+
+async fn pay(client: &Client, order: &Answer) -> Answer {
+    let amount = json!({ "amount": order.body["total"] });
+    let paid = client
+        .post(&format!("/api/orders/{}/payment", id(order)), amount)
+        .await;
+    assert_eq!(paid.status, StatusCode::OK, "{paid:?}");
+    paid
+}
+
+/// One more piece of this SKU, and the product is there to be read.
+async fn restocked(client: &Client, sku: &str) {
+    let restocked = client
+        .post(&format!("/api/products/{sku}/stock"), json!({ "quantity": 1 }))
+        .await;
+    read_after(client, &format!("/api/products/{sku}"), &restocked).await;
+}
+
+#[tokio::test]
+async fn what_is_read_is_what_the_commands_have_left() {
+    both(&[], async |System { client, .. }| {
+        let customer = client.seed(&[("MUG", 50), ("PEN", 50)]).await;
+        let placed = client.place(&customer, &[("MUG", 2), ("PEN", 1)]).await;
+        let paid = pay(&client, &placed).await;
+        let order = format!("/api/orders/{}", id(&placed));
+        let read = read_after(&client, &order, &paid).await;
+        assert_eq!(
+            (&read.body["status"], &read.body["version"]),
+            (&json!("paid"), &json!(2))
+        );
+        assert_eq!(read.body["customer"], json!({ "id": customer, "name": "Ada" }));
+        assert_eq!(
+            (text(&read, "etag"), text(&read, "cache-control")),
+            ("\"2\"", "private, no-cache")
+        );
+        let history = read_after(&client, &format!("{order}/history"), &paid).await;
+        let events: Vec<&str> = history.body["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|event| event["type"].as_str().unwrap())
+            .collect();
+        assert_eq!(events, ["orders.OrderPlaced.v1", "orders.OrderPaid.v1"]);
+        assert_eq!(history.body["items"][1]["data"]["amount"], placed.body["total"]);
+        let row = json!({
+            "id": id(&placed), "version": 2, "status": "paid", "customer": read.body["customer"],
+            "total": read.body["total"], "placedAt": read.body["placedAt"],
+        });
+        for list in [
+            "/api/orders".to_owned(),
+            format!("/api/customers/{customer}/orders"),
+        ] {
+            assert_eq!(
+                read_after(&client, &list, &paid).await.body,
+                json!({ "items": [row] }),
+                "{list}"
+            );
+        }
+        let renamed = client
+            .send(
+                "PUT",
+                &format!("/api/customers/{customer}/name"),
+                r#"{"name":"Countess"}"#,
+                &[("content-type", "application/json")],
+            )
+            .await;
+        let read = read_after(&client, &format!("/api/customers/{customer}"), &renamed).await;
+        assert_eq!(
+            read.body,
+            json!({ "id": customer, "version": 2, "name": "Countess", "email": "ada@example.org" })
+        );
+        assert_eq!(text(&read, "etag"), "\"2\"");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_product_is_read_with_what_is_left_and_changed_under_the_tag_it_was_read_with() {
+    both(&[], async |System { client, .. }| {
+        let customer = client.seed(&[("MUG", 50), ("PEN", 50)]).await;
+        let placed = client.place(&customer, &[("MUG", 2)]).await;
+        let stocked = client.post("/api/products/MUG/stock", json!({ "quantity": 5 })).await;
+        // The restock's level is newer than the order's, whichever comes first.
+        read_after(&client, &format!("/api/orders/{}", id(&placed)), &placed).await;
+        let mug = read_after(&client, "/api/products/MUG", &stocked).await;
+        assert_eq!(
+            mug.body,
+            json!({ "sku": "MUG", "version": 3, "name": "MUG", "price": { "amount": 500, "currency": "EUR" }, "available": 53 })
+        );
+        assert_eq!(text(&mug, "etag"), "\"3-3\"");
+        restocked(&client, "PEN").await;
+        let price = json!({ "price": { "amount": 600, "currency": "EUR" } }).to_string();
+        let with = |tag: &'static str| [("content-type", "application/json"), ("if-match", tag)];
+        let stale = client.send("PUT", "/api/products/MUG/price", price.clone(), &with("\"2-3\"")).await;
+        assert_eq!(stale.status, StatusCode::PRECONDITION_FAILED, "{stale:?}");
+        let changed = client.send("PUT", "/api/products/MUG/price", price, &with("\"3-3\"")).await;
+        assert_eq!(changed.status, StatusCode::OK, "{changed:?}");
+        let all = read_after(&client, "/api/products?limit=200", &changed).await;
+        let prices: Vec<&Value> = all.body["items"].as_array().unwrap().iter().map(|product| &product["price"]["amount"]).collect();
+        assert_eq!(prices, [&json!(600), &json!(500)]);
+        let known = get(&client, "/api/products/MUG", &[("if-none-match", "\"4-3\"")]).await;
+        assert_eq!(known.status, StatusCode::NOT_MODIFIED, "{known:?}");
+        for absent in ["/api/products/CUP", "/api/products/no sku"] {
+            let absent = get(&client, &absent.replace(' ', "%20"), &[]).await;
+            assert_eq!(absent.body["type"], "urn:problem:orders:unknown-product", "{absent:?}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_a_reader_has_already_is_not_sent_again() {
+    both(&[], async |System { client, .. }| {
+        let customer = client.seed(&[("MUG", 50)]).await;
+        let placed = client.place(&customer, &[("MUG", 2)]).await;
+        let name = (r#"{"name":"Countess"}"#, [("content-type", "application/json")]);
+        let renamed = client
+            .send("PUT", &format!("/api/customers/{customer}/name"), name.0, &name.1)
+            .await;
+        read_after(&client, &format!("/api/customers/{customer}"), &renamed).await;
+        let order = format!("/api/orders/{}", id(&placed));
+        let paths = [
+            order.clone(),
+            format!("{order}/history"),
+            "/api/orders".to_owned(),
+            format!("/api/customers/{customer}/orders"),
+            format!("/api/customers/{customer}"),
+            "/api/products".to_owned(),
+        ];
+        for path in &paths {
+            let first = read_after(&client, path, &placed).await;
+            let tag = text(&first, "etag").to_owned();
+            let again = get(&client, path, &[("if-none-match", &tag)]).await;
+            assert_eq!(
+                (again.status, text(&again, "etag")),
+                (StatusCode::NOT_MODIFIED, &*tag),
+                "{path}"
+            );
+            let others = get(&client, path, &[("if-none-match", "\"x\", W/\"y\"")]).await;
+            assert_eq!(others.status, StatusCode::OK, "{path}");
+            let any = get(&client, path, &[("if-none-match", &format!("\"x\", W/{tag}"))]).await;
+            assert_eq!(any.status, StatusCode::NOT_MODIFIED, "{path}");
+        }
+        let dated = get(&client, &order, &[]).await;
+        let since = text(&dated, "last-modified").to_owned();
+        let unchanged = get(&client, &order, &[("if-modified-since", &since)]).await;
+        assert_eq!(unchanged.status, StatusCode::NOT_MODIFIED);
+        let long_ago = [("if-modified-since", "Sun, 06 Nov 1994 08:49:37 GMT")];
+        assert_eq!(get(&client, &order, &long_ago).await.status, StatusCode::OK);
+        let both_headers = [("if-none-match", "\"x\""), ("if-modified-since", &*since)];
+        assert_eq!(
+            get(&client, &order, &both_headers).await.status,
+            StatusCode::OK,
+            "the tag decides alone"
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn lists_go_through_everything_once_from_the_newest_on() {
+    both(&[], async |System { client, .. }| {
+        let customer = client.seed(&[("MUG", 500), ("PEN", 5), ("CUP", 5)]).await;
+        let mut placed = Vec::new();
+        for n in 0..23 {
+            let order = client.place(&customer, &[("MUG", 1)]).await;
+            let order = if n % 4 == 0 {
+                (pay(&client, &order).await, "paid")
+            } else {
+                (order, "placed")
+            };
+            placed.push(order);
+        }
+        let newest_first = |status: Option<&str>| -> Vec<String> {
+            let orders = placed
+                .iter()
+                .rev()
+                .filter(|(_, is)| status.is_none_or(|status| status == *is));
+            orders.map(|(order, _)| id(order)).collect()
+        };
+        // Each event makes its own way: every order that was changed last must have arrived.
+        for (order, _) in &placed {
+            read_after(
+                &client,
+                &format!("/api/customers/{customer}/orders?limit=1"),
+                order,
+            )
+            .await;
+            read_after(&client, "/api/orders?limit=1", order).await;
+        }
+        for list in [
+            "/api/orders".to_owned(),
+            format!("/api/customers/{customer}/orders"),
+        ] {
+            for (query, status) in [
+                ("limit=7", None),
+                ("limit=1&status=paid", Some("paid")),
+                ("limit=200", None),
+                ("status=shipped", Some("shipped")),
+            ] {
+                let found = walk(&client, &list, query, "id").await;
+                assert_eq!(found, newest_first(status), "{list}?{query}");
+            }
+        }
+        for sku in ["CUP", "MUG", "PEN"] {
+            restocked(&client, sku).await;
+        }
+        let skus = walk(&client, "/api/products", "limit=2", "sku").await;
+        assert_eq!(skus, ["CUP", "MUG", "PEN"]);
+        let history = format!("/api/orders/{}/history", id(&placed[0].0));
+        assert_eq!(walk(&client, &history, "limit=1", "version").await, ["1", "2"]);
+    })
+    .await;
+}
+
+/// Follows `Link` from page to page, and returns the items' keys.
+async fn walk(client: &Client, list: &str, query: &str, key: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut query = format!("?{query}");
+    loop {
+        let page = get(client, &format!("{list}{query}"), &[]).await;
+        assert_eq!(page.status, StatusCode::OK, "{page:?}");
+        for item in page.body["items"].as_array().unwrap() {
+            found.push(
+                item[key]
+                    .as_str()
+                    .map_or_else(|| item[key].to_string(), str::to_owned),
+            );
+        }
+        let Some(link) = page.headers.get("link") else {
+            assert!(page.body.get("next").is_none());
+            return found;
+        };
+        let link = link.to_str().unwrap();
+        let next = link
+            .strip_prefix('<')
+            .and_then(|link| link.strip_suffix(">; rel=\"next\""));
+        query = next.unwrap().to_owned();
+        assert!(query.contains(page.body["next"].as_str().unwrap()), "{link}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_list_cannot_be_asked_is_refused_by_name() {
+    both(&[], async |System { client, .. }| {
+        let customer = Uuid::nil();
+        for (path, word) in [
+            ("/api/orders?limit=0", "limit"),
+            ("/api/orders?limit=201", "limit"),
+            ("/api/orders?limit=x", "limit"),
+            ("/api/orders?limit=1&limit=2", "limit"),
+            ("/api/orders?status=lost", "status"),
+            ("/api/orders?cursor=rubbish", "cursor"),
+            ("/api/orders?stauts=paid", "stauts"),
+            ("/api/products?status=paid", "status"),
+            ("/api/products?cursor=bm8gc2t1", "cursor"),
+            (&format!("/api/customers/{customer}/orders?limit=-1"), "limit"),
+            (&format!("/api/orders/{customer}/history?cursor=eA"), "cursor"),
+            ("/api/sales", "from"),
+            ("/api/sales?from=2026-11-01", "to"),
+            ("/api/sales?from=2026-11-1&to=2026-11-02", "from"),
+            ("/api/sales?from=2026-11-02&to=2026-11-01", "from"),
+            ("/api/sales?from=2025-11-01&to=2026-11-02", "366"),
+            ("/api/sales?from=2026-02-30&to=2026-03-02", "from"),
+        ] {
+            let refused = get(&client, path, &[]).await;
+            assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{path}: {refused:?}");
+            assert_eq!(refused.body["type"], "urn:problem:orders:invalid-query", "{path}");
+            assert!(
+                refused.body["detail"].as_str().unwrap().contains(word),
+                "{path}: {refused:?}"
+            );
+        }
+        let empty = get(&client, &format!("/api/customers/{customer}/orders"), &[]).await;
+        assert_eq!(empty.body, json!({ "items": [] }));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn sales_count_each_payment_and_each_cancellation_once() {
+    both(&[], async |System { client, .. }| {
+        let customer = client.seed(&[("MUG", 500)]).await;
+        let day = time::OffsetDateTime::now_utc().date();
+        let (from, to) = (day.previous_day().unwrap(), day.next_day().unwrap());
+        let path = format!("/api/sales?from={from}&to={to}");
+        let mut last = None;
+        for n in 0..6 {
+            let order = client.place(&customer, &[("MUG", n + 1)]).await;
+            if n == 5 {
+                // Never paid: neither it nor its cancellation is a sale.
+                client.post(&format!("/api/orders/{}/cancellation", id(&order)), json!({ "reason": "no" })).await;
+                continue;
+            }
+            let paid = pay(&client, &order).await;
+            let newest = if n == 0 {
+                client.post(&format!("/api/orders/{}/cancellation", id(&order)), json!({ "reason": "no" })).await
+            } else {
+                paid.clone()
+            };
+            // Every one of them counts on its own, so each is waited for.
+            read_after(&client, &path, &paid).await;
+            last = Some(read_after(&client, &path, &newest).await);
+        }
+        let sums = json!([{
+            "currency": "EUR", "paidOrders": 5, "paid": 7500, "cancelledOrders": 1, "cancelled": 500, "net": 7000
+        }]);
+        let sales = last.unwrap().body;
+        assert_eq!((&sales["from"], &sales["to"]), (&json!(from.to_string()), &json!(to.to_string())));
+        assert_eq!(sales["totals"], sums);
+        let far = get(&client, "/api/sales?from=2001-01-01&to=2001-12-31", &[]).await;
+        assert_eq!((&far.body["totals"], &far.body["days"]), (&json!([]), &json!([])));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_customer_reads_his_own_and_never_what_is_somebody_elses() {
+    both(
+        &[("AUTH", "easyauth")],
+        async |System { stack, client, .. }| {
+            let staff = User {
+                id: Uuid::now_v7(),
+                roles: [Role::Staff].into(),
+            };
+            stack.sign_in(Some(staff));
+            let ada = client.seed(&[("MUG", 5)]).await;
+            let other = client
+                .post(
+                    "/api/customers",
+                    json!({ "name": "Bob", "email": "bob@example.org" }),
+                )
+                .await;
+            let placed = client.place(&ada, &[("MUG", 1)]).await;
+            let foreign = client.place(&id(&other), &[("MUG", 1)]).await;
+            let order = |answer: &Answer| format!("/api/orders/{}", id(answer));
+            let seen = read_after(&client, &order(&placed), &placed).await;
+            read_after(&client, &order(&foreign), &foreign).await;
+            read_after(
+                &client,
+                &format!("/api/customers/{}/orders", id(&other)),
+                &foreign,
+            )
+            .await;
+            stack.sign_in(Some(User {
+                id: ada.parse().unwrap(),
+                roles: [].into(),
+            }));
+            // The same data for both views.
+            assert_eq!(
+                read_after(&client, &order(&placed), &placed).await.body,
+                seen.body
+            );
+            assert_eq!(
+                read_after(&client, &format!("/api/customers/{ada}/orders"), &placed)
+                    .await
+                    .body["items"][0]["id"],
+                id(&placed)
+            );
+            let token = text(&foreign, "consistency-token").to_owned();
+            let absent: BTreeSet<String> = [
+                order(&foreign),
+                format!("{}/history", order(&foreign)),
+                format!("/api/customers/{}", id(&other)),
+                format!("/api/customers/{}/orders", id(&other)),
+            ]
+            .into();
+            for path in absent {
+                for headers in [&[][..], &[("consistency-token", &*token), ("prefer", "wait=0")]] {
+                    let refused = get(&client, &path, headers).await;
+                    let strangers = get(
+                        &client,
+                        &path
+                            .replace(&id(&foreign), &Uuid::nil().to_string())
+                            .replace(&id(&other), &Uuid::nil().to_string()),
+                        headers,
+                    )
+                    .await;
+                    assert_eq!(refused.status, StatusCode::NOT_FOUND, "{path}: {refused:?}");
+                    assert_eq!(refused.body["detail"], strangers.body["detail"], "{path}");
+                }
+            }
+            for path in ["/api/orders", "/api/sales?from=2026-01-01&to=2026-01-02"] {
+                assert_eq!(
+                    get(&client, path, &[]).await.status,
+                    StatusCode::FORBIDDEN,
+                    "{path}"
+                );
+            }
+            // A token of somebody else's order opens no door either.
+            let mine = get(
+                &client,
+                &format!("/api/customers/{ada}/orders"),
+                &[("consistency-token", &token), ("prefer", "wait=0")],
+            )
+            .await;
+            assert_ne!(mine.body["items"][0]["id"], id(&foreign));
+        },
+    )
+    .await;
+}
