@@ -128,6 +128,7 @@ impl Stack {
                 script_root: options.app_dir,
                 listen: local(options.ports.host),
                 environment: BTreeMap::new(),
+                without: Vec::new(),
                 log: options.log,
                 sign_in: SignIn::default(),
             },
