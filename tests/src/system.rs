@@ -7,7 +7,7 @@ use devstack::{
     app_folder,
     host::Log,
     servicebus::Entities,
-    stack::{Faults, Options, Ports, PostgresChoice, Stack},
+    stack::{Faults, Options, Ports, PostgresChoice, ReadModel, Stack},
 };
 use hyper::StatusCode;
 use serde_json::Value;
@@ -52,6 +52,7 @@ impl System {
             faults: true,
             environment,
             postgres: PostgresChoice::Shared(admin_url(&database)),
+            read_model: ReadModel::Cosmos,
         };
         let stack = Stack::start_with(options, entities.with_listener(LISTENER))
             .await
