@@ -42,6 +42,7 @@ async fn main() {
     });
     let app = Router::new()
         .route("/", get(StatusCode::NOT_FOUND))
+        .route("/api/health", get(Json(json!({ "status": "ok" }))))
         .route("/api/exit/{code}", any(exit))
         .route("/api/stream", any(stream))
         .route("/api/environment/{name}", any(environment))

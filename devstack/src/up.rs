@@ -10,7 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::api::Api;
 use crate::app_folder;
 use crate::host::{Log, Role, User};
-use crate::stack::{Options, Ports, PostgresChoice, Stack};
+use crate::stack::{Options, Ports, PostgresChoice, ReadModel, Stack};
 
 /// Runs the whole system until Ctrl-C.
 #[derive(Debug, Clone, clap::Args)]
@@ -21,12 +21,15 @@ pub struct Args {
     /// The port of PostgreSQL; not used with `DATABASE_URL`.
     #[arg(long, default_value_t = 5432)]
     pub postgres_port: u16,
-    /// The port of Service Bus.
+    /// The port of Service Bus; not used with `--read-model postgres`.
     #[arg(long, default_value_t = 5672)]
     pub servicebus_port: u16,
-    /// The port of Cosmos DB.
+    /// The port of Cosmos DB; not used with `--read-model postgres`.
     #[arg(long, default_value_t = 8081)]
     pub cosmos_port: u16,
+    /// Where the handler keeps what its queries answer.
+    #[arg(long, value_enum, default_value_t)]
+    pub read_model: ReadModel,
     /// Signs this user in: customer, staff, operator or staff,operator, with this object id or a random one.
     /// Without it whoever calls is staff.
     #[arg(long = "as", value_name = "ROLE[,ROLE][:OID]")]
@@ -83,11 +86,12 @@ async fn start(args: Args) -> Result<Stack> {
         faults: false,
         environment: auth.collect(),
         postgres: PostgresChoice::from_environment(),
+        read_model: args.read_model,
     })
     .await?;
     stack.check_health().await?;
     let customer = seed(&stack, args.user.as_ref()).await?;
-    announce(&stack, args.user.as_ref(), &customer);
+    announce(&stack, &args, &customer);
     Ok(stack)
 }
 
@@ -112,16 +116,19 @@ pub(crate) async fn build_handler() -> Result<PathBuf> {
     tokio::task::spawn_blocking(|| app_folder::build_handler("dev")).await?
 }
 
-fn announce(stack: &Stack, user: Option<&User>, customer: &str) {
+fn announce(stack: &Stack, args: &Args, customer: &str) {
+    let user = args.user.as_ref();
     println!();
     println!("  API          {}/api", stack.url());
     println!("  PostgreSQL   {}", stack.postgres_url());
-    println!("  Service Bus  {}", stack.servicebus_connection_string());
-    println!(
-        "  Cosmos DB    {}  key {}",
-        stack.cosmos_endpoint(),
-        stack.cosmos_key()
-    );
+    if args.read_model == ReadModel::Cosmos {
+        println!("  Service Bus  {}", stack.servicebus_connection_string());
+        println!(
+            "  Cosmos DB    {}  key {}",
+            stack.cosmos_endpoint(),
+            stack.cosmos_key()
+        );
+    }
     if let Some(user) = user {
         println!("  Signed in    {user}");
     }

@@ -189,6 +189,16 @@ async fn up_as_somebody_who_cannot_be_names_the_option_and_the_word_at_fault() {
 }
 
 #[tokio::test]
+async fn up_with_a_read_model_that_there_is_not_names_the_option_and_those_that_there_are() {
+    let output = devstack(&["up", "--read-model", "files"]).output().await.unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    for word in ["--read-model", "files", "cosmos", "postgres"] {
+        assert!(said.contains(word), "{word}: {said}");
+    }
+}
+
+#[tokio::test]
 async fn a_killed_up_takes_everything_with_it() {
     let mut up = Up::start(&[]).await;
     let descendants = up.descendants().await;

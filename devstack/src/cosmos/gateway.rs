@@ -1,5 +1,5 @@
 //! Carries HTTP requests to the in-memory service and its answers back.
-//! It never changes what the service decides; it only refuses what is not signed.
+//! It never changes what the service decides; it only refuses what is not signed, and what a switch is set to refuse.
 
 use std::net::SocketAddr;
 use std::str::FromStr as _;
@@ -21,6 +21,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::authorization::is_signed;
+use super::switches::Switches;
 
 const REGION: &str = "West Europe";
 /// Headers that describe one connection and not the message.
@@ -31,10 +32,11 @@ pub(super) struct Gateway {
     service: InMemoryEmulatorHttpClient,
     base: Url,
     key: Vec<u8>,
+    switches: Switches,
 }
 
 impl Gateway {
-    pub(super) fn new(advertised: SocketAddr, key: &str) -> Result<Self> {
+    pub(super) fn new(advertised: SocketAddr, key: &str, switches: Switches) -> Result<Self> {
         let base = Url::parse(&format!("http://{advertised}/"))?;
         let account = VirtualAccountConfig::new(vec![VirtualRegion::new(REGION, base.clone())])?
             .with_consistency(ConsistencyLevel::Session)
@@ -44,6 +46,7 @@ impl Gateway {
             service,
             base,
             key: STANDARD.decode(key)?,
+            switches,
         })
     }
 
@@ -103,13 +106,16 @@ pub(super) async fn answer(
         let message = "The input authorization token can't serve the request.";
         return refusal(StatusCode::UNAUTHORIZED, "Unauthorized", message);
     }
+    if let Some(refused) = gateway.switches.meet(uri.path(), &headers).await {
+        return refused;
+    }
     match gateway.carry(&method, &uri, &headers, body).await {
         Ok(response) => response,
         Err(error) => refusal(StatusCode::BAD_REQUEST, "BadRequest", &format!("{error:#}")),
     }
 }
 
-fn refusal(status: StatusCode, code: &str, message: &str) -> Response {
+pub(super) fn refusal(status: StatusCode, code: &str, message: &str) -> Response {
     let body = serde_json::json!({ "code": code, "message": message });
     (status, [("content-type", "application/json")], body.to_string()).into_response()
 }

@@ -5,6 +5,7 @@ mod authorization;
 mod containers;
 mod gateway;
 mod reader;
+mod switches;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -20,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use gateway::Gateway;
 pub(crate) use reader::Reader;
+pub use switches::Switches;
 
 /// The key every Cosmos DB emulator is known by; it guards nothing.
 const KEY: &str = "C2y6yDjf5/R+ob0N8A7Cgv30VRDJIWEHLM+4QDU5DE2nQ9nDuVTqobD4b8mGGyPMbIZnqyMsEcaGQy67XIw/Jw==";
@@ -43,6 +45,7 @@ pub struct Options {
 pub struct Emulator {
     address: SocketAddr,
     advertised: SocketAddr,
+    switches: Switches,
     cancel: CancellationToken,
     server: JoinHandle<()>,
 }
@@ -56,7 +59,8 @@ impl Emulator {
             .with_context(|| format!("cannot listen on {} for Cosmos DB", options.listen))?;
         let address = listener.local_addr()?;
         let advertised = options.advertise.unwrap_or(address);
-        let gateway = Gateway::new(advertised, KEY)?;
+        let switches = Switches::default();
+        let gateway = Gateway::new(advertised, KEY, switches.clone())?;
         containers::make(&gateway, &containers).await?;
         let app = Router::new()
             .fallback(gateway::answer)
@@ -72,6 +76,7 @@ impl Emulator {
         Ok(Self {
             address,
             advertised,
+            switches,
             cancel,
             server,
         })
@@ -90,6 +95,11 @@ impl Emulator {
     /// The account's key.
     pub fn key(&self) -> &'static str {
         KEY
+    }
+
+    /// What can be made to go wrong, all off at the start.
+    pub fn switches(&self) -> Switches {
+        self.switches.clone()
     }
 
     /// Finishes open requests and closes every connection.

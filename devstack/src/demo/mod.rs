@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::api::{self, Api};
 use crate::host::Log;
 use crate::servicebus::Entities;
-use crate::stack::{Options, Ports, PostgresChoice, Stack};
+use crate::stack::{Options, Ports, PostgresChoice, ReadModel, Stack};
 use crate::{app_folder, up};
 
 use hops::Watch;
@@ -40,6 +40,7 @@ pub async fn run(_: Args) -> Result<()> {
         faults: false,
         environment: BTreeMap::new(),
         postgres: PostgresChoice::Own,
+        read_model: ReadModel::Cosmos,
     };
     let stack = Stack::start_with(options, entities.with_listener(LISTENER)).await?;
     let driven = tokio::select! {

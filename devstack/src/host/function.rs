@@ -42,6 +42,8 @@ pub(crate) enum Trigger {
         connection: String,
         binary: bool,
     },
+    /// Something that the host does not listen for, as the function is disabled.
+    Nothing,
 }
 
 /// The functions that loaded, and one line for each that did not.
@@ -157,6 +159,8 @@ fn load(folder: &Path, name: &str, host: &HostJson, settings: &Settings) -> Resu
     let disabled = node.get("disabled").flag()?.unwrap_or(false) || switched_off(name, settings);
     let trigger = match kind.to_ascii_lowercase().as_str() {
         "httptrigger" => http(name, trigger, &others, host)?,
+        // Nobody listens, so the settings that say to what need not be there. A disabled route is still a route.
+        "timertrigger" | "servicebustrigger" if disabled => Trigger::Nothing,
         "timertrigger" => timer(trigger, &others, settings)?,
         "servicebustrigger" => service_bus(trigger, &others, settings)?,
         _ => {

@@ -200,6 +200,8 @@ impl Shared {
     fn spawn(&self) -> Result<Child, String> {
         let mut child = Command::new(&self.json.executable)
             .args(&self.arguments)
+            // It has this process's variables among its settings, but for those it is not to have.
+            .env_clear()
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .current_dir(&self.json.working_directory)
             .stdout(Stdio::piped())

@@ -60,6 +60,8 @@ pub struct Options {
     pub listen: SocketAddr,
     /// Settings over those of local.settings.json and of this process.
     pub environment: BTreeMap<String, String>,
+    /// Settings that the app has only when `environment` names them, whatever local.settings.json and this process say.
+    pub without: Vec<String>,
     /// Where the log of the host and of the handler goes.
     pub log: Log,
     /// Who is signed in, as App Service authentication would tell the handler; kept to change it later.
@@ -84,7 +86,7 @@ impl Host {
         let logger = Logger::open(&options.log)?;
         let root = std::path::absolute(&options.script_root)
             .map_err(|error| Error::file(options.script_root.display().to_string(), error.to_string()))?;
-        let settings = Settings::read(&root, &options.environment)?;
+        let settings = Settings::read(&root, &options.without, &options.environment)?;
         let json = HostJson::read(&root, &settings)?;
         let functions = function::discover(&root, &json, &settings)?;
         for line in &functions.failed {
@@ -147,7 +149,8 @@ impl Host {
             self.listeners.spawn(listener);
         }
         for function in &loaded {
-            logger.info(format!("Found function {}", function.name));
+            let what = if function.disabled { "Disabled" } else { "Found" };
+            logger.info(format!("{what} function {}", function.name));
         }
         logger.info(format!("Listening on {}", self.url));
         let (url, started) = (self.url.clone(), Instant::now());
@@ -171,7 +174,7 @@ impl Host {
     }
 
     fn start_timers(&self, functions: &[Function], invoker: &Invoker) {
-        for function in functions.iter().filter(|function| !function.disabled) {
+        for function in functions {
             if let Trigger::Timer {
                 schedule,
                 run_on_startup,

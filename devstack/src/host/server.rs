@@ -88,6 +88,10 @@ async fn start(State(app): State<Arc<App>>, Path(name): Path<String>, body: Byte
             let line = "an HTTP function is called through its route";
             return (StatusCode::BAD_REQUEST, line).into_response();
         }
+        Trigger::Nothing => {
+            let line = "the stand-in does not start a disabled function";
+            return (StatusCode::BAD_REQUEST, line).into_response();
+        }
         Trigger::Timer { .. } => Ok(payload::timer(&function.name, &function.binding, Value::Null)),
         Trigger::ServiceBus { binary, .. } => payload::message(
             &function.name,

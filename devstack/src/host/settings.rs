@@ -15,8 +15,13 @@ const FILE: &str = "local.settings.json";
 pub(crate) struct Settings(BTreeMap<String, String>);
 
 impl Settings {
-    /// The shell wins over local.settings.json as with `func start`; `over` wins over both.
-    pub(crate) fn read(root: &Path, over: &BTreeMap<String, String>) -> Result<Self, Error> {
+    /// The shell wins over local.settings.json as with `func start`; `over` wins over both, and `without` names what
+    /// only `over` gives.
+    pub(crate) fn read(
+        root: &Path,
+        without: &[String],
+        over: &BTreeMap<String, String>,
+    ) -> Result<Self, Error> {
         let mut values = BTreeMap::new();
         let path = root.join(FILE);
         if path.exists() {
@@ -42,6 +47,7 @@ impl Settings {
             std::env::vars_os()
                 .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))),
         );
+        values.retain(|name, _| !without.iter().any(|out| out.eq_ignore_ascii_case(name)));
         values.extend(over.clone());
         Ok(Self(values))
     }

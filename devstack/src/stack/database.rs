@@ -10,8 +10,8 @@ use anyhow::{Context as _, Result, bail};
 use tokio::process::Command;
 use url::Url;
 
-use super::PostgresChoice;
 use super::create::create;
+use super::{PostgresChoice, ReadModel};
 use crate::postgres::Server;
 
 /// The database on a server of our own, and on a shared one whose URL names none.
@@ -76,13 +76,18 @@ impl Database {
     }
 
     /// Brings the schema to the handler's version, as the database's owner.
-    pub(super) async fn migrate(&self, handler: &Path) -> Result<()> {
+    pub(super) async fn migrate(&self, handler: &Path, read_model: ReadModel) -> Result<()> {
         let config: tokio_postgres::Config = self.url.as_str().parse()?;
         let user = config.get_user().unwrap_or("postgres").to_owned();
         let password = String::from_utf8_lossy(config.get_password().unwrap_or_default()).into_owned();
+        let tables: &[&str] = match read_model {
+            ReadModel::Cosmos => &[],
+            ReadModel::Postgres => &["--read-model", "postgres"],
+        };
         // Only what a migration needs: a stray setting of the shell could make the handler refuse to start.
         let output = Command::new(handler)
             .args(["migrate", "--app-role", &self.role])
+            .args(tables)
             .env_clear()
             .envs(self.environment(&user, &password))
             .stdin(Stdio::null())

@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use crate::wire::Proxy;
 
-/// One proxy before each service.
+/// One proxy before each service; one whose service was not started leads nowhere.
 #[derive(Debug)]
 pub struct Faults {
     /// Before PostgreSQL.

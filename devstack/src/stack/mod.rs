@@ -1,14 +1,15 @@
-//! The whole system on loopback: database, bus, documents, and the handler behind a Functions host.
+//! The whole system on loopback: database, bus and documents where they are wanted, the handler behind a Functions host.
 //! It never looks into the handler: settings go in as environment, everything else over the wire.
 
 mod create;
 mod database;
 mod faults;
 mod health;
+mod options;
+mod settings;
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use url::Url;
@@ -19,55 +20,7 @@ use crate::{cosmos, ports};
 
 use database::Database;
 pub use faults::Faults;
-
-/// The ports to listen on; 0 takes a free one.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Ports {
-    /// The Functions host.
-    pub host: u16,
-    /// PostgreSQL, when it is our own.
-    pub postgres: u16,
-    /// The Service Bus emulator.
-    pub servicebus: u16,
-    /// The Cosmos DB emulator.
-    pub cosmos: u16,
-}
-
-/// Which PostgreSQL the stack uses.
-#[derive(Clone, Debug, Default)]
-pub enum PostgresChoice {
-    /// One started for this stack, on its data directory.
-    #[default]
-    Own,
-    /// A running server, by its administrator's URL; the URL's database is made, `orders` where it names none.
-    Shared(String),
-}
-
-impl PostgresChoice {
-    /// `DATABASE_URL` where it is set, else a server of our own.
-    pub fn from_environment() -> Self {
-        std::env::var("DATABASE_URL").map_or(Self::Own, Self::Shared)
-    }
-}
-
-/// What to start, and where.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// The repository, for the definitions of containers and entities.
-    pub root: PathBuf,
-    /// The ports to listen on.
-    pub ports: Ports,
-    /// An assembled app folder, the host's script root.
-    pub app_dir: PathBuf,
-    /// Where the host's and the handler's log goes.
-    pub log: host::Log,
-    /// Whether the handler reaches its services over wires that can be broken.
-    pub faults: bool,
-    /// Settings for the handler, over all others.
-    pub environment: BTreeMap<String, String>,
-    /// Which PostgreSQL to use.
-    pub postgres: PostgresChoice,
-}
+pub use options::{Options, Ports, PostgresChoice, ReadModel};
 
 /// A running stack; dropping it ends everything it started. The host goes first, as its services outlive it.
 pub struct Stack {
@@ -75,8 +28,9 @@ pub struct Stack {
     host_options: host::Options,
     url: String,
     faults: Option<Faults>,
-    servicebus: servicebus::Emulator,
-    cosmos: cosmos::Emulator,
+    /// Without a read model in Cosmos DB there is no bus and no account.
+    servicebus: Option<servicebus::Emulator>,
+    cosmos: Option<cosmos::Emulator>,
     database: Database,
 }
 
@@ -89,45 +43,32 @@ impl Stack {
 
     /// Starts with other entities on the bus, such as a subscription that listens in.
     pub async fn start_with(options: Options, entities: Entities) -> Result<Self> {
-        let ports = options.ports;
-        ports::ensure_free(ports.host, "--port", "Functions host")?;
-        ports::ensure_free(ports.servicebus, "--servicebus-port", "Service Bus")?;
-        ports::ensure_free(ports.cosmos, "--cosmos-port", "Cosmos DB")?;
-        if matches!(options.postgres, PostgresChoice::Own) {
-            ports::ensure_free(ports.postgres, "--postgres-port", "PostgreSQL")?;
-        }
+        options.ensure_free()?;
         let database = Database::start(&options.postgres, options.ports.postgres).await?;
-        database.migrate(&options.app_dir.join("handler")).await?;
-        let servicebus = servicebus::Emulator::start(entities, local(options.ports.servicebus))
-            .await
-            .context("cannot start the Service Bus emulator")?;
+        let handler = options.app_dir.join("handler");
+        database.migrate(&handler, options.read_model).await?;
+        let servicebus = start_bus(&options, entities).await?;
         // A wire must know where the account will be, and the account what wire its clients come over.
-        let cosmos_port = match options.ports.cosmos {
+        let cosmos_address = local(match options.ports.cosmos {
             0 if options.faults => ports::free()?,
             port => port,
-        };
+        });
         let faults = if options.faults {
-            let upstreams = (
-                database.address().await?,
-                servicebus.address(),
-                local(cosmos_port),
-            );
-            Some(Faults::start(upstreams.0, upstreams.1, upstreams.2).await?)
+            let bus = servicebus
+                .as_ref()
+                .map_or(local(0), servicebus::Emulator::address);
+            Some(Faults::start(database.address().await?, bus, cosmos_address).await?)
         } else {
             None
         };
-        let cosmos = cosmos::Emulator::start(cosmos::Options {
-            containers: options.root.join("bicep/cosmos-containers.json"),
-            listen: local(cosmos_port),
-            advertise: faults.as_ref().map(|faults| faults.cosmos.address()),
-        })
-        .await?;
+        let cosmos = start_account(&options, cosmos_address, faults.as_ref()).await?;
         let mut stack = Self {
             host: None,
             host_options: host::Options {
                 script_root: options.app_dir,
                 listen: local(options.ports.host),
                 environment: BTreeMap::new(),
+                without: Vec::new(),
                 log: options.log,
                 sign_in: SignIn::default(),
             },
@@ -138,6 +79,7 @@ impl Stack {
             database,
         };
         stack.host_options.environment = stack.environment(options.environment);
+        stack.host_options.without = stack.without();
         stack.start_host().await?;
         Ok(stack)
     }
@@ -152,19 +94,29 @@ impl Stack {
         self.database.url()
     }
 
-    /// A connection to the bus, never over a faulty wire.
+    /// A connection to the bus, never over a faulty wire; empty without one.
     pub fn servicebus_connection_string(&self) -> String {
-        self.servicebus.connection_string()
+        let bus = self.servicebus.as_ref();
+        bus.map(servicebus::Emulator::connection_string)
+            .unwrap_or_default()
     }
 
-    /// The account's endpoint, over the faulty wire where there is one: clients are always sent there.
+    /// The account's endpoint, over the faulty wire where there is one: clients are always sent there; empty without an
+    /// account.
     pub fn cosmos_endpoint(&self) -> String {
-        self.cosmos.endpoint()
+        let account = self.cosmos.as_ref();
+        account.map(cosmos::Emulator::endpoint).unwrap_or_default()
     }
 
-    /// The account's key.
+    /// The account's key; empty without an account.
     pub fn cosmos_key(&self) -> &str {
-        self.cosmos.key()
+        self.cosmos.as_ref().map_or("", cosmos::Emulator::key)
+    }
+
+    /// What can be made to go wrong in the account; without one they lead nowhere.
+    pub fn cosmos_switches(&self) -> cosmos::Switches {
+        let account = self.cosmos.as_ref();
+        account.map(cosmos::Emulator::switches).unwrap_or_default()
     }
 
     /// The handler's process, while the host runs.
@@ -219,34 +171,40 @@ impl Stack {
         if let Some(faults) = self.faults.take() {
             faults.stop().await?;
         }
-        self.servicebus.stop().await;
-        self.cosmos.stop().await?;
+        if let Some(servicebus) = self.servicebus {
+            servicebus.stop().await;
+        }
+        if let Some(cosmos) = self.cosmos {
+            cosmos.stop().await?;
+        }
         // Stopping PostgreSQL blocks for a moment.
         let database = self.database;
         Ok(tokio::task::spawn_blocking(move || drop(database)).await?)
     }
+}
 
-    fn environment(&self, over: BTreeMap<String, String>) -> BTreeMap<String, String> {
-        let mut bus = self.servicebus.connection_string();
-        let mut environment = self.database.app_environment();
-        if let Some(faults) = &self.faults {
-            bus = bus.replace(
-                &self.servicebus.address().to_string(),
-                &faults.servicebus.address().to_string(),
-            );
-            environment.insert("PGHOST".to_owned(), faults.postgres.address().ip().to_string());
-            environment.insert("PGPORT".to_owned(), faults.postgres.address().port().to_string());
-        }
-        let settings = [
-            ("ServiceBusConnection", bus),
-            ("COSMOS_ENDPOINT", self.cosmos.endpoint()),
-            ("COSMOS_KEY", self.cosmos.key().to_owned()),
-            ("COSMOS_DATABASE", "orders".to_owned()),
-        ];
-        environment.extend(settings.map(|(name, value)| (name.to_owned(), value)));
-        environment.extend(over);
-        environment
+async fn start_bus(options: &Options, entities: Entities) -> Result<Option<servicebus::Emulator>> {
+    if options.read_model == ReadModel::Postgres {
+        return Ok(None);
     }
+    let bus = servicebus::Emulator::start(entities, local(options.ports.servicebus)).await;
+    Ok(Some(bus.context("cannot start the Service Bus emulator")?))
+}
+
+async fn start_account(
+    options: &Options,
+    listen: SocketAddr,
+    faults: Option<&Faults>,
+) -> Result<Option<cosmos::Emulator>> {
+    if options.read_model == ReadModel::Postgres {
+        return Ok(None);
+    }
+    let account = cosmos::Emulator::start(cosmos::Options {
+        containers: options.root.join("bicep/cosmos-containers.json"),
+        listen,
+        advertise: faults.map(|faults| faults.cosmos.address()),
+    });
+    Ok(Some(account.await?))
 }
 
 fn local(port: u16) -> SocketAddr {

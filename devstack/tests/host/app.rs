@@ -38,6 +38,7 @@ pub(crate) async fn eventually<T>(mut ask: impl FnMut() -> Option<T>) -> T {
 pub(crate) struct App {
     pub(crate) folder: TempDir,
     pub(crate) environment: BTreeMap<String, String>,
+    pub(crate) without: Vec<String>,
     pub(crate) sign_in: SignIn,
 }
 
@@ -47,6 +48,7 @@ impl App {
         let app = Self {
             folder: tempfile::tempdir().expect("a folder"),
             environment: BTreeMap::new(),
+            without: Vec::new(),
             sign_in: SignIn::default(),
         };
         let probe = std::env::current_exe().expect("a path");
@@ -94,6 +96,12 @@ impl App {
         self
     }
 
+    /// A setting that only `setting` gives, from here on or before.
+    pub(crate) fn without(mut self, name: &str) -> Self {
+        self.without.push(name.to_owned());
+        self
+    }
+
     pub(crate) fn function(self, name: &str, bindings: Value) -> Self {
         self.write(&format!("{name}/function.json"), json!({ "bindings": bindings }))
     }
@@ -120,6 +128,7 @@ impl App {
             script_root: self.folder.path().to_owned(),
             listen: "127.0.0.1:0".parse().expect("an address"),
             environment: self.environment.clone(),
+            without: self.without.clone(),
             log: Log::File(self.log()),
             sign_in: self.sign_in.clone(),
         }

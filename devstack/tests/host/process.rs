@@ -55,6 +55,31 @@ async fn the_handler_has_the_settings_and_the_variables_of_the_host() {
 }
 
 #[tokio::test]
+async fn what_is_left_out_comes_neither_from_the_file_nor_from_the_shell_but_from_the_caller() {
+    let running = App::new()
+        .write(
+            "local.settings.json",
+            r#"{ "Values": { "FROM_FILE": "file", "FROM_BOTH": "file" } }"#,
+        )
+        .without("from_file")
+        .without("FROM_BOTH")
+        .without("PATH")
+        .setting("FROM_BOTH", "caller")
+        .http("Environment", "environment/{name}")
+        .start()
+        .await;
+    let read = async |name: &str| {
+        let (_, body) = running.call("GET", &format!("/api/environment/{name}")).await;
+        String::from_utf8(body).expect("text")
+    };
+    assert!(std::env::var("PATH").is_ok_and(|path| !path.is_empty()));
+    for (name, value) in [("FROM_FILE", ""), ("PATH", ""), ("FROM_BOTH", "caller")] {
+        assert_eq!(read(name).await, value, "{name}");
+    }
+    running.stop().await;
+}
+
+#[tokio::test]
 async fn exit_code_0_is_final_but_the_host_goes_on() {
     let running = App::new().http("Echo", "echo").start().await;
     running.call("GET", "/api/exit/0").await;

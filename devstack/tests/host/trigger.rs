@@ -61,21 +61,51 @@ async fn a_bad_answer_fails_loudly_and_names_the_function() {
     }
 }
 
+fn disabled(list: &Value) -> Vec<&str> {
+    let list = list.as_array().expect("a list").iter();
+    let disabled = list.filter(|it| it["isDisabled"] == true);
+    disabled.filter_map(|it| it["name"].as_str()).collect()
+}
+
 #[tokio::test]
-async fn a_disabled_function_is_listed_but_does_not_run() {
+async fn a_disabled_function_is_listed_and_logged_but_does_not_run() {
     let app = App::new()
         .timer("Tick", "* * * * * *")
         .timer("Tock", "* * * * * *");
     let running = app.setting("AzureWebJobs.Tick.Disabled", "true").start().await;
     running.calls("Tock", 2).await;
     assert!(running.calls("Tick", 0).await.is_empty());
-    let list = running.json("GET", "/admin/functions").await;
-    let disabled = |name| {
-        list.as_array()
-            .expect("a list")
-            .iter()
-            .any(|it| it["name"] == name && it["isDisabled"] == true)
+    assert_eq!(disabled(&running.json("GET", "/admin/functions").await), ["Tick"]);
+    running.logged(&["INF", "Disabled function Tick"]).await;
+    running.logged(&["INF", "Found function Tock"]).await;
+    assert_eq!(start(&running, "Tick", json!("")).await, StatusCode::BAD_REQUEST);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_disabled_function_needs_none_of_the_settings_that_it_names() {
+    let listening = json!({
+        "type": "serviceBusTrigger", "direction": "in", "name": "message",
+        "topicName": "%Topic%", "subscriptionName": "%Subscription%", "connection": "Bus",
+    });
+    let app = || {
+        App::new()
+            .function("Project", json!([listening]))
+            .timer("Tick", "%When%")
+            .setting("AzureWebJobs.tick.disabled", "True")
     };
-    assert!(disabled("Tick") && !disabled("Tock"));
+    let running = app().setting("AzureWebJobs.Project.Disabled", "1").start().await;
+    let status = running.json("GET", "/admin/host/status").await;
+    assert_eq!(status["errors"], json!([]));
+    let list = running.json("GET", "/admin/functions").await;
+    assert_eq!(disabled(&list), ["Project", "Tick"]);
+    running.logged(&["INF", "Disabled function Project"]).await;
+    running.stop().await;
+    // Only these two words switch off.
+    let running = app()
+        .setting("AzureWebJobs.Project.Disabled", "yes")
+        .start()
+        .await;
+    running.logged(&["ERR", "Project/function.json", "%Topic%"]).await;
     running.stop().await;
 }

@@ -33,10 +33,10 @@ pub(crate) struct Source {
     pub(crate) address: Address,
 }
 
-/// The sources of all functions that have such a trigger and are not disabled.
+/// The sources of all functions that have such a trigger.
 pub(crate) fn sources(functions: &[Function], settings: &Settings) -> Result<Vec<Source>, Error> {
     let mut sources = Vec::new();
-    for function in functions.iter().filter(|function| !function.disabled) {
+    for function in functions {
         let Trigger::ServiceBus {
             entity,
             connection,

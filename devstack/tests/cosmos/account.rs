@@ -1,36 +1,16 @@
-//! The Cosmos DB account over the wire, with the client the handler uses.
-//! It never looks inside the emulator.
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
+//! What the account holds and answers, to clients with its key and to others.
+//! Never turns a switch.
 
 use std::net::SocketAddr;
-use std::path::Path;
 
-use azure_data_cosmos::clients::ContainerClient;
-use azure_data_cosmos::options::Region;
 use azure_data_cosmos::options::{ItemWriteOptions, Precondition};
-use azure_data_cosmos::{AccountReference, CosmosClient, FeedScope, Query, RoutingStrategy};
-use devstack::cosmos::{Emulator, Options};
+use azure_data_cosmos::{FeedScope, Query};
+use devstack::cosmos::Emulator;
 use devstack::wire::Proxy;
 use futures_util::TryStreamExt as _;
 use serde_json::{Value, json};
 
-fn options(advertise: Option<SocketAddr>) -> Options {
-    Options {
-        containers: Path::new(env!("CARGO_MANIFEST_DIR")).join("../bicep/cosmos-containers.json"),
-        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
-        advertise,
-    }
-}
-
-async fn container(endpoint: &str, key: &str, name: &str) -> azure_data_cosmos::Result<ContainerClient> {
-    let account = AccountReference::with_authentication_key(endpoint.parse().unwrap(), key.to_owned());
-    let routing = RoutingStrategy::PreferredRegions(vec![Region::WEST_EUROPE]);
-    let client = CosmosClient::builder().build(account, routing).await?;
-    client
-        .database_client("orders")
-        .container_client(name, None)
-        .await
-}
+use crate::{container, options};
 
 #[tokio::test]
 async fn every_container_of_the_deployment_is_there() {

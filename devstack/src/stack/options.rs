@@ -1,0 +1,87 @@
+//! What a stack is made of, and where its parts listen.
+//! It never starts anything, and never reads a setting but `DATABASE_URL`.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::ValueEnum;
+
+use crate::{host, ports};
+
+/// The ports to listen on; 0 takes a free one.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Ports {
+    /// The Functions host.
+    pub host: u16,
+    /// PostgreSQL, when it is our own.
+    pub postgres: u16,
+    /// The Service Bus emulator.
+    pub servicebus: u16,
+    /// The Cosmos DB emulator.
+    pub cosmos: u16,
+}
+
+/// Which PostgreSQL the stack uses.
+#[derive(Clone, Debug, Default)]
+pub enum PostgresChoice {
+    /// One started for this stack, on its data directory.
+    #[default]
+    Own,
+    /// A running server, by its administrator's URL; the URL's database is made, `orders` where it names none.
+    Shared(String),
+}
+
+impl PostgresChoice {
+    /// `DATABASE_URL` where it is set, else a server of our own.
+    pub fn from_environment() -> Self {
+        std::env::var("DATABASE_URL").map_or(Self::Own, Self::Shared)
+    }
+}
+
+/// Where the handler keeps what its queries answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum ReadModel {
+    /// In documents of Cosmos DB, which events reach over Service Bus.
+    #[default]
+    Cosmos,
+    /// In PostgreSQL, beside the write model; neither Service Bus nor Cosmos DB is started.
+    Postgres,
+}
+
+/// What to start, and where.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The repository, for the definitions of containers and entities.
+    pub root: PathBuf,
+    /// The ports to listen on.
+    pub ports: Ports,
+    /// An assembled app folder, the host's script root.
+    pub app_dir: PathBuf,
+    /// Where the host's and the handler's log goes.
+    pub log: host::Log,
+    /// Whether the handler reaches its services over wires that can be broken.
+    pub faults: bool,
+    /// Settings for the handler, over all others.
+    pub environment: BTreeMap<String, String>,
+    /// Which PostgreSQL to use.
+    pub postgres: PostgresChoice,
+    /// Where the read model is, and so what is started.
+    pub read_model: ReadModel,
+}
+
+impl Options {
+    /// Refuses a port that is taken, among those that will be listened on.
+    pub(super) fn ensure_free(&self) -> Result<()> {
+        let ports = self.ports;
+        ports::ensure_free(ports.host, "--port", "Functions host")?;
+        if self.read_model == ReadModel::Cosmos {
+            ports::ensure_free(ports.servicebus, "--servicebus-port", "Service Bus")?;
+            ports::ensure_free(ports.cosmos, "--cosmos-port", "Cosmos DB")?;
+        }
+        if matches!(self.postgres, PostgresChoice::Own) {
+            ports::ensure_free(ports.postgres, "--postgres-port", "PostgreSQL")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,58 @@
+//! The settings that tell the handler where its services are, and which functions have anything to do.
+//! It never names a service that does not run: the handler takes an absent group for a part that is off.
+
+use std::collections::BTreeMap;
+
+use super::Stack;
+
+/// Read from local.settings.json otherwise, where they are for a read model in Cosmos DB.
+const PROJECTING: [&str; 6] = [
+    "ServiceBusConnection",
+    "ServiceBusTopic",
+    "ServiceBusSubscription",
+    "COSMOS_ENDPOINT",
+    "COSMOS_KEY",
+    "COSMOS_DATABASE",
+];
+
+/// Tables are no projection's, so there is nothing to listen for.
+const TABLES: [(&str, &str); 2] = [
+    ("READ_MODEL", "postgres"),
+    ("AzureWebJobs.ProjectEvent.Disabled", "true"),
+];
+
+impl Stack {
+    pub(super) fn environment(&self, over: BTreeMap<String, String>) -> BTreeMap<String, String> {
+        let mut environment = self.database.app_environment();
+        let mut set = |name: &str, value: String| environment.insert(name.to_owned(), value);
+        if let Some(faults) = &self.faults {
+            set("PGHOST", faults.postgres.address().ip().to_string());
+            set("PGPORT", faults.postgres.address().port().to_string());
+        }
+        if let Some(servicebus) = &self.servicebus {
+            let mut bus = servicebus.connection_string();
+            if let Some(faults) = &self.faults {
+                let wire = faults.servicebus.address().to_string();
+                bus = bus.replace(&servicebus.address().to_string(), &wire);
+            }
+            set("ServiceBusConnection", bus);
+        }
+        if let Some(cosmos) = &self.cosmos {
+            set("COSMOS_ENDPOINT", cosmos.endpoint());
+            set("COSMOS_KEY", cosmos.key().to_owned());
+            set("COSMOS_DATABASE", "orders".to_owned());
+        } else {
+            for (name, value) in TABLES {
+                set(name, value.to_owned());
+            }
+        }
+        environment.extend(over);
+        environment
+    }
+
+    /// What the app is not to have, whoever else would give it.
+    pub(super) fn without(&self) -> Vec<String> {
+        let names: &[&str] = if self.cosmos.is_some() { &[] } else { &PROJECTING };
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+}
