@@ -133,7 +133,7 @@ async fn concurrent_projectors_on_a_store_in_trouble_end_where_the_write_model_i
     for _ in 0..3 {
         projectors.push(App::start_alone(settings.clone()).await);
     }
-    let reader: Client = (*App::start_alone(settings).await).clone();
+    let reader = App::start_alone(settings).await;
     let clients: Vec<Client> = projectors.iter().map(|app| (**app).clone()).collect();
     let switches = cosmos.switches();
     switches.throttle(7, Duration::from_millis(5));

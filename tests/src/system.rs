@@ -64,7 +64,6 @@ impl System {
             environment,
             read_model,
             postgres: PostgresChoice::Shared(admin_url(&database)),
-            read_model: ReadModel::Cosmos,
         };
         let stack = Stack::start_with(options, entities.with_listener(LISTENER))
             .await

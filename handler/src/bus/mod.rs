@@ -2,7 +2,7 @@
 //! Never decides what to send or when: that is `relay`. Never receives: the Functions host does.
 
 mod address;
-mod cloud_event;
+pub mod cloud_event;
 mod link;
 mod sender;
 
