@@ -2,16 +2,16 @@
 -- $1 uuid: orders after this one; $2 bigint: most of them.
 -- Writers lock their orders by id before they write anything, and so does this: nobody can wait for each other in a circle.
 -- What they write meanwhile is newer, and stays.
-with some as materialized (
+with step as materialized (
     select o.id from write_model.orders o where o.id > $1 order by o.id limit $2 for share),
 filled as (
     insert into read_model.order_summary as kept (order_id, version, state, changed_at)
-    select some.id, e.version, e.state, e.occurred_at from some
+    select step.id, e.version, e.state, e.occurred_at from step
     cross join lateral (
         select e.version, e.state, e.occurred_at from write_model.events e
-        where e.stream = some.id::text order by e.version desc limit 1) e
-    order by some.id
+        where e.stream = step.id::text order by e.version desc limit 1) e
+    order by step.id
     on conflict (order_id) do update
         set version = excluded.version, state = excluded.state, changed_at = excluded.changed_at
         where kept.version < excluded.version)
-select (select count(*) from some) as orders, (select id from some order by id desc limit 1) as last
+select (select count(*) from step) as orders, (select id from step order by id desc limit 1) as last
