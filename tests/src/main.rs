@@ -23,6 +23,7 @@ mod kills;
 mod migrations;
 mod orders;
 mod outages;
+mod owners;
 mod process;
 mod projections;
 mod projector;
