@@ -104,7 +104,7 @@ async fn what_is_served_nowhere_is_told_apart_from_what_is_served_otherwise() {
         (
             StatusCode::METHOD_NOT_ALLOWED,
             &json!("urn:problem:orders:method-not-allowed"),
-            &HeaderValue::from_static("POST")
+            &HeaderValue::from_static("POST,GET,HEAD")
         )
     );
     let options = client.send("OPTIONS", "/api/orders/1", "", &[]).await;
