@@ -1,4 +1,5 @@
-//! The measured database: a PostgreSQL of our own with stock durability, a full shop, and the same start for every run.
+//! The database: a PostgreSQL of our own; where it is measured, with stock durability, a full shop, and the same start
+//! for every run.
 //! Never changes the schema; `handler migrate` does.
 
 use std::{collections::BTreeMap, path::Path};
@@ -31,9 +32,16 @@ pub(crate) struct Expected {
 }
 
 impl Database {
-    /// Starts the server, and fills the shop.
+    /// Starts a server with stock durability, and fills the shop.
     pub(crate) async fn start(binary: &Path) -> Result<Self> {
-        let server = Server::start_with(0, Durability::Stock).context("PostgreSQL")?;
+        let database = Self::empty(binary, Durability::Stock).await?;
+        database.owner.batch_execute(&shop::stock_up()).await?;
+        Ok(database)
+    }
+
+    /// Starts a server with the schema and nothing in it.
+    pub(crate) async fn empty(binary: &Path, durability: Durability) -> Result<Self> {
+        let server = Server::start_with(0, durability).context("PostgreSQL")?;
         connect(&server.admin_url("postgres"))
             .await?
             .batch_execute(&format!("create database {DATABASE}"))
@@ -44,7 +52,6 @@ impl Database {
             .await?;
         let database = Self { server, owner };
         handler::migrate(binary, &database.settings("postgres", "postgres"), ROLE)?;
-        database.owner.batch_execute(&shop::stock_up()).await?;
         Ok(database)
     }
 

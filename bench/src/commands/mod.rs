@@ -20,7 +20,7 @@ use crate::{
     figures::{Figures, Processes},
     handler::{Handler, Start},
     pgbench,
-    requests::{self, Workload},
+    requests::{self, Requests, Workload},
     shop::SHELVES,
     usage,
 };
@@ -183,23 +183,16 @@ impl Bench {
         clients: u64,
         share: u64,
     ) -> Result<Outcome> {
-        let postgres = self.database.server.pid()?;
+        let store = self.database.server.pid()?;
         match system {
             System::Handler => {
                 let app = Some(handler.pid());
-                let processes = Processes { postgres, app };
-                client::run(
-                    handler.address(),
-                    workload,
-                    clients,
-                    share,
-                    processes,
-                    self.length,
-                )
-                .await
+                let processes = Processes { store, app };
+                let clients = (0..clients).map(|client| Requests::new(workload, client, share));
+                client::run(handler.address(), clients, processes, self.length).await
             }
             System::Pgbench => {
-                let processes = Processes { postgres, app: None };
+                let processes = Processes { store, app: None };
                 let script = self.scripts.script(workload, share)?;
                 let (program, settings) = (
                     self.database.server.program("pgbench"),

@@ -9,11 +9,13 @@ mod reader;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::middleware::map_request;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -43,6 +45,7 @@ pub struct Options {
 pub struct Emulator {
     address: SocketAddr,
     advertised: SocketAddr,
+    requests: Arc<AtomicU64>,
     cancel: CancellationToken,
     server: JoinHandle<()>,
 }
@@ -58,9 +61,16 @@ impl Emulator {
         let advertised = options.advertise.unwrap_or(address);
         let gateway = Gateway::new(advertised, KEY)?;
         containers::make(&gateway, &containers).await?;
+        let requests = Arc::new(AtomicU64::new(0));
+        let counter = Arc::clone(&requests);
+        let count = move |request: Request| {
+            counter.fetch_add(1, Ordering::Relaxed);
+            std::future::ready(request)
+        };
         let app = Router::new()
             .fallback(gateway::answer)
             .layer(DefaultBodyLimit::max(LARGEST_BODY))
+            .layer(map_request(count))
             .with_state(Arc::new(gateway));
         let cancel = CancellationToken::new();
         let cancelled = cancel.clone().cancelled_owned();
@@ -72,6 +82,7 @@ impl Emulator {
         Ok(Self {
             address,
             advertised,
+            requests,
             cancel,
             server,
         })
@@ -90,6 +101,11 @@ impl Emulator {
     /// The account's key.
     pub fn key(&self) -> &'static str {
         KEY
+    }
+
+    /// How many requests have come in so far, refused ones too.
+    pub fn requests(&self) -> u64 {
+        self.requests.load(Ordering::Relaxed)
     }
 
     /// Finishes open requests and closes every connection.
