@@ -1,8 +1,9 @@
 //! A closed-loop HTTP/1.1 client: one connection, one request at a time, the next as soon as the answer is there.
-//! Never parses more of an answer than its status and its length, and accepts no status but 2xx.
+//! Never parses more of an answer than its status and its length, and accepts no status but those that are asked for.
 
 use std::{
     net::SocketAddr,
+    ops::RangeInclusive,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -18,19 +19,30 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{
-    figures::{self, Figures, Processes, Sample},
-    requests::{Requests, Workload},
-};
+use crate::figures::{self, Figures, Processes, Sample};
 
 /// Longest wait for the answers that are still on their way when the time is over.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A keep-alive connection to the handler.
+/// Any 2xx.
+pub(crate) const SUCCESS: RangeInclusive<u16> = 200..=299;
+
+/// A keep-alive connection to a server.
 #[derive(Debug)]
 pub(crate) struct Connection {
     stream: TcpStream,
     answer: Vec<u8>,
+}
+
+/// What one client asks.
+pub(crate) trait Asks: Send + 'static {
+    /// The next request; `None` when there is nothing left to ask.
+    fn next(&mut self) -> Option<&[u8]>;
+
+    /// The status of every answer that is as it should be.
+    fn accepts(&self) -> RangeInclusive<u16> {
+        SUCCESS
+    }
 }
 
 /// How a run went.
@@ -66,11 +78,24 @@ impl Connection {
     /// # Errors
     /// When it is not 2xx, with the answer.
     pub(crate) async fn send(&mut self, request: &[u8]) -> Result<&[u8]> {
+        let answer = self.exchange(request, &SUCCESS).await;
+        answer.map(|(_, body)| body)
+    }
+
+    /// Sends the request and waits for its whole answer; status and body are returned.
+    ///
+    /// # Errors
+    /// When its status is not accepted, with the answer.
+    pub(crate) async fn exchange(
+        &mut self,
+        request: &[u8],
+        accepts: &RangeInclusive<u16>,
+    ) -> Result<(u16, &[u8])> {
         self.stream.write_all(request).await?;
         self.answer.clear();
         loop {
             let read = self.stream.read_buf(&mut self.answer).await?;
-            ensure!(read > 0, "the handler closed the connection");
+            ensure!(read > 0, "the connection was closed");
             let Some(head) = head(&self.answer) else {
                 continue;
             };
@@ -78,10 +103,12 @@ impl Connection {
             if self.answer.len() < head + length {
                 continue;
             }
-            if !(200..300).contains(&status) {
-                bail!("{}", String::from_utf8_lossy(&self.answer));
-            }
-            return Ok(&self.answer[head..]);
+            ensure!(
+                accepts.contains(&status),
+                "{}",
+                String::from_utf8_lossy(&self.answer)
+            );
+            return Ok((status, &self.answer[head..]));
         }
     }
 }
@@ -101,28 +128,26 @@ fn parse(head: &[u8]) -> Result<(u16, usize)> {
         let name = line.get(..LENGTH.len())?;
         name.eq_ignore_ascii_case(LENGTH).then(|| &line[LENGTH.len()..])
     });
-    let length = lengths.next().context("an answer without content-length")?;
-    Ok((status, length.trim().parse()?))
+    let length = match (lengths.next(), status) {
+        (Some(length), _) => length.trim().parse()?,
+        // It never has a body (RFC 9110, section 15.4.5).
+        (None, 304) => 0,
+        (None, _) => bail!("an answer without content-length"),
+    };
+    Ok((status, length))
 }
 
-/// Runs the workload with so many clients; of prepared orders each has `share`.
-pub(crate) async fn run(
+/// Lets all of these clients ask for so long.
+pub(crate) async fn run<A: Asks>(
     address: SocketAddr,
-    workload: Workload,
-    clients: u64,
-    share: u64,
+    clients: impl IntoIterator<Item = A>,
     processes: Processes,
     length: Length,
 ) -> Result<Outcome> {
     let stop = Arc::new(AtomicBool::new(false));
-    let mut tasks = JoinSet::new();
-    for client in 0..clients {
-        let requests = Requests::new(workload, client, share);
-        tasks.spawn(keep_asking(address, requests, Arc::clone(&stop)));
-    }
+    let mut tasks = start(address, clients, &stop);
     let watching = figures::watch(processes, length.warm_up, length.measured);
     tokio::pin!(watching);
-    let mut samples = Vec::new();
     // A client that ends before the time is over has failed or run out.
     let window = tokio::select! {
         window = &mut watching => window?,
@@ -132,31 +157,55 @@ pub(crate) async fn run(
         }
     };
     stop.store(true, Ordering::Relaxed);
-    let last_answers = async {
-        while let Some(ended) = tasks.join_next().await {
-            samples.append(&mut ended??);
-        }
-        anyhow::Ok(())
-    };
-    timeout(PATIENCE, last_answers)
+    let samples = timeout(PATIENCE, gather(tasks))
         .await
         .context("no answer in time")??;
     Ok(Outcome::Measured(Figures::of(&samples, &window)?, samples.len()))
 }
 
-async fn keep_asking(
+/// Lets all of these clients ask until they have nothing left to ask.
+pub(crate) async fn run_out<A: Asks>(
     address: SocketAddr,
-    mut requests: Requests,
+    clients: impl IntoIterator<Item = A>,
+) -> Result<Vec<Sample>> {
+    gather(start(address, clients, &Arc::default())).await
+}
+
+type Clients = JoinSet<Result<Vec<Sample>>>;
+
+fn start<A: Asks>(
+    address: SocketAddr,
+    clients: impl IntoIterator<Item = A>,
+    stop: &Arc<AtomicBool>,
+) -> Clients {
+    let clients = clients.into_iter();
+    clients
+        .map(|asks| keep_asking(address, asks, Arc::clone(stop)))
+        .collect()
+}
+
+async fn gather(mut clients: Clients) -> Result<Vec<Sample>> {
+    let mut samples = Vec::new();
+    while let Some(ended) = clients.join_next().await {
+        samples.append(&mut ended??);
+    }
+    Ok(samples)
+}
+
+async fn keep_asking<A: Asks>(
+    address: SocketAddr,
+    mut asks: A,
     stop: Arc<AtomicBool>,
 ) -> Result<Vec<Sample>> {
     let mut connection = Connection::open(address).await?;
     let mut samples = Vec::with_capacity(1 << 16);
+    let accepts = asks.accepts();
     while !stop.load(Ordering::Relaxed) {
-        let Some(request) = requests.next() else {
+        let Some(request) = asks.next() else {
             break;
         };
         let sent = Instant::now();
-        connection.send(request).await?;
+        connection.exchange(request, &accepts).await?;
         samples.push(Sample {
             done: figures::now(),
             took: u64::try_from(sent.elapsed().as_micros())?,
@@ -175,5 +224,6 @@ mod tests {
         let head = head(answer).unwrap();
         assert_eq!(parse(&answer[..head]).unwrap(), (201, 12));
         assert!(parse(b"HTTP/1.1 200 OK\r\n\r\n").is_err());
+        assert_eq!(parse(b"HTTP/1.1 304 Not Modified\r\n\r\n").unwrap(), (304, 0));
     }
 }

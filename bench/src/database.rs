@@ -1,4 +1,5 @@
-//! The measured database: a PostgreSQL of our own with stock durability, a full shop, and the same start for every run.
+//! The database: a PostgreSQL of our own; where it is measured, with stock durability, a full shop, and the same start
+//! for every run.
 //! Never changes the schema; `handler migrate` does.
 
 use std::{collections::BTreeMap, path::Path};
@@ -31,9 +32,16 @@ pub(crate) struct Expected {
 }
 
 impl Database {
-    /// Starts the server, and fills the shop.
+    /// Starts a server with stock durability, and fills the shop.
     pub(crate) async fn start(binary: &Path) -> Result<Self> {
-        let server = Server::start_with(0, Durability::Stock).context("PostgreSQL")?;
+        let database = Self::empty(binary, Durability::Stock).await?;
+        database.owner.batch_execute(&shop::stock_up()).await?;
+        Ok(database)
+    }
+
+    /// Starts a server with the schema and nothing in it.
+    pub(crate) async fn empty(binary: &Path, durability: Durability) -> Result<Self> {
+        let server = Server::start_with(0, durability).context("PostgreSQL")?;
         connect(&server.admin_url("postgres"))
             .await?
             .batch_execute(&format!("create database {DATABASE}"))
@@ -44,7 +52,6 @@ impl Database {
             .await?;
         let database = Self { server, owner };
         handler::migrate(binary, &database.settings("postgres", "postgres"), ROLE)?;
-        database.owner.batch_execute(&shop::stock_up()).await?;
         Ok(database)
     }
 
@@ -66,9 +73,9 @@ impl Database {
     pub(crate) async fn reset(&self, paid: u64) -> Result<()> {
         let empty =
             "truncate write_model.orders, write_model.order_lines, write_model.events, write_model.outbox,
-            write_model.idempotency_keys";
+            write_model.idempotency_keys, read_model.order_summary";
         let vacuum = "vacuum analyze write_model.orders, write_model.order_lines, write_model.events, write_model.outbox,
-            write_model.idempotency_keys, write_model.customers, write_model.products, write_model.stock";
+            write_model.idempotency_keys, write_model.customers, write_model.products, write_model.stock, read_model.order_summary";
         let restock = format!(
             "update write_model.stock set available = {}, seq = 0",
             shop::PIECES
@@ -78,6 +85,13 @@ impl Database {
             self.owner.batch_execute(sql).await?;
         }
         Ok(())
+    }
+
+    /// Turns the trigger of READ_MODEL=postgres on or off, which is all that a command notices of it.
+    pub(crate) async fn keep_tables(&self, on: bool) -> Result<()> {
+        let what = if on { "enable" } else { "disable" };
+        let sql = format!("alter table write_model.events {what} trigger keep_order_summary");
+        Ok(self.owner.batch_execute(&sql).await?)
     }
 
     /// Counts what is there. A system that answered quicker because it did less is found out here.

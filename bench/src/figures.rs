@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 
 use crate::usage::{self, Memory};
 
-/// One command that was answered.
+/// One request that was answered.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Sample {
     /// When, in microseconds since 1970.
@@ -21,16 +21,16 @@ pub(crate) struct Sample {
 pub(crate) struct Window {
     from: u64,
     to: u64,
-    postgres: Duration,
+    store: Duration,
     app: Option<(Duration, Memory)>,
 }
 
 /// Whose processor time is counted.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Processes {
-    /// The postmaster.
-    pub(crate) postgres: u32,
-    /// The handler; `None` while pgbench is the client.
+    /// The database: the postmaster, or the Cosmos DB emulator.
+    pub(crate) store: u32,
+    /// The server that is measured; `None` while pgbench is the client.
     pub(crate) app: Option<u32>,
 }
 
@@ -40,40 +40,65 @@ pub(crate) struct Figures {
     pub(crate) per_second: f64,
     pub(crate) p50_ms: f64,
     pub(crate) p99_ms: f64,
-    /// Processor milliseconds for 1 000 commands.
-    pub(crate) postgres_cpu: f64,
-    /// The same of the handler, with its memory.
+    /// Processor milliseconds of the database for 1 000 requests.
+    pub(crate) store_cpu: f64,
+    /// The same of the server that is measured, with its memory.
     pub(crate) app: Option<AppFigures>,
 }
 
-/// What the handler used.
+/// What the measured server used.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct AppFigures {
-    /// Processor milliseconds for 1 000 commands.
+    /// Processor milliseconds for 1 000 requests.
     pub(crate) cpu: f64,
     /// MB at the end of the window.
     pub(crate) rss: f64,
-    /// MB, the most since the handler started.
+    /// MB, the most since the server started.
     pub(crate) peak: f64,
+}
+
+/// A window that is open.
+#[derive(Debug)]
+pub(crate) struct Meter {
+    processes: Processes,
+    from: u64,
+    /// Used so far by the database and by the server.
+    used: (Duration, Duration),
+}
+
+impl Meter {
+    pub(crate) fn start(processes: Processes) -> Result<Self> {
+        Ok(Self {
+            processes,
+            from: now(),
+            used: used(processes)?,
+        })
+    }
+
+    pub(crate) fn stop(self) -> Result<Window> {
+        let to = now();
+        let (store, app) = used(self.processes)?;
+        let memory = self.processes.app.map(usage::memory).transpose()?;
+        Ok(Window {
+            from: self.from,
+            to,
+            store: store.saturating_sub(self.used.0),
+            app: memory.map(|memory| (app.saturating_sub(self.used.1), memory)),
+        })
+    }
+}
+
+fn used(processes: Processes) -> Result<(Duration, Duration)> {
+    let app = processes.app.map(usage::cpu).transpose()?;
+    Ok((usage::family_cpu(processes.store)?, app.unwrap_or_default()))
 }
 
 /// Lets the warm-up pass, then watches for as long as is measured.
 pub(crate) async fn watch(processes: Processes, warm_up: Duration, length: Duration) -> Result<Window> {
-    let used = || -> Result<(Duration, Duration)> {
-        let app = processes.app.map(usage::cpu).transpose()?;
-        Ok((app.unwrap_or_default(), usage::family_cpu(processes.postgres)?))
-    };
     tokio::time::sleep(warm_up).await;
-    let (from, before) = (now(), used()?);
+    let meter = Meter::start(processes)?;
     tokio::time::sleep(length).await;
-    let (to, after) = (now(), used()?);
-    let memory = processes.app.map(usage::memory).transpose()?;
-    Ok(Window {
-        from,
-        to,
-        postgres: after.1.saturating_sub(before.1),
-        app: memory.map(|memory| (after.0.saturating_sub(before.0), memory)),
-    })
+    meter.stop()
 }
 
 /// Microseconds since 1970.
@@ -99,7 +124,7 @@ impl Figures {
             per_second: count * 1e6 / micros(window.to - window.from),
             p50_ms: micros(percentile(&took, 50)) / 1e3,
             p99_ms: micros(percentile(&took, 99)) / 1e3,
-            postgres_cpu: per_thousand(window.postgres),
+            store_cpu: per_thousand(window.store),
             app: window.app.map(|(used, memory)| AppFigures {
                 cpu: per_thousand(used),
                 rss: micros(memory.now) / 1024.0,
@@ -107,10 +132,35 @@ impl Figures {
             }),
         })
     }
+
+    /// The median of each figure by itself; the peak is the highest of all.
+    pub(crate) fn medians<'a>(runs: impl Iterator<Item = &'a Self> + Clone) -> Self {
+        let middle = |figure: fn(&Self) -> f64| median(runs.clone().map(figure));
+        let apps = runs.clone().filter_map(|run| run.app);
+        let of_app = |figure: fn(AppFigures) -> f64| median(apps.clone().map(figure));
+        Self {
+            per_second: middle(|f| f.per_second),
+            p50_ms: middle(|f| f.p50_ms),
+            p99_ms: middle(|f| f.p99_ms),
+            store_cpu: middle(|f| f.store_cpu),
+            app: apps.clone().next().map(|_| AppFigures {
+                cpu: of_app(|app| app.cpu),
+                rss: of_app(|app| app.rss),
+                peak: apps.clone().map(|app| app.peak).fold(0.0, f64::max),
+            }),
+        }
+    }
+}
+
+/// `median [min – max]`
+pub(crate) fn spread(values: &[f64]) -> String {
+    let low = values.iter().copied().fold(f64::MAX, f64::min);
+    let high = values.iter().copied().fold(f64::MIN, f64::max);
+    format!("{:.2} [{low:.2} – {high:.2}]", median(values.iter().copied()))
 }
 
 /// The value that this part of a hundred do not exceed (nearest rank).
-fn percentile(sorted: &[u64], part: usize) -> u64 {
+pub(crate) fn percentile(sorted: &[u64], part: usize) -> u64 {
     let rank = (sorted.len() * part).div_ceil(100).max(1);
     sorted.get(rank - 1).copied().unwrap_or_default()
 }
@@ -158,7 +208,7 @@ mod tests {
         let window = Window {
             from: 1_000_000,
             to: 2_000_000,
-            postgres: Duration::from_millis(3),
+            store: Duration::from_millis(3),
             app: None,
         };
         let at = |done| Sample { done, took: 2_000 };
@@ -171,6 +221,6 @@ mod tests {
         ];
         let figures = Figures::of(&samples, &window).unwrap();
         assert_eq!((figures.per_second.round(), figures.p99_ms.round()), (3.0, 2.0));
-        assert_eq!(figures.postgres_cpu.round(), 1000.0);
+        assert_eq!(figures.store_cpu.round(), 1000.0);
     }
 }

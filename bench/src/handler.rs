@@ -1,26 +1,21 @@
-//! The handler as it is shipped: started with PG settings only, killed at the end.
-//! Never linked into this program: it is met as a process and on its port.
+//! The handler as it is shipped: started with the settings that a benchmark gives it, killed at the end.
+//! Never the one of this program: what is measured is built alone, met as a process and on its port.
 
 use std::{
     collections::BTreeMap,
-    io::{BufRead as _, BufReader},
     net::SocketAddr,
     path::Path,
-    process::{Child, Command, Stdio},
-    time::{Duration, Instant},
+    process::{Command, Stdio},
+    time::Duration,
 };
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::client::Connection;
+use crate::{client::Connection, process::Process};
 
 /// A running handler; it is killed when this is dropped.
 #[derive(Debug)]
-pub(crate) struct Handler {
-    process: Child,
-    address: SocketAddr,
-    spawned: Instant,
-}
+pub(crate) struct Handler(Process);
 
 /// From spawn to the first answers of a handler that has never been asked before.
 #[derive(Debug, Clone, Copy)]
@@ -50,31 +45,10 @@ impl Handler {
             .envs(settings)
             .env("AUTH", "development")
             .env("FUNCTIONS_CUSTOMHANDLER_PORT", "0")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped());
-        let spawned = Instant::now();
-        let mut process = command.spawn().context("cannot start the handler")?;
-        let mut output = BufReader::new(process.stdout.take().context("it has no output")?);
-        let mut handler = Self {
-            process,
-            // Not known yet, but from here on the process is killed whatever happens.
-            address: ([127, 0, 0, 1], 0).into(),
-            spawned,
-        };
-        let mut line = String::new();
-        handler.address = loop {
-            line.clear();
-            ensure!(
-                output.read_line(&mut line)? > 0,
-                "the handler ended before it listened"
-            );
-            if let Some((_, address)) = line.split_once("listening address=") {
-                break address.trim().parse()?;
-            }
-        };
-        // A pipe that nobody reads would stop it one day.
-        std::thread::spawn(move || std::io::copy(&mut output, &mut std::io::stderr()));
-        Ok(handler)
+            .stdin(Stdio::null());
+        let mut process = Process::start(&mut command).context("the handler")?;
+        process.pass_on();
+        Ok(Self(process))
     }
 
     /// Starts it and times its first answers.
@@ -84,31 +58,23 @@ impl Handler {
         order: &[u8],
     ) -> Result<Start> {
         let handler = Self::start(binary, settings)?;
-        let mut connection = Connection::open(handler.address).await?;
+        let mut connection = Connection::open(handler.address()).await?;
         connection
             .send(b"GET / HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n")
             .await?;
-        let ready = handler.spawned.elapsed();
+        let ready = handler.0.spawned().elapsed();
         connection.send(order).await?;
         Ok(Start {
             ready,
-            first_order: handler.spawned.elapsed(),
+            first_order: handler.0.spawned().elapsed(),
         })
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
-        self.address
+        self.0.address()
     }
 
     pub(crate) fn pid(&self) -> u32 {
-        self.process.id()
-    }
-}
-
-impl Drop for Handler {
-    fn drop(&mut self) {
-        // It holds nothing that a kill could lose.
-        let _killed = self.process.kill();
-        let _ended = self.process.wait();
+        self.0.pid()
     }
 }

@@ -1,7 +1,11 @@
 //! The requests of one client: rendered once, then only the bytes that differ are written over.
 //! Never sends anything, and never makes the same order twice.
 
-use crate::shop::{self, CUSTOMER, HOT, ORDER_PREFIX, SHELVES, SKU_PREFIX};
+use crate::{
+    client::Asks,
+    dice::Dice,
+    shop::{self, CUSTOMER, HOT, ORDER_PREFIX, SHELVES, SKU_PREFIX},
+};
 
 /// What is asked of the handler, and of pgbench in the handler's place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +49,7 @@ const KEY: &str = "00000000-0000-4000-8000-000000000000";
 impl Requests {
     /// Client number `client`; of prepared orders it takes `share`, and no other client takes these.
     pub(crate) fn new(workload: Workload, client: u64, share: u64) -> Self {
-        let dice = Dice(client.wrapping_mul(0x5851_F42D_4C95_7F2D) ^ crate::figures::now());
+        let dice = Dice::of_client(client);
         match workload {
             Workload::Place { hot, keyed } => {
                 let bytes = place(SHELVES.map(|(first, _)| first), keyed.then_some(KEY));
@@ -65,9 +69,11 @@ impl Requests {
             }
         }
     }
+}
 
+impl Asks for Requests {
     /// The next request; `None` when all orders of this client have been sent off.
-    pub(crate) fn next(&mut self) -> Option<&[u8]> {
+    fn next(&mut self) -> Option<&[u8]> {
         match &mut self.varying {
             Varying::Order { skus, hot, key } => {
                 for (line, (at, (first, last))) in skus.iter().zip(SHELVES).enumerate() {
@@ -116,7 +122,13 @@ pub(crate) fn ship(number: u64) -> Vec<u8> {
     )
 }
 
-fn post(path: &str, headers: &str, body: &str) -> Vec<u8> {
+/// A GET with these header lines.
+pub(crate) fn get(path: &str, headers: &str) -> Vec<u8> {
+    format!("GET {path} HTTP/1.1\r\nhost: 127.0.0.1\r\n{headers}\r\n").into_bytes()
+}
+
+/// A POST of JSON with these further header lines.
+pub(crate) fn post(path: &str, headers: &str, body: &str) -> Vec<u8> {
     let length = body.len();
     format!(
         "POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n{headers}\
@@ -133,20 +145,6 @@ fn find(bytes: &[u8], text: &str) -> usize {
 
 fn overwrite(bytes: &mut [u8], at: usize, text: &[u8]) {
     bytes[at..at + text.len()].copy_from_slice(text);
-}
-
-/// SplitMix64: good enough to choose products and make keys, and free of system calls.
-#[derive(Debug)]
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! What processes have used, out of Linux's `/proc`: processor time and memory.
 //! Never an average: two readings and the time between them make one.
 
-use std::{fs, time::Duration};
+use std::{fs, num::NonZero, time::Duration};
 
 use anyhow::{Context as _, Result};
 use nix::unistd::{SysconfVar, sysconf};
@@ -57,6 +57,17 @@ pub(crate) fn memory(pid: u32) -> Result<Memory> {
         now: field("VmRSS")?,
         peak: field("VmHWM")?,
     })
+}
+
+/// How many processors the machine has, and which.
+pub(crate) fn machine() -> String {
+    let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = info.lines().find_map(|line| line.strip_prefix("model name"));
+    let model = model
+        .and_then(|rest| rest.split_once(": "))
+        .map_or("unknown", |(_, name)| name);
+    let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
+    format!("{processors} processors ({model}).")
 }
 
 /// The machine's load averages over 1, 5 and 15 minutes.

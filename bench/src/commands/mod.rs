@@ -20,7 +20,7 @@ use crate::{
     figures::{Figures, Processes},
     handler::{Handler, Start},
     pgbench,
-    requests::{self, Workload},
+    requests::{self, Requests, Workload},
     shop::SHELVES,
     usage,
 };
@@ -46,6 +46,9 @@ pub(crate) struct Options {
     /// Numbers of clients.
     #[arg(long, value_delimiter = ',', default_value = "1,8,32")]
     clients: Vec<u64>,
+    /// Beside itself with the trigger of READ_MODEL=postgres on, instead of beside pgbench: what that read model costs.
+    #[arg(long)]
+    tables: bool,
     /// One round of moments with 8 clients: shows that everything works, and measures nothing.
     #[arg(long)]
     smoke: bool,
@@ -57,6 +60,8 @@ struct Bench {
     binary: PathBuf,
     scripts: Scripts,
     length: Length,
+    /// What stands beside the handler.
+    partner: System,
     /// Paid orders at the start of every run.
     base: u64,
 }
@@ -89,6 +94,11 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
     let base = if options.smoke { SMOKE_BASE } else { BASE };
     database.reset(base).await?;
     let bench = Bench {
+        partner: if options.tables {
+            System::Tables
+        } else {
+            System::Pgbench
+        },
         base,
         scripts: Scripts::capture(&database, &binary).await?,
         length: Length {
@@ -103,8 +113,10 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
         bench.round(round, clients, &mut rows).await?;
     }
     report::medians(&rows);
-    report::ratios(&rows);
-    targets::print(&rows, &starts, &bench.binary)?;
+    report::ratios(&rows, bench.partner);
+    if bench.partner == System::Pgbench {
+        targets::print(&rows, &starts, &bench.binary)?;
+    }
     if options.smoke {
         println!("\nThis was a smoke run: everything works, and the figures mean nothing.");
     }
@@ -127,7 +139,7 @@ impl Bench {
         println!("\nRound {round}, load {}\n", usage::load());
         report::heading();
         let handler = Handler::start(&self.binary, &self.database.app_settings())?;
-        let mut systems = [System::Handler, System::Pgbench];
+        let mut systems = [System::Handler, self.partner];
         if round.is_multiple_of(2) {
             systems.reverse();
         }
@@ -161,6 +173,7 @@ impl Bench {
         let mut share = self.share(workload, clients);
         for _ in 0..4 {
             let base = self.base.max(share * clients);
+            self.database.keep_tables(system == System::Tables).await?;
             self.database.reset(base).await?;
             match self.once(system, handler, workload, clients, share).await? {
                 Outcome::RanOut => share *= 2,
@@ -183,23 +196,16 @@ impl Bench {
         clients: u64,
         share: u64,
     ) -> Result<Outcome> {
-        let postgres = self.database.server.pid()?;
+        let store = self.database.server.pid()?;
         match system {
-            System::Handler => {
+            System::Handler | System::Tables => {
                 let app = Some(handler.pid());
-                let processes = Processes { postgres, app };
-                client::run(
-                    handler.address(),
-                    workload,
-                    clients,
-                    share,
-                    processes,
-                    self.length,
-                )
-                .await
+                let processes = Processes { store, app };
+                let clients = (0..clients).map(|client| Requests::new(workload, client, share));
+                client::run(handler.address(), clients, processes, self.length).await
             }
             System::Pgbench => {
-                let processes = Processes { postgres, app: None };
+                let processes = Processes { store, app: None };
                 let script = self.scripts.script(workload, share)?;
                 let (program, settings) = (
                     self.database.server.program("pgbench"),

@@ -5,8 +5,9 @@ use anyhow::Result;
 
 use crate::{
     database::Database,
-    figures::{Figures, median},
+    figures::{Figures, spread},
     requests::Workload,
+    usage,
 };
 
 /// Who sent the statements.
@@ -16,6 +17,19 @@ pub(super) enum System {
     Handler,
     /// pgbench, the same write, past the handler.
     Pgbench,
+    /// The handler again, with the trigger of READ_MODEL=postgres on.
+    Tables,
+}
+
+impl System {
+    /// As it stands in the tables.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Handler => "handler",
+            Self::Pgbench => "pgbench",
+            Self::Tables => "handler, READ_MODEL=postgres",
+        }
+    }
 }
 
 /// One run.
@@ -52,13 +66,7 @@ pub(super) async fn machine(database: &Database) -> Result<()> {
         current_setting('server_version'), current_setting('fsync'), current_setting('synchronous_commit'),
         current_setting('full_page_writes'), current_setting('shared_buffers'))";
     let server: String = database.owner.query_one(stock, &[]).await?.try_get(0)?;
-    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = info.lines().find_map(|line| line.strip_prefix("model name"));
-    let model = model
-        .and_then(|rest| rest.split_once(": "))
-        .map_or("unknown", |(_, name)| name);
-    let processors = std::thread::available_parallelism()?;
-    println!("{processors} processors ({model}). {server}.");
+    println!("{} {server}.", usage::machine());
     Ok(())
 }
 
@@ -74,17 +82,14 @@ pub(super) fn heading() {
 pub(super) fn row(row: &Row) {
     let (workload, key) = words(row.workload);
     let (system, clients, figures) = (row.system, row.clients, &row.figures);
-    let system = match system {
-        System::Handler => "handler",
-        System::Pgbench => "pgbench",
-    };
+    let system = system.name();
     let app = figures.app.map_or_else(
         || ("".to_owned(), "".to_owned()),
         |app| (format!("{:.0}", app.cpu), format!("{:.1}", app.rss)),
     );
     println!(
         "| {system} | {workload} | {key} | {clients} | {:.0} | {:.2} | {:.2} | {} | {:.0} | {} |",
-        figures.per_second, figures.p50_ms, figures.p99_ms, app.0, figures.postgres_cpu, app.1,
+        figures.per_second, figures.p50_ms, figures.p99_ms, app.0, figures.store_cpu, app.1,
     );
 }
 
@@ -93,28 +98,18 @@ pub(super) fn medians(rows: &[Row]) {
     println!("\nMedians of all rounds\n");
     heading();
     for first in rows.iter().filter(|row| row.round == 1) {
-        let repeats: Vec<&Row> = rows.iter().filter(|row| row.repeats(first)).collect();
-        let middle = |figure: fn(&Figures) -> f64| median(repeats.iter().map(|row| figure(&row.figures)));
-        let mut figures = Figures {
-            per_second: middle(|f| f.per_second),
-            p50_ms: middle(|f| f.p50_ms),
-            p99_ms: middle(|f| f.p99_ms),
-            postgres_cpu: middle(|f| f.postgres_cpu),
-            app: first.figures.app,
-        };
-        if let Some(app) = &mut figures.app {
-            app.cpu = middle(|f| f.app.map_or(0.0, |app| app.cpu));
-            app.rss = middle(|f| f.app.map_or(0.0, |app| app.rss));
-        }
+        let repeats = rows.iter().filter(|row| row.repeats(first));
+        let figures = Figures::medians(repeats.map(|row| &row.figures));
         row(&Row { figures, ..*first });
     }
 }
 
-/// The handler against pgbench, run by run.
-pub(super) fn ratios(rows: &[Row]) {
+/// The handler against its partner, run by run.
+pub(super) fn ratios(rows: &[Row], partner: System) {
     println!(
-        "\nHandler ÷ pgbench: ratios of the two runs of each round, median [min – max]\n\n\
-         | workload | key | clients | req/s | PG CPU |\n|---|---|--:|--:|--:|"
+        "\nhandler ÷ {}: ratios of the two runs of each round, median [min – max]\n\n\
+         | workload | key | clients | req/s | PG CPU |\n|---|---|--:|--:|--:|",
+        partner.name()
     );
     let firsts = rows
         .iter()
@@ -122,20 +117,17 @@ pub(super) fn ratios(rows: &[Row]) {
     for first in firsts {
         let (workload, key) = words(first.workload);
         let line = |figure: fn(&Figures) -> f64| {
-            let ratios = of_rounds(rows, first.workload, first.clients, figure);
-            let (low, high) = ratios.iter().fold((f64::MAX, f64::MIN), |(low, high), ratio| {
-                (low.min(*ratio), high.max(*ratio))
-            });
-            format!("{:.2} [{low:.2} – {high:.2}]", median(ratios))
+            spread(&of_rounds(rows, partner, first.workload, first.clients, figure))
         };
-        let (speed, cpu) = (line(|f| f.per_second), line(|f| f.postgres_cpu));
+        let (speed, cpu) = (line(|f| f.per_second), line(|f| f.store_cpu));
         println!("| {workload} | {key} | {} | {speed} | {cpu} |", first.clients);
     }
 }
 
-/// This figure of the handler divided by that of pgbench, for each round.
+/// This figure of the handler divided by that of its partner, for each round.
 pub(super) fn of_rounds(
     rows: &[Row],
+    partner: System,
     workload: Workload,
     clients: u64,
     figure: fn(&Figures) -> f64,
@@ -145,7 +137,7 @@ pub(super) fn of_rounds(
             .filter(move |row| (row.system, row.workload, row.clients) == (system, workload, clients))
     };
     let pairs = of(System::Handler).filter_map(|ours| {
-        let theirs = of(System::Pgbench).find(|theirs| theirs.round == ours.round)?;
+        let theirs = of(partner).find(|theirs| theirs.round == ours.round)?;
         Some(figure(&ours.figures) / figure(&theirs.figures))
     });
     pairs.collect()

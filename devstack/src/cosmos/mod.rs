@@ -10,11 +10,13 @@ mod switches;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::middleware::map_request;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -46,6 +48,7 @@ pub struct Emulator {
     address: SocketAddr,
     advertised: SocketAddr,
     switches: Switches,
+    requests: Arc<AtomicU64>,
     cancel: CancellationToken,
     server: JoinHandle<()>,
 }
@@ -62,9 +65,16 @@ impl Emulator {
         let switches = Switches::default();
         let gateway = Gateway::new(advertised, KEY, switches.clone())?;
         containers::make(&gateway, &containers).await?;
+        let requests = Arc::new(AtomicU64::new(0));
+        let counter = Arc::clone(&requests);
+        let count = move |request: Request| {
+            counter.fetch_add(1, Ordering::Relaxed);
+            std::future::ready(request)
+        };
         let app = Router::new()
             .fallback(gateway::answer)
             .layer(DefaultBodyLimit::max(LARGEST_BODY))
+            .layer(map_request(count))
             .with_state(Arc::new(gateway));
         let cancel = CancellationToken::new();
         let cancelled = cancel.clone().cancelled_owned();
@@ -77,6 +87,7 @@ impl Emulator {
             address,
             advertised,
             switches,
+            requests,
             cancel,
             server,
         })
@@ -100,6 +111,11 @@ impl Emulator {
     /// What can be made to go wrong, all off at the start.
     pub fn switches(&self) -> Switches {
         self.switches.clone()
+    }
+
+    /// How many requests have come in so far, refused ones too.
+    pub fn requests(&self) -> u64 {
+        self.requests.load(Ordering::Relaxed)
     }
 
     /// Finishes open requests and closes every connection.

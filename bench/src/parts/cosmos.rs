@@ -1,0 +1,34 @@
+//! The devstack's Cosmos DB emulator alone.
+//! Never holds documents at the start.
+
+use std::{collections::BTreeMap, net::SocketAddr};
+
+use anyhow::Result;
+use devstack::{
+    app_folder,
+    cosmos::{Emulator, Options},
+};
+
+/// The key that the emulator is known by; it guards nothing.
+const KEY: &str = "C2y6yDjf5/R+ob0N8A7Cgv30VRDJIWEHLM+4QDU5DE2nQ9nDuVTqobD4b8mGGyPMbIZnqyMsEcaGQy67XIw/Jw==";
+
+pub(super) async fn run() -> Result<()> {
+    let emulator = Emulator::start(Options {
+        containers: app_folder::workspace_root().join("bicep/cosmos-containers.json"),
+        listen: ([127, 0, 0, 1], 0).into(),
+        advertise: None,
+    })
+    .await?;
+    super::tell(emulator.address());
+    super::until_alone(move || emulator.requests()).await
+}
+
+/// What a handler reaches the account at this address with.
+pub(super) fn settings(address: SocketAddr) -> BTreeMap<String, String> {
+    let settings = [
+        ("COSMOS_ENDPOINT", format!("http://{address}/")),
+        ("COSMOS_KEY", KEY.to_owned()),
+        ("COSMOS_DATABASE", "orders".to_owned()),
+    ];
+    settings.map(|(name, value)| (name.to_owned(), value)).into()
+}

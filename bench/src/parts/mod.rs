@@ -1,0 +1,100 @@
+//! What the benchmarks start as processes of their own, so that everybody's processor time can be told apart: hidden
+//! subcommands of this program. Never runs longer than the process that started it.
+
+mod bare;
+mod cosmos;
+mod stack;
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use anyhow::Result;
+use clap::Subcommand;
+
+use crate::process::{LISTENING, Process};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Part {
+    /// The Cosmos DB emulator; answers each line of its input with the number of requests so far.
+    Cosmos,
+    /// A handler that does nothing but the point read of GetOrder.
+    Bare,
+    /// The whole system, with this handler.
+    Stack { handler: PathBuf },
+}
+
+/// Runs a part until its input ends.
+pub(crate) async fn run(part: &Part) -> Result<()> {
+    match part {
+        Part::Cosmos => cosmos::run().await,
+        Part::Bare => bare::run().await,
+        Part::Stack { handler } => stack::run(handler).await,
+    }
+}
+
+/// The Cosmos DB emulator in a process of its own, empty at first.
+#[derive(Debug)]
+pub(crate) struct Cosmos(Process);
+
+impl Cosmos {
+    pub(crate) fn start() -> Result<Self> {
+        let mut command = part("cosmos")?;
+        command.env_clear();
+        start(&mut command).map(Self)
+    }
+
+    /// How many requests it has had.
+    pub(crate) fn requests(&mut self) -> Result<u64> {
+        Ok(self.0.ask()?.trim().parse()?)
+    }
+
+    /// What a handler reaches it with.
+    pub(crate) fn settings(&self) -> BTreeMap<String, String> {
+        cosmos::settings(self.0.address())
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.0.pid()
+    }
+}
+
+/// The bare handler over this account.
+pub(crate) fn bare(settings: &BTreeMap<String, String>) -> Result<Process> {
+    let mut command = part("bare")?;
+    // As the handler is started: with a proxy in its environment the client would go there.
+    start(command.env_clear().envs(settings))
+}
+
+/// The whole system, listening as its Functions host does.
+pub(crate) fn stack(handler: &Path) -> Result<Process> {
+    let mut command = part("stack")?;
+    start(command.arg(handler))
+}
+
+fn part(name: &str) -> Result<Command> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.args(["part", name]);
+    Ok(command)
+}
+
+fn start(command: &mut Command) -> Result<Process> {
+    Process::start(command.stdin(Stdio::piped()))
+}
+
+fn tell(address: SocketAddr) {
+    println!("{LISTENING}{address}");
+}
+
+/// Answers each line of the input, until whoever started us closes it or is gone.
+async fn until_alone(answer: impl Fn() -> u64 + Send + 'static) -> Result<()> {
+    let listening = move || {
+        for _line in std::io::stdin().lines().map_while(Result::ok) {
+            println!("{}", answer());
+        }
+    };
+    Ok(tokio::task::spawn_blocking(listening).await?)
+}

@@ -1,0 +1,33 @@
+//! The devstack as `devstack up` runs it, with a handler that is built already.
+//! Never with wires that can be broken: they would be on the way.
+
+use std::{collections::BTreeMap, path::Path};
+
+use anyhow::{Context as _, Result};
+use devstack::{
+    app_folder,
+    host::Log,
+    stack::{Options, Ports, PostgresChoice, ReadModel, Stack},
+};
+
+pub(super) async fn run(handler: &Path) -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let root = app_folder::workspace_root();
+    let app_dir = folder.path().join("app");
+    app_folder::assemble(&root, handler, &app_dir)?;
+    let stack = Stack::start(Options {
+        root,
+        ports: Ports::default(),
+        app_dir,
+        log: Log::File(folder.path().join("host.log")),
+        faults: false,
+        environment: BTreeMap::new(),
+        postgres: PostgresChoice::Own,
+        read_model: ReadModel::Cosmos,
+    })
+    .await?;
+    let address = stack.url().strip_prefix("http://").context("no address")?;
+    super::tell(address.parse()?);
+    super::until_alone(|| 0).await?;
+    stack.stop().await
+}
