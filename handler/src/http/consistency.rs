@@ -10,7 +10,7 @@ use axum::{
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use uuid::Uuid;
 
 use super::{
@@ -35,6 +35,8 @@ const LONGEST_WAIT: u64 = 10;
 /// Between two looks: at first, and at most. Each is twice the one before, so that 10 s cost some two dozen point reads.
 const FIRST_GAP: Duration = Duration::from_millis(10);
 const LONGEST_GAP: Duration = Duration::from_millis(500);
+/// How long the last look may take beyond that.
+const LONGEST_LOOK: Duration = Duration::from_secs(2);
 
 /// What kind of aggregate an event is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -221,6 +223,11 @@ impl Wish {
     /// # Errors
     /// That of the last look, when the store was away then.
     pub(super) async fn wait(&self, model: &ReadModel, mark: &Mark) -> Result<bool, StoreError> {
+        let looking = timeout(self.wait + LONGEST_LOOK, self.look(model, mark));
+        looking.await.unwrap_or(Ok(false))
+    }
+
+    async fn look(&self, model: &ReadModel, mark: &Mark) -> Result<bool, StoreError> {
         let until = Instant::now() + self.wait;
         let mut gap = FIRST_GAP;
         loop {
