@@ -16,7 +16,7 @@ use crate::{database::Database, handler::Handler, messages::invocation};
 use shop::Shop;
 
 /// Customers who order again and again; every fourth order is one of theirs.
-const REGULARS: usize = 10;
+const REGULARS: usize = 4;
 
 /// How large the shop is.
 #[derive(Debug, Clone, Copy)]
@@ -66,7 +66,7 @@ impl History {
     }
 
     /// All of it as one flow: each order is paid a quarter of them later than it is placed, and sent off as much later
-    /// again, so that what the projector remembers of an order is gone by then.
+    /// again.
     pub(crate) fn mixed(&self) -> Vec<Vec<u8>> {
         let later = self.placed.len() / 4;
         let kinds = [&self.placed, &self.paid, &self.shipped];

@@ -35,8 +35,8 @@ pub(crate) struct Options {
     /// How often everything is measured; the medians count.
     #[arg(long, default_value_t = 3)]
     rounds: u32,
-    /// How many orders are placed, paid and sent off: three events each.
-    #[arg(long, default_value_t = 2_000)]
+    /// How many orders are placed, paid and sent off: three events each. The emulator gets slower with every document.
+    #[arg(long, default_value_t = 600)]
     orders: usize,
     /// One round of few orders: shows that everything works, and measures nothing.
     #[arg(long)]

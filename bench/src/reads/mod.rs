@@ -23,10 +23,11 @@ use crate::{
 use asked::{Asked, Requests};
 use report::{Row, System};
 
+/// Enough for lists of 50 rows. The emulator copies a whole partition for each batch, so more takes long to fill.
 const SIZE: Size = Size {
     customers: 1_000,
     products: 1_000,
-    orders: 2_000,
+    orders: 800,
 };
 const SMOKE: Size = Size {
     customers: 40,

@@ -17,6 +17,7 @@ use anyhow::{Context as _, Result};
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::middleware::map_request;
+use axum::serve::ListenerExt as _;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -76,6 +77,12 @@ impl Emulator {
             .layer(DefaultBodyLimit::max(LARGEST_BODY))
             .layer(map_request(count))
             .with_state(Arc::new(gateway));
+        // Clients speak HTTP/2, many answers over one connection: Nagle's algorithm would hold one back for 40 ms.
+        let listener = listener.tap_io(|stream| {
+            if let Err(error) = stream.set_nodelay(true) {
+                tracing::warn!(%error, "small answers will be late");
+            }
+        });
         let cancel = CancellationToken::new();
         let cancelled = cancel.clone().cancelled_owned();
         let server = tokio::spawn(async move {
