@@ -8,6 +8,7 @@ use axum::{
     http::{Method, StatusCode},
     response::{IntoResponse, Response},
     routing::get,
+    serve::ListenerExt,
 };
 use tokio::{
     net::TcpListener,
@@ -130,6 +131,12 @@ pub async fn serve(config: Config) -> std::io::Result<ExitCode> {
         // It ends with the process: what it has not sent is in the outbox.
         tokio::spawn(async move { relay.run().await });
     }
+    // What is written in two parts must not wait for the other side to have seen the first.
+    let listener = listener.tap_io(|stream| {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "nodelay_refused");
+        }
+    });
     let server = axum::serve(listener, router).with_graceful_shutdown(async {
         let _ = stopped.await;
     });
