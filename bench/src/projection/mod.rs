@@ -36,7 +36,7 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 3)]
     rounds: u32,
     /// How many orders are placed, paid and sent off: three events each. The emulator gets slower with every document.
-    #[arg(long, default_value_t = 600)]
+    #[arg(long, default_value_t = 300)]
     orders: usize,
     /// One round of few orders: shows that everything works, and measures nothing.
     #[arg(long)]
