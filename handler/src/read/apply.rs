@@ -24,6 +24,10 @@ use super::{
 
 /// How often a write is tried at once after somebody else was first.
 const ATTEMPTS: usize = 5;
+/// How many orders are remembered, with what goes with them: an order's next event mostly comes while it is still known.
+const ORDERS: usize = 500;
+/// How many products: they come again and again, and are small.
+const PRODUCTS: usize = 2_000;
 /// Into how many groups documents fall of which one at a time is written by this process.
 const LANES: usize = 64;
 
@@ -46,10 +50,10 @@ pub struct Documents {
 }
 
 impl<D> Shelf<D> {
-    fn new(connection: &Arc<Connection>, container: Container) -> Self {
+    fn new(connection: &Arc<Connection>, container: Container, remembered: usize) -> Self {
         Self {
             store: Store::new(connection, container),
-            memory: Memory::default(),
+            memory: Memory::new(remembered),
             waiting: Waiting::default(),
         }
     }
@@ -60,11 +64,11 @@ impl Documents {
     #[must_use]
     pub fn new(connection: &Arc<Connection>) -> Self {
         Self {
-            orders: Shelf::new(connection, Container::Orders),
-            customers: Shelf::new(connection, Container::Customers),
-            rows: Shelf::new(connection, Container::Customers),
-            products: Shelf::new(connection, Container::Products),
-            totals: Shelf::new(connection, Container::Sales),
+            orders: Shelf::new(connection, Container::Orders, ORDERS),
+            customers: Shelf::new(connection, Container::Customers, ORDERS),
+            rows: Shelf::new(connection, Container::Customers, ORDERS),
+            products: Shelf::new(connection, Container::Products, PRODUCTS),
+            totals: Shelf::new(connection, Container::Sales, ORDERS),
             lanes: std::array::from_fn(|_| Mutex::new(())),
         }
     }

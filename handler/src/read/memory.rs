@@ -9,20 +9,23 @@ use std::{
 
 use super::{document::Document, store::Stored};
 
-/// Most documents that are kept; beyond that it starts anew.
-const MOST: usize = 500;
-
 /// By partition key and id.
 #[derive(Debug)]
-pub(super) struct Memory<T>(Mutex<HashMap<(String, String), Stored<T>>>);
-
-impl<T> Default for Memory<T> {
-    fn default() -> Self {
-        Self(Mutex::default())
-    }
+pub(super) struct Memory<T> {
+    known: Mutex<HashMap<(String, String), Stored<T>>>,
+    /// Most documents that are kept; beyond that it starts anew.
+    most: usize,
 }
 
 impl<T> Memory<T> {
+    /// An empty one for so many documents.
+    pub(super) fn new(most: usize) -> Self {
+        Self {
+            known: Mutex::default(),
+            most,
+        }
+    }
+
     /// Takes what is remembered out: whoever writes puts the outcome back.
     pub(super) fn take(&self, pk: &str, id: &str) -> Option<Stored<T>> {
         self.known().remove(&(pk.to_owned(), id.to_owned()))
@@ -31,14 +34,14 @@ impl<T> Memory<T> {
     /// Remembers this.
     pub(super) fn put(&self, pk: &str, id: &str, stored: Stored<T>) {
         let mut known = self.known();
-        if known.len() >= MOST {
+        if known.len() >= self.most {
             known.clear();
         }
         known.insert((pk.to_owned(), id.to_owned()), stored);
     }
 
     fn known(&self) -> MutexGuard<'_, HashMap<(String, String), Stored<T>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
