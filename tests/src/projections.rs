@@ -19,7 +19,7 @@ use tokio_postgres::Row;
 use crate::support::{App, Client, DEADLINE, admin_url, connect};
 
 /// An account of its own, and the settings of a process that only projects and reads.
-async fn account() -> (cosmos::Emulator, BTreeMap<String, String>) {
+pub(crate) async fn account() -> (cosmos::Emulator, BTreeMap<String, String>) {
     let cosmos = cosmos::Emulator::start(cosmos::Options {
         containers: app_folder::workspace_root().join("bicep/cosmos-containers.json"),
         listen: ([127, 0, 0, 1], 0).into(),

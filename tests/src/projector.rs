@@ -1,14 +1,12 @@
 //! The projector as the host calls it, with no database and no bus: one message, one document.
 //! Never goes through the relay: messages here come in any order and more than once.
 
-use std::collections::BTreeMap;
-
 use base64::{Engine, engine::general_purpose::STANDARD};
-use devstack::{app_folder, cosmos};
+use devstack::cosmos;
 use hyper::StatusCode;
 use serde_json::{Value, json};
 
-use crate::support::App;
+use crate::{projections::account, support::App};
 
 const ID: &str = "0198c9c1-0000-7000-8000-000000000001";
 
@@ -19,26 +17,7 @@ struct Projecting {
 
 /// A process with Cosmos settings only, as a projector app has them.
 async fn start() -> Projecting {
-    let port = std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
-    let cosmos = cosmos::Emulator::start(cosmos::Options {
-        containers: app_folder::workspace_root().join("bicep/cosmos-containers.json"),
-        listen: ([127, 0, 0, 1], port).into(),
-        advertise: None,
-    })
-    .await
-    .unwrap();
-    let settings = [
-        ("COSMOS_ENDPOINT", cosmos.endpoint()),
-        ("COSMOS_KEY", cosmos.key().to_owned()),
-        ("COSMOS_DATABASE", "orders".to_owned()),
-        ("AUTH", "development".to_owned()),
-        ("FUNCTIONS_CUSTOMHANDLER_PORT", "0".to_owned()),
-    ];
-    let settings: BTreeMap<String, String> = settings.map(|(name, value)| (name.to_owned(), value)).into();
+    let (cosmos, settings) = account().await;
     Projecting {
         app: App::start_alone(settings).await,
         _cosmos: cosmos,
