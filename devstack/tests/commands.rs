@@ -162,6 +162,17 @@ async fn up_prints_where_everything_is_and_a_curl_that_works_and_leaves_nothing_
 }
 
 #[tokio::test]
+async fn up_with_the_read_model_in_postgres_starts_no_bus_and_no_documents_and_takes_orders() {
+    let up = Up::start(&["--read-model", "postgres"]).await;
+    assert!(
+        !up.said.contains("Service Bus") && !up.said.contains("Cosmos"),
+        "{}",
+        up.said
+    );
+    up.place_an_order().await;
+}
+
+#[tokio::test]
 async fn up_as_a_customer_says_who_is_signed_in_and_proposes_an_order_that_he_may_place() {
     let oid = "5b5450db-eb26-4c1a-981c-ba1d25f0483d";
     let mut up = Up::start(&["--as", &format!("customer:{oid}")]).await;

@@ -5,7 +5,7 @@ use std::{
     collections::BTreeMap,
     hash::{BuildHasher, BuildHasherDefault, DefaultHasher},
     sync::atomic::{AtomicUsize, Ordering},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use devstack::{app_folder, cosmos};
@@ -41,9 +41,9 @@ pub(crate) async fn account() -> (cosmos::Emulator, BTreeMap<String, String>) {
 }
 
 /// A few customers who order, change their minds, pay and cancel, on few products; the log of it, as messages.
-async fn history(app: &App) -> Vec<Value> {
+async fn history(app: &App, orders: usize) -> Vec<Value> {
     let customer = app.seed(&[("MUG", 500), ("PEN", 500), ("CUP", 500)]).await;
-    for n in 0..30 {
+    for n in 0..orders {
         let (a, b) = [("MUG", "PEN"), ("PEN", "CUP"), ("CUP", "MUG")][n % 3];
         let placed = app.place(&customer, &[(a, 1), (b, 2)]).await;
         let order = format!("/api/orders/{}", placed.body["id"].as_str().unwrap());
@@ -126,7 +126,7 @@ fn shuffled(messages: &[Value]) -> Vec<&Value> {
 #[tokio::test]
 async fn concurrent_projectors_on_a_store_in_trouble_end_where_the_write_model_is() {
     let app = App::start().await;
-    let messages = history(&app).await;
+    let messages = history(&app, 30).await;
     let (cosmos, settings) = account().await;
     let mut projectors = Vec::new();
     for _ in 0..3 {
@@ -165,6 +165,31 @@ async fn concurrent_projectors_on_a_store_in_trouble_end_where_the_write_model_i
     switches.off();
     drop(projectors.split_off(1));
     assert_shows(&reader, &app).await;
+}
+
+#[tokio::test]
+async fn a_store_that_asks_to_be_left_alone_is_left_alone_for_as_long_as_it_asks() {
+    const ASKED: Duration = Duration::from_millis(1_500);
+    let app = App::start().await;
+    let registered = history(&app, 0).await.pop().unwrap();
+    let (cosmos, settings) = account().await;
+    let projector = App::start_alone(settings).await;
+    let switches = cosmos.switches();
+    switches.throttle(1, ASKED);
+    let started = Instant::now();
+    let opening = async {
+        let mut again = interval(Duration::from_millis(2));
+        while switches.refused() == 0 {
+            again.tick().await;
+        }
+        switches.off();
+    };
+    let delivering = deliver(&registered, std::slice::from_ref::<Client>(&projector), 0);
+    timeout(DEADLINE, futures_util::future::join(delivering, opening))
+        .await
+        .unwrap();
+    assert!(started.elapsed() >= ASKED, "{:?}", started.elapsed());
+    assert_eq!(switches.refused(), 1, "one change, asked once");
 }
 
 /// Holds what is read against the tables that commands keep.

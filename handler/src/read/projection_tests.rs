@@ -10,7 +10,12 @@ use uuid::Uuid;
 
 use super::{
     change::{Change, changes},
-    document::{Document, order::OrderDocument, product::ProductDocument, sales::by_day},
+    document::{
+        Document,
+        order::OrderDocument,
+        product::ProductDocument,
+        sales::{Sale, by_day},
+    },
     incoming::{Incoming, State},
     view::{DaySales, OrderRow},
 };
@@ -420,6 +425,50 @@ proptest! {
             shown.map(|seen| (seen.value.product.version, seen.value.product.price, seen.value.available, seen.etag)),
             newest.map(|version| (version, price(version, "EUR"), 10 * highest, format!("{version}-{highest}")))
         );
+    }
+}
+
+/// An order that has just been paid, or cancelled after it was.
+fn sold_order(n: u128, amount: i64, currency: &str, cancelled: bool) -> Order {
+    const AT: &str = "2026-11-24T10:00:00Z";
+    let mut order = json!({
+        "id": id(n), "version": 2, "status": "paid", "customer": { "id": id(1), "name": "Ada" }, "lines": [],
+        "total": { "amount": amount, "currency": currency }, "placedAt": AT, "paidAt": AT,
+    });
+    if cancelled {
+        (order["status"], order["cancelledAt"], order["reason"]) =
+            (json!("cancelled"), json!(AT), json!("no"));
+    }
+    serde_json::from_value(order).unwrap()
+}
+
+proptest! {
+    #[test]
+    fn each_sale_counts_once_on_its_day_whatever_comes_when_and_how_often(
+        facts in prop::collection::vec((1_i64..=1 << 53, any::<bool>(), any::<bool>(), 0_i64..3), 1..40),
+        again in prop::collection::vec(any::<prop::sample::Index>(), 0..60),
+    ) {
+        let day = |n: i64| (OffsetDateTime::UNIX_EPOCH + Duration::days(n)).date();
+        let sales: Vec<Change> = facts.iter().zip(1_u128..).map(|(&(amount, euro, cancelled, on), n)| {
+            let order = sold_order(n, amount, if euro { "EUR" } else { "USD" }, cancelled);
+            Change::Sale(Sale::of(id(n), &order, day(on).midnight().assume_utc()).unwrap())
+        }).collect();
+        let mut world = World::new();
+        for index in again.iter().map(|which| which.index(sales.len())).chain((0..sales.len()).rev()) {
+            apply(&mut world, &sales[index]);
+        }
+        let totals = world.iter().filter(|((.., id), _)| id == "totals");
+        let shown = by_day(totals.map(|(_, totals)| serde_json::from_value(totals.clone()).unwrap()));
+        for DaySales { day: on, currency, paid_orders, paid, cancelled_orders, cancelled } in &shown {
+            let of = |cancelled: bool| facts.iter().filter(move |fact| {
+                day(fact.3) == *on && fact.1 == (currency.as_str() == "EUR") && fact.2 == cancelled
+            });
+            let sum = |cancelled: bool| of(cancelled).map(|fact| i128::from(fact.0)).sum::<i128>();
+            prop_assert_eq!((*paid, *cancelled), (sum(false), sum(true)));
+            prop_assert_eq!((*paid_orders, *cancelled_orders), (of(false).count() as i64, of(true).count() as i64));
+        }
+        let counted: i64 = shown.iter().map(|sales| sales.paid_orders + sales.cancelled_orders).sum();
+        prop_assert_eq!(counted, facts.len() as i64);
     }
 }
 

@@ -6,7 +6,10 @@ use std::{sync::Arc, time::Duration};
 use futures_util::future::join_all;
 use rand::RngExt;
 use time::OffsetDateTime;
-use tokio::{sync::Mutex, time::Instant};
+use tokio::{
+    sync::Mutex,
+    time::{Instant, timeout_at},
+};
 
 use super::{
     apply::Documents,
@@ -58,43 +61,49 @@ impl Projector {
     /// See [`ProjectError`]; what was written by then stays, and the next delivery does the rest.
     pub async fn project(&self, incoming: Incoming) -> Result<(), ProjectError> {
         let until = Instant::now() + PATIENCE;
-        let waiting = tokio::time::timeout(PATIENCE, self.trying.lock()).await;
+        let waiting = timeout_at(until, self.trying.lock()).await;
         drop(waiting.map_err(|_| ProjectError::Away("others are waiting for it".to_owned()))?);
         let happened = incoming.at;
         let mut left = changes(incoming);
-        match self.attempt(&mut left).await {
-            Err(StoreError::Away { .. }) => {
-                let patience = until.saturating_duration_since(Instant::now());
-                let turn = tokio::time::timeout(patience, self.trying.lock()).await;
-                let _turn = turn.map_err(|_| ProjectError::Away("others are waiting for it".to_owned()))?;
-                self.keep_trying(&mut left, until).await?;
-            }
-            Err(other) => return Err(ProjectError::Refused(other.to_string())),
-            Ok(()) => {}
+        if let Err(error) = self.attempt(&mut left).await {
+            self.keep_trying(&mut left, error, until).await?;
         }
         self.lag.saw(OffsetDateTime::now_utc() - happened);
         Ok(())
     }
 
-    async fn keep_trying(&self, left: &mut Vec<Change>, until: Instant) -> Result<(), ProjectError> {
+    /// Tries again and again while the store is away, and lets nobody else try meanwhile.
+    async fn keep_trying(
+        &self,
+        left: &mut Vec<Change>,
+        mut last: StoreError,
+        until: Instant,
+    ) -> Result<(), ProjectError> {
+        let mut turn = None;
         let mut pause = FIRST_PAUSE;
         loop {
-            let (why, asked) = match self.attempt(left).await {
-                Ok(()) => return Ok(()),
-                Err(StoreError::Away { why, retry_after }) => (why, retry_after),
-                Err(other) => return Err(ProjectError::Refused(other.to_string())),
+            let StoreError::Away { why, retry_after } = last else {
+                return Err(ProjectError::Refused(last.to_string()));
             };
-            if pause == FIRST_PAUSE {
+            if turn.is_none() {
                 tracing::warn!(error = %why, "read_store_away");
             }
             // As long as it asks for, and at least between half and all of our own pause, so that processes do not come back in step.
-            let wait = asked
+            let wait = retry_after
                 .unwrap_or_default()
                 .max(rand::rng().random_range(pause / 2..=pause));
             if Instant::now() + wait > until {
                 return Err(ProjectError::Away(why));
             }
             tokio::time::sleep(wait).await;
+            if turn.is_none() {
+                let waiting = timeout_at(until, self.trying.lock()).await;
+                turn = Some(waiting.map_err(|_| ProjectError::Away(why))?);
+            }
+            match self.attempt(left).await {
+                Ok(()) => return Ok(()),
+                Err(error) => last = error,
+            }
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
