@@ -6,6 +6,7 @@ use std::{net::Ipv4Addr, os::unix::process::parent_id, process::ExitCode, sync::
 use axum::{
     Router,
     http::{Method, StatusCode},
+    middleware::from_fn,
     response::{IntoResponse, Response},
     routing::get,
     serve::ListenerExt,
@@ -22,7 +23,7 @@ use crate::{
     bus::Bus,
     config::{Config, ReadModel},
     http::{
-        Reach, api,
+        Reach, api, body,
         endpoint::Endpoint,
         operations,
         problem::{self, Kind, Problem},
@@ -92,15 +93,16 @@ pub fn assemble(config: &Config) -> (Router, Option<Arc<Relay>>) {
     };
     let router = Endpoint::router(api::endpoints())
         .route("/", get(operations::ready))
+        .fallback(async || Problem::new(Kind::UnknownRoute, "there is nothing here"))
+        .method_not_allowed_fallback(other_method)
+        .layer(from_fn(body::whole))
         .layer(CatchPanicLayer::custom(problem::panicked))
         .with_state(reach)
         .merge(
             triggers::routes()
                 .layer(CatchPanicLayer::custom(triggers::panicked))
                 .with_state(triggers),
-        )
-        .fallback(async || Problem::new(Kind::UnknownRoute, "there is nothing here"))
-        .method_not_allowed_fallback(other_method);
+        );
     (router, relay)
 }
 

@@ -3,8 +3,13 @@
 
 use hyper::StatusCode;
 use serde_json::json;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::timeout,
+};
 
-use crate::support::App;
+use crate::support::{App, DEADLINE};
 
 const JSON: [(&str, &str); 1] = [("content-type", "application/json")];
 
@@ -169,4 +174,59 @@ async fn what_is_not_there_is_404_and_other_media_types_are_415_and_big_bodies_4
         .send("POST", "/api/orders", " ".repeat(1024 * 1024 + 1), &JSON)
         .await;
     assert_eq!(big.status, StatusCode::PAYLOAD_TOO_LARGE);
+}
+
+/// The connection's next answer: its head, and as much of its body as it announces.
+async fn answer(stream: &mut TcpStream) -> String {
+    let mut seen = Vec::new();
+    let text = async {
+        loop {
+            let text = String::from_utf8_lossy(&seen).into_owned();
+            if let Some((head, body)) = text.split_once("\r\n\r\n") {
+                let mut headers = head.lines().filter_map(|line| line.split_once(": "));
+                let length = headers.find_map(|(name, value)| (name == "content-length").then_some(value));
+                if body.len() >= length.unwrap_or("0").parse().unwrap() {
+                    return text;
+                }
+            }
+            assert_ne!(stream.read_buf(&mut seen).await.unwrap(), 0, "closed after {text:?}");
+        }
+    };
+    timeout(DEADLINE, text).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_body_that_nobody_wanted_is_read_all_the_same_so_that_the_connection_serves_the_next_request() {
+    let app = App::start().await;
+    let mut stream = TcpStream::connect(app.address()).await.unwrap();
+    for (method, path, status) in [
+        ("POST", "/api/nothing-here", "404"),
+        ("DELETE", "/api/orders", "405"),
+        ("GET", "/api/health", "200"),
+        ("POST", "/api/orders", "415"),
+    ] {
+        let head = format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 2\r\n\r\n");
+        stream.write_all(head.as_bytes()).await.unwrap();
+        // The second half comes when a hasty server would have answered: this other request has been, by then.
+        app.send("GET", "/api/health", String::new(), &[]).await;
+        stream.write_all(b"{}").await.unwrap();
+        let answer = answer(&mut stream).await;
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status}")),
+            "{path}: {answer}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn whoever_sends_too_large_a_body_is_told_so_and_may_go_on() {
+    let app = App::start().await;
+    let mut stream = TcpStream::connect(app.address()).await.unwrap();
+    for (bytes, status) in [(2_000_000, "413"), (0, "415")] {
+        let head = format!("POST /api/orders HTTP/1.1\r\nhost: localhost\r\ncontent-length: {bytes}\r\n\r\n");
+        stream.write_all(head.as_bytes()).await.unwrap();
+        stream.write_all(&vec![b' '; bytes]).await.unwrap();
+        let answer = answer(&mut stream).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{answer}");
+    }
 }

@@ -198,6 +198,11 @@ pub(crate) struct Answer {
 }
 
 impl App {
+    /// Where it listens.
+    pub(crate) fn address(&self) -> &str {
+        self.client.url.trim_start_matches("http://")
+    }
+
     pub(crate) async fn start() -> Self {
         let database = Database::create().await;
         let settings = database.settings(server().address());

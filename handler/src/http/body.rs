@@ -2,9 +2,13 @@
 //! Never answers 500 for something a caller sent.
 
 use axum::{
-    body::{Body, Bytes, to_bytes},
-    http::{HeaderMap, header},
+    body::Body,
+    extract::Request,
+    http::{HeaderMap, HeaderValue, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
 };
+use futures_util::TryStreamExt;
 use serde::de::DeserializeOwned;
 use serde_path_to_error::{Path, Segment};
 
@@ -12,11 +16,43 @@ use super::problem::{Kind, Problem};
 
 /// Largest accepted body, in bytes.
 const MAX_BODY_BYTES: usize = 1024 * 1024;
+/// How much is read of one that is not accepted, so that whoever is still sending it sees the answer.
+const MOST_READ_BYTES: usize = 16 * MAX_BODY_BYTES;
 
-/// The whole body.
-pub(super) async fn read(body: Body) -> Result<Bytes, Problem> {
-    let whole = to_bytes(body, MAX_BODY_BYTES).await;
-    whole.map_err(|_| Problem::new(Kind::BodyTooLarge, "a body is complete and has at most 1 MiB"))
+/// Reads the whole body before anything is answered, whatever is asked for: an answer that leaves some of it unread makes
+/// the server close the connection without a word, and the host's next request on it would be lost.
+pub async fn whole(request: Request, next: Next) -> Response {
+    let (parts, body) = request.into_parts();
+    let mut kept = Vec::new();
+    match read(body, &mut kept).await {
+        Some(bytes) if bytes <= MAX_BODY_BYTES => {
+            next.run(Request::from_parts(parts, Body::from(kept))).await
+        }
+        read => {
+            let refused = Problem::new(Kind::BodyTooLarge, "a body is complete and has at most 1 MiB");
+            let mut answer = refused.into_response();
+            if read.is_none() {
+                let close = HeaderValue::from_static("close");
+                answer.headers_mut().insert(header::CONNECTION, close);
+            }
+            answer
+        }
+    }
+}
+
+/// Reads to the end, and keeps as much as is accepted; how many bytes there were. `None` when the end was not reached.
+async fn read(body: Body, kept: &mut Vec<u8>) -> Option<usize> {
+    let mut chunks = body.into_data_stream();
+    let mut bytes = 0;
+    while let Some(chunk) = chunks.try_next().await.ok()? {
+        bytes += chunk.len();
+        if bytes <= MAX_BODY_BYTES {
+            kept.extend_from_slice(&chunk);
+        } else if bytes > MOST_READ_BYTES {
+            return None;
+        }
+    }
+    Some(bytes)
 }
 
 /// The body as a `T`.

@@ -4,7 +4,7 @@
 use std::convert::Infallible;
 
 use axum::{
-    body::Bytes,
+    body::{Bytes, to_bytes},
     extract::{FromRequest, FromRequestParts, Path, Request},
     http::{HeaderMap, header, request::Parts},
 };
@@ -78,9 +78,9 @@ impl<T: DeserializeOwned> FromRequest<Reach> for Given<T> {
 
     async fn from_request(request: Request, reach: &Reach) -> Result<Self, Problem> {
         let (mut parts, body) = request.into_parts();
-        // The whole of it before anything is refused: an answer that leaves half of a body unread makes the server close
-        // the connection, and the host's next request on it would be lost.
-        let sent = body::read(body).await?;
+        // It has been read and measured already: `body::whole`.
+        let sent = to_bytes(body, usize::MAX).await;
+        let sent = sent.map_err(|error| Problem::broken(error.to_string()))?;
         let caller = Caller::from_request_parts(&mut parts, reach).await?;
         let traceparent = parts
             .headers

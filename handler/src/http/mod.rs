@@ -4,7 +4,7 @@
 pub mod access;
 mod answer;
 pub mod api;
-mod body;
+pub mod body;
 mod call;
 mod commands;
 mod consistency;
