@@ -73,7 +73,7 @@ impl Database {
     pub(crate) async fn reset(&self, paid: u64) -> Result<()> {
         let empty =
             "truncate write_model.orders, write_model.order_lines, write_model.events, write_model.outbox,
-            write_model.idempotency_keys, read_model.order_summary";
+            write_model.idempotency_keys, read_model.order_summary, read_model.sales, read_model.sales_unsummed";
         let vacuum = "vacuum analyze write_model.orders, write_model.order_lines, write_model.events, write_model.outbox,
             write_model.idempotency_keys, write_model.customers, write_model.products, write_model.stock, read_model.order_summary";
         let restock = format!(

@@ -24,14 +24,41 @@ create table read_model.order_summary (
 create index order_summary_customer on read_model.order_summary (customer_id, order_id);
 create index order_summary_status on read_model.order_summary (status, order_id);
 
--- One row as long as order_summary is whole: the trigger is on, and what was there before it has been filled in.
+-- An order that was paid counts on that UTC day; when it is cancelled after all, that counts on the day of the cancellation.
+-- Sums are numeric: they may be larger than any amount.
+create table read_model.sales (
+    day date not null,
+    currency text collate "C" not null,
+    paid_orders bigint not null,
+    paid numeric not null,
+    cancelled_orders bigint not null,
+    cancelled numeric not null,
+    primary key (day, currency)
+);
+
+-- What is not in the sums yet, a row for each order paid or cancelled: payments of a day do not wait for one another's row.
+-- Whoever reads sales adds them.
+create table read_model.sales_unsummed (like read_model.sales);
+create index sales_unsummed_day on read_model.sales_unsummed (day);
+
+-- One row as long as order_summary and sales are whole: the trigger is on, and what was there before it has been filled in.
 create table read_model.filled (
     at timestamptz not null default now(),
     one boolean primary key default true check (one)
 );
 
--- With the owner's rights, so that the app's role needs none on the table.
-create function read_model.keep_order_summary() returns trigger language plpgsql security definer
+-- What an event adds to the sales, if it does.
+create function read_model.sale(e write_model.events) returns setof read_model.sales language sql immutable
+set search_path = pg_catalog, pg_temp as $$
+    select (e.occurred_at at time zone 'UTC')::date, e.state#>>'{total,currency}',
+        (not cancels)::int, case when cancels then 0 else amount end, cancels::int, case when cancels then amount else 0 end
+    from (select e.type = 'orders.OrderCancelled.v1' as cancels, (e.state#>>'{total,amount}')::numeric as amount) s
+    where e.type = 'orders.OrderPaid.v1' or (cancels and e.state ? 'paidAt')
+$$;
+revoke execute on function read_model.sale(write_model.events) from public;
+
+-- With the owner's rights, so that the app's role needs none on the tables.
+create function read_model.keep_orders() returns trigger language plpgsql security definer
 set search_path = pg_catalog, pg_temp as $$
 begin
     insert into read_model.order_summary as kept (order_id, version, state, changed_at)
@@ -39,52 +66,39 @@ begin
     on conflict (order_id) do update
         set version = excluded.version, state = excluded.state, changed_at = excluded.changed_at
         where kept.version < excluded.version;
+    if new.type in ('orders.OrderPaid.v1', 'orders.OrderCancelled.v1') then
+        insert into read_model.sales_unsummed select * from read_model.sale(new);
+    end if;
     return null;
 end
 $$;
-revoke execute on function read_model.keep_order_summary() from public;
+revoke execute on function read_model.keep_orders() from public;
 
 -- For each row, not each statement: what is off must cost nothing, and a transition table is filled even for a trigger that is.
-create trigger keep_order_summary after insert on write_model.events
-    for each row when (starts_with(new.type, 'orders.Order')) execute function read_model.keep_order_summary();
-alter table write_model.events disable trigger keep_order_summary;
+create trigger keep_orders after insert on write_model.events
+    for each row when (starts_with(new.type, 'orders.Order')) execute function read_model.keep_orders();
+alter table write_model.events disable trigger keep_orders;
 
--- Shows nothing while order_summary is not whole: nobody may take a part for all.
-create view read_model.orders as
-    select order_id, version, status, customer_id, state, changed_at
-    from read_model.order_summary where exists (select from read_model.filled);
+-- Adds up to so many rows to the sums, and returns how many. Two at a time take different rows, and the sums in one order.
+create function read_model.sum_up_sales(most bigint) returns bigint language sql security definer
+set search_path = pg_catalog, pg_temp as $$
+    with taken as (
+        delete from read_model.sales_unsummed where ctid = any (array(
+            select ctid from read_model.sales_unsummed limit most for update skip locked))
+        returning *),
+    summed as (
+        insert into read_model.sales as kept
+        select day, currency, sum(paid_orders), sum(paid), sum(cancelled_orders), sum(cancelled)
+        from taken group by day, currency order by day, currency
+        on conflict (day, currency) do update
+            set paid_orders = kept.paid_orders + excluded.paid_orders, paid = kept.paid + excluded.paid,
+                cancelled_orders = kept.cancelled_orders + excluded.cancelled_orders,
+                cancelled = kept.cancelled + excluded.cancelled)
+    select count(*) from taken
+$$;
+revoke execute on function read_model.sum_up_sales(bigint) from public;
 
 create view read_model.customers as
     select c.id, c.version, c.name, c.email, e.occurred_at as changed_at
     from write_model.customers c
     join write_model.events e on e.stream = c.id::text and e.version = c.version;
-
--- An order that was paid counts on that UTC day; when it is cancelled after all, that counts on the day of the cancellation.
--- Sums are numeric: they may be larger than any amount.
-create materialized view read_model.sales as
-    select (e.occurred_at at time zone 'UTC')::date as day,
-        (e.state#>>'{total,currency}') collate "C" as currency,
-        count(*) filter (where e.type = 'orders.OrderPaid.v1') as paid_orders,
-        coalesce(sum((e.state#>>'{total,amount}')::numeric) filter (where e.type = 'orders.OrderPaid.v1'), 0) as paid,
-        count(*) filter (where e.type = 'orders.OrderCancelled.v1') as cancelled_orders,
-        coalesce(sum((e.state#>>'{total,amount}')::numeric) filter (where e.type = 'orders.OrderCancelled.v1'), 0)
-            as cancelled
-    from write_model.events e
-    where e.type = 'orders.OrderPaid.v1' or (e.type = 'orders.OrderCancelled.v1' and e.state ? 'paidAt')
-    group by 1, 2
-    with no data;
-
-create unique index sales_day on read_model.sales (day, currency);
-
--- Only an owner can refresh, so the app's role does it through this. Concurrently: readers see the old sums meanwhile.
-create function read_model.refresh_sales() returns void language plpgsql security definer
-set search_path = pg_catalog, pg_temp as $$
-begin
-    if (select relispopulated from pg_class where oid = 'read_model.sales'::regclass) then
-        refresh materialized view concurrently read_model.sales;
-    else
-        refresh materialized view read_model.sales;
-    end if;
-end
-$$;
-revoke execute on function read_model.refresh_sales() from public;

@@ -70,6 +70,7 @@ pub fn assemble(config: &Config) -> (Router, Option<Arc<Relay>>) {
         outbox,
         relay: relay.clone(),
         tables: tables.clone(),
+        forgets_outbox: config.forgets_outbox,
     });
     let cosmos = config
         .cosmos
@@ -127,6 +128,10 @@ pub async fn serve(config: Config) -> std::io::Result<ExitCode> {
     // Only now, with the signals watched, may anybody know that we are here.
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, config.port)).await?;
     tracing::info!(address = %listener.local_addr()?, "listening");
+    if config.read_model == ReadModel::Postgres && config.bus.is_none() && !config.forgets_outbox {
+        // Right where another app has the bus; without any, the outbox would grow for ever.
+        tracing::warn!("outbox_is_left_to_others: if nobody has a bus, set OUTBOX=forget");
+    }
     let (stop, stopped) = oneshot::channel::<()>();
     let (router, relay) = assemble(&config);
     if let Some(relay) = relay {

@@ -30,7 +30,7 @@ enum Action {
         #[arg(long)]
         app_role: Option<String>,
         /// `postgres`: keep the read model in this database from now on, and fill it. `cosmos`: stop keeping it
-        /// [default: the setting READ_MODEL].
+        /// [default: leave that as it is].
         #[arg(long)]
         read_model: Option<ReadModel>,
     },
@@ -70,7 +70,7 @@ async fn act(action: Action, config: Config) -> Result<ExitCode, String> {
         }
         Action::Migrate { app_role, read_model } => {
             let postgres = config.postgres.ok_or("setting PGHOST: is missing")?;
-            let keep = read_model.unwrap_or(config.read_model) == ReadModel::Postgres;
+            let keep = read_model.map(|chosen| chosen == ReadModel::Postgres);
             let version = migrate(&postgres, app_role.as_deref(), keep)
                 .await
                 .map_err(|error| describe(&error))?;

@@ -36,6 +36,8 @@ pub struct Config {
     pub bus: Option<Topic>,
     /// `READ_MODEL`: `cosmos` (default) or `postgres`, which needs the PG settings and has no COSMOS settings beside it.
     pub read_model: ReadModel,
+    /// `OUTBOX`: `keep` (default), or `forget` what waits in it for a day: for a deployment in which nobody has a bus.
+    pub forgets_outbox: bool,
     /// `COSMOS_ENDPOINT`, `COSMOS_KEY`, `COSMOS_DATABASE`; `None` when this process has no documents.
     pub cosmos: Option<Account>,
 }
@@ -74,6 +76,7 @@ impl Config {
             auth: auth(environment)?,
             postgres: postgres(environment)?,
             read_model: read_model(environment)?,
+            forgets_outbox: forgets_outbox(environment)?,
             bus: bus(environment)?,
             cosmos: cosmos(environment)?,
         })
@@ -170,6 +173,22 @@ fn read_model(environment: &BTreeMap<String, String>) -> Result<ReadModel, Inval
     }
 }
 
+/// What nobody projects nobody misses; where documents are projected, forgetting would lose what they lack.
+fn forgets_outbox(environment: &BTreeMap<String, String>) -> Result<bool, Invalid> {
+    match environment.get("OUTBOX").map_or("keep", String::as_str) {
+        "keep" => Ok(false),
+        "forget" if environment.contains_key("ServiceBusConnection") => Err(invalid(
+            "OUTBOX",
+            "is forget, and ServiceBusConnection says that there is a bus",
+        )),
+        "forget" if read_model(environment)? == ReadModel::Cosmos => {
+            Err(invalid("OUTBOX", "is forget, and READ_MODEL is not postgres"))
+        }
+        "forget" => Ok(true),
+        _ => Err(invalid("OUTBOX", "is neither keep nor forget")),
+    }
+}
+
 fn postgres(environment: &BTreeMap<String, String>) -> Result<Option<tokio_postgres::Config>, Invalid> {
     const GROUP: [&str; 5] = ["PGHOST", "PGPORT", "PGUSER", "PGPASSWORD", "PGDATABASE"];
     if !GROUP.iter().any(|name| environment.contains_key(*name)) {
@@ -242,12 +261,23 @@ mod tests {
         let with = |more: &[(&str, &str)]| read(&[&postgres, more].concat());
         assert_eq!(with(&[]).unwrap().read_model, ReadModel::Cosmos);
         let chosen = ("READ_MODEL", "postgres");
-        assert_eq!(with(&[chosen]).unwrap().read_model, ReadModel::Postgres);
+        let config = with(&[chosen]).unwrap();
+        assert_eq!(
+            (config.read_model, config.forgets_outbox),
+            (ReadModel::Postgres, false)
+        );
+        assert!(with(&[chosen, ("OUTBOX", "forget")]).unwrap().forgets_outbox);
         for (error, named) in [
             (read(&[chosen]), "PGHOST"),
             (with(&[chosen, ("COSMOS_KEY", "k")]), "COSMOS_KEY"),
             (with(&[("READ_MODEL", "sqlite")]), "READ_MODEL"),
             (with(&[("READ_MODEL", "")]), "READ_MODEL"),
+            (with(&[("OUTBOX", "forget")]), "OUTBOX"),
+            (with(&[chosen, ("OUTBOX", "none")]), "OUTBOX"),
+            (
+                with(&[chosen, ("OUTBOX", "forget"), ("ServiceBusConnection", "x")]),
+                "OUTBOX",
+            ),
         ] {
             let error = error.unwrap_err();
             assert!(error.contains(named), "{error}");

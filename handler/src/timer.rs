@@ -1,4 +1,4 @@
-//! What the timer does: forgets what time has made superfluous, sees that the outbox goes out, and brings sales up to date.
+//! What the timer does: forgets what time has made superfluous, sees that the outbox goes out, and sums up sales.
 //! Never works for long: a call must end long before functionTimeout, which would kill the process.
 
 use std::{
@@ -6,15 +6,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{
-    postgres::Fault,
-    read::Tables,
-    relay::{Interrupted, Relay},
-    write::outbox::Outbox,
-};
+use crate::{postgres::Fault, read::Tables, relay::Relay, write::outbox::Outbox};
 
-/// How long one call may spend on the outbox. Sales have a statement_timeout of their own.
+/// How long one call may spend.
 const SWEEP: Duration = Duration::from_secs(20);
+
+/// A part of the timer's work failed; the log says which.
+#[derive(Debug)]
+pub struct Failed;
 
 /// The regular work of a process that has a database.
 pub struct Timer {
@@ -24,36 +23,48 @@ pub struct Timer {
     pub relay: Option<Arc<Relay>>,
     /// `None` when the read model is not in PostgreSQL.
     pub tables: Option<Arc<Tables>>,
+    /// Nobody in the whole deployment sends: what waits in the outbox for a day is forgotten.
+    pub forgets_outbox: bool,
 }
 
 impl Timer {
-    /// One call. Each part is tried, whatever became of the others.
+    /// One call. Each part is tried, whatever became of the others, and says itself what went wrong.
     ///
     /// # Errors
-    /// The first failure; the next call goes on.
-    pub async fn tick(&self) -> Result<(), Interrupted> {
+    /// When a part has failed; the next call goes on.
+    pub async fn tick(&self) -> Result<(), Failed> {
         let until = Instant::now() + SWEEP;
         let forgotten = self.forget(until).await;
         let sent = match &self.relay {
             Some(relay) => relay.sweep(until).await,
             None => Ok(()),
         };
-        let shown = match &self.tables {
-            Some(tables) => tables.refresh_sales().await,
+        let summed = match &self.tables {
+            Some(tables) => tables.sum_up_sales(until).await.map(drop),
             None => Ok(()),
         };
-        forgotten.map_err(|fault| Interrupted(fault.to_string()))?;
-        sent?;
-        shown.map_err(|error| Interrupted(format!("sales: {error}")))
+        if let Err(error) = &forgotten {
+            tracing::warn!(%error, "nothing_forgotten");
+        }
+        if let Err(error) = &sent {
+            tracing::warn!(%error, "outbox_not_swept");
+        }
+        if let Err(error) = &summed {
+            tracing::warn!(%error, "sales_not_summed_up");
+        }
+        match (forgotten, sent, summed) {
+            (Ok(()), Ok(()), Ok(())) => Ok(()),
+            _ => Err(Failed),
+        }
     }
 
-    /// Idempotency keys after a day; and, where nobody sends and nobody projects, what waits to be sent.
+    /// Idempotency keys after a day; and, where nobody sends, what waits to be sent.
     async fn forget(&self, until: Instant) -> Result<(), Fault> {
         let expired = drained(until, || self.outbox.expire_keys()).await?;
         if expired > 0 {
             tracing::info!(expired, "idempotency_keys_expired");
         }
-        if self.relay.is_none() && self.tables.is_some() {
+        if self.forgets_outbox {
             let rows = drained(until, || self.outbox.forget_untold()).await?;
             if rows > 0 {
                 tracing::info!(rows, "outbox_rows_forgotten");

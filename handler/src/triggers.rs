@@ -14,9 +14,13 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    read::{Projector, incoming::decode, projector::ProjectError},
+    read::{
+        Projector,
+        incoming::decode,
+        projector::{PATIENCE, ProjectError},
+    },
     telemetry,
-    timer::Timer,
+    timer::{Failed, Timer},
 };
 
 /// Subscriptions give a message up after so many deliveries (`maxDeliveryCount` in bicep/ and devstack/).
@@ -75,20 +79,20 @@ async fn relay_outbox(State(reach): State<Reach>) -> Response {
     };
     match timer.tick().await {
         Ok(()) => done(),
-        Err(error) => {
-            tracing::warn!(%error, "outbox_not_swept");
-            answer(StatusCode::SERVICE_UNAVAILABLE)
-        }
+        Err(Failed) => answer(StatusCode::SERVICE_UNAVAILABLE),
     }
 }
 
 async fn project_event(State(reach): State<Reach>, Json(invocation): Json<Invocation>) -> Response {
     let Some(projector) = &reach.projector else {
+        // As long as a projector would wait for its store: answered at once, the message would have used up its deliveries
+        // within seconds.
         tracing::error!("projector_not_configured");
+        tokio::time::sleep(PATIENCE).await;
         return answer(StatusCode::SERVICE_UNAVAILABLE);
     };
     // One binding, so one value, whatever its name.
-    let body = invocation.data.values().next().unwrap_or(&Value::Null);
+    let body = invocation.data.into_values().next().unwrap_or_default();
     let event = match decode(body) {
         Ok(event) => event,
         Err(error) => return poison(&invocation.metadata, &error.to_string()),
@@ -117,4 +121,25 @@ fn poison(metadata: &Map<String, Value>, reason: &str) -> Response {
         _ => tracing::debug!(message_id, reason, delivery, "message_refused"),
     }
     answer(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn without_a_projector_a_message_outlives_an_afternoon() {
+        let reach = Reach {
+            timer: None,
+            projector: None,
+        };
+        let invocation = serde_json::from_value(json!({ "Data": { "message": "e30=" } })).unwrap();
+        let started = Instant::now();
+        let answer = project_event(State(reach), Json(invocation)).await;
+        assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+        let all = started.elapsed() * u32::try_from(LAST_DELIVERY).unwrap();
+        assert!(all > std::time::Duration::from_secs(3 * 60 * 60), "{all:?}");
+    }
 }

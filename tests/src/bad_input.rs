@@ -189,7 +189,11 @@ async fn answer(stream: &mut TcpStream) -> String {
                     return text;
                 }
             }
-            assert_ne!(stream.read_buf(&mut seen).await.unwrap(), 0, "closed after {text:?}");
+            assert_ne!(
+                stream.read_buf(&mut seen).await.unwrap(),
+                0,
+                "closed after {text:?}"
+            );
         }
     };
     timeout(DEADLINE, text).await.unwrap()

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio::process::Command;
 
 use crate::{
-    support::{App, Client, binary},
+    support::{App, Client, Database, binary},
     system::System,
 };
 
@@ -69,7 +69,16 @@ async fn functions_and_the_described_calls_are_the_same() {
 
 #[tokio::test]
 async fn every_described_call_and_every_trigger_is_served() {
-    let app = App::start().await;
+    let database = Database::create().await;
+    let mut settings = database.settings(Database::server_address());
+    // Nobody is there: what cannot be decoded does not get so far.
+    let account = [
+        ("COSMOS_ENDPOINT", "http://127.0.0.1:1/"),
+        ("COSMOS_KEY", "a2V5"),
+        ("COSMOS_DATABASE", "orders"),
+    ];
+    settings.extend(account.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    let app = App::start_with(database, settings).await;
     let calls = described(&app)
         .await
         .into_iter()

@@ -203,7 +203,7 @@ impl World {
         let clear =
             "truncate write_model.customers, write_model.products, write_model.stock, write_model.orders,
             write_model.order_lines, write_model.events, write_model.outbox, write_model.idempotency_keys,
-            read_model.order_summary restart identity";
+            read_model.order_summary, read_model.sales, read_model.sales_unsummed restart identity";
         self.owner.batch_execute(clear).await.unwrap();
         self.writer = self.database.writer();
     }

@@ -79,12 +79,7 @@ impl Database {
 
     /// Runs `handler migrate` as the owner; twice in a row must be harmless.
     pub(crate) async fn migrate(&self) {
-        let output = self.try_migrate().await;
-        assert!(
-            output.status.success(),
-            "{}",
-            String::from_utf8_lossy(&output.stdout)
-        );
+        self.migrate_with(&[]).await;
     }
 
     pub(crate) async fn try_migrate(&self) -> std::process::Output {
@@ -93,7 +88,16 @@ impl Database {
 
     /// Like [`Self::migrate`], and keeps the read model in the database from then on.
     pub(crate) async fn keep_read_model(&self) {
-        let output = self.try_migrate_with(&["--read-model", "postgres"]).await;
+        self.migrate_with(&["--read-model", "postgres"]).await;
+    }
+
+    /// And does not any more.
+    pub(crate) async fn leave_read_model(&self) {
+        self.migrate_with(&["--read-model", "cosmos"]).await;
+    }
+
+    async fn migrate_with(&self, arguments: &[&str]) {
+        let output = self.try_migrate_with(arguments).await;
         assert!(
             output.status.success(),
             "{}",

@@ -16,8 +16,9 @@ const PROJECTING: [&str; 6] = [
 ];
 
 /// Tables are no projection's, so there is nothing to listen for.
-const TABLES: [(&str, &str); 2] = [
+const TABLES: [(&str, &str); 3] = [
     ("READ_MODEL", "postgres"),
+    ("OUTBOX", "forget"),
     ("AzureWebJobs.ProjectEvent.Disabled", "true"),
 ];
 

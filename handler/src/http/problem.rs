@@ -155,7 +155,7 @@ impl From<write::Error> for Problem {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Away { why, .. } => Self::ours(
+            StoreError::Away { why, .. } | StoreError::Busy { why, .. } => Self::ours(
                 Kind::Unavailable,
                 "the read model cannot be reached; try again",
                 why,

@@ -32,15 +32,15 @@ const LOCK: i64 = 0x6f72_6465_7273;
 
 /// Applies what is missing, each migration in a transaction of its own, and returns the version reached.
 ///
-/// `app_role`, when given, gets `USAGE` and row rights on the schemas, and timeouts of 2 s; the role must exist. With
-/// `keep_read_model` the read model in PostgreSQL is kept from now on, and else it is left.
+/// `app_role`, when given, gets `USAGE` and row rights on the schemas, and timeouts of 2 s; the role must exist.
+/// `keep_read_model`, when given, says whether the read model in PostgreSQL is kept from now on or left.
 ///
 /// # Errors
 /// Whatever PostgreSQL refuses; what was done before stays done, and the next run goes on.
 pub async fn migrate(
     config: &Config,
     app_role: Option<&str>,
-    keep_read_model: bool,
+    keep_read_model: Option<bool>,
 ) -> Result<i32, tokio_postgres::Error> {
     let (mut client, connection) = config.connect(NoTls).await?;
     let driver = tokio::spawn(connection);
@@ -70,10 +70,10 @@ pub async fn migrate(
             .try_get(0)?;
         client.batch_execute(&grants::grants(role, &database)).await?;
     }
-    if keep_read_model {
-        read_model::keep(&mut client).await?;
-    } else {
-        read_model::leave(&mut client).await?;
+    match keep_read_model {
+        Some(true) => read_model::keep(&mut client).await?,
+        Some(false) => read_model::leave(&mut client).await?,
+        None => {}
     }
     drop(client);
     let _ended = driver.await;

@@ -1,5 +1,5 @@
-//! Turns the upkeep of `read_model.order_summary` on or off: the trigger, and what was there before it.
-//! Never stops commands for longer than a moment, and never says that the table is whole before it is.
+//! Turns the upkeep of orders and sales in `read_model` on or off: the trigger, and what was there before it.
+//! Never stops commands for longer than a moment, and never says that the tables are whole before they are.
 
 use tokio_postgres::{Client, Error};
 use uuid::Uuid;
@@ -9,7 +9,18 @@ const STEP: i64 = 200;
 
 const IS_ON: &str = "
     select tgenabled <> 'D' from pg_trigger
-    where tgrelid = 'write_model.events'::regclass and tgname = 'keep_order_summary'";
+    where tgrelid = 'write_model.events'::regclass and tgname = 'keep_orders'";
+const LAST: &str = "select coalesce(max(position), 0) from write_model.events";
+/// All sales up to a position, in one look through the log.
+const SUM_UP: &str = "
+    insert into read_model.sales
+    select s.day, s.currency, sum(s.paid_orders), sum(s.paid), sum(s.cancelled_orders), sum(s.cancelled)
+    from write_model.events e cross join lateral read_model.sale(e) s
+    where e.position <= $1 and e.type in ('orders.OrderPaid.v1', 'orders.OrderCancelled.v1') group by 1, 2
+    order by 1, 2
+    on conflict (day, currency) do update
+        set paid_orders = sales.paid_orders + excluded.paid_orders, paid = sales.paid + excluded.paid,
+            cancelled_orders = sales.cancelled_orders + excluded.cancelled_orders, cancelled = sales.cancelled + excluded.cancelled";
 const IS_FILLED: &str = "select exists (select from read_model.filled)";
 
 /// Turns the trigger on and fills in what was there before it. Nothing is done where that has been done.
@@ -19,14 +30,13 @@ pub(super) async fn keep(client: &mut Client) -> Result<(), Error> {
         return Ok(());
     }
     // From its commit on every new event comes through the trigger, and all older ones can be seen.
-    switch(client, "enable").await?;
+    let before = switch(client, "enable").await?;
     let orders = fill(client).await?;
-    client
-        .batch_execute(
-            "select read_model.refresh_sales();
-             insert into read_model.filled default values on conflict do nothing",
-        )
+    let step = client.transaction().await?;
+    step.execute(SUM_UP, &[&before]).await?;
+    step.execute("insert into read_model.filled default values", &[])
         .await?;
+    step.commit().await?;
     tracing::info!(orders, "read_model_filled");
     Ok(())
 }
@@ -44,16 +54,20 @@ async fn is_on(client: &Client) -> Result<bool, Error> {
     client.query_one(IS_ON, &[]).await?.try_get(0)
 }
 
-/// Either way the table is not whole afterwards.
-async fn switch(client: &mut Client, how: &str) -> Result<(), Error> {
+/// Either way the tables are not whole afterwards. Returns the last position of the log that no trigger has seen: the
+/// change of the trigger waits for whoever is writing, and whoever writes after it gets a higher one.
+async fn switch(client: &mut Client, how: &str) -> Result<i64, Error> {
     let step = client.transaction().await?;
     step.batch_execute(&format!(
         "set local lock_timeout = '5s';
          delete from read_model.filled;
-         alter table write_model.events {how} trigger keep_order_summary"
+         truncate read_model.sales, read_model.sales_unsummed;
+         alter table write_model.events {how} trigger keep_orders"
     ))
     .await?;
-    step.commit().await
+    let last = step.query_one(LAST, &[]).await?.try_get(0)?;
+    step.commit().await?;
+    Ok(last)
 }
 
 /// Step by step through all orders; how many there were.

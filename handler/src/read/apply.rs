@@ -18,7 +18,7 @@ use super::{
         product::ProductDocument,
         sales::{Sale, TOTALS, TotalsDocument},
     },
-    memory::{Memory, Waiting},
+    memory::{Memory, Waiter, Waiting},
     store::{Store, StoreError, Stored, Write},
 };
 
@@ -35,15 +35,20 @@ const LANES: usize = 64;
 struct Shelf<D> {
     store: Store,
     memory: Memory<D>,
+}
+
+/// One of whose documents many events move.
+struct Shared<D> {
+    shelf: Shelf<D>,
     waiting: Waiting<D>,
 }
 
 /// All documents.
 pub struct Documents {
     orders: Shelf<OrderDocument>,
-    customers: Shelf<CustomerDocument>,
-    rows: Shelf<OrderRowDocument>,
-    products: Shelf<ProductDocument>,
+    customers: Shared<CustomerDocument>,
+    rows: Shared<OrderRowDocument>,
+    products: Shared<ProductDocument>,
     totals: Shelf<TotalsDocument>,
     /// Writers of one document take turns here instead of at the store, where all but one would fail.
     lanes: [Mutex<()>; LANES],
@@ -54,6 +59,14 @@ impl<D> Shelf<D> {
         Self {
             store: Store::new(connection, container),
             memory: Memory::new(remembered),
+        }
+    }
+}
+
+impl<D> Shared<D> {
+    fn new(connection: &Arc<Connection>, container: Container, remembered: usize) -> Self {
+        Self {
+            shelf: Shelf::new(connection, container, remembered),
             waiting: Waiting::default(),
         }
     }
@@ -65,9 +78,9 @@ impl Documents {
     pub fn new(connection: &Arc<Connection>) -> Self {
         Self {
             orders: Shelf::new(connection, Container::Orders, ORDERS),
-            customers: Shelf::new(connection, Container::Customers, ORDERS),
-            rows: Shelf::new(connection, Container::Customers, ORDERS),
-            products: Shelf::new(connection, Container::Products, PRODUCTS),
+            customers: Shared::new(connection, Container::Customers, ORDERS),
+            rows: Shared::new(connection, Container::Customers, ORDERS),
+            products: Shared::new(connection, Container::Products, PRODUCTS),
             totals: Shelf::new(connection, Container::Sales, ORDERS),
             lanes: std::array::from_fn(|_| Mutex::new(())),
         }
@@ -92,15 +105,18 @@ impl Documents {
 
     /// Puts `incoming` over what is there, in one write with all others that wait to do the same: a document that every
     /// order moves is written as often as the store can, and not as often as there are orders.
-    async fn together<D: Document>(&self, shelf: &Shelf<D>, incoming: &D) -> Result<bool, StoreError> {
-        shelf.waiting.join(incoming);
+    async fn together<D: Document>(&self, shared: &Shared<D>, incoming: &D) -> Result<bool, StoreError> {
+        let place = shared.waiting.join(incoming);
         let _turn = self.lane(incoming.pk()).lock().await;
-        // Nothing waits any more: the one before has written this too, and the store has said so.
-        let Some(all) = shelf.waiting.take(incoming) else {
-            return Ok(false);
-        };
-        let written = merge(shelf, all.document(), None).await?;
-        all.done();
+        if place.is_written() {
+            return Ok(true);
+        }
+        let waiters = place.all();
+        let all = waiters
+            .iter()
+            .fold(incoming.clone(), |all, waiter| waiter.over(all));
+        let written = merge(&shared.shelf, &all, None).await?;
+        waiters.into_iter().for_each(Waiter::written);
         Ok(written)
     }
 
@@ -126,7 +142,7 @@ impl Documents {
                         .put(&pk, TOTALS, Stored { document: next, etag });
                     return Ok(true);
                 }
-                Err(failed) if matches!(failed.error, StoreError::Changed) && failed.at == 0 => {
+                Err(failed) if matches!(failed.error, StoreError::Changed) && failed.at == Some(0) => {
                     return Ok(false);
                 }
                 Err(failed) if matches!(failed.error, StoreError::Changed) => known = None,
@@ -208,5 +224,8 @@ async fn write<D: Document>(
 
 /// A replica that lags would show the old ETag again and again: then only time helps.
 fn restless() -> StoreError {
-    StoreError::away("the document keeps changing".to_owned())
+    StoreError::Busy {
+        why: "the document keeps changing".to_owned(),
+        retry_after: None,
+    }
 }

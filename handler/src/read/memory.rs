@@ -4,7 +4,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use super::{document::Document, store::Stored};
@@ -45,17 +48,23 @@ impl<T> Memory<T> {
     }
 }
 
-/// What several want to write into the same documents, put over one another.
+/// What several want to write into the same documents: whoever writes one takes what all of them bring.
 #[derive(Debug)]
-pub(super) struct Waiting<D>(Mutex<HashMap<(String, String), D>>);
+pub(super) struct Waiting<D>(Mutex<HashMap<(String, String), Vec<Waiter<D>>>>);
 
-/// All that waited for one document, in the hands of the one who writes it. Unless that is done it waits again, also
-/// when the writer is gone: those behind him count on it.
+/// What one of them brings, and whether somebody has written it for him.
 #[derive(Debug)]
-pub(super) struct Taken<'a, D: Document> {
+pub(super) struct Waiter<D> {
     document: D,
-    written: bool,
-    from: &'a Waiting<D>,
+    written: Arc<AtomicBool>,
+}
+
+/// A place among those who wait; given up when dropped.
+#[derive(Debug)]
+pub(super) struct Place<'a, D: Document> {
+    key: (String, String),
+    written: Arc<AtomicBool>,
+    among: &'a Waiting<D>,
 }
 
 impl<D> Default for Waiting<D> {
@@ -65,47 +74,60 @@ impl<D> Default for Waiting<D> {
 }
 
 impl<D: Document> Waiting<D> {
-    /// Puts this with what waits for its document.
-    pub(super) fn join(&self, incoming: &D) {
-        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Waits with this for its document's turn.
+    pub(super) fn join(&self, incoming: &D) -> Place<'_, D> {
         let key = (incoming.pk().to_owned(), incoming.id());
-        let all = match waiting.get(&key) {
-            None => Some(incoming.clone()),
-            Some(others) => incoming.over(others),
+        let written = Arc::new(AtomicBool::new(false));
+        let waiter = Waiter {
+            document: incoming.clone(),
+            written: Arc::clone(&written),
         };
-        if let Some(all) = all {
-            waiting.insert(key, all);
+        self.all().entry(key.clone()).or_default().push(waiter);
+        Place {
+            key,
+            written,
+            among: self,
         }
     }
 
-    /// Takes all that waits for this document, if anything does.
-    pub(super) fn take(&self, of: &D) -> Option<Taken<'_, D>> {
-        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let document = waiting.remove(&(of.pk().to_owned(), of.id()))?;
-        Some(Taken {
-            document,
-            written: false,
-            from: self,
-        })
+    fn all(&self) -> MutexGuard<'_, HashMap<(String, String), Vec<Waiter<D>>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl<D: Document> Taken<'_, D> {
-    /// What is to be written.
-    pub(super) fn document(&self) -> &D {
-        &self.document
+impl<D: Document> Place<'_, D> {
+    /// True when another has written what was brought here, and the store has said so.
+    pub(super) fn is_written(&self) -> bool {
+        self.written.load(Ordering::Acquire)
+    }
+
+    /// All who wait for the document. If they are not told that theirs is written, each writes it himself: one whose
+    /// content the store refuses must not spoil it for the others.
+    pub(super) fn all(&self) -> Vec<Waiter<D>> {
+        self.among.all().remove(&self.key).unwrap_or_default()
+    }
+}
+
+impl<D: Document> Drop for Place<'_, D> {
+    fn drop(&mut self) {
+        let mut all = self.among.all();
+        if let Some(waiters) = all.get_mut(&self.key) {
+            waiters.retain(|waiter| !Arc::ptr_eq(&waiter.written, &self.written));
+            if waiters.is_empty() {
+                all.remove(&self.key);
+            }
+        }
+    }
+}
+
+impl<D: Document> Waiter<D> {
+    /// What he brings, over this.
+    pub(super) fn over(&self, document: D) -> D {
+        self.document.over(&document).unwrap_or(document)
     }
 
     /// It is written.
-    pub(super) fn done(mut self) {
-        self.written = true;
-    }
-}
-
-impl<D: Document> Drop for Taken<'_, D> {
-    fn drop(&mut self) {
-        if !self.written {
-            self.from.join(&self.document);
-        }
+    pub(super) fn written(self) {
+        self.written.store(true, Ordering::Release);
     }
 }

@@ -76,7 +76,7 @@ macro_rules! ask {
     };
 }
 
-/// Errors of all of them: [`StoreError::Away`] or [`StoreError::Refused`].
+/// Errors of all of them: [`StoreError::Away`], [`StoreError::Busy`] or [`StoreError::Refused`].
 #[expect(clippy::missing_errors_doc, reason = "said once, above")]
 impl ReadModel {
     /// True when the store answers now.
@@ -135,11 +135,10 @@ impl ReadModel {
 
     /// True when an event has arrived there.
     pub async fn has(&self, mark: &Mark) -> Result<bool, StoreError> {
-        match (self, mark) {
-            (Self::Cosmos(cosmos), mark) => cosmos.has(mark).await,
-            // All but the sums of sales is committed with the event itself; those are made anew for whoever must see it.
-            (Self::Tables(tables), Mark::Sale { .. }) => tables.refresh_sales().await.map(|()| true),
-            (Self::Tables(_), _) => Ok(true),
+        match self {
+            Self::Cosmos(cosmos) => cosmos.has(mark).await,
+            // Everything is committed with the event itself.
+            Self::Tables(_) => Ok(true),
         }
     }
 }

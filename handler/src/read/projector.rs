@@ -1,5 +1,6 @@
 //! Brings an event into every document that shows it, whatever is there already and however long the store is away.
-//! Never holds a message longer than its lock is renewed, and never lets one document wait for another.
+//! Never holds a message longer than its lock is renewed, and never lets one document wait for another, unless the store is
+//! away for all of them.
 
 use std::{sync::Arc, time::Duration};
 
@@ -21,7 +22,7 @@ use super::{
 };
 
 /// How long one invocation waits for the store; the host renews the lock for 5 minutes.
-const PATIENCE: Duration = Duration::from_secs(4 * 60);
+pub const PATIENCE: Duration = Duration::from_secs(4 * 60);
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
@@ -65,27 +66,34 @@ impl Projector {
         drop(waiting.map_err(|_| ProjectError::Away("others are waiting for it".to_owned()))?);
         let happened = incoming.at;
         let mut left = changes(incoming);
-        if let Err(error) = self.attempt(&mut left).await {
-            self.keep_trying(&mut left, error, until).await?;
+        let mut written = false;
+        if let Err(error) = self.attempt(&mut left, &mut written).await {
+            self.keep_trying(&mut left, &mut written, error, until).await?;
         }
-        self.lag.saw(OffsetDateTime::now_utc() - happened);
+        // What was there already came by an earlier delivery, and was seen then.
+        if written {
+            self.lag.saw(OffsetDateTime::now_utc() - happened);
+        }
         Ok(())
     }
 
-    /// Tries again and again while the store is away, and lets nobody else try meanwhile.
+    /// Tries again and again. While the store is away, nobody else tries meanwhile; one busy document holds up nobody.
     async fn keep_trying(
         &self,
         left: &mut Vec<Change>,
+        written: &mut bool,
         mut last: StoreError,
         until: Instant,
     ) -> Result<(), ProjectError> {
         let mut turn = None;
         let mut pause = FIRST_PAUSE;
         loop {
-            let StoreError::Away { why, retry_after } = last else {
-                return Err(ProjectError::Refused(last.to_string()));
+            let (why, retry_after, away) = match last {
+                StoreError::Away { why, retry_after } => (why, retry_after, true),
+                StoreError::Busy { why, retry_after } => (why, retry_after, false),
+                refused => return Err(ProjectError::Refused(refused.to_string())),
             };
-            if turn.is_none() {
+            if away && turn.is_none() {
                 tracing::warn!(error = %why, "read_store_away");
             }
             // As long as it asks for, and at least between half and all of our own pause, so that processes do not come back in step.
@@ -96,11 +104,13 @@ impl Projector {
                 return Err(ProjectError::Away(why));
             }
             tokio::time::sleep(wait).await;
-            if turn.is_none() {
+            if !away {
+                turn = None;
+            } else if turn.is_none() {
                 let waiting = timeout_at(until, self.trying.lock()).await;
                 turn = Some(waiting.map_err(|_| ProjectError::Away(why))?);
             }
-            match self.attempt(left).await {
+            match self.attempt(left, written).await {
                 Ok(()) => return Ok(()),
                 Err(error) => last = error,
             }
@@ -111,16 +121,20 @@ impl Projector {
     /// Tries what is left, all at once: each change has a document of its own. What is done is taken out.
     ///
     /// # Errors
-    /// One that will not pass comes before one that may.
-    async fn attempt(&self, left: &mut Vec<Change>) -> Result<(), StoreError> {
+    /// The worst of them, with the longest wait that any asks for.
+    async fn attempt(&self, left: &mut Vec<Change>, written: &mut bool) -> Result<(), StoreError> {
         let done = join_all(left.iter().map(|change| self.documents.apply(change))).await;
         let mut still = Vec::new();
         let mut worst = Ok(());
         for (change, outcome) in left.drain(..).zip(done) {
-            if let Err(error) = outcome {
-                still.push(change);
-                if !matches!(worst, Err(StoreError::Refused(_))) {
-                    worst = Err(error);
+            match outcome {
+                Ok(new) => *written |= new,
+                Err(error) => {
+                    still.push(change);
+                    worst = Err(match worst {
+                        Ok(()) => error,
+                        Err(other) => error.or_worse(other),
+                    });
                 }
             }
         }

@@ -21,7 +21,16 @@ pub enum StoreError {
     /// Somebody else wrote first: read again.
     #[error("the document has changed meanwhile")]
     Changed,
-    /// The store is away, slow or busy; it may say when to come back.
+    /// This document is too busy, or the part of the store that it is in: others write it, or there is no capacity left for
+    /// it (429, which says when to come back). Says nothing of other documents.
+    #[error("{why}")]
+    Busy {
+        /// What was seen.
+        why: String,
+        /// How long the store asks to be left alone.
+        retry_after: Option<Duration>,
+    },
+    /// The store is away or slow; it may say when to come back.
     #[error("{why}")]
     Away {
         /// What was seen.
@@ -64,8 +73,8 @@ pub enum Write {
 /// A batch of which nothing was written, because of its write at this place.
 #[derive(Debug)]
 pub struct BatchError {
-    /// The place of the write that did not hold; 0 also when the whole batch was refused.
-    pub at: usize,
+    /// The place of the write that did not hold; `None` when nothing is known of single writes.
+    pub at: Option<usize>,
     /// Why.
     pub error: StoreError,
 }
@@ -109,7 +118,8 @@ impl Store {
         Ok(Some(Stored { document, etag }))
     }
 
-    /// Runs a query in one partition, or in all, and returns everything that it finds: the query says how much that is.
+    /// Runs a query in one partition, or in all, and returns everything that it finds in so long: the query says how much
+    /// that is.
     ///
     /// # Errors
     /// [`StoreError::Away`] or [`StoreError::Refused`].
@@ -118,6 +128,7 @@ impl Store {
         pk: Option<&str>,
         text: &str,
         parameters: &[(&'static str, Value)],
+        patience: Duration,
     ) -> Result<Vec<T>, StoreError> {
         let client = self.connection.container(self.container).await?;
         let mut query = Query::from(text);
@@ -128,7 +139,8 @@ impl Store {
             FeedScope::partition(pk.to_owned())
         });
         let asking = async { client.query_items(query, scope, None).await?.try_collect().await };
-        Ok(within(asking).await??)
+        let late = |_| StoreError::away(format!("not all of it in {patience:?}"));
+        Ok(timeout(patience, asking).await.map_err(late)??)
     }
 
     /// Writes a document that must not be there yet, and returns its ETag.
@@ -175,7 +187,8 @@ impl Store {
     /// # Errors
     /// [`BatchError`] names the write that did not hold.
     pub async fn batch(&self, pk: &str, writes: Vec<Write>) -> Result<Vec<String>, BatchError> {
-        let whole = |error: StoreError| BatchError { at: 0, error };
+        let whole = |error: StoreError| BatchError { at: None, error };
+        let asked = writes.len();
         let client = self.connection.container(self.container).await.map_err(whole)?;
         let batch = assemble(pk, writes).map_err(|error| whole(error.into()))?;
         let asking = async {
@@ -191,24 +204,26 @@ impl Store {
         let failed = results
             .clone()
             .position(|result| !result.is_success() && result.status_code() != FAILED_DEPENDENCY);
-        match failed {
-            None => Ok(results
-                .map(|result| result.etag().unwrap_or_default().to_owned())
-                .collect()),
-            Some(at) => {
-                let result = &answer.results()[at];
-                let error = match result.status_code() {
-                    // Only a replace can miss its document: it was there when it was read.
-                    404 => StoreError::Changed,
-                    code => of_status(
-                        code,
-                        format!("write {at} of a batch: status {code}"),
-                        result.retry_after(),
-                    ),
-                };
-                Err(BatchError { at, error })
+        let Some(at) = failed else {
+            if results.len() != asked {
+                let why = format!("{} results of {asked} writes", results.len());
+                return Err(whole(StoreError::away(why)));
             }
-        }
+            return Ok(results
+                .map(|result| result.etag().unwrap_or_default().to_owned())
+                .collect());
+        };
+        let result = &answer.results()[at];
+        let error = match result.status_code() {
+            // Only a replace can miss its document: it was there when it was read.
+            404 => StoreError::Changed,
+            code => of_status(
+                code,
+                format!("write {at} of a batch: status {code}"),
+                result.retry_after(),
+            ),
+        };
+        Err(BatchError { at: Some(at), error })
     }
 
     /// True when the container answers now.
@@ -286,6 +301,33 @@ async fn within<T>(work: impl IntoFuture<Output = T>) -> Result<T, StoreError> {
 }
 
 impl StoreError {
+    /// Of two errors the one that weighs more, with the longer of the waits that they ask for: what will not pass before an
+    /// absent store, and that before a busy document.
+    pub(super) fn or_worse(self, other: Self) -> Self {
+        let longest = self.retry_after().max(other.retry_after());
+        let weight = |error: &Self| match error {
+            Self::Busy { .. } => 0,
+            Self::Away { .. } => 1,
+            Self::Changed | Self::Refused(_) => 2,
+        };
+        let mut worse = if weight(&self) > weight(&other) {
+            self
+        } else {
+            other
+        };
+        if let Self::Busy { retry_after, .. } | Self::Away { retry_after, .. } = &mut worse {
+            *retry_after = longest;
+        }
+        worse
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Busy { retry_after, .. } | Self::Away { retry_after, .. } => *retry_after,
+            Self::Changed | Self::Refused(_) => None,
+        }
+    }
+
     /// The store is away.
     pub(super) fn away(why: String) -> Self {
         Self::Away {
@@ -301,22 +343,26 @@ impl From<CosmosError> for StoreError {
         let asked = error
             .response()
             .and_then(|response| response.headers().retry_after_ms);
-        if status.is_transient() || status.is_timeout() {
+        let code = u16::from(status.status_code());
+        if code != TOO_MANY_REQUESTS && (status.is_transient() || status.is_timeout()) {
             return Self::Away {
                 why: error.to_string(),
                 retry_after: asked.map(Duration::from_millis),
             };
         }
-        let code = u16::from(status.status_code());
         of_status(code, error.to_string(), asked.map(Duration::from_millis))
     }
 }
+
+const TOO_MANY_REQUESTS: u16 = 429;
 
 /// Credentials, roles and containers are mended by operators: messages wait for that as they wait for an outage.
 fn of_status(code: u16, why: String, retry_after: Option<Duration>) -> StoreError {
     match code {
         409 | 412 => StoreError::Changed,
-        401 | 403 | 404 | 408 | 410 | 429 | 449 | 500.. => StoreError::Away { why, retry_after },
+        // Two at a time wrote the same document.
+        TOO_MANY_REQUESTS | 449 => StoreError::Busy { why, retry_after },
+        401 | 403 | 404 | 408 | 410 | 500.. => StoreError::Away { why, retry_after },
         _ => StoreError::Refused(why),
     }
 }

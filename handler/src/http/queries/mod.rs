@@ -43,7 +43,9 @@ async fn one<T>(
     };
     match wish.wait(model, mark).await {
         Ok(true) => Ok((read(model).await?, Source::ReadModel)),
-        Ok(false) | Err(StoreError::Away { .. }) => Ok((look_up(writer).await?, Source::WriteModel)),
+        Ok(false) | Err(StoreError::Away { .. } | StoreError::Busy { .. }) => {
+            Ok((look_up(writer).await?, Source::WriteModel))
+        }
         Err(refused) => Err(refused.into()),
     }
 }

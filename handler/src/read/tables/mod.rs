@@ -1,10 +1,10 @@
 //! The read model in PostgreSQL: what queries ask, answered from the schema `read_model` and the event log.
-//! Never writes, but for having sales brought up to date; and never shows a part for all when nobody keeps the tables.
+//! Never writes, but for having sales summed up; and never shows a part for all when nobody keeps the tables.
 
 mod rows;
 pub mod statements;
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, time::Instant};
 
 use time::Date;
 use tokio_postgres::{Config, Row, Statement, types::ToSql};
@@ -27,9 +27,6 @@ use crate::{
 const NEEDED_SCHEMA: i32 = 4;
 /// Connections of this process for queries.
 const CONNECTIONS: usize = 2;
-/// Longest that bringing sales up to date may take; a little more than its statement_timeout.
-const REFRESHING: Duration = Duration::from_secs(63);
-
 /// The read model in PostgreSQL.
 #[derive(Debug)]
 pub struct Tables {
@@ -154,26 +151,25 @@ impl Tables {
     /// # Errors
     /// See [`Self::order`].
     pub async fn sales(&self, from: Date, to: Date) -> Result<Vec<DaySales>, StoreError> {
-        // Sales that were never summed up cannot even be asked for.
-        self.check_kept().await?;
-        let found = self.rows(statements::SALES, &[&from, &to]).await?;
+        let found = self.kept(statements::SALES, &[&from, &to]).await?;
         found.iter().map(rows::day_sales).collect()
     }
 
-    /// Brings sales up to date; readers see the old sums meanwhile.
+    /// Adds what was sold since the last time to the sums, in small steps until it is late; how many sales those were.
     ///
     /// # Errors
-    /// See [`Self::order`].
-    pub async fn refresh_sales(&self) -> Result<(), StoreError> {
-        let mut lease = self.pool.lease().await?;
-        // It reads all that was ever paid or cancelled, which takes longer than a query may.
-        lease.begin("begin; set local statement_timeout = '60s'").await?;
-        lease
-            .ask_within(REFRESHING, async |client, _| {
-                client.batch_execute("select read_model.refresh_sales()").await
-            })
-            .await?;
-        Ok(lease.end("commit").await?)
+    /// When the database cannot be reached; the next call goes on.
+    pub async fn sum_up_sales(&self, until: Instant) -> Result<i64, Fault> {
+        let mut sales = 0;
+        while Instant::now() < until {
+            let found = self.ask(statements::SUM_UP, &[]).await?;
+            let step = found.first().map_or(Ok(0), |row| row.try_get(0));
+            match step.map_err(Fault::Refused)? {
+                0 => break,
+                more => sales += more,
+            }
+        }
+        Ok(sales)
     }
 
     /// True when a connection answers now, and the tables are kept.
@@ -181,27 +177,20 @@ impl Tables {
         self.pool.finds(statements::FILLED).await
     }
 
-    /// Rows of what `handler migrate --read-model postgres` keeps. That there are none is only believed when it is kept.
+    /// Rows of what `handler migrate --read-model postgres` keeps: of a join with `filled`, which has one row as long as that
+    /// is so, and then the row of nothing where nothing is found.
     async fn kept(
         &self,
         sql: &'static str,
         parameters: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<Row>, StoreError> {
-        let found = self.rows(sql, parameters).await?;
+        let mut found = self.rows(sql, parameters).await?;
         if found.is_empty() {
-            self.check_kept().await?;
+            let why = "nobody keeps the read model: run `handler migrate --read-model postgres`";
+            return Err(StoreError::away(why.to_owned()));
         }
+        found.retain(rows::is_something);
         Ok(found)
-    }
-
-    async fn check_kept(&self) -> Result<(), StoreError> {
-        if !self.rows(statements::FILLED, &[]).await?.is_empty() {
-            return Ok(());
-        }
-        Err(StoreError::Away {
-            why: "nobody keeps the read model: run `handler migrate --read-model postgres`".to_owned(),
-            retry_after: None,
-        })
     }
 
     /// Rows of one statement. Reading can be done again, so a connection that has become useless is tried once each.
@@ -240,10 +229,7 @@ impl From<Fault> for StoreError {
     fn from(fault: Fault) -> Self {
         let why = fault.to_string();
         if fault.passes() {
-            Self::Away {
-                why,
-                retry_after: None,
-            }
+            Self::away(why)
         } else {
             Self::Refused(why)
         }

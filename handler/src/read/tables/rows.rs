@@ -1,9 +1,11 @@
 //! Rows of PostgreSQL as what queries answer with.
 //! Never repairs a row: one that cannot be is an error that says so.
 
+use std::error::Error;
+
 use tokio_postgres::{
     Row,
-    types::{FromSql, Json},
+    types::{FromSql, Json, Type},
 };
 
 use crate::{
@@ -14,6 +16,24 @@ use crate::{
         view::{DaySales, HistoryEvent, OrderRow, ProductView, Seen},
     },
 };
+
+/// Bytes of a column's value, whatever they mean.
+struct Raw;
+
+impl<'a> FromSql<'a> for Raw {
+    fn from_sql(_: &Type, _: &'a [u8]) -> Result<Self, Box<dyn Error + Sync + Send>> {
+        Ok(Self)
+    }
+
+    fn accepts(_: &Type) -> bool {
+        true
+    }
+}
+
+/// False for the row of nulls that an outer join makes where it finds nothing.
+pub(super) fn is_something(row: &Row) -> bool {
+    matches!(row.try_get::<_, Option<Raw>>(0), Ok(Some(Raw)))
+}
 
 /// A column's value.
 fn get<'a, T: FromSql<'a>>(row: &'a Row, column: &str) -> Result<T, StoreError> {

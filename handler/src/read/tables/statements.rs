@@ -1,8 +1,10 @@
 //! Every statement over the schema `read_model`, as it is prepared.
 //! Never builds SQL from values, and none of them reads a table from one end to the other: a test asks the planner.
 
-pub(super) const ORDER: &str =
-    "select state, version, changed_at from read_model.orders where order_id = $1::uuid";
+/// One row with nulls when there is no such order, and none when nobody keeps the table: so with all that `filled` begins.
+pub(super) const ORDER: &str = "
+    select o.state, o.version, o.changed_at
+    from read_model.filled left join read_model.order_summary o on o.order_id = $1::uuid";
 
 /// Of orders only: customers and products have streams too.
 pub(super) const HISTORY: &str = "
@@ -16,21 +18,25 @@ pub(super) const CUSTOMER: &str = "
 
 /// Without the lines, which no list shows.
 pub(super) const CUSTOMER_ORDERS: &str = "
-    select state - 'lines' as row from read_model.orders
-    where customer_id = $1::uuid and order_id < $2::uuid order by order_id desc limit $3::bigint";
+    select o.row from read_model.filled left join lateral (
+        select state - 'lines' as row from read_model.order_summary
+        where customer_id = $1::uuid and order_id < $2::uuid order by order_id desc limit $3::bigint) o on true";
 
 pub(super) const CUSTOMER_ORDERS_BY_STATUS: &str = "
-    select state - 'lines' as row from read_model.orders
-    where customer_id = $1::uuid and order_id < $2::uuid and status = $4::text
-    order by order_id desc limit $3::bigint";
+    select o.row from read_model.filled left join lateral (
+        select state - 'lines' as row from read_model.order_summary
+        where customer_id = $1::uuid and order_id < $2::uuid and status = $4::text
+        order by order_id desc limit $3::bigint) o on true";
 
 pub(super) const ORDERS: &str = "
-    select state - 'lines' as row from read_model.orders
-    where order_id < $1::uuid order by order_id desc limit $2::bigint";
+    select o.row from read_model.filled left join lateral (
+        select state - 'lines' as row from read_model.order_summary
+        where order_id < $1::uuid order by order_id desc limit $2::bigint) o on true";
 
 pub(super) const ORDERS_BY_STATUS: &str = "
-    select state - 'lines' as row from read_model.orders
-    where status = $3::text and order_id < $1::uuid order by order_id desc limit $2::bigint";
+    select o.row from read_model.filled left join lateral (
+        select state - 'lines' as row from read_model.order_summary
+        where status = $3::text and order_id < $1::uuid order by order_id desc limit $2::bigint) o on true";
 
 pub(super) const PRODUCT: &str = "
     select jsonb_build_object('sku', sku, 'version', version, 'name', name,
@@ -44,10 +50,19 @@ pub(super) const PRODUCTS: &str = "
 
 /// The sums as text: a numeric may be larger than any of Rust's whole numbers but the largest.
 pub(super) const SALES: &str = "
-    select day, currency, paid_orders, paid::text, cancelled_orders, cancelled::text from read_model.sales
-    where day between $1::date and $2::date order by day, currency";
+    select s.day, s.currency, s.paid_orders, s.paid::text, s.cancelled_orders, s.cancelled::text
+    from read_model.filled left join lateral (
+        select day, currency, sum(paid_orders)::bigint as paid_orders, sum(paid) as paid,
+            sum(cancelled_orders)::bigint as cancelled_orders, sum(cancelled) as cancelled
+        from (
+            select * from read_model.sales where day between $1::date and $2::date
+            union all select * from read_model.sales_unsummed where day between $1::date and $2::date) sold
+        group by day, currency order by day, currency) s on true";
 
-/// Finds something when `order_summary` is whole.
+/// Returns how many more sales the sums have in them.
+pub(super) const SUM_UP: &str = "select read_model.sum_up_sales(5000)";
+
+/// Finds something when the tables are whole.
 pub(super) const FILLED: &str = "select from read_model.filled";
 
 /// All that read.
