@@ -98,6 +98,13 @@ fn message(row: &Row) -> Value {
     json!({ "Data": { "message": event }, "Metadata": { "MessageId": "\"m\"", "DeliveryCount": "1" } })
 }
 
+/// Begins to deliver and cuts the connection so much later, wherever the handler is then.
+async fn cut_short(message: &Value, projector: &Client, after: Duration) {
+    let headers = [("content-type", "application/json")];
+    let sending = projector.try_send("POST", "/ProjectEvent", message.to_string(), &headers);
+    drop(timeout(after, sending).await);
+}
+
 /// Delivers until it is taken, as the bus does; a process that has died has not taken it.
 async fn deliver(message: &Value, projectors: &[Client], first: usize) {
     let headers = [("content-type", "application/json")];
@@ -124,7 +131,7 @@ fn shuffled(messages: &[Value]) -> Vec<&Value> {
 }
 
 #[tokio::test]
-async fn concurrent_projectors_on_a_store_in_trouble_end_where_the_write_model_is() {
+async fn concurrent_projectors_cut_off_and_on_a_store_in_trouble_end_where_the_write_model_is() {
     let app = App::start().await;
     let messages = history(&app, 30).await;
     let (cosmos, settings) = account().await;
@@ -143,6 +150,10 @@ async fn concurrent_projectors_on_a_store_in_trouble_end_where_the_write_model_i
     let delivering = stream::iter(deliveries.iter().enumerate()).for_each_concurrent(16, |(n, message)| {
         let (clients, delivered) = (&clients, &delivered);
         async move {
+            if n % 3 == 0 {
+                let moment = Duration::from_millis(n as u64 % 16);
+                cut_short(message, &clients[n % clients.len()], moment).await;
+            }
             deliver(message, clients, n).await;
             delivered.fetch_add(1, Ordering::Relaxed);
         }
@@ -157,10 +168,12 @@ async fn concurrent_projectors_on_a_store_in_trouble_end_where_the_write_model_i
     timeout(4 * DEADLINE, futures_util::future::join(delivering, killing))
         .await
         .unwrap();
+    let refused = switches.refused();
     assert!(
-        switches.refused() > 50,
-        "the store was in trouble: {}",
-        switches.refused()
+        [refused.throttled, refused.unavailable, refused.overtaken]
+            .iter()
+            .all(|times| *times > 5),
+        "the store was in trouble: {refused:?}"
     );
     switches.off();
     drop(projectors.split_off(1));
@@ -179,7 +192,7 @@ async fn a_store_that_asks_to_be_left_alone_is_left_alone_for_as_long_as_it_asks
     let started = Instant::now();
     let opening = async {
         let mut again = interval(Duration::from_millis(2));
-        while switches.refused() == 0 {
+        while switches.refused().throttled == 0 {
             again.tick().await;
         }
         switches.off();
@@ -189,7 +202,7 @@ async fn a_store_that_asks_to_be_left_alone_is_left_alone_for_as_long_as_it_asks
         .await
         .unwrap();
     assert!(started.elapsed() >= ASKED, "{:?}", started.elapsed());
-    assert_eq!(switches.refused(), 1, "one change, asked once");
+    assert_eq!(switches.refused().throttled, 1, "one change, asked once");
 }
 
 /// Holds what is read against the tables that commands keep.

@@ -145,6 +145,8 @@ async fn what_a_reader_has_already_is_not_sent_again() {
     both(&[], async |System { client, .. }| {
         let customer = client.seed(&[("MUG", 50)]).await;
         let placed = client.place(&customer, &[("MUG", 2)]).await;
+        // Its level is newer than the order's, which changes nothing in the catalogue whenever it comes.
+        restocked(&client, "MUG").await;
         let name = (r#"{"name":"Countess"}"#, [("content-type", "application/json")]);
         let renamed = client
             .send("PUT", &format!("/api/customers/{customer}/name"), name.0, &name.1)
@@ -173,18 +175,10 @@ async fn what_a_reader_has_already_is_not_sent_again() {
             let any = get(&client, path, &[("if-none-match", &format!("\"x\", W/{tag}"))]).await;
             assert_eq!(any.status, StatusCode::NOT_MODIFIED, "{path}");
         }
+        // Its whole seconds cannot tell a change from none.
         let dated = get(&client, &order, &[]).await;
-        let since = text(&dated, "last-modified").to_owned();
-        let unchanged = get(&client, &order, &[("if-modified-since", &since)]).await;
-        assert_eq!(unchanged.status, StatusCode::NOT_MODIFIED);
-        let long_ago = [("if-modified-since", "Sun, 06 Nov 1994 08:49:37 GMT")];
-        assert_eq!(get(&client, &order, &long_ago).await.status, StatusCode::OK);
-        let both_headers = [("if-none-match", "\"x\""), ("if-modified-since", &*since)];
-        assert_eq!(
-            get(&client, &order, &both_headers).await.status,
-            StatusCode::OK,
-            "the tag decides alone"
-        );
+        let since = [("if-modified-since", text(&dated, "last-modified"))];
+        assert_eq!(get(&client, &order, &since).await.status, StatusCode::OK);
     })
     .await;
 }

@@ -8,7 +8,7 @@ mod reader;
 mod switches;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use gateway::Gateway;
 pub(crate) use reader::Reader;
-pub use switches::Switches;
+pub use switches::{Refused, Switches};
 
 /// The key every Cosmos DB emulator is known by; it guards nothing.
 const KEY: &str = "C2y6yDjf5/R+ob0N8A7Cgv30VRDJIWEHLM+4QDU5DE2nQ9nDuVTqobD4b8mGGyPMbIZnqyMsEcaGQy67XIw/Jw==";
@@ -43,6 +43,12 @@ pub struct Options {
     pub advertise: Option<SocketAddr>,
 }
 
+/// Binds the address that an account will be served on.
+pub(crate) async fn listen(on: SocketAddr) -> Result<TcpListener> {
+    let listener = TcpListener::bind(on).await;
+    listener.with_context(|| format!("cannot listen on {on} for Cosmos DB"))
+}
+
 /// A running account; dropping it ends it.
 #[derive(Debug)]
 pub struct Emulator {
@@ -57,12 +63,19 @@ pub struct Emulator {
 impl Emulator {
     /// Listens, with every container made.
     pub async fn start(options: Options) -> Result<Self> {
-        let containers = containers::read(&options.containers)?;
-        let listener = TcpListener::bind(options.listen)
-            .await
-            .with_context(|| format!("cannot listen on {} for Cosmos DB", options.listen))?;
+        let listener = listen(options.listen).await?;
+        Self::serve(listener, &options.containers, options.advertise).await
+    }
+
+    /// Like [`Self::start`], on what has been bound already.
+    pub(crate) async fn serve(
+        listener: TcpListener,
+        containers: &Path,
+        advertise: Option<SocketAddr>,
+    ) -> Result<Self> {
+        let containers = containers::read(containers)?;
         let address = listener.local_addr()?;
-        let advertised = options.advertise.unwrap_or(address);
+        let advertised = advertise.unwrap_or(address);
         let switches = Switches::default();
         let gateway = Gateway::new(advertised, KEY, switches.clone())?;
         containers::make(&gateway, &containers).await?;

@@ -26,7 +26,17 @@ struct State {
     unavailable: Every,
     overtaken: Every,
     delay_ms: AtomicU64,
-    refused: AtomicU64,
+}
+
+/// How many requests each switch has refused.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Refused {
+    /// With 429.
+    pub throttled: u64,
+    /// With 503.
+    pub unavailable: u64,
+    /// With 412.
+    pub overtaken: u64,
 }
 
 impl Switches {
@@ -61,9 +71,14 @@ impl Switches {
         self.delay(Duration::ZERO);
     }
 
-    /// How many requests have been refused so far, by whichever switch.
-    pub fn refused(&self) -> u64 {
-        self.0.refused.load(Relaxed)
+    /// How many requests have been refused so far.
+    pub fn refused(&self) -> Refused {
+        let count = |switch: &Every| switch.met.load(Relaxed);
+        Refused {
+            throttled: count(&self.0.throttled),
+            unavailable: count(&self.0.unavailable),
+            overtaken: count(&self.0.overtaken),
+        }
     }
 
     /// Holds a request that may be carried; gives the answer to one that may not.
@@ -73,7 +88,6 @@ impl Switches {
         }
         let refused = self.refuse(headers);
         if refused.is_some() {
-            self.0.refused.fetch_add(1, Relaxed);
             return refused;
         }
         let delay = Duration::from_millis(self.0.delay_ms.load(Relaxed));
@@ -121,6 +135,7 @@ impl Switches {
 struct Every {
     nth: AtomicU64,
     seen: AtomicU64,
+    met: AtomicU64,
 }
 
 impl Every {
@@ -131,7 +146,11 @@ impl Every {
 
     fn is_due(&self) -> bool {
         let nth = self.nth.load(Relaxed);
-        nth != 0 && (self.seen.fetch_add(1, Relaxed) + 1).is_multiple_of(nth)
+        let due = nth != 0 && (self.seen.fetch_add(1, Relaxed) + 1).is_multiple_of(nth);
+        if due {
+            self.met.fetch_add(1, Relaxed);
+        }
+        due
     }
 }
 

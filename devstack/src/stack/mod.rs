@@ -12,11 +12,12 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use anyhow::{Context as _, Result};
+use tokio::net::TcpListener;
 use url::Url;
 
+use crate::cosmos;
 use crate::host::{self, Host, SignIn, User};
 use crate::servicebus::{self, Entities};
-use crate::{cosmos, ports};
 
 use database::Database;
 pub use faults::Faults;
@@ -49,19 +50,20 @@ impl Stack {
         database.migrate(&handler, options.read_model).await?;
         let servicebus = start_bus(&options, entities).await?;
         // A wire must know where the account will be, and the account what wire its clients come over.
-        let cosmos_address = local(match options.ports.cosmos {
-            0 if options.faults => ports::free()?,
-            port => port,
-        });
+        let account_port = match options.read_model {
+            ReadModel::Cosmos => options.ports.cosmos,
+            ReadModel::Postgres => 0,
+        };
+        let listener = cosmos::listen(local(account_port)).await?;
         let faults = if options.faults {
             let bus = servicebus
                 .as_ref()
                 .map_or(local(0), servicebus::Emulator::address);
-            Some(Faults::start(database.address().await?, bus, cosmos_address).await?)
+            Some(Faults::start(database.address().await?, bus, listener.local_addr()?).await?)
         } else {
             None
         };
-        let cosmos = start_account(&options, cosmos_address, faults.as_ref()).await?;
+        let cosmos = start_account(&options, listener, faults.as_ref()).await?;
         let mut stack = Self {
             host: None,
             host_options: host::Options {
@@ -193,17 +195,15 @@ async fn start_bus(options: &Options, entities: Entities) -> Result<Option<servi
 
 async fn start_account(
     options: &Options,
-    listen: SocketAddr,
+    listener: TcpListener,
     faults: Option<&Faults>,
 ) -> Result<Option<cosmos::Emulator>> {
     if options.read_model == ReadModel::Postgres {
         return Ok(None);
     }
-    let account = cosmos::Emulator::start(cosmos::Options {
-        containers: options.root.join("bicep/cosmos-containers.json"),
-        listen,
-        advertise: faults.map(|faults| faults.cosmos.address()),
-    });
+    let containers = options.root.join("bicep/cosmos-containers.json");
+    let advertise = faults.map(|faults| faults.cosmos.address());
+    let account = cosmos::Emulator::serve(listener, &containers, advertise);
     Ok(Some(account.await?))
 }
 

@@ -109,9 +109,17 @@ impl Token {
         })
     }
 
-    /// Where to look before this order or its history is read.
+    /// Where to look before this order is read.
     pub(super) fn this_order(&self, id: Uuid) -> Option<Mark> {
         self.any_order().filter(|_| self.order() == Some(id))
+    }
+
+    /// Where to look before this order's history is read: its events arrive in any order.
+    pub(super) fn history_of(&self, id: Uuid) -> Option<Mark> {
+        (self.order() == Some(id)).then_some(Mark::Event {
+            order: id,
+            version: self.v,
+        })
     }
 
     /// Where to look before this customer's orders are read.
@@ -214,46 +222,37 @@ fn preferred_wait(headers: &HeaderMap) -> Option<u64> {
 
 impl Wish {
     /// Where to look before a read, if the token is about what is read.
-    pub(super) fn mark(&self, about: impl FnOnce(&Token) -> Option<Mark>) -> Option<Mark> {
-        self.token.as_ref().and_then(about)
+    pub(super) fn mark(&self, about: impl FnOnce(&Token) -> Option<Mark>) -> Vec<Mark> {
+        self.token.as_ref().and_then(about).into_iter().collect()
     }
 
-    /// Waits until the event has arrived there: `Ok(false)` when it has not come in time.
+    /// Waits until the event has arrived there, one after the other: `Ok(false)` when it has not come in time.
     ///
     /// # Errors
     /// That of the last look, when the store was away then.
-    pub(super) async fn wait(&self, model: &ReadModel, mark: &Mark) -> Result<bool, StoreError> {
-        let looking = timeout(self.wait + LONGEST_LOOK, self.look(model, mark));
-        looking.await.unwrap_or(Ok(false))
-    }
-
-    async fn look(&self, model: &ReadModel, mark: &Mark) -> Result<bool, StoreError> {
+    pub(super) async fn wait(&self, model: &ReadModel, marks: &[Mark]) -> Result<bool, StoreError> {
         let until = Instant::now() + self.wait;
-        let mut gap = FIRST_GAP;
-        loop {
-            let arrived = match model.has(mark).await {
-                Ok(true) => return Ok(true),
-                Err(refused @ StoreError::Refused(_)) => return Err(refused),
-                other => other,
-            };
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return arrived;
+        let looking = async {
+            for mark in marks {
+                if !look(model, mark, until).await? {
+                    return Ok(false);
+                }
             }
-            tokio::time::sleep(gap.min(left)).await;
-            gap = (gap * 2).min(LONGEST_GAP);
-        }
+            Ok(true)
+        };
+        let answer = timeout(self.wait + LONGEST_LOOK, looking).await;
+        answer.unwrap_or(Ok(false))
     }
 
     /// Waits, and refuses the read when the event has not come.
     ///
     /// # Errors
     /// A [`Problem`] (503).
-    pub(super) async fn insist(&self, model: &ReadModel, mark: Option<&Mark>) -> Result<Source, Problem> {
-        let Some(mark) = mark else {
+    pub(super) async fn insist(&self, model: &ReadModel, marks: &[Mark]) -> Result<Source, Problem> {
+        if marks.is_empty() {
             return Ok(Source::AsItIs);
-        };
-        if self.wait(model, mark).await? {
+        }
+        if self.wait(model, marks).await? {
             return Ok(Source::ReadModel);
         }
         let behind = "the read model does not show this change yet; try again, or without the token";
@@ -278,5 +277,22 @@ impl Wish {
             headers.insert(HeaderName::from_static(PREFERENCE_APPLIED), applied);
         }
         answer
+    }
+}
+
+async fn look(model: &ReadModel, mark: &Mark, until: Instant) -> Result<bool, StoreError> {
+    let mut gap = FIRST_GAP;
+    loop {
+        let arrived = match model.has(mark).await {
+            Ok(true) => return Ok(true),
+            Err(refused @ StoreError::Refused(_)) => return Err(refused),
+            other => other,
+        };
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return arrived;
+        }
+        tokio::time::sleep(gap.min(left)).await;
+        gap = (gap * 2).min(LONGEST_GAP);
     }
 }

@@ -55,10 +55,6 @@ impl<P: Default> Pool<P> {
 
     /// True when this statement finds something now.
     pub async fn finds(&self, sql: &str) -> bool {
-        // Whoever has them is being answered, and health must not stand in the way of others.
-        if self.slots.available_permits() == 0 {
-            return true;
-        }
         let Ok(mut lease) = self.lease().await else {
             return false;
         };

@@ -12,7 +12,7 @@ use super::{
     document::{
         GENERATION,
         customer::{CUSTOMER, CustomerDocument, OrderRowDocument},
-        order::{EventDocument, ORDER, OrderDocument},
+        order::{EventDocument, ORDER, OrderDocument, event},
         partition,
         product::{PRODUCT, ProductDocument},
         sales::{TotalsDocument, by_day, shard},
@@ -140,6 +140,10 @@ impl Cosmos {
             Mark::Order { id, version } => {
                 let order = self.order(*id).await?;
                 order.is_some_and(|order| order.value.version >= *version)
+            }
+            Mark::Event { order, version } => {
+                let (pk, id) = (partition(&order.to_string()), event(*version));
+                self.orders.read::<Value>(&pk, &id).await?.is_some()
             }
             Mark::OrderOf {
                 customer,

@@ -131,3 +131,53 @@ impl<D: Document> Waiter<D> {
         self.written.store(true, Ordering::Release);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use time::OffsetDateTime;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::{
+        domain::{customer::Customer, testing::text},
+        read::document::customer::CustomerDocument,
+    };
+
+    fn customer(version: i64) -> CustomerDocument {
+        let customer = Customer {
+            id: Uuid::nil(),
+            version,
+            name: text("Ada"),
+            email: text("ada@example.org"),
+        };
+        CustomerDocument::new(customer, OffsetDateTime::UNIX_EPOCH)
+    }
+
+    #[test]
+    fn one_writes_for_all_who_wait_and_they_know_it() {
+        let waiting = Waiting::default();
+        let [first, second] = [2, 3].map(|version| waiting.join(&customer(version)));
+        let all = first.all();
+        let document = all
+            .iter()
+            .fold(customer(2), |document, waiter| waiter.over(document));
+        assert_eq!(document, customer(3));
+        all.into_iter().for_each(Waiter::written);
+        assert!(first.is_written() && second.is_written());
+    }
+
+    #[test]
+    fn what_could_not_be_written_is_left_to_each_and_spoils_nobodys() {
+        let waiting = Waiting::default();
+        let [first, second] = [2, 3].map(|version| waiting.join(&customer(version)));
+        drop(first.all());
+        assert!(!second.is_written());
+        let third = waiting.join(&customer(4));
+        // Only who has come since; and what he brings himself, everybody has.
+        assert_eq!(second.all().len(), 1);
+        drop((first, second, third));
+        let fourth = waiting.join(&customer(5));
+        drop(fourth);
+        assert!(waiting.all().is_empty(), "nothing is left behind");
+    }
+}

@@ -25,10 +25,17 @@ pub enum ReadModel {
 /// A place where an event must have arrived for a reader to see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Mark {
-    /// The order itself, and its history.
+    /// The order itself.
     Order {
         /// The order.
         id: Uuid,
+        /// Its version after the event.
+        version: i64,
+    },
+    /// The order's history.
+    Event {
+        /// The order.
+        order: Uuid,
         /// Its version after the event.
         version: i64,
     },

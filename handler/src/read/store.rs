@@ -366,3 +366,26 @@ fn of_status(code: u16, why: String, retry_after: Option<Duration>) -> StoreErro
         _ => StoreError::Refused(why),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_several_errors_the_worst_counts_and_the_longest_wait() {
+        let busy = |seconds| of_status(429, "busy".to_owned(), Some(Duration::from_secs(seconds)));
+        let away = || of_status(503, "away".to_owned(), None);
+        let refused = || of_status(413, "large".to_owned(), None);
+        for worst in [busy(9).or_worse(away()), away().or_worse(busy(9))] {
+            assert!(
+                matches!(&worst, StoreError::Away { retry_after: Some(wait), .. } if wait.as_secs() == 9),
+                "{worst:?}"
+            );
+        }
+        let longest = busy(2).or_worse(busy(5)).or_worse(busy(3));
+        assert_eq!(longest.retry_after(), Some(Duration::from_secs(5)));
+        for worst in [refused().or_worse(away()), busy(1).or_worse(refused())] {
+            assert!(matches!(worst, StoreError::Refused(_)), "{worst:?}");
+        }
+    }
+}

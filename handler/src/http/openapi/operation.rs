@@ -93,11 +93,13 @@ fn parameters(endpoint: &Endpoint, schemas: &mut SchemaGenerator) -> Vec<Value> 
             json!({ "type": "string", "pattern": pattern }),
         );
         let tag = "The ETag that the command is meant for; 412 when the version is another by now.";
-        header(
-            "If-Match",
-            tag,
-            json!({ "type": "string", "pattern": r#"^(\*|"[0-9]{1,18}"(, ?"[0-9]{1,18}")*)$"# }),
-        );
+        // A product is read under its own version and its stock's.
+        let one = match self::tag(endpoint.path) {
+            "products" => r#""[0-9]{1,18}(-[0-9]{1,18})?""#,
+            _ => r#""[0-9]{1,18}""#,
+        };
+        let pattern = format!(r"^(\*|{one}(, ?{one})*)$");
+        header("If-Match", tag, json!({ "type": "string", "pattern": pattern }));
     } else if endpoint.who != Who::Anybody {
         let tag = "The ETag of what the caller has already; 304 when it is still so.";
         header("If-None-Match", tag, json!({ "type": "string" }));
@@ -175,6 +177,8 @@ fn headers(endpoint: &Endpoint) -> Map<String, Value> {
     );
     if endpoint.doc.body.is_none() {
         header("Cache-Control", "Always `private, no-cache`.");
+        let when = "When it changed last, where that is known; a 304 is had by `ETag` alone.";
+        header("Last-Modified", when);
         let source = "`read-model` or `write-model`, where a Consistency-Token was about what is read.";
         header(READ_SOURCE, source);
         header("Preference-Applied", "The `wait` that was granted.");

@@ -26,7 +26,7 @@ use crate::{
 
 pub(in crate::http) fn get_doc() -> Doc {
     let example = json!({ "id": CUSTOMER, "version": 1, "name": "Ada Lovelace", "email": "ada@example.org" });
-    Doc::new::<Customer>("Read a customer", example).refuses(&[Kind::UnknownCustomer])
+    Doc::new::<Customer>("Read a customer", example).refuses(&[Kind::UnknownCustomer, Kind::ReadModelBehind])
 }
 
 /// `GET /api/customers/{id}`: `ETag: "<version>"`.
@@ -78,7 +78,7 @@ pub(in crate::http) async fn orders(
     let id = own(&caller, &customer)?;
     let model = model(&reach)?;
     let mark = wish.mark(|token| token.order_of(id));
-    let source = wish.insist(model, mark.as_ref()).await?;
+    let source = wish.insist(model, &mark).await?;
     let page = model.customer_orders(id, status, &slice).await?;
     let answer = parameters.answer(&asked, page, |order| order.id.to_string())?;
     Ok(wish.told(source, answer))

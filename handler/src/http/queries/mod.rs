@@ -32,16 +32,16 @@ fn model(reach: &Reach) -> Result<&Arc<ReadModel>, Problem> {
 /// write model, if this deployment reaches it.
 async fn one<T>(
     reach: &Reach,
-    (wish, mark): (&Wish, Option<Mark>),
+    (wish, marks): (&Wish, Vec<Mark>),
     read: impl AsyncFnOnce(&ReadModel) -> Result<Option<Seen<T>>, StoreError>,
     look_up: impl AsyncFnOnce(&Writer) -> Result<Option<Seen<T>>, write::Error>,
 ) -> Result<(Option<Seen<T>>, Source), Problem> {
     let model = model(reach)?;
-    let (Some(mark), Some(writer)) = (&mark, &reach.writer) else {
-        let source = wish.insist(model, mark.as_ref()).await?;
+    let Some(writer) = reach.writer.as_ref().filter(|_| !marks.is_empty()) else {
+        let source = wish.insist(model, &marks).await?;
         return Ok((read(model).await?, source));
     };
-    match wish.wait(model, mark).await {
+    match wish.wait(model, &marks).await {
         Ok(true) => Ok((read(model).await?, Source::ReadModel)),
         Ok(false) | Err(StoreError::Away { .. } | StoreError::Busy { .. }) => {
             Ok((look_up(writer).await?, Source::WriteModel))

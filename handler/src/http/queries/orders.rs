@@ -20,7 +20,10 @@ use crate::{
         endpoint::Doc,
         problem::{Kind, Problem},
     },
-    read::view::{HistoryEvent, OrderRow, Seen},
+    read::{
+        model::Mark,
+        view::{HistoryEvent, OrderRow, Seen},
+    },
 };
 
 pub(super) const ORDER: &str = "0198c9c1-0000-7000-8000-000000000002";
@@ -49,7 +52,7 @@ pub(in crate::http) fn get_doc() -> Doc {
             "As its newest projected event left it: a change shows up here a moment after its command was answered, or, \
              with the command's `Consistency-Token`, at once.",
         )
-        .refuses(&[Kind::UnknownOrder])
+        .refuses(&[Kind::UnknownOrder, Kind::ReadModelBehind])
 }
 
 /// `GET /api/orders/{id}`: `ETag: "<version>"`.
@@ -75,7 +78,7 @@ pub(in crate::http) fn history_doc() -> Doc {
     });
     let event = json!({ "version": 1, "type": "orders.OrderPlaced.v1", "at": "2026-11-25T09:00:00Z", "data": placed });
     Doc::new::<PageAnswer<HistoryEvent>>("Read what happened to an order", json!({ "items": [event] }))
-        .detail("Oldest first.")
+        .detail("Oldest first. An event whose message comes late takes its place when it has come.")
         .pages(&[])
         .refuses(&[Kind::UnknownOrder, Kind::ReadModelBehind])
 }
@@ -93,8 +96,8 @@ pub(in crate::http) async fn history(
     let slice = parameters.slice(|key| key.parse().ok())?;
     let id = id(&order, Kind::UnknownOrder)?;
     let model = model(&reach)?;
-    let mark = wish.mark(|token| token.this_order(id));
-    let source = wish.insist(model, mark.as_ref()).await?;
+    let marks = marks(&caller, &wish, id, Token::history_of);
+    let source = wish.insist(model, &marks).await?;
     let order = model.order(id).await?.ok_or_else(absent)?;
     own(&caller, &order)?;
     let page = model.history(id, &slice).await?;
@@ -120,10 +123,21 @@ pub(in crate::http) async fn list(
     let parameters = parameters.only(&["status", "limit", "cursor"])?;
     let (status, slice) = (parameters.status()?, parameters.slice(|key| key.parse().ok())?);
     let model = model(&reach)?;
-    let source = wish.insist(model, wish.mark(Token::any_order).as_ref()).await?;
+    let source = wish.insist(model, &wish.mark(Token::any_order)).await?;
     let page = model.orders(status, &slice).await?;
     let answer = parameters.answer(&asked, page, |order| order.id.to_string())?;
     Ok(wish.told(source, answer))
+}
+
+/// Where to look for the token's event before this order is read there. A customer's wait begins in his own list, where
+/// somebody else's order is missing just as one is that does not exist: how long he waits, and for what, tells neither.
+fn marks(caller: &Caller, wish: &Wish, id: Uuid, there: fn(&Token, Uuid) -> Option<Mark>) -> Vec<Mark> {
+    let there = wish.mark(|token| there(token, id));
+    let own = caller.scope.only().filter(|_| !there.is_empty());
+    let listed = own
+        .into_iter()
+        .flat_map(|customer| wish.mark(|token| token.order_of(customer)));
+    listed.chain(there.clone()).collect()
 }
 
 /// The order, if it is there for this caller.
@@ -133,10 +147,9 @@ async fn visible(
     wish: &Wish,
     id: Uuid,
 ) -> Result<(Seen<Order>, Source), Problem> {
-    let mark = wish.mark(|token| token.this_order(id));
     let (order, source) = one(
         reach,
-        (wish, mark),
+        (wish, marks(caller, wish, id, Token::this_order)),
         async |model| model.order(id).await,
         async |writer| {
             let order = writer.order(id).await?;

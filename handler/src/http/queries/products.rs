@@ -31,7 +31,7 @@ fn example() -> Value {
 pub(in crate::http) fn get_doc() -> Doc {
     Doc::new::<ProductView>("Read a product", example())
         .detail("`ETag` is `\"<version>-<seq>\"`: it changes with the product and with its stock; `If-Match` of a command takes it.")
-        .refuses(&[Kind::UnknownProduct])
+        .refuses(&[Kind::UnknownProduct, Kind::ReadModelBehind])
 }
 
 /// `GET /api/products/{sku}`: `ETag: "<version>-<seq>"`.
@@ -85,7 +85,7 @@ pub(in crate::http) async fn list(
     let parameters = parameters.only(&["limit", "cursor"])?;
     let slice = parameters.slice(|key| Sku::try_from(key).ok())?;
     let model = model(&reach)?;
-    let source = wish.insist(model, wish.mark(Token::any_product).as_ref()).await?;
+    let source = wish.insist(model, &wish.mark(Token::any_product)).await?;
     let page = model.products(&slice).await?;
     let answer = parameters.answer(&asked, page, |product| product.product.sku.as_str().to_owned())?;
     Ok(wish.told(source, answer))

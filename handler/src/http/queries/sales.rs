@@ -98,7 +98,7 @@ pub(in crate::http) async fn get(
         )));
     }
     let model = model(&reach)?;
-    let source = wish.insist(model, wish.mark(Token::sale).as_ref()).await?;
+    let source = wish.insist(model, &wish.mark(Token::sale)).await?;
     let rows = model.sales(from, to).await?;
     let mut totals: BTreeMap<Currency, DaySales> = BTreeMap::new();
     let mut days: BTreeMap<Date, Vec<Sums>> = BTreeMap::new();

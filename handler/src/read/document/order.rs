@@ -16,6 +16,12 @@ use crate::{
 /// Every order's own document has this id in its partition.
 pub const ORDER: &str = "order";
 
+/// The id of the event that made this version, in its order's partition.
+#[must_use]
+pub fn event(version: i64) -> String {
+    format!("event-{version}")
+}
+
 /// An order as it is read; partition key `"1|<order id>"`, id `"order"`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -120,7 +126,7 @@ impl EventDocument {
     #[must_use]
     pub fn new(order: Uuid, version: i64, (kind, data): (String, Value), at: OffsetDateTime) -> Self {
         Self {
-            id: format!("event-{version}"),
+            id: self::event(version),
             pk: partition(&order.to_string()),
             r#gen: GENERATION,
             kind: "event".to_owned(),
