@@ -1,0 +1,124 @@
+//! Why the store did not do what was asked, and what that means for trying again.
+//! Never decides how often: that is for who asked.
+
+use std::time::Duration;
+
+use azure_data_cosmos::CosmosError;
+
+/// Why an operation did not happen.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StoreError {
+    /// Somebody else wrote first: read again.
+    #[error("the document has changed meanwhile")]
+    Changed,
+    /// This document is too busy, or the part of the store that it is in: others write it, or there is no capacity left for
+    /// it (429, which says when to come back). Says nothing of other documents.
+    #[error("{why}")]
+    Busy {
+        /// What was seen.
+        why: String,
+        /// How long the store asks to be left alone.
+        retry_after: Option<Duration>,
+    },
+    /// The store is away or slow; it may say when to come back.
+    #[error("{why}")]
+    Away {
+        /// What was seen.
+        why: String,
+        /// How long the store asks to be left alone.
+        retry_after: Option<Duration>,
+    },
+    /// The store refuses what was asked, and would again.
+    #[error("{0}")]
+    Refused(String),
+}
+
+impl StoreError {
+    /// Of two errors the one that weighs more, with the longer of the waits that they ask for: what will not pass before an
+    /// absent store, and that before a busy document.
+    pub(in crate::read) fn or_worse(self, other: Self) -> Self {
+        let longest = self.retry_after().max(other.retry_after());
+        let weight = |error: &Self| match error {
+            Self::Busy { .. } => 0,
+            Self::Away { .. } => 1,
+            Self::Changed | Self::Refused(_) => 2,
+        };
+        let mut worse = if weight(&self) > weight(&other) {
+            self
+        } else {
+            other
+        };
+        if let Self::Busy { retry_after, .. } | Self::Away { retry_after, .. } = &mut worse {
+            *retry_after = longest;
+        }
+        worse
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Busy { retry_after, .. } | Self::Away { retry_after, .. } => *retry_after,
+            Self::Changed | Self::Refused(_) => None,
+        }
+    }
+
+    /// The store is away.
+    pub(in crate::read) fn away(why: String) -> Self {
+        Self::Away {
+            why,
+            retry_after: None,
+        }
+    }
+}
+
+impl From<CosmosError> for StoreError {
+    fn from(error: CosmosError) -> Self {
+        let status = error.status();
+        let asked = error
+            .response()
+            .and_then(|response| response.headers().retry_after_ms);
+        let code = u16::from(status.status_code());
+        if code != TOO_MANY_REQUESTS && (status.is_transient() || status.is_timeout()) {
+            return Self::Away {
+                why: error.to_string(),
+                retry_after: asked.map(Duration::from_millis),
+            };
+        }
+        of_status(code, error.to_string(), asked.map(Duration::from_millis))
+    }
+}
+
+const TOO_MANY_REQUESTS: u16 = 429;
+
+/// Credentials, roles and containers are mended by operators: messages wait for that as they wait for an outage.
+pub(super) fn of_status(code: u16, why: String, retry_after: Option<Duration>) -> StoreError {
+    match code {
+        409 | 412 => StoreError::Changed,
+        // Two at a time wrote the same document.
+        TOO_MANY_REQUESTS | 449 => StoreError::Busy { why, retry_after },
+        401 | 403 | 404 | 408 | 410 | 500.. => StoreError::Away { why, retry_after },
+        _ => StoreError::Refused(why),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_several_errors_the_worst_counts_and_the_longest_wait() {
+        let busy = |seconds| of_status(429, "busy".to_owned(), Some(Duration::from_secs(seconds)));
+        let away = || of_status(503, "away".to_owned(), None);
+        let refused = || of_status(413, "large".to_owned(), None);
+        for worst in [busy(9).or_worse(away()), away().or_worse(busy(9))] {
+            assert!(
+                matches!(&worst, StoreError::Away { retry_after: Some(wait), .. } if wait.as_secs() == 9),
+                "{worst:?}"
+            );
+        }
+        let longest = busy(2).or_worse(busy(5)).or_worse(busy(3));
+        assert_eq!(longest.retry_after(), Some(Duration::from_secs(5)));
+        for worst in [refused().or_worse(away()), busy(1).or_worse(refused())] {
+            assert!(matches!(worst, StoreError::Refused(_)), "{worst:?}");
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! One container of Cosmos DB as documents with ETags: point reads, queries, and writes that hold only against what was read.
+//! Never retries beyond what the client does by itself.
+
+mod batch;
+mod error;
+
+use std::{sync::Arc, time::Duration};
+
+use azure_data_cosmos::{
+    Query,
+    feed::FeedScope,
+    options::{ItemWriteOptions, Precondition},
+};
+use futures_util::TryStreamExt;
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+use tokio::time::timeout;
+
+use super::connection::{Connection, Container, PATIENCE};
+pub use batch::{BatchError, Write};
+pub use error::StoreError;
+
+/// A document and the ETag it had when it was read or written.
+#[derive(Debug, Clone)]
+pub struct Stored<T> {
+    /// The document.
+    pub document: T,
+    /// The store's ETag.
+    pub etag: String,
+}
+
+/// One container.
+#[derive(Clone)]
+pub struct Store {
+    connection: Arc<Connection>,
+    container: Container,
+}
+
+impl Store {
+    /// A container of this account.
+    #[must_use]
+    pub fn new(connection: &Arc<Connection>, container: Container) -> Self {
+        Self {
+            connection: Arc::clone(connection),
+            container,
+        }
+    }
+
+    /// A point read; `None` when there is no such document.
+    ///
+    /// # Errors
+    /// [`StoreError::Away`] or [`StoreError::Refused`].
+    pub async fn read<T: DeserializeOwned>(
+        &self,
+        pk: &str,
+        id: &str,
+    ) -> Result<Option<Stored<T>>, StoreError> {
+        let client = self.connection.container(self.container).await?;
+        let answer = match within(client.read_item(pk.to_owned(), id, None)).await? {
+            Err(error) if error.status().is_not_found() => return Ok(None),
+            answer => answer?,
+        };
+        let etag = answer.headers().etag().map(ToString::to_string);
+        let etag = etag.ok_or_else(|| StoreError::Refused("a document without an ETag".to_owned()))?;
+        let document = answer
+            .into_model()
+            .map_err(|error| StoreError::Refused(error.to_string()))?;
+        Ok(Some(Stored { document, etag }))
+    }
+
+    /// Runs a query in one partition, or in all, and returns everything that it finds in so long: the query says how much
+    /// that is.
+    ///
+    /// # Errors
+    /// [`StoreError::Away`] or [`StoreError::Refused`].
+    pub async fn query<T: DeserializeOwned + Send + 'static>(
+        &self,
+        pk: Option<&str>,
+        text: &str,
+        parameters: &[(&'static str, Value)],
+        patience: Duration,
+    ) -> Result<Vec<T>, StoreError> {
+        let client = self.connection.container(self.container).await?;
+        let mut query = Query::from(text);
+        for (name, value) in parameters {
+            query = query.with_parameter(*name, value)?;
+        }
+        let scope = pk.map_or_else(FeedScope::full_container, |pk| {
+            FeedScope::partition(pk.to_owned())
+        });
+        let asking = async { client.query_items(query, scope, None).await?.try_collect().await };
+        let late = |_| StoreError::away(format!("not all of it in {patience:?}"));
+        Ok(timeout(patience, asking).await.map_err(late)??)
+    }
+
+    /// Writes a document that must not be there yet, and returns its ETag.
+    ///
+    /// # Errors
+    /// [`StoreError::Changed`] when it is there already.
+    pub async fn create<T: Serialize>(&self, pk: &str, id: &str, document: &T) -> Result<String, StoreError> {
+        let client = self.connection.container(self.container).await?;
+        let answer = within(client.create_item(pk.to_owned(), id, document, None)).await??;
+        etag(answer.headers().etag())
+    }
+
+    /// Writes a document over whatever is there.
+    ///
+    /// # Errors
+    /// [`StoreError::Away`] or [`StoreError::Refused`].
+    pub async fn upsert<T: Serialize>(&self, pk: &str, id: &str, document: &T) -> Result<(), StoreError> {
+        let client = self.connection.container(self.container).await?;
+        within(client.upsert_item(pk.to_owned(), id, document, None)).await??;
+        Ok(())
+    }
+
+    /// Writes over a document that must still have this ETag, and returns its new one.
+    ///
+    /// # Errors
+    /// [`StoreError::Changed`] when it has another by now, or is gone.
+    pub async fn replace<T: Serialize>(
+        &self,
+        (pk, id): (&str, &str),
+        document: &T,
+        read: &str,
+    ) -> Result<String, StoreError> {
+        let client = self.connection.container(self.container).await?;
+        let condition = Precondition::if_match(read.to_owned());
+        let options = ItemWriteOptions::default().with_precondition(condition);
+        match within(client.replace_item(pk.to_owned(), id, document, Some(options))).await? {
+            Err(error) if error.status().is_not_found() => Err(StoreError::Changed),
+            answer => etag(answer?.headers().etag()),
+        }
+    }
+
+    /// True when the container answers now.
+    pub async fn answers(&self) -> bool {
+        self.read::<Value>("health", "health").await.is_ok()
+    }
+}
+
+fn etag(header: Option<impl ToString>) -> Result<String, StoreError> {
+    let etag = header.map(|etag| etag.to_string());
+    etag.ok_or_else(|| StoreError::Refused("a document without an ETag".to_owned()))
+}
+
+/// A backstop: the client's own deadline comes first.
+async fn within<T>(work: impl IntoFuture<Output = T>) -> Result<T, StoreError> {
+    let late = |_| StoreError::away(format!("no answer in {PATIENCE:?}"));
+    timeout(PATIENCE * 2, work.into_future()).await.map_err(late)
+}
