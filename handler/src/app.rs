@@ -92,7 +92,12 @@ pub fn assemble(config: &Config) -> (Router, Option<Arc<Relay>>) {
         bus,
         auth: config.auth,
     };
-    let router = Endpoint::router(api::endpoints())
+    (router(reach, triggers), relay)
+}
+
+/// What is asked over HTTP, and what the host calls by itself.
+fn router(reach: Reach, triggers: triggers::Reach) -> Router {
+    Endpoint::router(api::endpoints())
         .route("/", get(operations::ready))
         .fallback(async || Problem::new(Kind::UnknownRoute, "there is nothing here"))
         .method_not_allowed_fallback(other_method)
@@ -103,8 +108,7 @@ pub fn assemble(config: &Config) -> (Router, Option<Arc<Relay>>) {
             triggers::routes()
                 .layer(CatchPanicLayer::custom(triggers::panicked))
                 .with_state(triggers),
-        );
-    (router, relay)
+        )
 }
 
 /// Another method than the path has; the router adds `Allow`. OPTIONS is allowed everywhere, and means just that header.

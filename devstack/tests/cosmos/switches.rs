@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use azure_data_cosmos::clients::ContainerClient;
 use azure_data_cosmos::options::{BatchReplaceOptions, ItemWriteOptions, Precondition};
 use azure_data_cosmos::{CosmosError, TransactionalBatch};
-use devstack::cosmos::{Emulator, Switches};
+use devstack::cosmos::{Emulator, Refused, Switches};
 use serde_json::{Value, json};
 
 use crate::{container, options};
@@ -65,7 +65,7 @@ async fn the_client_sends_a_throttled_request_again_and_its_caller_sees_nothing(
     for id in ["a", "b", "c"] {
         account.create(id).await.unwrap();
     }
-    assert_eq!(account.switches.refused(), 2);
+    assert_eq!(account.switches.refused().throttled, 2);
 }
 
 #[tokio::test]
@@ -76,7 +76,7 @@ async fn a_request_that_is_throttled_for_good_is_told_when_to_come_again_and_has
     assert!(error.status().is_throttled(), "{error}");
     let retry_after = error.response().unwrap().headers().retry_after_ms;
     assert_eq!(retry_after, Some(7));
-    assert!(account.switches.refused() > 1, "the client tried again");
+    assert!(account.switches.refused().throttled > 1, "the client tried again");
     account.switches.off();
     account.create("a").await.unwrap();
 }
@@ -87,7 +87,7 @@ async fn an_account_that_is_unavailable_has_done_nothing_and_comes_back() {
     account.switches.unavailable(1);
     let error = account.create("a").await.unwrap_err();
     assert!(error.status().is_service_unavailable(), "{error}");
-    assert!(error.is_from_wire() && account.switches.refused() > 0);
+    assert!(error.is_from_wire() && account.switches.refused().unavailable > 0);
     account.switches.off();
     account.create("a").await.unwrap();
 }
@@ -103,10 +103,10 @@ async fn every_second_write_under_an_etag_is_overtaken_and_no_other_request_is_c
     let done = account.orders.execute_transactional_batch(batch.unwrap(), None);
     let done = done.await.unwrap().into_model().unwrap();
     let fresh = done.results()[0].etag().unwrap().to_string();
-    assert_eq!(account.switches.refused(), 0);
+    assert_eq!(account.switches.refused(), Refused::default());
     let error = account.replace("a", 4, fresh.clone()).await.unwrap_err();
     assert!(error.status().is_precondition_failed(), "{error}");
-    assert_eq!(account.switches.refused(), 1);
+    assert_eq!(account.switches.refused().overtaken, 1);
     assert_eq!(account.read("a").await.unwrap(), 3);
     account.replace("a", 4, fresh).await.unwrap();
 }
@@ -119,7 +119,7 @@ async fn a_delayed_request_is_carried_after_the_delay_and_not_before() {
     let begun = Instant::now();
     account.create("a").await.unwrap();
     assert!(begun.elapsed() >= delay, "{:?}", begun.elapsed());
-    assert_eq!(account.switches.refused(), 0);
+    assert_eq!(account.switches.refused(), Refused::default());
 }
 
 #[tokio::test]
@@ -130,5 +130,5 @@ async fn a_client_opens_an_account_that_refuses_every_request_for_documents() {
     switches.unavailable(1);
     let opened = container(&emulator.endpoint(), emulator.key(), "orders").await;
     assert!(opened.is_ok());
-    assert_eq!(switches.refused(), 0);
+    assert_eq!(switches.refused(), Refused::default());
 }

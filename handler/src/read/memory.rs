@@ -12,10 +12,13 @@ use std::{
 
 use super::{document::Document, store::Stored};
 
-/// By partition key and id.
+/// Something for each document, by partition key and id.
+type ByDocument<T> = HashMap<(String, String), T>;
+
+/// Documents with their ETags.
 #[derive(Debug)]
 pub(super) struct Memory<T> {
-    known: Mutex<HashMap<(String, String), Stored<T>>>,
+    known: Mutex<ByDocument<Stored<T>>>,
     /// Most documents that are kept; beyond that it starts anew.
     most: usize,
 }
@@ -43,14 +46,14 @@ impl<T> Memory<T> {
         known.insert((pk.to_owned(), id.to_owned()), stored);
     }
 
-    fn known(&self) -> MutexGuard<'_, HashMap<(String, String), Stored<T>>> {
+    fn known(&self) -> MutexGuard<'_, ByDocument<Stored<T>>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// What several want to write into the same documents: whoever writes one takes what all of them bring.
 #[derive(Debug)]
-pub(super) struct Waiting<D>(Mutex<HashMap<(String, String), Vec<Waiter<D>>>>);
+pub(super) struct Waiting<D>(Mutex<ByDocument<Vec<Waiter<D>>>>);
 
 /// What one of them brings, and whether somebody has written it for him.
 #[derive(Debug)]
@@ -90,7 +93,7 @@ impl<D: Document> Waiting<D> {
         }
     }
 
-    fn all(&self) -> MutexGuard<'_, HashMap<(String, String), Vec<Waiter<D>>>> {
+    fn all(&self) -> MutexGuard<'_, ByDocument<Vec<Waiter<D>>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
