@@ -19,7 +19,7 @@ use time::{Date, Month};
 use tokio::time::{interval, timeout};
 use uuid::Uuid;
 
-use crate::support::{App, DEADLINE, Database, admin_url, connect};
+use crate::support::{Answer, App, DEADLINE, Database, admin_url, connect};
 
 /// Makes so many placed orders of one customer, and as much of everything else, the way commands would have left them.
 const SHOP: &str = "
@@ -263,6 +263,17 @@ async fn no_statement_reads_a_table_from_one_end_to_the_other_or_sorts_a_list() 
     }
 }
 
+/// Pays this order under an Idempotency-Key, and returns its id.
+async fn pay_once(app: &App, placed: &Answer) -> Uuid {
+    let id = placed.body["id"].as_str().unwrap();
+    let amount = json!({ "amount": placed.body["total"] }).to_string();
+    let key = [("content-type", "application/json"), ("idempotency-key", "once")];
+    let path = format!("/api/orders/{id}/payment");
+    let paid = app.send("POST", &path, amount, &key).await;
+    assert_eq!(paid.status, StatusCode::OK, "{paid:?}");
+    id.parse().unwrap()
+}
+
 #[tokio::test]
 async fn the_timer_sums_up_sales_and_forgets_what_no_bus_will_ever_fetch() {
     let database = Database::create().await;
@@ -275,19 +286,7 @@ async fn the_timer_sums_up_sales_and_forgets_what_no_bus_will_ever_fetch() {
     let (database, owner) = (app.database(), owner(app.database()).await);
     let tables = Tables::new(database.config());
     let customer = app.seed(&[("MUG", 5)]).await;
-    let placed = app.place(&customer, &[("MUG", 2)]).await;
-    let id: Uuid = placed.body["id"].as_str().unwrap().parse().unwrap();
-    let amount = json!({ "amount": placed.body["total"] });
-    let key = [("content-type", "application/json"), ("idempotency-key", "once")];
-    let paid = app
-        .send(
-            "POST",
-            &format!("/api/orders/{id}/payment"),
-            amount.to_string(),
-            &key,
-        )
-        .await;
-    assert_eq!(paid.status, StatusCode::OK, "{paid:?}");
+    let id = pay_once(&app, &app.place(&customer, &[("MUG", 2)]).await).await;
     let Some(Seen { value: order, .. }) = tables.order(id).await.unwrap() else {
         panic!("it is not shown at once");
     };
