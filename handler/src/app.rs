@@ -28,7 +28,7 @@ use crate::{
         operations,
         problem::{self, Kind, Problem},
     },
-    read::{self, Connection, Projector, Tables, cosmos::Cosmos},
+    read::{self, Connection, Generations, Projector, Tables, cosmos::Cosmos},
     relay::Relay,
     timer::Timer,
     triggers,
@@ -72,19 +72,22 @@ pub fn assemble(config: &Config) -> (Router, Option<Arc<Relay>>) {
         tables: tables.clone(),
         forgets_outbox: config.forgets_outbox,
     });
-    let cosmos = config
-        .cosmos
-        .clone()
-        .map(|account| Arc::new(Connection::new(account)));
+    let cosmos = config.cosmos.clone().map(|account| {
+        let connection = Arc::new(Connection::new(account));
+        let generations = Arc::new(Generations::new(&connection));
+        (connection, generations)
+    });
     let read_model = match tables {
         Some(tables) => Some(read::ReadModel::Tables(tables)),
         None => cosmos
             .as_ref()
-            .map(|cosmos| read::ReadModel::Cosmos(Cosmos::new(cosmos))),
+            .map(|(connection, generations)| read::ReadModel::Cosmos(Cosmos::new(connection, generations))),
     };
     let triggers = triggers::Reach {
         timer: timer.map(Arc::new),
-        projector: cosmos.as_ref().map(|cosmos| Arc::new(Projector::new(cosmos))),
+        projector: cosmos
+            .as_ref()
+            .map(|(connection, generations)| Arc::new(Projector::new(connection, generations))),
     };
     let reach = Reach {
         writer,

@@ -3,6 +3,7 @@
 
 use super::{
     document::{
+        Generation,
         customer::{CustomerDocument, OrderRowDocument},
         order::{EventDocument, OrderDocument},
         product::ProductDocument,
@@ -26,9 +27,9 @@ pub enum Change {
     Sale(Sale),
 }
 
-/// Everything that this event asks.
+/// Everything that this event asks of one generation.
 #[must_use]
-pub fn changes(incoming: Incoming) -> Vec<Change> {
+pub fn changes(generation: Generation, incoming: Incoming) -> Vec<Change> {
     let Incoming {
         event_id,
         kind,
@@ -40,25 +41,29 @@ pub fn changes(incoming: Incoming) -> Vec<Change> {
     } = incoming;
     let levels = stock.iter();
     match state {
-        State::Customer(customer) => vec![Change::Customer(CustomerDocument::new(customer, at))],
+        State::Customer(customer) => vec![Change::Customer(CustomerDocument::new(generation, customer, at))],
         State::Product(product) => {
             let level = levels.clone().find(|level| level.sku == product.sku);
             let sku = product.sku.clone();
             vec![Change::Product(ProductDocument::new(
+                generation,
                 &sku,
                 Some((product, at)),
                 level,
             ))]
         }
         State::Order(order) => {
-            let event = EventDocument::new(order.id, version, (kind, data), at);
+            let event = EventDocument::new(generation, order.id, version, (kind, data), at);
             let mut changes: Vec<Change> = levels
-                .map(|level| Change::Product(ProductDocument::new(&level.sku, None, Some(level))))
+                .map(|level| Change::Product(ProductDocument::new(generation, &level.sku, None, Some(level))))
                 .collect();
-            changes.extend(Sale::of(event_id, &order, at).map(Change::Sale));
-            changes.push(Change::OrderRow(OrderRowDocument::new((*order).clone().into())));
+            changes.extend(Sale::of(generation, event_id, &order, at).map(Change::Sale));
+            changes.push(Change::OrderRow(OrderRowDocument::new(
+                generation,
+                (*order).clone().into(),
+            )));
             changes.push(Change::Order(
-                Box::new(OrderDocument::new(*order, at)),
+                Box::new(OrderDocument::new(generation, *order, at)),
                 Box::new(event),
             ));
             changes

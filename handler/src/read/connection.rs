@@ -53,10 +53,12 @@ pub enum Container {
     Products,
     /// `sales`
     Sales,
+    /// `control`
+    Control,
 }
 
 /// Their names, in the order of the enum.
-const CONTAINERS: [&str; 4] = ["orders", "customers", "products", "sales"];
+const CONTAINERS: [&str; 5] = ["orders", "customers", "products", "sales", "control"];
 
 /// The account, connected to when first used.
 pub struct Connection {
@@ -118,7 +120,9 @@ async fn open(account: Account) -> Result<[ContainerClient; CONTAINERS.len()], C
         .build(reference, RoutingStrategy::PreferredRegions(Vec::new()))
         .await?;
     let database = client.database_client(&account.database);
-    let [orders, customers, products, sales] = CONTAINERS.map(|name| database.container_client(name, None));
-    let (orders, customers, products, sales) = tokio::try_join!(orders, customers, products, sales)?;
-    Ok([orders, customers, products, sales])
+    let [orders, customers, products, sales, control] =
+        CONTAINERS.map(|name| database.container_client(name, None));
+    let (orders, customers, products, sales, control) =
+        tokio::try_join!(orders, customers, products, sales, control)?;
+    Ok([orders, customers, products, sales, control])
 }

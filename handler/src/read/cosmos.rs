@@ -10,13 +10,13 @@ use uuid::Uuid;
 use super::{
     connection::{Connection, Container},
     document::{
-        GENERATION,
+        Generation,
         customer::{CUSTOMER, CustomerDocument, OrderRowDocument},
         order::{EventDocument, ORDER, OrderDocument, event},
-        partition,
         product::{PRODUCT, ProductDocument},
         sales::{TotalsDocument, by_day, shard},
     },
+    generation::Generations,
     model::Mark,
     store::{Store, StoreError},
     view::{DaySales, HistoryEvent, OrderRow, Page, ProductView, Seen, Slice},
@@ -33,13 +33,15 @@ pub struct Cosmos {
     customers: Store,
     products: Store,
     sales: Store,
+    generations: Arc<Generations>,
 }
 
 impl Cosmos {
     /// The documents of this account.
     #[must_use]
-    pub fn new(connection: &Arc<Connection>) -> Self {
+    pub fn new(connection: &Arc<Connection>, generations: &Arc<Generations>) -> Self {
         Self {
+            generations: Arc::clone(generations),
             orders: Store::new(connection, Container::Orders),
             customers: Store::new(connection, Container::Customers),
             products: Store::new(connection, Container::Products),
@@ -47,12 +49,17 @@ impl Cosmos {
         }
     }
 
+    /// The generation that is read now.
+    async fn live(&self) -> Result<Generation, StoreError> {
+        Ok(self.generations.now().await?.live)
+    }
+
     pub(super) async fn answers(&self) -> bool {
         self.orders.answers().await
     }
 
     pub(super) async fn order(&self, id: Uuid) -> Result<Option<Seen<Order>>, StoreError> {
-        let pk = partition(&id.to_string());
+        let pk = self.live().await?.partition(&id.to_string());
         let stored = self.orders.read::<OrderDocument>(&pk, ORDER).await?;
         Ok(stored.map(|stored| Seen {
             etag: stored.document.version().to_string(),
@@ -70,14 +77,14 @@ impl Cosmos {
             "SELECT TOP {} * FROM c WHERE c.kind = 'event' AND c.version > @after ORDER BY c.version",
             slice.limit + 1
         );
-        let pk = partition(&id.to_string());
+        let pk = self.live().await?.partition(&id.to_string());
         let after = [("@after", json!(slice.after.unwrap_or_default()))];
         let events = self.orders.query(Some(&pk), &text, &after, PAGE).await?;
         Ok(slice.page(events.into_iter().map(EventDocument::into_event).collect()))
     }
 
     pub(super) async fn customer(&self, id: Uuid) -> Result<Option<Seen<Customer>>, StoreError> {
-        let pk = partition(&id.to_string());
+        let pk = self.live().await?.partition(&id.to_string());
         let stored = self.customers.read::<CustomerDocument>(&pk, CUSTOMER).await?;
         Ok(stored.map(|stored| stored.document.into_seen()))
     }
@@ -88,8 +95,9 @@ impl Cosmos {
         status: Option<Status>,
         slice: &Slice<Uuid>,
     ) -> Result<Page<OrderRow>, StoreError> {
-        let pk = partition(&customer.to_string());
-        let (text, parameters) = newest_orders(status, slice);
+        let generation = self.live().await?;
+        let pk = generation.partition(&customer.to_string());
+        let (text, parameters) = newest_orders(generation, status, slice);
         let rows = self.customers.query(Some(&pk), &text, &parameters, PAGE).await?;
         Ok(slice.page(rows))
     }
@@ -99,13 +107,13 @@ impl Cosmos {
         status: Option<Status>,
         slice: &Slice<Uuid>,
     ) -> Result<Page<OrderRow>, StoreError> {
-        let (text, parameters) = newest_orders(status, slice);
+        let (text, parameters) = newest_orders(self.live().await?, status, slice);
         let rows = self.orders.query(None, &text, &parameters, PAGE).await?;
         Ok(slice.page(rows))
     }
 
     pub(super) async fn product(&self, sku: &Sku) -> Result<Option<Seen<ProductView>>, StoreError> {
-        let pk = partition(sku.as_str());
+        let pk = self.live().await?.partition(sku.as_str());
         let stored = self.products.read::<ProductDocument>(&pk, PRODUCT).await?;
         Ok(stored.and_then(|stored| stored.document.into_seen()))
     }
@@ -116,7 +124,7 @@ impl Cosmos {
             slice.limit + 1
         );
         let after = slice.after.as_ref().map_or("", Sku::as_str);
-        let parameters = [("@gen", json!(GENERATION)), ("@after", json!(after))];
+        let parameters = [("@gen", json!(self.live().await?)), ("@after", json!(after))];
         let products: Vec<ProductDocument> = self.products.query(None, &text, &parameters, PAGE).await?;
         let shown = products.into_iter().filter_map(ProductDocument::into_seen);
         Ok(slice.page(shown.map(|seen| seen.value).collect()))
@@ -126,7 +134,7 @@ impl Cosmos {
         let text =
             "SELECT * FROM c WHERE c.gen = @gen AND c.kind = 'totals' AND c.day >= @from AND c.day <= @to";
         let parameters = [
-            ("@gen", json!(GENERATION)),
+            ("@gen", json!(self.live().await?)),
             ("@from", json!(from.to_string())),
             ("@to", json!(to.to_string())),
         ];
@@ -142,7 +150,8 @@ impl Cosmos {
                 order.is_some_and(|order| order.value.version >= *version)
             }
             Mark::Event { order, version } => {
-                let (pk, id) = (partition(&order.to_string()), event(*version));
+                let pk = self.live().await?.partition(&order.to_string());
+                let id = event(*version);
                 self.orders.read::<Value>(&pk, &id).await?.is_some()
             }
             Mark::OrderOf {
@@ -150,7 +159,8 @@ impl Cosmos {
                 id,
                 version,
             } => {
-                let (pk, id) = (partition(&customer.to_string()), id.to_string());
+                let pk = self.live().await?.partition(&customer.to_string());
+                let id = id.to_string();
                 let row = self.customers.read::<OrderRowDocument>(&pk, &id).await?;
                 row.is_some_and(|row| row.document.into_row().version >= *version)
             }
@@ -163,11 +173,8 @@ impl Cosmos {
                 product.is_some_and(|product| product.value.product.version >= *version)
             }
             Mark::Sale { day, order, event } => {
-                let marker = self
-                    .sales
-                    .read::<Value>(&shard(*day, *order), &event.to_string())
-                    .await?;
-                marker.is_some()
+                let pk = shard(self.live().await?, *day, *order);
+                self.sales.read::<Value>(&pk, &event.to_string()).await?.is_some()
             }
         })
     }
@@ -175,13 +182,17 @@ impl Cosmos {
 
 /// Orders from the newest id on, of one status or of all; the same in one partition and over all of them. Without the lines,
 /// which no list shows.
-fn newest_orders(status: Option<Status>, slice: &Slice<Uuid>) -> (String, Vec<(&'static str, Value)>) {
+fn newest_orders(
+    generation: Generation,
+    status: Option<Status>,
+    slice: &Slice<Uuid>,
+) -> (String, Vec<(&'static str, Value)>) {
     let mut text = format!(
         "SELECT TOP {} c.orderId AS id, c.version, c.status, c.customer, c.total, c.placedAt \
          FROM c WHERE c.gen = @gen AND c.kind = 'order'",
         slice.limit + 1
     );
-    let mut parameters = vec![("@gen", json!(GENERATION))];
+    let mut parameters = vec![("@gen", json!(generation))];
     if let Some(after) = slice.after {
         text.push_str(" AND c.orderId < @after");
         parameters.push(("@after", json!(after)));

@@ -143,7 +143,7 @@ mod tests {
     use super::*;
     use crate::{
         domain::{customer::Customer, testing::text},
-        read::document::customer::CustomerDocument,
+        read::document::{Generation, customer::CustomerDocument},
     };
 
     fn customer(version: i64) -> CustomerDocument {
@@ -153,7 +153,7 @@ mod tests {
             name: text("Ada"),
             email: text("ada@example.org"),
         };
-        CustomerDocument::new(customer, OffsetDateTime::UNIX_EPOCH)
+        CustomerDocument::new(Generation::FIRST, customer, OffsetDateTime::UNIX_EPOCH)
     }
 
     #[test]

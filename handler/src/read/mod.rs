@@ -6,6 +6,7 @@ pub mod change;
 pub mod connection;
 pub mod cosmos;
 pub mod document;
+pub mod generation;
 pub mod incoming;
 mod lag;
 mod memory;
@@ -18,6 +19,7 @@ pub mod tables;
 pub mod view;
 
 pub use connection::{Account, Connection};
+pub use generation::Generations;
 pub use model::ReadModel;
 pub use projector::Projector;
 pub use tables::Tables;

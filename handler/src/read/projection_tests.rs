@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::{
     change::{Change, changes},
     document::{
-        Document,
+        Document, Generation,
         order::OrderDocument,
         product::ProductDocument,
         sales::{Sale, by_day},
@@ -393,7 +393,7 @@ proptest! {
         });
         let mut world = World::new();
         for (n, writes) in deliveries {
-            for (place, change) in changes(shop.log[n].clone()).iter().enumerate() {
+            for (place, change) in changes(Generation::FIRST, shop.log[n].clone()).iter().enumerate() {
                 if writes >> (place % 8) & 1 == 1 {
                     apply(&mut world, change);
                 }
@@ -415,7 +415,7 @@ proptest! {
             });
             let level = seq.map(|seq| StockLevel { sku: sku.clone(), available: 10 * seq, seq });
             if product.is_some() || level.is_some() {
-                merge(&mut world, "products", &ProductDocument::new(&sku, product, level.as_ref()));
+                merge(&mut world, "products", &ProductDocument::new(Generation::FIRST, &sku, product, level.as_ref()));
             }
         }
         let newest = parts.iter().filter_map(|(version, _)| *version).max();
@@ -451,7 +451,7 @@ proptest! {
         let day = |n: i64| (OffsetDateTime::UNIX_EPOCH + Duration::days(n)).date();
         let sales: Vec<Change> = facts.iter().zip(1_u128..).map(|(&(amount, euro, cancelled, on), n)| {
             let order = sold_order(n, amount, if euro { "EUR" } else { "USD" }, cancelled);
-            Change::Sale(Sale::of(id(n), &order, day(on).midnight().assume_utc()).unwrap())
+            Change::Sale(Sale::of(Generation::FIRST, id(n), &order, day(on).midnight().assume_utc()).unwrap())
         }).collect();
         let mut world = World::new();
         for index in again.iter().map(|which| which.index(sales.len())).chain((0..sales.len()).rev()) {

@@ -16,6 +16,8 @@ use super::{
     apply::Documents,
     change::{Change, changes},
     connection::Connection,
+    document::Generation,
+    generation::Generations,
     incoming::Incoming,
     lag::Lag,
     store::StoreError,
@@ -37,8 +39,20 @@ pub enum ProjectError {
     Refused(String),
 }
 
+/// What one invocation has to do.
+struct Work {
+    /// Until it is known into which generations it goes.
+    event: Option<Incoming>,
+    /// The one that a rebuild fills; else those that the pointer names.
+    into: Option<Generation>,
+    left: Vec<Change>,
+    /// Something was new to the documents.
+    written: bool,
+}
+
 /// Writes documents.
 pub struct Projector {
+    generations: Arc<Generations>,
     documents: Documents,
     lag: Lag,
     /// Held by the one invocation that tries while the store is away; the others wait here instead of trying too.
@@ -48,8 +62,9 @@ pub struct Projector {
 impl Projector {
     /// A projector into this account.
     #[must_use]
-    pub fn new(connection: &Arc<Connection>) -> Self {
+    pub fn new(connection: &Arc<Connection>, generations: &Arc<Generations>) -> Self {
         Self {
+            generations: Arc::clone(generations),
             documents: Documents::new(connection),
             lag: Lag::default(),
             trying: Mutex::new(()),
@@ -61,17 +76,33 @@ impl Projector {
     /// # Errors
     /// See [`ProjectError`]; what was written by then stays, and the next delivery does the rest.
     pub async fn project(&self, incoming: Incoming) -> Result<(), ProjectError> {
+        self.project_into(None, incoming).await
+    }
+
+    /// The same for one generation, whichever the pointer names: what a rebuild does with every event of the log.
+    ///
+    /// # Errors
+    /// See [`ProjectError`].
+    pub async fn project_into(
+        &self,
+        into: Option<Generation>,
+        incoming: Incoming,
+    ) -> Result<(), ProjectError> {
         let until = Instant::now() + PATIENCE;
         let waiting = timeout_at(until, self.trying.lock()).await;
         drop(waiting.map_err(|_| ProjectError::Away("others are waiting for it".to_owned()))?);
         let happened = incoming.at;
-        let mut left = changes(incoming);
-        let mut written = false;
-        if let Err(error) = self.attempt(&mut left, &mut written).await {
-            self.keep_trying(&mut left, &mut written, error, until).await?;
+        let mut work = Work {
+            event: Some(incoming),
+            into,
+            left: Vec::new(),
+            written: false,
+        };
+        if let Err(error) = self.attempt(&mut work).await {
+            self.keep_trying(&mut work, error, until).await?;
         }
         // What was there already came by an earlier delivery, and was seen then.
-        if written {
+        if work.written && into.is_none() {
             self.lag.saw(OffsetDateTime::now_utc() - happened);
         }
         Ok(())
@@ -80,8 +111,7 @@ impl Projector {
     /// Tries again and again. While the store is away, nobody else tries meanwhile; one busy document holds up nobody.
     async fn keep_trying(
         &self,
-        left: &mut Vec<Change>,
-        written: &mut bool,
+        work: &mut Work,
         mut last: StoreError,
         until: Instant,
     ) -> Result<(), ProjectError> {
@@ -110,7 +140,7 @@ impl Projector {
                 let waiting = timeout_at(until, self.trying.lock()).await;
                 turn = Some(waiting.map_err(|_| ProjectError::Away(why))?);
             }
-            match self.attempt(left, written).await {
+            match self.attempt(work).await {
                 Ok(()) => return Ok(()),
                 Err(error) => last = error,
             }
@@ -122,13 +152,24 @@ impl Projector {
     ///
     /// # Errors
     /// The worst of them, with the longest wait that any asks for.
-    async fn attempt(&self, left: &mut Vec<Change>, written: &mut bool) -> Result<(), StoreError> {
-        let done = join_all(left.iter().map(|change| self.documents.apply(change))).await;
+    async fn attempt(&self, work: &mut Work) -> Result<(), StoreError> {
+        if let Some(event) = &work.event {
+            let generations = match work.into {
+                Some(generation) => vec![generation],
+                None => self.generations.now().await?.written(),
+            };
+            let asked = generations
+                .into_iter()
+                .flat_map(|generation| changes(generation, event.clone()));
+            work.left = asked.collect();
+            work.event = None;
+        }
+        let done = join_all(work.left.iter().map(|change| self.documents.apply(change))).await;
         let mut still = Vec::new();
         let mut worst = Ok(());
-        for (change, outcome) in left.drain(..).zip(done) {
+        for (change, outcome) in work.left.drain(..).zip(done) {
             match outcome {
-                Ok(new) => *written |= new,
+                Ok(new) => work.written |= new,
                 Err(error) => {
                     still.push(change);
                     worst = Err(match worst {
@@ -138,7 +179,7 @@ impl Projector {
                 }
             }
         }
-        *left = still;
+        work.left = still;
         worst
     }
 }
@@ -178,7 +219,8 @@ mod tests {
             key: "a2V5".to_owned(),
             database: "orders".to_owned(),
         };
-        let projector = Projector::new(&Arc::new(Connection::new(account)));
+        let connection = Arc::new(Connection::new(account));
+        let projector = Projector::new(&connection, &Arc::new(Generations::new(&connection)));
         let started = Instant::now();
         let invocations = (0..16).map(|_| projector.project(registered()));
         for outcome in join_all(invocations).await {

@@ -7,6 +7,7 @@ mod change;
 mod columns;
 pub mod command;
 mod decide;
+pub mod log;
 pub mod lookup;
 mod order_rows;
 pub mod outbox;

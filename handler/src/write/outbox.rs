@@ -154,7 +154,8 @@ async fn note(lease: &mut Lease<'_, ()>, verdict: &Verdict) -> Result<(), Fault>
     Ok(())
 }
 
-fn pending(row: &Row) -> Result<Pending, tokio_postgres::Error> {
+/// A row of the log with its position.
+pub(super) fn pending(row: &Row) -> Result<Pending, tokio_postgres::Error> {
     Ok(Pending {
         position: row.try_get("position")?,
         event: Recorded {

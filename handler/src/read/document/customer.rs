@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{Document, GENERATION, newer, partition};
+use super::{Document, Generation, newer};
 use crate::{
     domain::{
         customer::Customer,
@@ -23,7 +23,7 @@ pub const CUSTOMER: &str = "customer";
 pub struct CustomerDocument {
     id: String,
     pk: String,
-    r#gen: u32,
+    r#gen: Generation,
     kind: String,
     customer_id: Uuid,
     version: i64,
@@ -38,7 +38,7 @@ pub struct CustomerDocument {
 #[serde(rename_all = "camelCase")]
 pub struct OrderRowDocument {
     pk: String,
-    r#gen: u32,
+    r#gen: Generation,
     kind: String,
     order_id: Uuid,
     #[serde(flatten)]
@@ -48,11 +48,11 @@ pub struct OrderRowDocument {
 impl CustomerDocument {
     /// The customer as an event of `changed_at` left him or her.
     #[must_use]
-    pub fn new(customer: Customer, changed_at: OffsetDateTime) -> Self {
+    pub fn new(generation: Generation, customer: Customer, changed_at: OffsetDateTime) -> Self {
         Self {
             id: CUSTOMER.to_owned(),
-            pk: partition(&customer.id.to_string()),
-            r#gen: GENERATION,
+            pk: generation.partition(&customer.id.to_string()),
+            r#gen: generation,
             kind: "customer".to_owned(),
             customer_id: customer.id,
             version: customer.version,
@@ -105,10 +105,10 @@ impl Document for CustomerDocument {
 impl OrderRowDocument {
     /// The order, in its customer's list.
     #[must_use]
-    pub fn new(row: OrderRow) -> Self {
+    pub fn new(generation: Generation, row: OrderRow) -> Self {
         Self {
-            pk: partition(&row.customer.id.to_string()),
-            r#gen: GENERATION,
+            pk: generation.partition(&row.customer.id.to_string()),
+            r#gen: generation,
             kind: "order".to_owned(),
             order_id: row.id,
             row,

@@ -6,15 +6,29 @@ pub mod order;
 pub mod product;
 pub mod sales;
 
-use serde::{Serialize, de::DeserializeOwned};
+use std::fmt;
 
-/// The generation that is read and written.
-pub const GENERATION: u32 = 1;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-/// Partition key of everything under one key: `"<generation>|<key>"`.
-#[must_use]
-pub fn partition(key: &str) -> String {
-    format!("{GENERATION}|{key}")
+/// A set of all documents, made by one pass over the log: a rebuild makes another beside it. Numbers are never used again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Generation(pub u32);
+
+impl Generation {
+    /// The one that is there before any rebuild.
+    pub const FIRST: Self = Self(1);
+
+    /// Partition key of everything under one key: `"<generation>|<key>"`.
+    #[must_use]
+    pub fn partition(self, key: &str) -> String {
+        format!("{}|{key}", self.0)
+    }
+}
+
+impl fmt::Display for Generation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
 }
 
 /// A document that any event may bring up to date, in any order and any number of times: putting one over another is

@@ -6,7 +6,7 @@ use serde_json::Value;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{Document, GENERATION, newer, partition};
+use super::{Document, Generation, newer};
 use crate::{
     domain::order::{CustomerRef, Line, Order, Progress},
     domain::value::Money,
@@ -28,7 +28,7 @@ pub fn event(version: i64) -> String {
 pub struct OrderDocument {
     id: String,
     pk: String,
-    r#gen: u32,
+    r#gen: Generation,
     kind: String,
     order_id: Uuid,
     version: i64,
@@ -49,7 +49,7 @@ pub struct OrderDocument {
 pub struct EventDocument {
     id: String,
     pk: String,
-    r#gen: u32,
+    r#gen: Generation,
     kind: String,
     order_id: Uuid,
     #[serde(flatten)]
@@ -59,11 +59,11 @@ pub struct EventDocument {
 impl OrderDocument {
     /// The order as an event of `changed_at` left it.
     #[must_use]
-    pub fn new(order: Order, changed_at: OffsetDateTime) -> Self {
+    pub fn new(generation: Generation, order: Order, changed_at: OffsetDateTime) -> Self {
         Self {
             id: ORDER.to_owned(),
-            pk: partition(&order.id.to_string()),
-            r#gen: GENERATION,
+            pk: generation.partition(&order.id.to_string()),
+            r#gen: generation,
             kind: "order".to_owned(),
             order_id: order.id,
             version: order.version,
@@ -124,11 +124,17 @@ impl Document for OrderDocument {
 impl EventDocument {
     /// What happened to this order; `data` is the event's own.
     #[must_use]
-    pub fn new(order: Uuid, version: i64, (kind, data): (String, Value), at: OffsetDateTime) -> Self {
+    pub fn new(
+        generation: Generation,
+        order: Uuid,
+        version: i64,
+        (kind, data): (String, Value),
+        at: OffsetDateTime,
+    ) -> Self {
         Self {
             id: self::event(version),
-            pk: partition(&order.to_string()),
-            r#gen: GENERATION,
+            pk: generation.partition(&order.to_string()),
+            r#gen: generation,
             kind: "event".to_owned(),
             order_id: order,
             event: HistoryEvent {

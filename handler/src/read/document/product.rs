@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-use super::{Document, GENERATION, partition};
+use super::{Document, Generation};
 use crate::{
     domain::{
         event::StockLevel,
@@ -27,7 +27,7 @@ const UNLISTED: &str = "level";
 pub struct ProductDocument {
     id: String,
     pk: String,
-    r#gen: u32,
+    r#gen: Generation,
     kind: String,
     sku: Sku,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -58,7 +58,12 @@ struct Level {
 impl ProductDocument {
     /// What an event says of this SKU: the product as an event of its own left it, and the level if stock was moved.
     #[must_use]
-    pub fn new(sku: &Sku, product: Option<(Product, OffsetDateTime)>, level: Option<&StockLevel>) -> Self {
+    pub fn new(
+        generation: Generation,
+        sku: &Sku,
+        product: Option<(Product, OffsetDateTime)>,
+        level: Option<&StockLevel>,
+    ) -> Self {
         let described = product.map(|(product, changed_at)| Described {
             version: product.version,
             name: product.name,
@@ -67,8 +72,8 @@ impl ProductDocument {
         });
         Self {
             id: PRODUCT.to_owned(),
-            pk: partition(sku.as_str()),
-            r#gen: GENERATION,
+            pk: generation.partition(sku.as_str()),
+            r#gen: generation,
             kind: kind(described.as_ref()),
             sku: sku.clone(),
             described,

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use time::{Date, OffsetDateTime};
 use uuid::Uuid;
 
-use super::{GENERATION, partition};
+use super::Generation;
 use crate::{
     domain::{
         order::{Order, Progress},
@@ -24,6 +24,7 @@ pub const TOTALS: &str = "totals";
 /// An order was paid, or a paid one cancelled: a fact that never changes, and counts once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sale {
+    generation: Generation,
     event: Uuid,
     order: Uuid,
     day: Date,
@@ -37,7 +38,7 @@ pub struct Sale {
 pub struct TotalsDocument {
     id: String,
     pk: String,
-    r#gen: u32,
+    r#gen: Generation,
     kind: String,
     #[serde(with = "day")]
     day: Date,
@@ -63,27 +64,28 @@ struct Sums {
 pub struct MarkerDocument {
     id: String,
     pk: String,
-    r#gen: u32,
+    r#gen: Generation,
     kind: String,
     order_id: Uuid,
 }
 
 /// Partition key of the shard in which this order's sales of a day are counted.
 #[must_use]
-pub fn shard(day: Date, order: Uuid) -> String {
-    partition(&format!("{day}|{}", order.as_u128() % SHARDS))
+pub fn shard(generation: Generation, day: Date, order: Uuid) -> String {
+    generation.partition(&format!("{day}|{}", order.as_u128() % SHARDS))
 }
 
 impl Sale {
     /// The sale in which this event results: it is the event that has made the order paid, or cancelled a paid one.
     #[must_use]
-    pub fn of(event: Uuid, order: &Order, at: OffsetDateTime) -> Option<Self> {
+    pub fn of(generation: Generation, event: Uuid, order: &Order, at: OffsetDateTime) -> Option<Self> {
         let cancelled = match &order.progress {
             Progress::Paid { .. } => false,
             Progress::Cancelled { paid_at: Some(_), .. } => true,
             _ => return None,
         };
         Some(Self {
+            generation,
             event,
             order: order.id,
             day: at.date(),
@@ -95,7 +97,7 @@ impl Sale {
     /// Partition key of the shard that counts it.
     #[must_use]
     pub fn pk(&self) -> String {
-        shard(self.day, self.order)
+        shard(self.generation, self.day, self.order)
     }
 
     /// The sign that it was counted.
@@ -104,7 +106,7 @@ impl Sale {
         MarkerDocument {
             id: self.event.to_string(),
             pk: self.pk(),
-            r#gen: GENERATION,
+            r#gen: self.generation,
             kind: "marker".to_owned(),
             order_id: self.order,
         }
@@ -116,7 +118,7 @@ impl Sale {
         let mut totals = existing.cloned().unwrap_or_else(|| TotalsDocument {
             id: TOTALS.to_owned(),
             pk: self.pk(),
-            r#gen: GENERATION,
+            r#gen: self.generation,
             kind: TOTALS.to_owned(),
             day: self.day,
             currencies: BTreeMap::new(),

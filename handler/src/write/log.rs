@@ -1,0 +1,101 @@
+//! The event log, read from one end to the other: for rebuilds of the read model and for their proof.
+//! Never a cursor over live traffic: positions of different streams become visible out of order. A scan stops at the position
+//! that was the last when it began, and what comes later must reach its reader another way.
+
+use tokio_postgres::{Config, types::ToSql};
+
+use super::{
+    outbox::{Pending, pending},
+    pool::NEEDED_SCHEMA,
+};
+use crate::{
+    domain::{event::StockLevel, value::Sku},
+    postgres::{Fault, Pool},
+};
+
+/// Connections for reading it.
+const CONNECTIONS: usize = 2;
+
+const LAST: &str = "select coalesce(max(position), 0) from write_model.events";
+const PAGE: &str = "
+    select position, event_id, stream, version, type, data, state, coalesce(stock, 'null') as stock,
+        metadata->>'traceparent' as traceparent, occurred_at
+    from write_model.events where position > $1::bigint and position <= $2::bigint order by position limit $3::bigint";
+const STREAMS: &str = "
+    select stream from write_model.events where stream > $1::text and version = 1 order by stream limit $2::bigint";
+const STREAM: &str = "
+    select position, event_id, stream, version, type, data, state, coalesce(stock, 'null') as stock,
+        metadata->>'traceparent' as traceparent, occurred_at
+    from write_model.events where stream = $1::text order by version";
+const STOCK: &str = "select available, seq from write_model.stock where sku = $1::text";
+
+/// The log, over connections of its own.
+#[derive(Debug)]
+pub struct Log {
+    pool: Pool<()>,
+}
+
+/// Errors of all of them: see [`Fault`].
+#[expect(clippy::missing_errors_doc, reason = "said once, above")]
+impl Log {
+    /// Connects when first used.
+    #[must_use]
+    pub fn new(config: Config) -> Self {
+        Self {
+            pool: Pool::of_schema(NEEDED_SCHEMA, config, CONNECTIONS),
+        }
+    }
+
+    /// The last position that can be seen now; 0 of an empty log.
+    pub async fn last(&self) -> Result<i64, Fault> {
+        let rows = self.rows(LAST, &[]).await?;
+        rows.first()
+            .map_or(Ok(0), |row| row.try_get(0))
+            .map_err(Fault::Refused)
+    }
+
+    /// The next events by position, from after one position to another one, at most so many.
+    pub async fn page(&self, after: i64, until: i64, most: i64) -> Result<Vec<Pending>, Fault> {
+        let rows = self.rows(PAGE, &[&after, &until, &most]).await?;
+        let read: Result<_, _> = rows.iter().map(pending).collect();
+        read.map_err(Fault::Refused)
+    }
+
+    /// The next aggregates' ids in the database's order of text, at most so many.
+    pub async fn streams(&self, after: &str, most: i64) -> Result<Vec<String>, Fault> {
+        let rows = self.rows(STREAMS, &[&after, &most]).await?;
+        let read: Result<_, _> = rows.iter().map(|row| row.try_get(0)).collect();
+        read.map_err(Fault::Refused)
+    }
+
+    /// Everything that has happened to one aggregate, by version.
+    pub async fn stream(&self, id: &str) -> Result<Vec<Pending>, Fault> {
+        let rows = self.rows(STREAM, &[&id]).await?;
+        let read: Result<_, _> = rows.iter().map(pending).collect();
+        read.map_err(Fault::Refused)
+    }
+
+    /// What is left of a SKU now.
+    pub async fn stock(&self, sku: &Sku) -> Result<Option<StockLevel>, Fault> {
+        let rows = self.rows(STOCK, &[&sku.as_str()]).await?;
+        let level = |row: &tokio_postgres::Row| {
+            Ok(StockLevel {
+                sku: sku.clone(),
+                available: row.try_get(0)?,
+                seq: row.try_get(1)?,
+            })
+        };
+        rows.first().map(level).transpose().map_err(Fault::Refused)
+    }
+
+    async fn rows(
+        &self,
+        sql: &str,
+        parameters: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<tokio_postgres::Row>, Fault> {
+        let mut lease = self.pool.lease().await?;
+        lease
+            .ask(async |client, ()| client.query(sql, parameters).await)
+            .await
+    }
+}
