@@ -8,6 +8,7 @@ pub mod config;
 pub mod domain;
 pub mod http;
 pub mod migrate;
+pub mod operations;
 pub mod postgres;
 pub mod read;
 pub mod relay;

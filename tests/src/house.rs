@@ -10,7 +10,7 @@ use std::{
 use devstack::app_folder::workspace_root;
 
 /// What each part of the handler may use of the others; `app` and `cli` put everything together.
-const MAY_USE: [(&str, &[&str]); 11] = [
+const MAY_USE: [(&str, &[&str]); 12] = [
     ("domain", &[]),
     ("postgres", &[]),
     ("write", &["domain", "postgres"]),
@@ -18,6 +18,7 @@ const MAY_USE: [(&str, &[&str]); 11] = [
     ("relay", &["write", "bus"]),
     ("read", &["domain", "postgres"]),
     ("http", &["write", "read", "domain", "config", "bus", "telemetry"]),
+    ("operations", &["domain", "postgres", "write", "bus", "read"]),
     ("timer", &["postgres", "write", "relay", "read"]),
     ("triggers", &["timer", "read", "telemetry"]),
     ("config", &["bus", "read"]),

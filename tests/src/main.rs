@@ -29,6 +29,7 @@ mod projections;
 mod projector;
 mod queries;
 mod read_side;
+mod rebuild;
 mod relay;
 mod roles;
 mod support;

@@ -41,7 +41,7 @@ pub(crate) async fn account() -> (cosmos::Emulator, BTreeMap<String, String>) {
 }
 
 /// A few customers who order, change their minds, pay and cancel, on few products; the log of it, as messages.
-async fn history(app: &App, orders: usize) -> Vec<Value> {
+pub(crate) async fn history(app: &App, orders: usize) -> Vec<Value> {
     let customer = app.seed(&[("MUG", 500), ("PEN", 500), ("CUP", 500)]).await;
     for n in 0..orders {
         let (a, b) = [("MUG", "PEN"), ("PEN", "CUP"), ("CUP", "MUG")][n % 3];
@@ -106,7 +106,7 @@ async fn cut_short(message: &Value, projector: &Client, after: Duration) {
 }
 
 /// Delivers until it is taken, as the bus does; a process that has died has not taken it.
-async fn deliver(message: &Value, projectors: &[Client], first: usize) {
+pub(crate) async fn deliver(message: &Value, projectors: &[Client], first: usize) {
     let headers = [("content-type", "application/json")];
     for n in first.. {
         let to = &projectors[n % projectors.len()];
@@ -206,7 +206,7 @@ async fn a_store_that_asks_to_be_left_alone_is_left_alone_for_as_long_as_it_asks
 }
 
 /// Holds what is read against the tables that commands keep.
-async fn assert_shows(reader: &Client, app: &App) {
+pub(crate) async fn assert_shows(reader: &Client, app: &App) {
     let tables = connect(&admin_url(&app.database().name)).await;
     assert_shows_orders(reader, &tables).await;
     assert_lists_orders(reader, &tables).await;

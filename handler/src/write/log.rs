@@ -22,7 +22,8 @@ const PAGE: &str = "
         metadata->>'traceparent' as traceparent, occurred_at
     from write_model.events where position > $1::bigint and position <= $2::bigint order by position limit $3::bigint";
 const STREAMS: &str = "
-    select stream from write_model.events where stream > $1::text and version = 1 order by stream limit $2::bigint";
+    select stream from write_model.events where stream > $1::text and version = 1 and position <= $2::bigint
+    order by stream limit $3::bigint";
 const STREAM: &str = "
     select position, event_id, stream, version, type, data, state, coalesce(stock, 'null') as stock,
         metadata->>'traceparent' as traceparent, occurred_at
@@ -61,9 +62,9 @@ impl Log {
         read.map_err(Fault::Refused)
     }
 
-    /// The next aggregates' ids in the database's order of text, at most so many.
-    pub async fn streams(&self, after: &str, most: i64) -> Result<Vec<String>, Fault> {
-        let rows = self.rows(STREAMS, &[&after, &most]).await?;
+    /// The next aggregates' ids in the database's order of text, of those that began up to a position, at most so many.
+    pub async fn streams(&self, after: &str, until: i64, most: i64) -> Result<Vec<String>, Fault> {
+        let rows = self.rows(STREAMS, &[&after, &until, &most]).await?;
         let read: Result<_, _> = rows.iter().map(|row| row.try_get(0)).collect();
         read.map_err(Fault::Refused)
     }

@@ -77,10 +77,7 @@ impl ProductDocument {
             kind: kind(described.as_ref()),
             sku: sku.clone(),
             described,
-            stock: level.map(|level| Level {
-                available: level.available,
-                seq: level.seq,
-            }),
+            stock: level.map(Level::from),
         }
     }
 
@@ -88,6 +85,19 @@ impl ProductDocument {
     #[must_use]
     pub fn version(&self) -> i64 {
         self.described.as_ref().map_or(0, |described| described.version)
+    }
+
+    /// Whose document it is.
+    #[must_use]
+    pub fn sku(&self) -> &Sku {
+        &self.sku
+    }
+
+    /// The same with this stock level.
+    #[must_use]
+    pub fn with(mut self, level: Option<&StockLevel>) -> Self {
+        self.stock = level.map(Level::from);
+        self
     }
 
     /// The product as callers know it; `None` when only a stock level is known.
@@ -113,6 +123,15 @@ impl ProductDocument {
                 seq,
             },
         })
+    }
+}
+
+impl From<&StockLevel> for Level {
+    fn from(level: &StockLevel) -> Self {
+        Self {
+            available: level.available,
+            seq: level.seq,
+        }
     }
 }
 

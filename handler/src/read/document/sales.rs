@@ -137,6 +137,14 @@ impl Sale {
     }
 }
 
+impl TotalsDocument {
+    /// Its partition key.
+    #[must_use]
+    pub fn pk(&self) -> &str {
+        &self.pk
+    }
+}
+
 impl MarkerDocument {
     /// Its id in the partition.
     #[must_use]

@@ -132,6 +132,18 @@ impl Store {
         }
     }
 
+    /// Removes a document; that it is gone already is as good.
+    ///
+    /// # Errors
+    /// [`StoreError::Away`], [`StoreError::Busy`] or [`StoreError::Refused`].
+    pub async fn delete(&self, pk: &str, id: &str) -> Result<(), StoreError> {
+        let client = self.connection.container(self.container).await?;
+        match within(client.delete_item(pk.to_owned(), id, None)).await? {
+            Err(error) if error.status().is_not_found() => Ok(()),
+            answer => Ok(answer.map(drop)?),
+        }
+    }
+
     /// True when the container answers now.
     pub async fn answers(&self) -> bool {
         self.read::<Value>("health", "health").await.is_ok()

@@ -1,5 +1,9 @@
-//! The command line: `handler serve` (default), `handler migrate` and `handler openapi`.
+//! The command line: `handler serve` (default), `handler migrate`, `handler openapi`, and what operators do: `handler rebuild`
+//! and `handler verify`.
 //! Never takes a setting as an argument: settings come from the environment, as the Functions host gives them.
+
+mod progress;
+mod rebuild;
 
 use std::process::ExitCode;
 
@@ -34,6 +38,14 @@ enum Action {
         #[arg(long)]
         read_model: Option<ReadModel>,
     },
+    /// Make the read model in Cosmos DB anew from the log, beside the one that is read. Exit code 0: done; 1: failed, and running
+    /// it again goes on; 3: differences were found, and nothing was switched.
+    Rebuild {
+        #[command(subcommand)]
+        step: rebuild::Step,
+    },
+    /// Compare the read model in Cosmos DB with the log. Exit code 0: the same; 1: failed; 3: differences were found.
+    Verify(rebuild::Comparison),
     /// Print the API's description, OpenAPI 3.1.
     Openapi {
         /// OpenAPI 3.0.3 instead, for importers that know no newer one.
@@ -68,6 +80,8 @@ async fn act(action: Action, config: Config) -> Result<ExitCode, String> {
             println!("{:#}", openapi::document(version));
             Ok(ExitCode::SUCCESS)
         }
+        Action::Rebuild { step } => rebuild::step(step, config).await,
+        Action::Verify(comparison) => rebuild::verify(comparison, config).await,
         Action::Migrate { app_role, read_model } => {
             let postgres = config.postgres.ok_or("setting PGHOST: is missing")?;
             let keep = read_model.map(|chosen| chosen == ReadModel::Postgres);

@@ -1,0 +1,211 @@
+//! The read model made anew: while the shop goes on, killed anywhere, proved, switched, taken back and removed.
+//! Never believes the tool: what it says it has done is held against the API and the tables.
+
+use std::{
+    collections::BTreeMap,
+    process::{Output, Stdio},
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
+
+use hyper::StatusCode;
+use serde_json::{Value, json};
+use tokio::{
+    process::Command,
+    time::{interval, timeout},
+};
+
+use crate::{
+    projections::{account, assert_shows, deliver, history},
+    queries::{get, read_after},
+    support::{App, Client, DEADLINE, Database, binary},
+    system::System,
+};
+
+/// Longest that one run of the tool may take: it waits for what everybody remembers, twice.
+const RUN: Duration = Duration::from_secs(120);
+
+fn tool(settings: &BTreeMap<String, String>, arguments: &[&str]) -> Command {
+    let mut command = Command::new(binary());
+    command
+        .args(arguments)
+        .env_clear()
+        .envs(settings)
+        .env("RUST_LOG", "error")
+        .stdin(Stdio::null())
+        .kill_on_drop(true);
+    command
+}
+
+async fn run(settings: &BTreeMap<String, String>, arguments: &[&str]) -> Output {
+    timeout(RUN, tool(settings, arguments).output())
+        .await
+        .unwrap()
+        .unwrap()
+}
+
+/// What the tool answers, when it exits with this code.
+async fn told(settings: &BTreeMap<String, String>, arguments: &[&str], code: i32) -> Value {
+    let output = run(settings, arguments).await;
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {output:?}");
+    serde_json::from_str(&said).unwrap_or(Value::String(said))
+}
+
+/// What reaches the tables and the documents of this system.
+fn settings(system: &System) -> BTreeMap<String, String> {
+    let mut settings = system.settings();
+    let account = [
+        ("COSMOS_ENDPOINT", system.stack.cosmos_endpoint()),
+        ("COSMOS_KEY", system.stack.cosmos_key().to_owned()),
+        ("COSMOS_DATABASE", "orders".to_owned()),
+    ];
+    settings.extend(account.map(|(name, value)| (name.to_owned(), value)));
+    settings
+}
+
+/// Orders that are placed and paid until told to stop; each is read as it is, whatever is being rebuilt.
+async fn shop(client: &Client, customer: &str, stop: &AtomicBool) -> Vec<String> {
+    let mut placed = Vec::new();
+    let mut customers = interval(Duration::from_millis(100));
+    while !stop.load(Ordering::Relaxed) {
+        customers.tick().await;
+        let order = client.place(customer, &[("MUG", 1), ("PEN", 2)]).await;
+        assert_eq!(order.status, StatusCode::CREATED, "{order:?}");
+        let path = format!("/api/orders/{}", order.body["id"].as_str().unwrap());
+        let amount = json!({ "amount": order.body["total"] });
+        let paid = client.post(&format!("{path}/payment"), amount).await;
+        assert_eq!(read_after(client, &path, &paid).await.body["status"], "paid");
+        placed.push(path);
+    }
+    placed
+}
+
+#[tokio::test]
+async fn while_the_shop_goes_on_the_read_model_is_made_anew_switched_taken_back_and_the_old_one_removed() {
+    let system = System::start().await;
+    let settings = settings(&system);
+    let client = &system.client;
+    let customer = client.seed(&[("MUG", 9_000), ("PEN", 9_000)]).await;
+    let stop = AtomicBool::new(false);
+    let shopping = shop(client, &customer, &stop);
+    let rebuilding = async {
+        let report = told(&settings, &["rebuild", "run", "--json"], 0).await;
+        stop.store(true, Ordering::Relaxed);
+        report
+    };
+    let (placed, report) = tokio::join!(shopping, rebuilding);
+    assert_eq!(
+        (&report["generation"], &report["different"]),
+        (&json!(2), &json!(0)),
+        "{report}"
+    );
+    assert!(report["documents"].as_i64().unwrap() > 5, "{report}");
+    let status = told(&settings, &["rebuild", "status"], 0).await;
+    assert_eq!(
+        (&status["live"], &status["previous"]),
+        (&json!(2), &json!(1)),
+        "{status}"
+    );
+    let again = run(&settings, &["rebuild", "run"]).await;
+    let why = String::from_utf8_lossy(&[again.stdout, again.stderr].concat()).into_owned();
+    assert!(why.contains("`retire`"), "{why}");
+
+    // Both are written, so that going back loses nothing.
+    let back = told(&settings, &["rebuild", "rollback"], 0).await;
+    assert_eq!(
+        (&back["live"], &back["previous"]),
+        (&json!(1), &json!(2)),
+        "{back}"
+    );
+    let last = client.place(&customer, &[("MUG", 1)]).await;
+    let path = format!("/api/orders/{}", last.body["id"].as_str().unwrap());
+    read_after(client, &path, &last).await;
+    for generation in ["1", "2"] {
+        let report = told(&settings, &["verify", "--generation", generation, "--json"], 0).await;
+        assert_eq!(report["aggregates"], json!(placed.len() + 1 + 3), "{report}");
+    }
+    let removed = told(&settings, &["rebuild", "retire", "--rate", "5000"], 0).await;
+    assert!(
+        removed.as_str().unwrap().ends_with("documents removed\n"),
+        "{removed}"
+    );
+    let gone = told(
+        &settings,
+        &["verify", "--generation", "2", "--sample", "10", "--json"],
+        3,
+    )
+    .await;
+    assert_eq!(gone["differences"][0]["found"], Value::Null, "{gone}");
+    for path in &placed {
+        assert_eq!(get(client, path, &[]).await.body["status"], "paid", "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_rebuild_that_is_killed_goes_on_where_it_was_and_fills_an_empty_store() {
+    let app = App::start().await;
+    let messages = history(&app, 40).await;
+    let (cosmos, settings) = account().await;
+    let mut settings = settings;
+    let database = app.database().settings(Database::server_address());
+    settings.extend(database.into_iter().filter(|(name, _)| name.starts_with("PG")));
+    // Each time as soon as it has written a little more.
+    let mut written = 0;
+    for _ in 0..4 {
+        let mut tool = tool(&settings, &["rebuild", "run", "--rate", "2000"])
+            .spawn()
+            .unwrap();
+        let working = async {
+            let mut again = interval(Duration::from_millis(2));
+            while cosmos.requests() < written + 40 {
+                again.tick().await;
+            }
+        };
+        timeout(RUN, working).await.unwrap();
+        tool.kill().await.unwrap();
+        written = cosmos.requests();
+    }
+    let report = told(&settings, &["rebuild", "run", "--json"], 0).await;
+    assert_eq!(report["different"], 0, "{report}");
+    let reader = App::start_alone(settings.clone()).await;
+    assert_shows(&reader, &app).await;
+
+    // A document that is not what the log says is found, and a rebuild mends it.
+    let mut wrong = messages[messages.len() - 1].clone();
+    let event = &mut wrong["Data"]["message"];
+    let version = event["data"]["state"]["version"].as_i64().unwrap() + 1;
+    event["sequence"] = json!(version.to_string());
+    event["data"]["state"]["version"] = json!(version);
+    deliver(&wrong, std::slice::from_ref::<Client>(&reader), 0).await;
+    let report = told(&settings, &["verify", "--json"], 3).await;
+    let differences = report["differences"].as_array().unwrap();
+    let order = differences.iter().find(|it| it["id"] == "order").unwrap();
+    assert_eq!(order["found"]["version"], json!(version), "{report}");
+    assert_eq!(order["expected"]["version"], json!(version - 1), "{report}");
+    told(&settings, &["rebuild", "retire", "--rate", "5000"], 0).await;
+    told(&settings, &["rebuild", "run", "--json"], 0).await;
+    told(&settings, &["verify", "--json"], 0).await;
+}
+
+#[tokio::test]
+async fn what_needs_no_rebuild_says_so_and_a_store_that_is_away_ends_it_with_the_reason() {
+    let app = App::start().await;
+    let mut settings = app.database().settings(Database::server_address());
+    settings.insert("READ_MODEL".to_owned(), "postgres".to_owned());
+    let refused = run(&settings, &["rebuild", "run"]).await;
+    let why = String::from_utf8_lossy(&[refused.stdout, refused.stderr].concat()).into_owned();
+    assert!(
+        !refused.status.success() && why.contains("not applicable"),
+        "{why}"
+    );
+    settings.remove("READ_MODEL");
+    let (cosmos, account) = account().await;
+    settings.extend(account);
+    cosmos.stop().await.unwrap();
+    let away = timeout(4 * DEADLINE, run(&settings, &["rebuild", "run"]))
+        .await
+        .unwrap();
+    let why = String::from_utf8_lossy(&[away.stdout, away.stderr].concat()).into_owned();
+    assert!(!away.status.success() && why.contains("read store"), "{why}");
+}
