@@ -30,6 +30,9 @@ pub struct Args {
     /// Where the handler keeps what its queries answer.
     #[arg(long, value_enum, default_value_t)]
     pub read_model: ReadModel,
+    /// Keeps PostgreSQL's data in this folder, for the next `up --keep`; the documents are made anew from the log then.
+    #[arg(long, value_name = "FOLDER", num_args = 0..=1, default_missing_value = "/var/tmp/orders-postgres")]
+    pub keep: Option<PathBuf>,
     /// Signs this user in: customer, staff, operator or staff,operator, with this object id or a random one.
     /// Without it whoever calls is staff.
     #[arg(long = "as", value_name = "ROLE[,ROLE][:OID]")]
@@ -85,7 +88,7 @@ async fn start(args: Args) -> Result<Stack> {
         log: Log::Terminal,
         faults: false,
         environment: auth.collect(),
-        postgres: PostgresChoice::from_environment(),
+        postgres: PostgresChoice::from_environment(args.keep.clone())?,
         read_model: args.read_model,
     })
     .await?;

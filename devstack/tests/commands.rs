@@ -86,6 +86,24 @@ impl Up {
         );
     }
 
+    /// The list of orders, once there is one in it.
+    async fn orders(&self) -> String {
+        let api = self.said.lines().find_map(|line| line.trim().strip_prefix("API"));
+        let url = format!("{}/orders", api.unwrap().trim());
+        let listed = async {
+            let mut again = interval(Duration::from_millis(50));
+            loop {
+                again.tick().await;
+                let list = Command::new("curl").args(["-s", &url]).output().await.unwrap();
+                let list = String::from_utf8_lossy(&list.stdout).into_owned();
+                if list.contains("\"status\":\"placed\"") {
+                    return list;
+                }
+            }
+        };
+        timeout(SOON, listed).await.unwrap()
+    }
+
     fn pid(&self) -> i32 {
         i32::try_from(self.process.id().unwrap()).unwrap()
     }
@@ -207,6 +225,21 @@ async fn up_with_a_read_model_that_there_is_not_names_the_option_and_those_that_
     for word in ["--read-model", "files", "cosmos", "postgres"] {
         assert!(said.contains(word), "{word}: {said}");
     }
+}
+
+#[tokio::test]
+async fn what_up_keeps_is_there_the_next_time_documents_and_all_also_when_it_was_killed() {
+    let folder = tempfile::tempdir().unwrap();
+    let keep = ["--keep", folder.path().to_str().unwrap()];
+    let mut up = Up::start(&keep).await;
+    up.place_an_order().await;
+    let orders = up.orders().await;
+    let descendants = up.descendants().await;
+    up.signal(Signal::SIGKILL);
+    timeout(SOON, up.process.wait()).await.unwrap().unwrap();
+    gone(&descendants).await;
+    let again = Up::start(&keep).await;
+    assert_eq!(again.orders().await, orders);
 }
 
 #[tokio::test]

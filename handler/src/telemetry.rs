@@ -1,19 +1,30 @@
-//! Log lines on stdout, where the Functions host picks them up; `RUST_LOG` chooses how many.
+//! Log lines: of `serve` on stdout, where the Functions host picks them up, and of what a terminal runs on stderr, beside the
+//! results. `RUST_LOG` chooses how many.
 //! Never writes to a file or over the network.
 
 use std::any::Any;
 
 use tracing_subscriber::EnvFilter;
 
-/// Starts logging; called once, by `main`.
-pub fn start() {
+/// Where log lines go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum To {
+    /// Nothing else is said there.
+    Stdout,
+    /// Results are on stdout.
+    Stderr,
+}
+
+/// Starts logging; called once, when the command line is known.
+pub fn start(to: To) {
     // The Cosmos DB client tells at level info what it found out about the account; nobody needs that at each start.
     let usual = || EnvFilter::new("info,azure_data_cosmos_driver=warn");
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| usual());
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(false)
-        .init();
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false);
+    match to {
+        To::Stdout => lines.init(),
+        To::Stderr => lines.with_writer(std::io::stderr).init(),
+    }
 }
 
 /// Says what a request panicked with; `panic` is what it left behind.

@@ -1,5 +1,5 @@
-//! A throw-away PostgreSQL server on loopback, from the binaries of this machine.
-//! Never runs as root, never keeps its data, and never outlives the process that started it.
+//! A PostgreSQL server on loopback, from the binaries of this machine: thrown away, or in a folder that is kept.
+//! Never runs as root, and never outlives the process that started it.
 
 mod durability;
 mod fetch;
@@ -24,18 +24,18 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// The superuser's password. The server listens on loopback only, and its data is thrown away.
 const PASSWORD: &str = "postgres";
 
-/// A shell that lives as long as its stdin is open, and takes the server and its data with it: so they go
-/// even when the process that started them was killed.
+/// A shell that lives as long as its stdin is open, and takes the server with it, and its data unless they are kept: so they
+/// go even when the process that started them was killed.
 const KEEPER: &str = r#"
 trap '' INT TERM
-bin=$1 data=$2 port=$3
-shift 3
+bin=$1 data=$2 port=$3 after=$4
+shift 4
 "$bin/postgres" -D "$data" -p "$port" -c listen_addresses=127.0.0.1 -c unix_socket_directories= "$@" >"$data/log" 2>&1 &
 server=$!
 cat >/dev/null
 kill -INT "$server"
 wait "$server"
-rm -rf "$data"
+[ "$after" = keep ] || rm -rf "$data"
 "#;
 
 /// A running server; it stops, and its data goes, when this is dropped.
@@ -72,23 +72,35 @@ impl Server {
             chown(folder.path(), Some(user.uid.as_raw()), Some(user.gid.as_raw()))?;
         }
         initdb(&bin, folder.path(), user.as_ref())?;
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?
-            .local_addr()?
-            .port();
-        let mut keeper = shell(user.as_ref());
-        keeper
-            .args(["-c", KEEPER, "sh"])
-            .arg(&bin)
-            .arg(folder.path())
-            .arg(port.to_string())
-            .args(durability.settings());
-        let keeper = keeper.stdin(Stdio::piped()).process_group(0).spawn()?;
+        let keeper = keep(&bin, folder.path(), port, "drop", durability, user.as_ref())?;
         // From here on the keeper owns the folder.
+        Self::of(keeper, bin, folder.keep())
+    }
+
+    /// Starts a cluster in this folder, which is made where it is missing and stays when the server goes; every commit is safe.
+    ///
+    /// # Errors
+    /// The same; and when the folder holds a cluster of another major version.
+    pub fn start_kept(port: u16, folder: &Path) -> io::Result<Self> {
+        let bin = find::bin_folder()?;
+        let user = unprivileged()?;
+        std::fs::create_dir_all(folder)?;
+        if let Some(user) = &user {
+            chown(folder, Some(user.uid.as_raw()), Some(user.gid.as_raw()))?;
+        }
+        if !folder.join("PG_VERSION").exists() {
+            initdb(&bin, folder, user.as_ref())?;
+        }
+        let keeper = keep(&bin, folder, port, "keep", Durability::Stock, user.as_ref())?;
+        Self::of(keeper, bin, folder.to_path_buf())
+    }
+
+    fn of((keeper, address): (Child, SocketAddr), bin: PathBuf, data: PathBuf) -> io::Result<Self> {
         let server = Self {
             keeper,
-            address: (Ipv4Addr::LOCALHOST, port).into(),
+            address,
             bin,
-            data: folder.keep(),
+            data,
         };
         server.wait_until_it_answers()?;
         Ok(server)
@@ -156,6 +168,29 @@ impl Drop for Server {
         drop(self.keeper.stdin.take());
         let _ended = self.keeper.wait();
     }
+}
+
+/// Starts the shell with the server in it; `after` is what becomes of the data.
+fn keep(
+    bin: &Path,
+    data: &Path,
+    port: u16,
+    after: &str,
+    durability: Durability,
+    user: Option<&User>,
+) -> io::Result<(Child, SocketAddr)> {
+    let port = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?
+        .local_addr()?
+        .port();
+    let mut keeper = shell(user);
+    keeper
+        .args(["-c", KEEPER, "sh"])
+        .arg(bin)
+        .arg(data)
+        .args([&port.to_string(), after])
+        .args(durability.settings());
+    let keeper = keeper.stdin(Stdio::piped()).process_group(0).spawn()?;
+    Ok((keeper, (Ipv4Addr::LOCALHOST, port).into()))
 }
 
 /// PostgreSQL refuses to run as root: then somebody else must.

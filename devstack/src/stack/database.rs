@@ -32,8 +32,13 @@ impl Database {
     pub(super) async fn start(choice: &PostgresChoice, port: u16) -> Result<Self> {
         let (server, admin_url) = match choice {
             PostgresChoice::Shared(admin_url) => (None, admin_url.clone()),
-            PostgresChoice::Own => {
-                let server = tokio::task::spawn_blocking(move || Server::start(port)).await?;
+            PostgresChoice::Own | PostgresChoice::Kept(_) => {
+                let choice = choice.clone();
+                let start = move || match &choice {
+                    PostgresChoice::Kept(folder) => Server::start_kept(port, folder),
+                    _ => Server::start(port),
+                };
+                let server = tokio::task::spawn_blocking(start).await?;
                 let server = server.context("PostgreSQL")?;
                 let url = server.admin_url(NAME);
                 (Some(server), url)
@@ -68,6 +73,19 @@ impl Database {
             .await
             .context("cannot find the database's host")?;
         addresses.next().context("the database's host has no address")
+    }
+
+    /// True when nothing has happened in it yet.
+    pub(super) async fn is_new(&self) -> Result<bool> {
+        let (client, connection) = tokio_postgres::connect(self.url.as_str(), tokio_postgres::NoTls).await?;
+        let connection = tokio::spawn(connection);
+        let row = client
+            .query_one("select not exists (select from write_model.events)", &[])
+            .await?;
+        let new = row.try_get(0)?;
+        drop(client);
+        connection.await??;
+        Ok(new)
     }
 
     /// What the app connects with.

@@ -10,9 +10,12 @@ mod settings;
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::process::Stdio;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use tokio::net::TcpListener;
+use tokio::process::Command;
 use url::Url;
 
 use crate::cosmos;
@@ -83,7 +86,29 @@ impl Stack {
         stack.host_options.environment = stack.environment(options.environment);
         stack.host_options.without = stack.without();
         stack.start_host().await?;
+        stack.refill(&handler).await?;
         Ok(stack)
+    }
+
+    /// Makes the documents of what is in the log already: the account is in memory, and begins empty.
+    async fn refill(&self, handler: &Path) -> Result<()> {
+        if self.cosmos.is_none() || self.database.is_new().await? {
+            return Ok(());
+        }
+        let settings = self.host_options.environment.iter();
+        // What it reads and writes, and nothing else: half a group of other settings would be refused.
+        let settings = settings.filter(|(name, _)| name.starts_with("PG") || name.starts_with("COSMOS_"));
+        let rebuild = Command::new(handler)
+            .args(["rebuild", "run"])
+            .env_clear()
+            .envs(settings)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .kill_on_drop(true)
+            .status();
+        let status = rebuild.await.context("cannot run `handler rebuild run`")?;
+        ensure!(status.success(), "`handler rebuild run` failed ({status})");
+        Ok(())
     }
 
     /// The host's address, without a path.

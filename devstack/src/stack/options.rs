@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::ValueEnum;
 
 use crate::{host, ports};
@@ -28,14 +28,21 @@ pub enum PostgresChoice {
     /// One started for this stack, on its data directory.
     #[default]
     Own,
+    /// One started for this stack, in a folder that stays for the next one.
+    Kept(PathBuf),
     /// A running server, by its administrator's URL; the URL's database is made, `orders` where it names none.
     Shared(String),
 }
 
 impl PostgresChoice {
-    /// `DATABASE_URL` where it is set, else a server of our own.
-    pub fn from_environment() -> Self {
-        std::env::var("DATABASE_URL").map_or(Self::Own, Self::Shared)
+    /// `DATABASE_URL` where it is set, else a server of our own, in this folder if one is to be kept.
+    pub fn from_environment(keep: Option<PathBuf>) -> Result<Self> {
+        match (std::env::var("DATABASE_URL"), keep) {
+            (Ok(_), Some(_)) => bail!("--keep is for a server of our own, and DATABASE_URL names another"),
+            (Ok(url), None) => Ok(Self::Shared(url)),
+            (Err(_), Some(folder)) => Ok(Self::Kept(folder)),
+            (Err(_), None) => Ok(Self::Own),
+        }
     }
 }
 
@@ -79,7 +86,7 @@ impl Options {
             ports::ensure_free(ports.servicebus, "--servicebus-port", "Service Bus")?;
             ports::ensure_free(ports.cosmos, "--cosmos-port", "Cosmos DB")?;
         }
-        if matches!(self.postgres, PostgresChoice::Own) {
+        if matches!(self.postgres, PostgresChoice::Own | PostgresChoice::Kept(_)) {
             ports::ensure_free(ports.postgres, "--postgres-port", "PostgreSQL")?;
         }
         Ok(())

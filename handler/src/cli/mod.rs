@@ -15,6 +15,7 @@ use crate::{
     http::openapi::{self, Version},
     migrate::migrate,
     postgres::describe,
+    telemetry::{self, To},
 };
 
 #[derive(Debug, Parser)]
@@ -57,6 +58,10 @@ enum Action {
 /// Parses the arguments and does what they say.
 pub async fn run() -> ExitCode {
     let action = Cli::parse().action.unwrap_or(Action::Serve);
+    telemetry::start(match action {
+        Action::Serve | Action::Migrate { .. } => To::Stdout,
+        Action::Rebuild { .. } | Action::Verify(_) | Action::Openapi { .. } => To::Stderr,
+    });
     let outcome = match Config::from_environment(&std::env::vars().collect()) {
         Err(error) => Err(error.to_string()),
         Ok(config) => act(action, config).await,
