@@ -19,6 +19,7 @@ mod histories;
 mod host;
 mod house;
 mod idempotency;
+mod kill_points;
 mod kills;
 mod migrations;
 mod orders;

@@ -53,7 +53,7 @@ async fn told(settings: &BTreeMap<String, String>, arguments: &[&str], code: i32
 }
 
 /// What reaches the tables and the documents of this system.
-fn settings(system: &System) -> BTreeMap<String, String> {
+pub(crate) fn settings(system: &System) -> BTreeMap<String, String> {
     let mut settings = system.settings();
     let account = [
         ("COSMOS_ENDPOINT", system.stack.cosmos_endpoint()),

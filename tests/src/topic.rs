@@ -73,13 +73,30 @@ impl Topic {
 
     /// Waits for so many messages and returns their bodies in the order of the topic.
     pub(crate) async fn listen(&mut self, count: usize) -> Vec<serde_json::Value> {
+        self.listen_until(|bodies| bodies.len() == count).await
+    }
+
+    /// Waits for so many different events and returns all that came until then, those that came again too.
+    pub(crate) async fn hear_of(&mut self, events: usize) -> Vec<serde_json::Value> {
+        let mut known = std::collections::BTreeSet::new();
+        self.listen_until(|bodies| {
+            known.extend(bodies.last().map(|event| event["id"].to_string()));
+            known.len() == events
+        })
+        .await
+    }
+
+    async fn listen_until(
+        &mut self,
+        mut enough: impl FnMut(&[serde_json::Value]) -> bool,
+    ) -> Vec<serde_json::Value> {
         let receiving = async {
             let source = format!("{TOPIC}/Subscriptions/{LISTENER}");
             let mut receiver = Receiver::attach(&mut self.session, LISTENER, source)
                 .await
                 .unwrap();
             let mut bodies = Vec::new();
-            while bodies.len() < count {
+            while !enough(&bodies) {
                 let delivery = receiver.recv::<Data>().await.unwrap();
                 receiver.accept(&delivery).await.unwrap();
                 bodies.push(serde_json::from_slice(&delivery.body().0).unwrap());

@@ -5,6 +5,7 @@ mod pipe;
 mod switch;
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 
 use anyhow::Result;
 use tokio::net::{TcpListener, TcpStream};
@@ -12,13 +13,14 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
 use pipe::Pipe;
+pub use switch::Moment;
 use switch::{Line, Mode, Switch};
 
 /// A running proxy; dropping it breaks every connection.
 #[derive(Debug)]
 pub struct Proxy {
     address: SocketAddr,
-    switch: watch::Sender<Switch>,
+    switch: Arc<watch::Sender<Switch>>,
     acceptor: JoinHandle<()>,
 }
 
@@ -27,8 +29,8 @@ impl Proxy {
     pub async fn start(upstream: SocketAddr) -> Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
-        let (switch, watcher) = watch::channel(Switch::default());
-        let acceptor = tokio::spawn(accept(listener, upstream, watcher));
+        let switch = Arc::new(watch::Sender::new(Switch::default()));
+        let acceptor = tokio::spawn(accept(listener, upstream, Arc::clone(&switch)));
         Ok(Self {
             address,
             switch,
@@ -68,9 +70,22 @@ impl Proxy {
         self.turn(Mode::HoldRequests);
     }
 
-    /// Lets held bytes pass.
+    /// Lets held bytes pass, and stops nowhere.
     pub fn resume(&self) {
         self.turn(Mode::Open);
+    }
+
+    /// Stops at the `nth` piece that a client sends from now on, counted from 1 over all connections; [`Self::stopped`] tells
+    /// when. A piece is what comes out of the network at a time, mostly one message of the protocol.
+    pub fn stop_at(&self, nth: u64, moment: Moment) {
+        self.switch.send_modify(|switch| switch.stop_at(nth, moment));
+    }
+
+    /// Waits until it has stopped where it was told to; [`Self::resume`] lets bytes pass again.
+    pub async fn stopped(&self) {
+        let mut switch = self.switch.subscribe();
+        // The sender is ours, so it is there.
+        let _ = switch.wait_for(|switch| switch.stopped).await;
     }
 
     /// Breaks every connection and gives up the port.
@@ -81,7 +96,7 @@ impl Proxy {
     }
 
     fn turn(&self, mode: Mode) {
-        self.switch.send_modify(|switch| switch.mode = mode);
+        self.switch.send_modify(|switch| switch.turn(mode));
     }
 }
 
@@ -91,14 +106,14 @@ impl Drop for Proxy {
     }
 }
 
-async fn accept(listener: TcpListener, upstream: SocketAddr, switch: watch::Receiver<Switch>) {
+async fn accept(listener: TcpListener, upstream: SocketAddr, switch: Arc<watch::Sender<Switch>>) {
     // Connections live in the set, so that they end with the acceptor.
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((client, _)) => {
-                    connections.spawn(serve(client, upstream, Line::new(switch.clone())));
+                    connections.spawn(serve(client, upstream, Line::new(Arc::clone(&switch))));
                 }
                 Err(error) => tracing::warn!(%error, "the wire could not accept a connection"),
             },

@@ -93,10 +93,14 @@ impl<'a> Copy<'a> {
     }
 
     async fn pass(&mut self, line: &Line, way: Way) -> io::Result<()> {
+        let mut stops = false;
         loop {
             while !self.pending.is_empty() {
                 line.passes(way).await?;
                 self.write().await?;
+            }
+            if std::mem::take(&mut stops) {
+                line.stop();
             }
             let read = self.from.read(&mut self.buffer).await?;
             if read == 0 {
@@ -104,6 +108,7 @@ impl<'a> Copy<'a> {
                 return self.to.shutdown().await;
             }
             self.pending = 0..read;
+            stops = way == Way::Requests && line.sent();
         }
     }
 

@@ -1,9 +1,18 @@
 //! What every connection of a wire watches: which way bytes may go, and whether it has been cut.
 //! It never touches a connection itself.
 
-use std::io;
+use std::{io, sync::Arc};
 
 use tokio::sync::watch;
+
+/// When a wire stops at something that a client sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// The server never gets it.
+    Before,
+    /// The server gets it, and the client never hears what came of it.
+    After,
+}
 
 /// What the wire does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,9 +47,38 @@ pub(super) struct Switch {
     cuts: u64,
     /// Whether the last cut lets servers have what their clients sent before it.
     requests_first: bool,
+    /// How many pieces clients have sent since the wire was last told where to stop, each as it came out of the network.
+    sent: u64,
+    /// At which of them it stops.
+    stop: Option<(u64, Moment)>,
+    /// It has stopped there.
+    pub(super) stopped: bool,
 }
 
 impl Switch {
+    pub(super) fn stop_at(&mut self, piece: u64, moment: Moment) {
+        self.sent = 0;
+        self.stop = Some((piece, moment));
+        self.stopped = false;
+    }
+
+    /// Counts a piece; the moment, when the wire is to stop at this one.
+    fn count(&mut self) -> Option<Moment> {
+        self.sent += 1;
+        let (piece, moment) = self.stop?;
+        (piece == self.sent).then_some(moment)
+    }
+
+    fn stop(&mut self, mode: Mode) {
+        self.turn(mode);
+        self.stopped = true;
+    }
+
+    pub(super) fn turn(&mut self, mode: Mode) {
+        self.mode = mode;
+        self.stop = None;
+    }
+
     pub(super) fn cut(&mut self) {
         self.requests_first = match self.mode {
             Mode::Cut => self.requests_first,
@@ -62,15 +100,38 @@ impl Switch {
 
 /// The switch as one connection sees it.
 pub(super) struct Line {
+    turn: Arc<watch::Sender<Switch>>,
     switch: watch::Receiver<Switch>,
     /// The cuts before the connection was made.
     cuts: u64,
 }
 
 impl Line {
-    pub(super) fn new(switch: watch::Receiver<Switch>) -> Self {
+    pub(super) fn new(turn: Arc<watch::Sender<Switch>>) -> Self {
+        let switch = turn.subscribe();
         let cuts = switch.borrow().cuts;
-        Self { switch, cuts }
+        Self { turn, switch, cuts }
+    }
+
+    /// Counts what has been read from a client. True when the wire is to stop when it has been passed on.
+    pub(super) fn sent(&self) -> bool {
+        let mut after = false;
+        self.turn.send_if_modified(|switch| match switch.count() {
+            Some(Moment::Before) => {
+                switch.stop(Mode::Paused);
+                true
+            }
+            moment => {
+                after = moment == Some(Moment::After);
+                false
+            }
+        });
+        after
+    }
+
+    /// Stops now, with what was sent passed on and what comes back held.
+    pub(super) fn stop(&self) {
+        self.turn.send_modify(|switch| switch.stop(Mode::HoldAnswers));
     }
 
     /// Waits until this connection is cut; whether its server gets first what its client has sent.

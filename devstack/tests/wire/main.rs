@@ -4,7 +4,7 @@
 
 mod ends;
 
-use devstack::wire::Proxy;
+use devstack::wire::{Moment, Proxy};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -142,4 +142,24 @@ async fn a_stopped_proxy_gives_up_its_port_and_its_connections() {
     proxy.stop().await.unwrap();
     assert!(says(&mut stream, b"after").await.is_err());
     assert!(TcpStream::connect(at).await.is_err());
+}
+
+#[tokio::test]
+async fn a_wire_stops_at_the_piece_that_was_named_before_or_after_its_server_has_it() {
+    for (moment, arrives) in [(Moment::Before, false), (Moment::After, true)] {
+        let mut server = Server::start().await;
+        let proxy = Proxy::start(server.address).await.unwrap();
+        let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
+        says(&mut stream, b"before").await.unwrap();
+        proxy.stop_at(2, moment);
+        says(&mut stream, b"first").await.unwrap();
+        stream.write_all(b"second").await.unwrap();
+        proxy.stopped().await;
+        if arrives {
+            server.got(b"beforefirstsecond").await;
+        }
+        hears_nothing(&mut stream).await;
+        proxy.resume();
+        hears(&mut stream, b"second").await.unwrap();
+    }
 }
