@@ -7,5 +7,8 @@
 )]
 
 mod client;
+mod configuration;
 mod delivery;
+mod duplicates;
 mod refusal;
+mod rules;
