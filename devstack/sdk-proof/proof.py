@@ -124,7 +124,11 @@ def dead_letters(client):
         letter = receiver.receive_messages(1)[0]
         step("reads why it is there", letter.dead_letter_reason == "broken")
         step("and its description", letter.dead_letter_error_description == "it cannot be read")
-        receiver.complete_message(letter)
+        receiver.abandon_message(letter)
+        again = receiver.receive_messages(1)[0]
+        step("abandons it, counted, and keeps it", again.delivery_count == letter.delivery_count + 1)
+        receiver.complete_message(again)
+        step("completes it, and peeks at none", receiver.peek_messages(1) == [])
     with client.get_topic_sender(TOPIC) as sender:
         sender.send_messages(event("last"))
     with client.get_subscription_receiver(

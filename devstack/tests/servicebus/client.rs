@@ -230,6 +230,12 @@ pub(crate) fn map<const N: usize>(entries: [(&str, Value); N]) -> Value {
     Value::Map(map)
 }
 
+/// The lock token of a delivery, in the order of RFC 4122: the tag is in .NET's.
+pub(crate) fn lock(delivery: &Delivery<Data>) -> [u8; 16] {
+    let tag: [u8; 16] = delivery.delivery_tag().as_slice().try_into().unwrap();
+    *uuid::Uuid::from_bytes_le(tag).as_bytes()
+}
+
 pub(crate) fn tokens(bytes: [u8; 16]) -> Value {
     let token = fe2o3_amqp::types::primitives::Uuid::from(bytes);
     map([("lock-tokens", Value::Array(Array(vec![Value::Uuid(token)])))])

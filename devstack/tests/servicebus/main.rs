@@ -8,6 +8,7 @@
 
 mod client;
 mod configuration;
+mod dead_letters;
 mod delivery;
 mod duplicates;
 mod refusal;
