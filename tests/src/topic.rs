@@ -8,7 +8,7 @@ use fe2o3_amqp::{
     sasl_profile::SaslProfile,
     session::SessionHandle,
     types::{
-        messaging::{Body, Data, Message, Outcome, Properties},
+        messaging::{ApplicationProperties, Body, Data, Message, Outcome, Properties},
         primitives::{Binary, Value},
     },
 };
@@ -54,10 +54,11 @@ impl Topic {
         timeout(DEADLINE, opening).await.unwrap()
     }
 
-    /// Sends one message with this id and body.
+    /// Sends one message with this id and body, marked as one that is no replay: the projector hears no others.
     pub(crate) async fn send(&mut self, id: &str, body: &str) {
         let message = Message::builder()
             .properties(Properties::builder().message_id(id.to_owned()).build())
+            .application_properties(ApplicationProperties::builder().insert("replay", "none").build())
             .body(Data(Binary::from(body.as_bytes().to_vec())))
             .build();
         let sending = async {

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use uuid::Uuid;
 
 use super::amqp::{AmqpError, Value, code, decode, encode_described};
+use super::facts::Facts;
 
 /// The encoded sections of one message.
 #[derive(Debug, Clone, Default)]
@@ -141,6 +142,11 @@ impl Message {
     /// The sender's time to live, when it set one.
     pub(crate) fn ttl_ms(&self) -> Option<i64> {
         self.header.get(2).and_then(Value::small).map(i64::from)
+    }
+
+    /// What rules and duplicate detection look at.
+    pub(crate) fn facts(&self) -> Facts {
+        Facts::read(&self.properties, &self.application)
     }
 
     /// Sets application properties, as dead-lettering and abandoning do.

@@ -5,8 +5,10 @@ mod amqp;
 mod broker;
 pub mod command;
 mod entities;
+mod facts;
 mod message;
 mod peer;
+mod rule;
 mod server;
 mod token;
 

@@ -17,6 +17,7 @@ use fe2o3_amqp::types::primitives::{Array, Binary, OrderedMap, SimpleValue, Valu
 use fe2o3_amqp::{Connection, Session};
 use fe2o3_amqp_cbs::{client::CbsClient, token::CbsToken};
 use hmac::{Hmac, Mac};
+use serde_json::{Value as Json, json};
 use sha2::Sha256;
 
 pub(crate) const TOPIC: &str = "events";
@@ -29,15 +30,20 @@ pub(crate) async fn within<T>(future: impl Future<Output = T>) -> T {
         .expect("the deadline passed")
 }
 
+/// The topic with its subscription, and a queue beside it.
 pub(crate) fn entities(lock: &str) -> Entities {
-    let subscription = format!(
-        r#"{{"Name":"view","Properties":{{"LockDuration":"{lock}","MaxDeliveryCount":2,"RequiresSession":false}}}}"#
-    );
-    Entities::from_json(&format!(
-        r#"{{"UserConfig":{{"Namespaces":[{{"Name":"n","Topics":[
-            {{"Name":"events","Properties":{{}},"Subscriptions":[{subscription}]}}]}}]}}}}"#
-    ))
-    .expect("the configuration is valid")
+    let properties = json!({ "LockDuration": lock, "MaxDeliveryCount": 2, "RequiresSession": false });
+    namespace(
+        json!([{ "Name": "events", "Properties": {},
+            "Subscriptions": [{ "Name": "view", "Properties": properties }] }]),
+        json!([{ "Name": "work", "Properties": properties }]),
+    )
+}
+
+pub(crate) fn namespace(topics: Json, queues: Json) -> Entities {
+    let namespace = json!({ "Name": "n", "Topics": topics, "Queues": queues });
+    let config = json!({ "UserConfig": { "Namespaces": [namespace] } });
+    Entities::from_json(&config.to_string()).expect("the configuration is valid")
 }
 
 pub(crate) struct Client {
@@ -47,9 +53,9 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    pub(crate) async fn anonymous(lock: &str) -> Self {
+    pub(crate) async fn anonymous(entities: Entities) -> Self {
         let address = "127.0.0.1:0".parse().unwrap();
-        let emulator = Emulator::start(entities(lock), address).await.unwrap();
+        let emulator = Emulator::start(entities, address).await.unwrap();
         let mut connection = within(
             Connection::builder()
                 .container_id("test")
@@ -67,7 +73,11 @@ impl Client {
     }
 
     pub(crate) async fn new(lock: &str) -> Self {
-        let mut client = Self::anonymous(lock).await;
+        Self::over(entities(lock)).await
+    }
+
+    pub(crate) async fn over(entities: Entities) -> Self {
+        let mut client = Self::anonymous(entities).await;
         client
             .put_token("SAS_KEY_VALUE", 4_000_000_000)
             .await
@@ -76,7 +86,7 @@ impl Client {
     }
 
     pub(crate) async fn put_token(&mut self, key: &str, expiry: i64) -> Result<(), String> {
-        let audience = format!("sb://{}/{TOPIC}", self.emulator.address());
+        let audience = format!("sb://{}/", self.emulator.address());
         let resource: String = url::form_urlencoded::byte_serialize(audience.as_bytes()).collect();
         let mut mac = Hmac::<Sha256>::new_from_slice(key.as_bytes()).unwrap();
         mac.update(format!("{resource}\n{expiry}").as_bytes());
@@ -95,7 +105,11 @@ impl Client {
     }
 
     pub(crate) async fn sender(&mut self) -> Sender {
-        within(Sender::attach(&mut self.session, "publisher", TOPIC))
+        self.sender_to(TOPIC).await
+    }
+
+    pub(crate) async fn sender_to(&mut self, address: &str) -> Sender {
+        within(Sender::attach(&mut self.session, "publisher", address))
             .await
             .unwrap()
     }
@@ -111,8 +125,12 @@ impl Client {
     }
 
     pub(crate) async fn send(&mut self, body: &str) {
-        let mut sender = self.sender().await;
-        let outcome = within(sender.send(message(body))).await.unwrap();
+        self.send_to(TOPIC, message(body)).await;
+    }
+
+    pub(crate) async fn send_to(&mut self, address: &str, message: Message<Data>) {
+        let mut sender = self.sender_to(address).await;
+        let outcome = within(sender.send(message)).await.unwrap();
         assert!(matches!(outcome, Outcome::Accepted(_)));
         within(sender.close()).await.unwrap();
     }
@@ -121,6 +139,15 @@ impl Client {
 pub(crate) fn message(body: &str) -> Message<Data> {
     Message::builder()
         .data(Binary::from(body.as_bytes().to_vec()))
+        .build()
+}
+
+/// A message with an id, and with this application property `replay`.
+pub(crate) fn marked(id: &str, replay: &str) -> Message<Data> {
+    Message::builder()
+        .properties(Properties::builder().message_id(id.to_owned()).build())
+        .application_properties(ApplicationProperties::builder().insert("replay", replay).build())
+        .data(Binary::from(id.as_bytes().to_vec()))
         .build()
 }
 
@@ -155,9 +182,9 @@ pub(crate) fn failed() -> Modified {
     }
 }
 
-/// Calls `$management` and gives the status and the body.
-pub(crate) async fn manage(client: &mut Client, operation: &str, body: Value) -> (i32, Value) {
-    let node = format!("{SUBSCRIPTION}/$management");
+/// Calls the `$management` of an entity and gives the status and the body.
+pub(crate) async fn manage(client: &mut Client, entity: &str, operation: &str, body: Value) -> (i32, Value) {
+    let node = format!("{entity}/$management");
     let mut sender = within(Sender::attach(&mut client.session, "ask", node.as_str()))
         .await
         .unwrap();
@@ -194,12 +221,22 @@ pub(crate) async fn manage(client: &mut Client, operation: &str, body: Value) ->
     (status, body)
 }
 
+/// A request's body.
+pub(crate) fn map<const N: usize>(entries: [(&str, Value); N]) -> Value {
+    let mut map = OrderedMap::new();
+    for (name, value) in entries {
+        map.insert(Value::String(name.into()), value);
+    }
+    Value::Map(map)
+}
+
+/// The lock token of a delivery, in the order of RFC 4122: the tag is in .NET's.
+pub(crate) fn lock(delivery: &Delivery<Data>) -> [u8; 16] {
+    let tag: [u8; 16] = delivery.delivery_tag().as_slice().try_into().unwrap();
+    *uuid::Uuid::from_bytes_le(tag).as_bytes()
+}
+
 pub(crate) fn tokens(bytes: [u8; 16]) -> Value {
     let token = fe2o3_amqp::types::primitives::Uuid::from(bytes);
-    let mut map = OrderedMap::new();
-    map.insert(
-        Value::String("lock-tokens".into()),
-        Value::Array(Array(vec![Value::Uuid(token)])),
-    );
-    Value::Map(map)
+    map([("lock-tokens", Value::Array(Array(vec![Value::Uuid(token)])))])
 }

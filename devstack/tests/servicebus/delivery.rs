@@ -107,20 +107,28 @@ async fn a_lock_is_renewed_and_a_lost_one_is_gone() {
     client.send("one").await;
     let mut receiver = client.receiver(SUBSCRIPTION).await;
     let first = next(&mut receiver).await;
-    let tag: [u8; 16] = first.delivery_tag().as_slice().try_into().unwrap();
-    // The tag is in .NET order; the request takes the order of RFC 4122.
-    let token = *uuid::Uuid::from_bytes_le(tag).as_bytes();
+    let token = lock(&first);
     assert_eq!(
-        manage(&mut client, "com.microsoft:renew-lock", tokens(token))
-            .await
-            .0,
+        manage(
+            &mut client,
+            SUBSCRIPTION,
+            "com.microsoft:renew-lock",
+            tokens(token)
+        )
+        .await
+        .0,
         200
     );
     within(receiver.accept(&first)).await.unwrap();
     assert_eq!(
-        manage(&mut client, "com.microsoft:renew-lock", tokens(token))
-            .await
-            .0,
+        manage(
+            &mut client,
+            SUBSCRIPTION,
+            "com.microsoft:renew-lock",
+            tokens(token)
+        )
+        .await
+        .0,
         410
     );
 }

@@ -7,5 +7,9 @@
 )]
 
 mod client;
+mod configuration;
+mod dead_letters;
 mod delivery;
+mod duplicates;
 mod refusal;
+mod rules;

@@ -33,6 +33,12 @@ pub(crate) const SEQUENCE: u64 = 0x76;
 pub(crate) const VALUE: u64 = 0x77;
 pub(crate) const FOOTER: u64 = 0x78;
 
+// Microsoft's own composites in the answer to `enumerate-rules`; a filter's code has one zero less than the others.
+pub(crate) const RULE_DESCRIPTION: u64 = 0x137_0000_0004;
+pub(crate) const EMPTY_RULE_ACTION: u64 = 0x137_0000_0005;
+pub(crate) const TRUE_FILTER: u64 = 0x13_7000_0007;
+pub(crate) const CORRELATION_FILTER: u64 = 0x13_7000_0009;
+
 /// The message format of a Service Bus batch: every data section is one encoded message.
 pub(crate) const BATCH_FORMAT: u32 = 0x8001_3700;
 

@@ -2,6 +2,9 @@
 //! Never reads a clock and never knows of a connection: time and ids are passed in.
 
 mod queue;
+#[cfg(test)]
+mod tests;
+mod window;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -11,22 +14,37 @@ use bytes::Bytes;
 use uuid::Uuid;
 
 use super::amqp::{AmqpError, Value};
-use super::entities::Entities;
+use super::entities::{Entities, Settings};
 use super::message;
+use super::rule::Rule;
 use queue::{Fallen, Queue};
 pub(crate) use queue::{LockLost, Outcome};
+use window::Window;
 
 /// A queue, subscription or dead-letter queue.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct QueueId(usize);
+
+/// A topic or queue, as something to send to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct InletId(usize);
 
 /// What an address stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Place {
-    /// Every message goes to each of these.
-    Topic(Vec<QueueId>),
-    /// Only a real queue can be sent to; a subscription or dead-letter queue cannot.
-    Queue { id: QueueId, open: bool },
+    Topic(InletId),
+    /// Only a real queue can be sent to; a subscription or dead-letter queue has no inlet.
+    Queue {
+        id: QueueId,
+        inlet: Option<InletId>,
+    },
+}
+
+/// Where messages go that are sent to a topic or queue.
+struct Inlet {
+    window: Option<Window>,
+    /// A topic's subscriptions, or the queue itself.
+    queues: Vec<QueueId>,
 }
 
 /// One message on its way to a receiver.
@@ -39,7 +57,10 @@ pub(crate) struct Delivery {
 /// All entities of the namespace.
 pub(crate) struct Broker {
     places: HashMap<String, Place>,
+    inlets: Vec<Inlet>,
     queues: Vec<Queue>,
+    /// The rules of subscriptions; whatever else has queues takes everything.
+    rules: HashMap<QueueId, Vec<Rule>>,
     ids: Box<dyn FnMut() -> Uuid + Send>,
 }
 
@@ -56,24 +77,32 @@ impl Broker {
     pub(crate) fn new(entities: &Entities, ids: Box<dyn FnMut() -> Uuid + Send>) -> Self {
         let mut broker = Self {
             places: HashMap::new(),
+            inlets: Vec::new(),
             queues: Vec::new(),
+            rules: HashMap::new(),
             ids,
         };
-        for (name, settings) in &entities.queues {
-            broker.add(name, *settings, true);
+        for queue in &entities.queues {
+            let inlet = InletId(broker.inlets.len());
+            let id = broker.add(&queue.name, queue.settings, Some(inlet));
+            broker.open(queue.duplicate_window_ms, vec![id]);
         }
-        for (name, subscriptions) in &entities.topics {
-            let ids = subscriptions
-                .iter()
-                .map(|(path, settings)| broker.add(path, *settings, false))
-                .collect();
-            broker.places.insert(name.to_ascii_lowercase(), Place::Topic(ids));
+        for topic in &entities.topics {
+            let mut subscriptions = Vec::new();
+            for subscription in &topic.subscriptions {
+                let id = broker.add(&subscription.path, subscription.settings, None);
+                broker.rules.insert(id, subscription.rules.clone());
+                subscriptions.push(id);
+            }
+            let inlet = broker.open(topic.duplicate_window_ms, subscriptions);
+            let name = topic.name.to_ascii_lowercase();
+            broker.places.insert(name, Place::Topic(inlet));
         }
         broker
     }
 
     /// Adds a queue at an even index and its dead-letter queue behind it.
-    fn add(&mut self, path: &str, settings: super::entities::Settings, open: bool) -> QueueId {
+    fn add(&mut self, path: &str, settings: Settings, inlet: Option<InletId>) -> QueueId {
         let id = QueueId(self.queues.len());
         let dead = QueueId(id.0 + 1);
         self.queues.push(Queue::new(Arc::from(path), settings, false));
@@ -83,11 +112,17 @@ impl Broker {
             format!("{path}/$deadletterqueue"),
             Place::Queue {
                 id: dead,
-                open: false,
+                inlet: None,
             },
         );
-        self.places.insert(path, Place::Queue { id, open });
+        self.places.insert(path, Place::Queue { id, inlet });
         id
+    }
+
+    fn open(&mut self, window_ms: Option<i64>, queues: Vec<QueueId>) -> InletId {
+        let window = window_ms.map(Window::new);
+        self.inlets.push(Inlet { window, queues });
+        InletId(self.inlets.len() - 1)
     }
 
     /// What a path in lower case stands for.
@@ -95,25 +130,37 @@ impl Broker {
         self.places.get(path).cloned()
     }
 
-    /// Stores every message of a delivery, or none.
+    /// Stores every message of a delivery, or none; a duplicate counts as stored.
     pub(crate) fn send(
         &mut self,
         now: i64,
-        place: &Place,
+        inlet: InletId,
         format: u32,
         payload: &Bytes,
     ) -> Result<(), AmqpError> {
         let messages = message::read(format, payload, &mut self.ids)?;
-        let targets = match place {
-            Place::Topic(ids) => ids.as_slice(),
-            Place::Queue { id, .. } => std::slice::from_ref(id),
-        };
+        let inlet = &mut self.inlets[inlet.0];
         for message in messages {
-            for target in targets {
-                self.queues[target.0].enqueue(now, message.clone());
+            let facts = message.facts();
+            let id = facts.message_id();
+            if let (Some(window), Some(id)) = (&mut inlet.window, id)
+                && !window.admit(now, &id)
+            {
+                continue;
+            }
+            for target in &inlet.queues {
+                let rules = self.rules.get(target);
+                if rules.is_none_or(|rules| rules.iter().any(|rule| rule.selects(&facts))) {
+                    self.queues[target.0].enqueue(now, message.clone());
+                }
             }
         }
         Ok(())
+    }
+
+    /// The rules of a subscription; nothing for whatever else has queues.
+    pub(crate) fn rules(&self, id: QueueId) -> Option<&[Rule]> {
+        self.rules.get(&id).map(Vec::as_slice)
     }
 
     /// Takes the next message under a lock, or for good.

@@ -130,11 +130,16 @@ fn incoming(attach: &Performative, context: &Context) -> Result<Link, AmqpError>
     let sink = match node(target, context)? {
         Node::Cbs => Sink::Cbs,
         Node::Management(place) => Sink::Management(place),
-        Node::Entity(Place::Queue { open: false, .. }) => {
+        Node::Entity(Place::Queue { inlet: None, .. }) => {
             let text = "a subscription or dead-letter queue cannot be sent to";
             return Err(AmqpError::new(code::NOT_ALLOWED, text));
         }
-        Node::Entity(place) => Sink::Publish(place),
+        Node::Entity(
+            Place::Topic(inlet)
+            | Place::Queue {
+                inlet: Some(inlet), ..
+            },
+        ) => Sink::Publish(inlet),
     };
     Ok(Link::Incoming(Incoming {
         node: address(target),

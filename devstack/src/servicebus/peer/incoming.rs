@@ -82,11 +82,11 @@ impl Session {
     ) -> Result<(), AmqpError> {
         let payload = Bytes::copy_from_slice(&whole.bytes);
         let reply = match sink {
-            Sink::Publish(place) => {
+            Sink::Publish(inlet) => {
                 context
                     .shared
                     .broker()
-                    .send(context.now, place, whole.format, &payload)?;
+                    .send(context.now, *inlet, whole.format, &payload)?;
                 context.shared.wake();
                 return Ok(());
             }

@@ -1,4 +1,4 @@
-//! The `$management` operations: renew-lock, peek-message and update-disposition.
+//! The `$management` operations: renew-lock, peek-message, update-disposition and enumerate-rules.
 //! Never answers an operation it lacks with anything but 501.
 
 use bytes::Bytes;
@@ -8,12 +8,13 @@ use super::super::amqp::{Value, code};
 use super::super::broker::{Outcome, Place, QueueId, reason};
 use super::engine::Context;
 use super::request::Request;
+use super::rules;
 
 /// The most messages one peek gives.
 const PEEK_MAX: u64 = 250;
 
 /// A status, its text, its condition and the reply's body.
-type Answer = (i32, &'static str, Option<&'static str>, Value);
+pub(super) type Answer = (i32, &'static str, Option<&'static str>, Value);
 
 /// Answers one request.
 pub(super) fn answer(request: &Request, place: &Place, context: &Context) -> Bytes {
@@ -21,12 +22,15 @@ pub(super) fn answer(request: &Request, place: &Place, context: &Context) -> Byt
         (Some("com.microsoft:renew-lock"), Place::Queue { id, .. }) => renew(request, *id, context),
         (Some("com.microsoft:peek-message"), Place::Queue { id, .. }) => peek(request, *id, context),
         (Some("com.microsoft:update-disposition"), Place::Queue { id, .. }) => update(request, *id, context),
+        (Some("com.microsoft:enumerate-rules"), Place::Queue { id, .. }) => {
+            rules::enumerate(request, *id, context)
+        }
         _ => unsupported("The operation is not supported."),
     };
     request.reply(status, text, condition, &body)
 }
 
-fn unsupported(text: &'static str) -> Answer {
+pub(super) fn unsupported(text: &'static str) -> Answer {
     (501, text, Some(code::NOT_IMPLEMENTED), Value::Null)
 }
 
@@ -39,7 +43,7 @@ fn lost() -> Answer {
     )
 }
 
-fn bad(text: &'static str) -> Answer {
+pub(super) fn bad(text: &'static str) -> Answer {
     (400, text, Some(code::INVALID_FIELD), Value::Null)
 }
 

@@ -8,6 +8,7 @@ mod incoming;
 mod management;
 mod outgoing;
 mod request;
+mod rules;
 mod session;
 
 use std::io;

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use uuid::Uuid;
 
 use super::super::amqp::{AmqpError, Malformed, Performative, Value, code, frame};
-use super::super::broker::{Place, QueueId};
+use super::super::broker::{InletId, Place, QueueId};
 use super::engine::{Context, Fault};
 
 /// Transfers this side takes before it must widen the window.
@@ -39,7 +39,7 @@ pub(super) struct Outgoing {
 /// What becomes of a sender's messages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Sink {
-    Publish(Place),
+    Publish(InletId),
     Cbs,
     Management(Place),
 }
