@@ -38,3 +38,4 @@ mod system;
 mod tables;
 mod tables_upkeep;
 mod topic;
+mod why;

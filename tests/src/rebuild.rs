@@ -45,7 +45,7 @@ async fn run(settings: &BTreeMap<String, String>, arguments: &[&str]) -> Output 
 }
 
 /// What the tool answers, when it exits with this code.
-async fn told(settings: &BTreeMap<String, String>, arguments: &[&str], code: i32) -> Value {
+pub(crate) async fn told(settings: &BTreeMap<String, String>, arguments: &[&str], code: i32) -> Value {
     let output = run(settings, arguments).await;
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert_eq!(output.status.code(), Some(code), "{arguments:?}: {output:?}");

@@ -8,6 +8,7 @@ mod rebuild;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use uuid::Uuid;
 
 use crate::{
     app,
@@ -47,6 +48,15 @@ enum Action {
     },
     /// Compare the read model in Cosmos DB with the log. Exit code 0: the same; 1: failed; 3: differences were found.
     Verify(rebuild::Comparison),
+    /// Show one order over every hop: its events, the outbox, and the documents in Cosmos DB. Exit code 0: all agree; 1: failed; 3:
+    /// they differ.
+    Why {
+        /// The order's id.
+        order: Uuid,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Print the API's description, OpenAPI 3.1.
     Openapi {
         /// OpenAPI 3.0.3 instead, for importers that know no newer one.
@@ -58,16 +68,22 @@ enum Action {
 /// Parses the arguments and does what they say.
 pub async fn run() -> ExitCode {
     let action = Cli::parse().action.unwrap_or(Action::Serve);
-    telemetry::start(match action {
+    let logs = match action {
         Action::Serve | Action::Migrate { .. } => To::Stdout,
-        Action::Rebuild { .. } | Action::Verify(_) | Action::Openapi { .. } => To::Stderr,
-    });
+        Action::Rebuild { .. } | Action::Verify(_) | Action::Why { .. } | Action::Openapi { .. } => {
+            To::Stderr
+        }
+    };
+    telemetry::start(logs);
     let outcome = match Config::from_environment(&std::env::vars().collect()) {
         Err(error) => Err(error.to_string()),
         Ok(config) => act(action, config).await,
     };
     outcome.unwrap_or_else(|error| {
-        tracing::error!(%error, "cannot_start");
+        match logs {
+            To::Stdout => tracing::error!(%error, "cannot_start"),
+            To::Stderr => eprintln!("handler: {error}"),
+        }
         ExitCode::FAILURE
     })
 }
@@ -86,6 +102,7 @@ async fn act(action: Action, config: Config) -> Result<ExitCode, String> {
             Ok(ExitCode::SUCCESS)
         }
         Action::Rebuild { step } => rebuild::step(step, config).await,
+        Action::Why { order, json } => rebuild::why(order, json, config).await,
         Action::Verify(comparison) => rebuild::verify(comparison, config).await,
         Action::Migrate { app_role, read_model } => {
             let postgres = config.postgres.ok_or("setting PGHOST: is missing")?;

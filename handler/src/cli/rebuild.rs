@@ -1,10 +1,12 @@
-//! `handler rebuild` and `handler verify`: the read model made anew, proved, switched, taken back, removed.
+//! `handler rebuild`, `handler verify` and `handler why`: the read model made anew, proved, switched, taken back, removed; and
+//! one order followed through it.
 //! Never does anything itself: it reads the arguments, tells how far things are, and says what came of them.
 
 use std::{num::NonZeroU32, process::ExitCode};
 
 use clap::{Args, Subcommand};
 use serde_json::json;
+use uuid::Uuid;
 
 use super::progress::Progress;
 use crate::{
@@ -12,6 +14,7 @@ use crate::{
     operations::{
         rebuild::Rebuild,
         verify::{Difference, Report},
+        why,
     },
     read::{document::Generation, generation::Pointer},
 };
@@ -111,6 +114,55 @@ pub(super) async fn verify(comparison: Comparison, config: Config) -> Result<Exi
     let report = rebuild.verify(of, comparison.sample, &tell).await.map_err(why)?;
     progress.done();
     Ok(print(&report, comparison.json))
+}
+
+/// Shows one order over every hop.
+///
+/// # Errors
+/// When there is no such order, or a hop cannot be asked.
+pub(super) async fn why(order: Uuid, as_json: bool, config: Config) -> Result<ExitCode, String> {
+    let trail = reach(config)?
+        .why(order)
+        .await
+        .map_err(|failed| failed.to_string())?;
+    if as_json {
+        println!("{}", json!(trail));
+    } else {
+        for why::Step {
+            version,
+            r#type,
+            event_id,
+            at,
+            key,
+            outbox,
+            in_history,
+        } in &trail.events
+        {
+            let key = key.as_ref().map(|key| format!(", key {key}")).unwrap_or_default();
+            let history = if *in_history {
+                "in the history"
+            } else {
+                "not in the history"
+            };
+            println!("{version:>3} {type} at {at}, event {event_id}{key}: {outbox}, {history}");
+        }
+        let version =
+            |version: Option<i64>| version.map_or("missing".to_owned(), |it| format!("version {it}"));
+        println!(
+            "    document {}, row in the customer's list {} (generation {})",
+            version(trail.document),
+            version(trail.customers_row),
+            trail.generation
+        );
+        println!(
+            "    {}",
+            trail.first_difference.as_deref().unwrap_or("all hops agree")
+        );
+    }
+    Ok(match trail.first_difference {
+        None => ExitCode::SUCCESS,
+        Some(_) => ExitCode::from(DIFFERENT),
+    })
 }
 
 fn reach(config: Config) -> Result<Rebuild, String> {

@@ -5,6 +5,7 @@ mod expected;
 pub mod rebuild;
 pub mod retire;
 pub mod verify;
+pub mod why;
 
 use crate::{
     postgres::Fault,

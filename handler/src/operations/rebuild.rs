@@ -194,6 +194,10 @@ impl Rebuild {
         Ok(self.generations.save(&pointer, Some(&read)).await?)
     }
 
+    pub(super) fn log(&self) -> &Log {
+        &self.log
+    }
+
     pub(super) fn connection(&self) -> &Arc<Connection> {
         &self.connection
     }

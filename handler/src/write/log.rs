@@ -2,7 +2,9 @@
 //! Never a cursor over live traffic: positions of different streams become visible out of order. A scan stops at the position
 //! that was the last when it began, and what comes later must reach its reader another way.
 
+use time::OffsetDateTime;
 use tokio_postgres::{Config, types::ToSql};
+use uuid::Uuid;
 
 use super::{
     outbox::{Pending, pending},
@@ -28,12 +30,40 @@ const STREAM: &str = "
     select position, event_id, stream, version, type, data, state, coalesce(stock, 'null') as stock,
         metadata->>'traceparent' as traceparent, occurred_at
     from write_model.events where stream = $1::text order by version";
+const HOPS: &str = "
+    select e.version, e.type, e.event_id, e.occurred_at, (e.state#>>'{customer,id}')::uuid as customer, k.key,
+        o.position is not null as waiting, o.parked_at is not null as parked, o.reason
+    from write_model.events e
+    left join write_model.outbox o on o.position = e.position
+    left join write_model.idempotency_keys k on k.event_id = e.event_id
+    where e.stream = $1::text order by e.version";
 const STOCK: &str = "select available, seq from write_model.stock where sku = $1::text";
 
 /// The log, over connections of its own.
 #[derive(Debug)]
 pub struct Log {
     pool: Pool<()>,
+}
+
+/// An event of an aggregate, and whether it waits to be sent.
+#[derive(Debug)]
+pub struct Hop {
+    /// The aggregate's version after it.
+    pub version: i64,
+    /// Its name with its major version.
+    pub kind: String,
+    /// Its id.
+    pub event_id: Uuid,
+    /// When it happened (UTC).
+    pub at: OffsetDateTime,
+    /// Of an order: whose it is.
+    pub customer: Option<Uuid>,
+    /// The Idempotency-Key that it was asked for under, while that is kept.
+    pub key: Option<String>,
+    /// It is in the outbox.
+    pub waiting: bool,
+    /// Why the bus refuses it, if it does.
+    pub parked: Option<String>,
 }
 
 /// Errors of all of them: see [`Fault`].
@@ -73,6 +103,27 @@ impl Log {
     pub async fn stream(&self, id: &str) -> Result<Vec<Pending>, Fault> {
         let rows = self.rows(STREAM, &[&id]).await?;
         let read: Result<_, _> = rows.iter().map(pending).collect();
+        read.map_err(Fault::Refused)
+    }
+
+    /// An aggregate's events with what the tables beside the log say of them, by version.
+    pub async fn hops(&self, stream: &str) -> Result<Vec<Hop>, Fault> {
+        let rows = self.rows(HOPS, &[&stream]).await?;
+        let hop = |row: &tokio_postgres::Row| {
+            let parked: bool = row.try_get("parked")?;
+            let reason: Option<String> = row.try_get("reason")?;
+            Ok(Hop {
+                version: row.try_get("version")?,
+                kind: row.try_get("type")?,
+                event_id: row.try_get("event_id")?,
+                at: row.try_get("occurred_at")?,
+                customer: row.try_get("customer")?,
+                key: row.try_get("key")?,
+                waiting: row.try_get("waiting")?,
+                parked: parked.then(|| reason.unwrap_or_default()),
+            })
+        };
+        let read: Result<_, _> = rows.iter().map(hop).collect();
         read.map_err(Fault::Refused)
     }
 
