@@ -32,6 +32,9 @@ const STRIDE: usize = 7;
 /// What one visit asks for and must get: an order that is placed and paid.
 const EVENTS: i64 = 2;
 
+/// One of the handler's wires.
+type Wire = fn(&Faults) -> &Proxy;
+
 /// Sends a command under a key of its own until it is answered with this.
 async fn insist(client: &Client, path: &str, body: &Value, wanted: StatusCode) -> Answer {
     let key = Uuid::now_v7().to_string();
@@ -59,11 +62,13 @@ async fn visit(client: &Client, customer: &str) {
     let token = paid.headers["consistency-token"].to_str().unwrap();
     let headers = [("consistency-token", token), ("prefer", "wait=10")];
     // The write model does not count: what is asked is whether the event has arrived.
-    while !client
-        .try_send("GET", &format!("{path}/history"), "", &headers)
-        .await
-        .is_some_and(|read| read.status == StatusCode::OK)
-    {}
+    let history = format!("{path}/history");
+    loop {
+        let read = client.try_send("GET", &history, "", &headers).await;
+        if read.is_some_and(|read| read.status == StatusCode::OK) {
+            return;
+        }
+    }
 }
 
 /// Kills the handler when its wire has stopped there, and opens the wire for the next one.
@@ -76,13 +81,7 @@ async fn strike(system: &System, wire: &Proxy) {
 }
 
 /// Visits the points of one wire at one moment; how many there were.
-async fn walk(
-    system: &mut System,
-    customer: &str,
-    wire: fn(&Faults) -> &Proxy,
-    moment: Moment,
-    stride: usize,
-) -> usize {
+async fn walk(system: &mut System, customer: &str, wire: Wire, moment: Moment, stride: usize) -> usize {
     let before = system.number("select count(*) from write_model.events").await;
     for (visits, point) in (1..).step_by(stride).enumerate() {
         wire(system.faults()).stop_at(point as u64, moment);
@@ -122,7 +121,7 @@ async fn killed_at_anything_it_sends_the_handler_loses_nothing_and_does_nothing_
     let mut system = System::start().await;
     let customer = system.client.seed(&[("MUG", 9_000)]).await;
     system.relayed().await;
-    let wires: [(&str, fn(&Faults) -> &Proxy); 3] = [
+    let wires: [(&str, Wire); 3] = [
         ("PostgreSQL", |faults| &faults.postgres),
         ("Service Bus", |faults| &faults.servicebus),
         ("Cosmos DB", |faults| &faults.cosmos),
