@@ -3,6 +3,7 @@
 
 mod connection;
 mod fault;
+mod idle;
 mod pool;
 
 pub use connection::{Connection, Parameters, Pooler, Prepared, types};

@@ -1,10 +1,7 @@
-//! A few lazy connections, each with the statements that were prepared on it.
+//! A few lazy connections, each with the statements that were prepared on it; those that nobody needs are closed.
 //! Never gives a connection to two at a time, and never uses one again that broke or was too slow.
 
-use std::{
-    sync::{Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::time::Duration;
 
 use tokio::{
     sync::{Semaphore, SemaphorePermit},
@@ -15,6 +12,7 @@ use tokio_postgres::{Config, Error, NoTls};
 use super::{
     connection::{Connection, Pooler},
     fault::{Fault, classify, describe},
+    idle::Idle,
 };
 
 /// Longest wait for a free connection, for a new one, and for an answer. The role's statement_timeout is shorter.
@@ -27,7 +25,7 @@ pub struct Pool<P> {
     pooler: Pooler,
     needed: i32,
     slots: Semaphore,
-    idle: Mutex<Vec<Session<P>>>,
+    idle: Idle<Session<P>>,
 }
 
 #[derive(Debug)]
@@ -45,7 +43,7 @@ pub struct Lease<'a, P> {
     _slot: SemaphorePermit<'a>,
 }
 
-impl<P: Default> Pool<P> {
+impl<P: Default + Send + 'static> Pool<P> {
     /// A pool of at most `size` connections to a database whose schema has this version or a newer one; opens none.
     #[must_use]
     pub fn of_schema(needed: i32, config: Config, size: usize) -> Self {
@@ -54,7 +52,7 @@ impl<P: Default> Pool<P> {
             pooler: Pooler::None,
             needed,
             slots: Semaphore::new(size),
-            idle: Mutex::new(Vec::new()),
+            idle: Idle::new(),
         }
     }
 
@@ -85,10 +83,11 @@ impl<P: Default> Pool<P> {
             .await
             .map_err(|_| unreachable("all connections are busy"))?;
         let slot = slot.map_err(|_| unreachable("the pool is closed"))?;
-        let kept = self.idle().pop();
+        let kept = self.idle.take();
         let session = match kept.filter(|session| !session.connection.is_closed()) {
             Some(session) => session,
             None => {
+                self.idle.watch();
                 let connecting = connect(&self.config, self.pooler, self.needed);
                 let connection = timeout(PATIENCE, connecting)
                     .await
@@ -105,12 +104,6 @@ impl<P: Default> Pool<P> {
             pool: self,
             _slot: slot,
         })
-    }
-}
-
-impl<P> Pool<P> {
-    fn idle(&self) -> MutexGuard<'_, Vec<Session<P>>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -148,7 +141,7 @@ impl<P> Lease<'_, P> {
         };
         if matches!(fault, Fault::Lost(_)) {
             // What has cut this one off may have cut off the idle ones too, unnoticed.
-            self.pool.idle().clear();
+            self.pool.idle.clear();
         } else if !fault.is_outdated() {
             self.session = Some(session);
         }
@@ -183,7 +176,7 @@ impl<P> Drop for Lease<'_, P> {
         if let Some(session) = self.session.take()
             && !self.in_transaction
         {
-            self.pool.idle().push(session);
+            self.pool.idle.put(session);
         }
     }
 }
