@@ -46,7 +46,7 @@ const WANTED_RESTART: u8 = 200;
 pub fn assemble(config: &Config) -> (Router, Option<Arc<Relay>>) {
     let committed = Arc::new(Notify::new());
     let writer = config.postgres.as_ref().map(|postgres| {
-        let pool = Pool::new(postgres.clone(), COMMAND_CONNECTIONS);
+        let pool = Pool::new(postgres.clone(), config.pooler, COMMAND_CONNECTIONS);
         Arc::new(Writer::start(pool, COMMAND_CONNECTIONS, Arc::clone(&committed)))
     });
     let bus = config
@@ -65,7 +65,7 @@ pub fn assemble(config: &Config) -> (Router, Option<Arc<Relay>>) {
         .postgres
         .as_ref()
         .filter(|_| config.read_model == ReadModel::Postgres)
-        .map(|postgres| Arc::new(Tables::new(postgres.clone())));
+        .map(|postgres| Arc::new(Tables::new(postgres.clone(), config.pooler)));
     let timer = outbox.map(|outbox| Timer {
         outbox,
         relay: relay.clone(),

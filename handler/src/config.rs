@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::{bus::Address, read::Account};
+use crate::{bus::Address, postgres::Pooler, read::Account};
 
 /// Where a request's caller comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +32,8 @@ pub struct Config {
     pub auth: Auth,
     /// `PGHOST`, `PGPORT`, `PGUSER`, `PGPASSWORD`, `PGDATABASE`; `None` when the whole group is absent.
     pub postgres: Option<tokio_postgres::Config>,
+    /// `PG_POOLER`: nothing (default), or `transaction` for a pooler such as PgBouncer in that mode.
+    pub pooler: Pooler,
     /// `ServiceBusConnection`, `ServiceBusTopic`; `None` when this process does not send.
     pub bus: Option<Topic>,
     /// `READ_MODEL`: `cosmos` (default) or `postgres`, which needs the PG settings and has no COSMOS settings beside it.
@@ -75,6 +77,7 @@ impl Config {
             port,
             auth: auth(environment)?,
             postgres: postgres(environment)?,
+            pooler: pooler(environment)?,
             read_model: read_model(environment)?,
             forgets_outbox: forgets_outbox(environment)?,
             bus: bus(environment)?,
@@ -189,8 +192,26 @@ fn forgets_outbox(environment: &BTreeMap<String, String>) -> Result<bool, Invali
     }
 }
 
+fn pooler(environment: &BTreeMap<String, String>) -> Result<Pooler, Invalid> {
+    match environment.get("PG_POOLER").map(String::as_str) {
+        None => Ok(Pooler::None),
+        Some("transaction") => Ok(Pooler::Transaction),
+        Some(_) => Err(invalid(
+            "PG_POOLER",
+            "is not transaction; without a pooler, leave it away",
+        )),
+    }
+}
+
 fn postgres(environment: &BTreeMap<String, String>) -> Result<Option<tokio_postgres::Config>, Invalid> {
-    const GROUP: [&str; 5] = ["PGHOST", "PGPORT", "PGUSER", "PGPASSWORD", "PGDATABASE"];
+    const GROUP: [&str; 6] = [
+        "PGHOST",
+        "PGPORT",
+        "PGUSER",
+        "PGPASSWORD",
+        "PGDATABASE",
+        "PG_POOLER",
+    ];
     if !GROUP.iter().any(|name| environment.contains_key(*name)) {
         return Ok(None);
     }
@@ -282,6 +303,23 @@ mod tests {
             let error = error.unwrap_err();
             assert!(error.contains(named), "{error}");
         }
+    }
+
+    #[test]
+    fn a_pooler_is_one_that_pools_transactions_and_needs_the_other_settings() {
+        let read = |more: &[(&str, &str)]| {
+            let postgres = [("PGHOST", "h"), ("PGUSER", "u"), ("PGDATABASE", "d")];
+            read(&[&postgres, more].concat())
+        };
+        assert_eq!(read(&[]).unwrap().pooler, Pooler::None);
+        let config = read(&[("PG_POOLER", "transaction")]).unwrap();
+        assert_eq!(config.pooler, Pooler::Transaction);
+        for value in ["session", "none", ""] {
+            let error = read(&[("PG_POOLER", value)]).unwrap_err();
+            assert!(error.contains("PG_POOLER"), "{error}");
+        }
+        let error = super::tests::read(&[("PG_POOLER", "transaction")]).unwrap_err();
+        assert!(error.contains("PGHOST"), "{error}");
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use handler::{
     domain::{customer, event::Event, order, product, value},
+    postgres::Pooler,
     write::{Accepted, Command, Context, Error, Expected, Once, Writer, pool::Pool},
 };
 use proptest::{
@@ -267,7 +268,11 @@ impl World {
 impl Database {
     /// A writer in this process.
     fn writer(&self) -> Writer {
-        Writer::start(Pool::new(self.config(), 1), 1, Arc::new(Notify::new()))
+        Writer::start(
+            Pool::new(self.config(), Pooler::None, 1),
+            1,
+            Arc::new(Notify::new()),
+        )
     }
 }
 

@@ -21,7 +21,7 @@ const MAY_USE: [(&str, &[&str]); 12] = [
     ("operations", &["domain", "postgres", "write", "bus", "read"]),
     ("timer", &["postgres", "write", "relay", "read"]),
     ("triggers", &["timer", "read", "telemetry"]),
-    ("config", &["bus", "read"]),
+    ("config", &["bus", "postgres", "read"]),
     ("migrate", &[]),
 ];
 

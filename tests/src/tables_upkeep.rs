@@ -7,11 +7,14 @@ use std::{
 };
 
 use futures_util::future::join_all;
-use handler::read::{
-    Tables,
-    store::StoreError,
-    tables::statements,
-    view::{Seen, Slice},
+use handler::{
+    postgres::Pooler,
+    read::{
+        Tables,
+        store::StoreError,
+        tables::statements,
+        view::{Seen, Slice},
+    },
 };
 use hyper::StatusCode;
 use serde_json::json;
@@ -163,7 +166,7 @@ fn says(answer: Result<impl std::fmt::Debug, StoreError>, command: &str) {
 #[tokio::test]
 async fn where_nobody_keeps_it_the_read_model_says_what_to_run() {
     let database = Database::empty().await;
-    let tables = Tables::new(database.config());
+    let tables = Tables::new(database.config(), Pooler::None);
     says(tables.order(Uuid::nil()).await, "`handler migrate`");
     database.migrate().await;
     let slice = Slice {
@@ -284,7 +287,7 @@ async fn the_timer_sums_up_sales_and_forgets_what_no_bus_will_ever_fetch() {
     );
     let app = App::start_with(database, settings).await;
     let (database, owner) = (app.database(), owner(app.database()).await);
-    let tables = Tables::new(database.config());
+    let tables = Tables::new(database.config(), Pooler::None);
     let customer = app.seed(&[("MUG", 5)]).await;
     let id = pay_once(&app, &app.place(&customer, &[("MUG", 2)]).await).await;
     let Some(Seen { value: order, .. }) = tables.order(id).await.unwrap() else {

@@ -1,7 +1,7 @@
 //! Why there was no answer from the database.
 //! Never decides what the caller is told: only whether the same may work a moment later.
 
-use tokio_postgres::error::SqlState;
+use tokio_postgres::error::{Severity, SqlState};
 
 /// Why there was no answer from the database.
 #[derive(Debug, thiserror::Error)]
@@ -38,8 +38,9 @@ impl Fault {
     /// True when nothing is wrong with what was asked, and the same may work later.
     #[must_use]
     pub fn passes(&self) -> bool {
-        // Cancelled by statement_timeout, lock not available, too many connections, shutting down or starting.
-        let passing = ["57014", "55P03", "53300", "57P01", "57P02", "57P03"];
+        // Cancelled by statement_timeout, lock not available, too many connections, shutting down or starting; and what a
+        // pooler says when it has no server.
+        let passing = ["57014", "55P03", "53300", "57P01", "57P02", "57P03", "08P01"];
         match self {
             Self::Unreachable(_) | Self::Lost(_) | Self::OldSchema { .. } => true,
             Self::Refused(_) => self.code().is_some_and(|code| passing.contains(&code)),
@@ -58,10 +59,12 @@ const OUTDATED: [&str; 2] = ["26000", "0A000"];
 
 /// What an error of a statement means for the connection that it was sent on.
 pub(super) fn classify(error: tokio_postgres::Error) -> Fault {
-    // It broke, or the server is about to break it.
-    let lost = error
-        .as_db_error()
-        .is_none_or(|refused| refused.code().code().starts_with("57P"));
+    // It broke, or the server is about to break it; or a pooler, which may have lost its server while that was at work.
+    let lost = error.as_db_error().is_none_or(|refused| {
+        // Poolers send the old field only, and the server's may be in another language.
+        let fatal = matches!(refused.parsed_severity(), Some(Severity::Fatal | Severity::Panic));
+        fatal || refused.severity() == "FATAL"
+    });
     if lost {
         Fault::Lost(describe(&error))
     } else {

@@ -1,18 +1,19 @@
-//! A few lazy connections, each with the statements that were prepared on it.
+//! A few lazy connections, each with the statements that were prepared on it; those that nobody needs are closed.
 //! Never gives a connection to two at a time, and never uses one again that broke or was too slow.
 
-use std::{
-    sync::{Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::time::Duration;
 
 use tokio::{
     sync::{Semaphore, SemaphorePermit},
     time::timeout,
 };
-use tokio_postgres::{Client, Config, Error, NoTls};
+use tokio_postgres::{Config, Error, NoTls};
 
-use super::fault::{Fault, classify, describe};
+use super::{
+    connection::{Connection, Pooler},
+    fault::{Fault, classify, describe},
+    idle::Idle,
+};
 
 /// Longest wait for a free connection, for a new one, and for an answer. The role's statement_timeout is shorter.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -21,14 +22,15 @@ const PATIENCE: Duration = Duration::from_secs(3);
 #[derive(Debug)]
 pub struct Pool<P> {
     config: Config,
+    pooler: Pooler,
     needed: i32,
     slots: Semaphore,
-    idle: Mutex<Vec<Session<P>>>,
+    idle: Idle<Session<P>>,
 }
 
 #[derive(Debug)]
 struct Session<P> {
-    client: Client,
+    connection: Connection,
     prepared: P,
 }
 
@@ -41,16 +43,23 @@ pub struct Lease<'a, P> {
     _slot: SemaphorePermit<'a>,
 }
 
-impl<P: Default> Pool<P> {
+impl<P: Default + Send + 'static> Pool<P> {
     /// A pool of at most `size` connections to a database whose schema has this version or a newer one; opens none.
     #[must_use]
     pub fn of_schema(needed: i32, config: Config, size: usize) -> Self {
         Self {
             config,
+            pooler: Pooler::None,
             needed,
             slots: Semaphore::new(size),
-            idle: Mutex::new(Vec::new()),
+            idle: Idle::new(),
         }
+    }
+
+    /// The same through this pooler. Only for statements that are prepared does it make a difference.
+    #[must_use]
+    pub fn through(self, pooler: Pooler) -> Self {
+        Self { pooler, ..self }
     }
 
     /// True when this statement finds something now.
@@ -58,7 +67,9 @@ impl<P: Default> Pool<P> {
         let Ok(mut lease) = self.lease().await else {
             return false;
         };
-        let rows = lease.ask(async |client, _| client.query(sql, &[]).await).await;
+        let rows = lease
+            .ask(async |connection, _| connection.query(sql, &[]).await)
+            .await;
         rows.is_ok_and(|rows| !rows.is_empty())
     }
 
@@ -72,16 +83,20 @@ impl<P: Default> Pool<P> {
             .await
             .map_err(|_| unreachable("all connections are busy"))?;
         let slot = slot.map_err(|_| unreachable("the pool is closed"))?;
-        let kept = self.idle().pop();
-        let session = match kept.filter(|session| !session.client.is_closed()) {
+        let kept = self.idle.take();
+        let session = match kept.filter(|session| !session.connection.is_closed()) {
             Some(session) => session,
-            None => match timeout(PATIENCE, connect(&self.config, self.needed)).await {
-                Ok(connected) => Session {
-                    client: connected?,
+            None => {
+                self.idle.watch();
+                let connecting = connect(&self.config, self.pooler, self.needed);
+                let connection = timeout(PATIENCE, connecting)
+                    .await
+                    .map_err(|_| unreachable("it did not answer in time"))?;
+                Session {
+                    connection: connection?,
                     prepared: P::default(),
-                },
-                Err(_) => return Err(unreachable("it did not answer in time")),
-            },
+                }
+            }
         };
         Ok(Lease {
             session: Some(session),
@@ -92,12 +107,6 @@ impl<P: Default> Pool<P> {
     }
 }
 
-impl<P> Pool<P> {
-    fn idle(&self) -> MutexGuard<'_, Vec<Session<P>>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 impl<P> Lease<'_, P> {
     /// Runs one statement; a connection that breaks or is too slow is never used again.
     ///
@@ -105,7 +114,7 @@ impl<P> Lease<'_, P> {
     /// See [`Fault`].
     pub async fn ask<T>(
         &mut self,
-        run: impl AsyncFnOnce(&Client, &mut P) -> Result<T, Error>,
+        run: impl AsyncFnOnce(&Connection, &mut P) -> Result<T, Error>,
     ) -> Result<T, Fault> {
         self.ask_within(PATIENCE, run).await
     }
@@ -117,12 +126,12 @@ impl<P> Lease<'_, P> {
     pub async fn ask_within<T>(
         &mut self,
         patience: Duration,
-        run: impl AsyncFnOnce(&Client, &mut P) -> Result<T, Error>,
+        run: impl AsyncFnOnce(&Connection, &mut P) -> Result<T, Error>,
     ) -> Result<T, Fault> {
         let Some(mut session) = self.session.take() else {
             return Err(Fault::Unreachable("this connection broke earlier".to_owned()));
         };
-        let fault = match timeout(patience, run(&session.client, &mut session.prepared)).await {
+        let fault = match timeout(patience, run(&session.connection, &mut session.prepared)).await {
             Err(_) => Fault::Lost("no answer in time".to_owned()),
             Ok(Ok(answer)) => {
                 self.session = Some(session);
@@ -132,7 +141,7 @@ impl<P> Lease<'_, P> {
         };
         if matches!(fault, Fault::Lost(_)) {
             // What has cut this one off may have cut off the idle ones too, unnoticed.
-            self.pool.idle().clear();
+            self.pool.idle.clear();
         } else if !fault.is_outdated() {
             self.session = Some(session);
         }
@@ -146,7 +155,7 @@ impl<P> Lease<'_, P> {
     /// See [`Fault`].
     pub async fn begin(&mut self, statements: &str) -> Result<(), Fault> {
         self.in_transaction = true;
-        self.ask(async |client, _| client.batch_execute(statements).await)
+        self.ask(async |connection, _| connection.batch_execute(statements).await)
             .await
     }
 
@@ -155,7 +164,7 @@ impl<P> Lease<'_, P> {
     /// # Errors
     /// See [`Fault`]; after [`Fault::Lost`] nobody knows whether it was committed.
     pub async fn end(&mut self, statement: &str) -> Result<(), Fault> {
-        self.ask(async |client, _| client.batch_execute(statement).await)
+        self.ask(async |connection, _| connection.batch_execute(statement).await)
             .await?;
         self.in_transaction = false;
         Ok(())
@@ -167,24 +176,25 @@ impl<P> Drop for Lease<'_, P> {
         if let Some(session) = self.session.take()
             && !self.in_transaction
         {
-            self.pool.idle().push(session);
+            self.pool.idle.put(session);
         }
     }
 }
 
-async fn connect(config: &Config, needed: i32) -> Result<Client, Fault> {
+async fn connect(config: &Config, pooler: Pooler, needed: i32) -> Result<Connection, Fault> {
     const VERSION: &str = "select max(version) from write_model.schema_version";
     let fault = |error: Error| match error.as_db_error() {
         Some(_) => Fault::Refused(error),
         None => Fault::Unreachable(describe(&error)),
     };
-    let (client, connection) = config.connect(NoTls).await.map_err(fault)?;
+    let (client, wire) = config.connect(NoTls).await.map_err(fault)?;
     tokio::spawn(async move {
-        if let Err(error) = connection.await {
+        if let Err(error) = wire.await {
             tracing::warn!(error = %describe(&error), "database_connection_closed");
         }
     });
-    let found = match client.query_one(VERSION, &[]).await {
+    let connection = Connection::new(client, pooler);
+    let found = match connection.query_one(VERSION, &[]).await {
         Ok(row) => row
             .try_get::<_, Option<i32>>(0)
             .map_err(Fault::Refused)?
@@ -198,5 +208,5 @@ async fn connect(config: &Config, needed: i32) -> Result<Client, Fault> {
     if found < needed {
         return Err(Fault::OldSchema { found, needed });
     }
-    Ok(client)
+    Ok(connection)
 }

@@ -147,7 +147,7 @@ impl Log {
     ) -> Result<Vec<tokio_postgres::Row>, Fault> {
         let mut lease = self.pool.lease().await?;
         lease
-            .ask(async |client, ()| client.query(sql, parameters).await)
+            .ask(async |connection, ()| connection.query(sql, parameters).await)
             .await
     }
 }

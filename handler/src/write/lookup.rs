@@ -80,7 +80,7 @@ impl Writer {
     pub async fn backlog(&self) -> Result<Backlog, Error> {
         let mut lease = self.pool().lease().await?;
         let row = lease
-            .ask(async |client, _| client.query_one(BACKLOG, &[]).await)
+            .ask(async |connection, _| connection.query_one(BACKLOG, &[]).await)
             .await?;
         let backlog = || {
             Ok(Backlog {

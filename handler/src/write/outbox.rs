@@ -23,9 +23,10 @@ const READ: &str = "
     select o.position, e.event_id, e.stream, e.version, e.type, e.data, e.state, coalesce(e.stock, 'null') as stock,
         e.metadata->>'traceparent' as traceparent, e.occurred_at
     from write_model.outbox o join write_model.events e using (position)
-    where o.parked_at is null order by o.position limit $1";
-const DELETE: &str = "delete from write_model.outbox where position = any($1)";
-const PARK: &str = "update write_model.outbox set parked_at = now(), reason = $2 where position = $1";
+    where o.parked_at is null order by o.position limit $1::bigint";
+const DELETE: &str = "delete from write_model.outbox where position = any($1::bigint[])";
+const PARK: &str =
+    "update write_model.outbox set parked_at = now(), reason = $2::text where position = $1::bigint";
 
 /// Small steps, so that no sweep holds locks for long.
 const EXPIRE_KEYS: &str = "
@@ -97,14 +98,14 @@ impl Outbox {
         let mut lease = self.pool.lease().await?;
         lease.begin(BEGIN).await?;
         let locked = lease
-            .ask(async |client, ()| client.query_one(LOCK, &[]).await)
+            .ask(async |connection, ()| connection.query_one(LOCK, &[]).await)
             .await?;
         if !locked.try_get::<_, bool>(0).map_err(Fault::Refused)? {
             lease.end("rollback").await?;
             return Ok(Drained::Busy);
         }
         let rows = lease
-            .ask(async |client, ()| client.query(READ, &[&MOST_ROWS]).await)
+            .ask(async |connection, ()| connection.query(READ, &[&MOST_ROWS]).await)
             .await?;
         if rows.is_empty() {
             lease.end("rollback").await?;
@@ -137,18 +138,20 @@ impl Outbox {
     async fn delete(&self, sql: &str) -> Result<u64, Fault> {
         let _turn = self.turn.lock().await;
         let mut lease = self.pool.lease().await?;
-        lease.ask(async |client, ()| client.execute(sql, &[]).await).await
+        lease
+            .ask(async |connection, ()| connection.execute(sql, &[]).await)
+            .await
     }
 }
 
 /// Writes down what became of the rows.
 async fn note(lease: &mut Lease<'_, ()>, verdict: &Verdict) -> Result<(), Fault> {
     lease
-        .ask(async |client, ()| client.execute(DELETE, &[&verdict.sent]).await)
+        .ask(async |connection, ()| connection.execute(DELETE, &[&verdict.sent]).await)
         .await?;
     for (position, reason) in &verdict.parked {
         lease
-            .ask(async |client, ()| client.execute(PARK, &[position, reason]).await)
+            .ask(async |connection, ()| connection.execute(PARK, &[position, reason]).await)
             .await?;
     }
     Ok(())

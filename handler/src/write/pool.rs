@@ -16,11 +16,14 @@ use super::{
 };
 use crate::{
     domain::{event::StockLevel, value::Sku},
-    postgres::{self, Fault, describe},
+    postgres::{self, Fault, Parameters, Pooler, Prepared, describe},
 };
 
 /// The oldest schema that commands run on; a newer one only ever adds to it.
 pub(super) const NEEDED_SCHEMA: i32 = 3;
+
+/// S1.
+pub(super) const READ: &str = include_str!("s1_read.sql");
 
 /// Most shapes of S2 that a connection keeps prepared: each plan takes memory of the server. A shop needs some twenty.
 const MOST_SHAPES: usize = 64;
@@ -33,16 +36,16 @@ pub(super) type Lease<'a> = postgres::Lease<'a, Statements>;
 /// What is prepared on a connection.
 #[derive(Debug, Default)]
 pub struct Statements {
-    read: Option<tokio_postgres::Statement>,
+    read: Option<Prepared>,
     /// S2 in the shapes that were needed so far.
-    writes: HashMap<Shape, (Statement, tokio_postgres::Statement)>,
+    writes: HashMap<Shape, (Statement, Prepared)>,
 }
 
 impl Pool {
     /// A pool of at most `size` connections; opens none.
     #[must_use]
-    pub fn new(config: Config, size: usize) -> Self {
-        Self::of_schema(NEEDED_SCHEMA, config, size)
+    pub fn new(config: Config, pooler: Pooler, size: usize) -> Self {
+        Self::of_schema(NEEDED_SCHEMA, config, size).through(pooler)
     }
 
     /// True when a connection answers now.
@@ -61,23 +64,26 @@ impl Lease<'_> {
             callers,
             keys,
         } = reads;
-        let parameters: [&(dyn ToSql + Sync); 5] = [orders, customers, skus, callers, keys];
-        let row = self
-            .ask(async |client, Statements { read, .. }| {
+        let parameters: Parameters<'_> = &[orders, customers, skus, callers, keys];
+        let rows = self
+            .ask(async |connection, Statements { read, .. }| {
                 let prepared = match read {
                     Some(known) => known,
-                    None => read.insert(client.prepare(include_str!("s1_read.sql")).await?),
+                    None => read.insert(connection.prepare(READ).await?),
                 };
-                client.query_one(&*prepared, &parameters).await
+                connection.query_prepared(prepared, parameters).await
             })
             .await?;
-        Snapshot::from_row(&row).map_err(Fault::Refused)
+        let [row] = rows.as_slice() else {
+            return Err(Fault::Lost(format!("S1 has one row, and {} came", rows.len())));
+        };
+        Snapshot::from_row(row).map_err(Fault::Refused)
     }
 
     /// S2; answers with the stock levels after it.
     pub(super) async fn write(&mut self, changes: &ChangeSet) -> Result<Vec<StockLevel>, Fault> {
         let rows = self
-            .ask(async |client, Statements { writes, .. }| {
+            .ask(async |connection, Statements { writes, .. }| {
                 let shape = statement::shape(changes);
                 if writes.len() >= MOST_SHAPES && !writes.contains_key(&shape) {
                     writes.clear();
@@ -86,14 +92,14 @@ impl Lease<'_> {
                     Entry::Occupied(known) => known.into_mut(),
                     Entry::Vacant(new) => {
                         let statement = Statement::of(shape);
-                        let prepared = client.prepare(&statement.sql).await?;
+                        let prepared = connection.prepare(&statement.sql).await?;
                         new.insert((statement, prepared))
                     }
                 };
                 // A name that is unknown would leave no values, and be an error of the client; a test excludes it.
                 let values = statement.values(changes).unwrap_or_default();
                 let values: Vec<&(dyn ToSql + Sync)> = values.iter().map(|value| &**value as _).collect();
-                client.query(prepared, &values).await
+                connection.query_prepared(prepared, &values).await
             })
             .await?;
         rows.iter().map(level).collect()
@@ -105,9 +111,9 @@ impl Lease<'_> {
         events: &[Uuid],
     ) -> Result<HashMap<Uuid, Vec<StockLevel>>, Fault> {
         const FIND: &str =
-            "select event_id, coalesce(stock, '[]') from write_model.events where event_id = any($1)";
+            "select event_id, coalesce(stock, '[]') from write_model.events where event_id = any($1::uuid[])";
         let rows = self
-            .ask(async |client, _| client.query(FIND, &[&events]).await)
+            .ask(async |connection, _| connection.query(FIND, &[&events]).await)
             .await?;
         let entry = |row: &Row| {
             let Json(stock) = row.try_get(1)?;

@@ -84,7 +84,22 @@ fn parts() -> impl Iterator<Item = (&'static str, &'static str)> {
 
 #[cfg(test)]
 mod tests {
+    use tokio_postgres::types::Type;
+
     use super::*;
+    use crate::{postgres::types, write::pool::READ};
+
+    #[test]
+    fn every_parameter_says_its_type() {
+        let whole = Statement::of(Shape::MAX);
+        let written = types(&whole.sql);
+        assert_eq!(written.len(), whole.parameters.len());
+        let read = types(READ);
+        assert!(read.len() == 5 && !read.contains(&Type::UNKNOWN), "{read:?}");
+        for (name, kind) in whole.parameters.iter().zip(written) {
+            assert_ne!(kind, Type::UNKNOWN, "{name}");
+        }
+    }
 
     #[test]
     fn every_part_and_every_name_of_the_template_is_known() {

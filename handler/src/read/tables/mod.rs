@@ -7,7 +7,7 @@ pub mod statements;
 use std::{collections::HashMap, time::Instant};
 
 use time::Date;
-use tokio_postgres::{Config, Row, Statement, types::ToSql};
+use tokio_postgres::{Config, Row};
 use uuid::Uuid;
 
 use super::{
@@ -20,7 +20,7 @@ use crate::{
         order::{Order, Status},
         value::Sku,
     },
-    postgres::{Fault, Pool},
+    postgres::{Fault, Parameters, Pool, Pooler, Prepared},
 };
 
 /// The oldest schema with a read model in it.
@@ -30,19 +30,19 @@ const CONNECTIONS: usize = 2;
 /// The read model in PostgreSQL.
 #[derive(Debug)]
 pub struct Tables {
-    pool: Pool<Prepared>,
+    pool: Pool<Known>,
 }
 
 /// What is prepared on a connection, by its SQL.
 #[derive(Debug, Default)]
-struct Prepared(HashMap<&'static str, Statement>);
+struct Known(HashMap<&'static str, Prepared>);
 
 impl Tables {
     /// Connects when first used.
     #[must_use]
-    pub fn new(config: Config) -> Self {
+    pub fn new(config: Config, pooler: Pooler) -> Self {
         Self {
-            pool: Pool::of_schema(NEEDED_SCHEMA, config, CONNECTIONS),
+            pool: Pool::of_schema(NEEDED_SCHEMA, config, CONNECTIONS).through(pooler),
         }
     }
 
@@ -60,9 +60,8 @@ impl Tables {
     /// # Errors
     /// See [`Self::order`].
     pub async fn history(&self, id: Uuid, slice: &Slice<i64>) -> Result<Page<HistoryEvent>, StoreError> {
-        let parameters: [&(dyn ToSql + Sync); 3] =
-            [&id.to_string(), &slice.after.unwrap_or(0), &one_more(slice)];
-        let found = self.rows(statements::HISTORY, &parameters).await?;
+        let parameters: Parameters<'_> = &[&id.to_string(), &slice.after.unwrap_or(0), &one_more(slice)];
+        let found = self.rows(statements::HISTORY, parameters).await?;
         page(slice, &found, rows::history_event)
     }
 
@@ -88,12 +87,12 @@ impl Tables {
         let (before, limit) = (slice.after.unwrap_or(Uuid::max()), one_more(slice));
         let found = match status {
             None => {
-                let parameters: [&(dyn ToSql + Sync); 3] = [&customer, &before, &limit];
-                self.kept(statements::CUSTOMER_ORDERS, &parameters).await?
+                let parameters: Parameters<'_> = &[&customer, &before, &limit];
+                self.kept(statements::CUSTOMER_ORDERS, parameters).await?
             }
             Some(status) => {
-                let parameters: [&(dyn ToSql + Sync); 4] = [&customer, &before, &limit, &status.name()];
-                self.kept(statements::CUSTOMER_ORDERS_BY_STATUS, &parameters)
+                let parameters: Parameters<'_> = &[&customer, &before, &limit, &status.name()];
+                self.kept(statements::CUSTOMER_ORDERS_BY_STATUS, parameters)
                     .await?
             }
         };
@@ -113,8 +112,8 @@ impl Tables {
         let found = match status {
             None => self.kept(statements::ORDERS, &[&before, &limit]).await?,
             Some(status) => {
-                let parameters: [&(dyn ToSql + Sync); 3] = [&before, &limit, &status.name()];
-                self.kept(statements::ORDERS_BY_STATUS, &parameters).await?
+                let parameters: Parameters<'_> = &[&before, &limit, &status.name()];
+                self.kept(statements::ORDERS_BY_STATUS, parameters).await?
             }
         };
         page(slice, &found, rows::order_row)
@@ -179,11 +178,7 @@ impl Tables {
 
     /// Rows of what `handler migrate --read-model postgres` keeps: of a join with `filled`, which has one row as long as that
     /// is so, and then the row of nothing where nothing is found.
-    async fn kept(
-        &self,
-        sql: &'static str,
-        parameters: &[&(dyn ToSql + Sync)],
-    ) -> Result<Vec<Row>, StoreError> {
+    async fn kept(&self, sql: &'static str, parameters: Parameters<'_>) -> Result<Vec<Row>, StoreError> {
         let mut found = self.rows(sql, parameters).await?;
         if found.is_empty() {
             let why = "nobody keeps the read model: run `handler migrate --read-model postgres`";
@@ -194,11 +189,7 @@ impl Tables {
     }
 
     /// Rows of one statement. Reading can be done again, so a connection that has become useless is tried once each.
-    async fn rows(
-        &self,
-        sql: &'static str,
-        parameters: &[&(dyn ToSql + Sync)],
-    ) -> Result<Vec<Row>, StoreError> {
+    async fn rows(&self, sql: &'static str, parameters: Parameters<'_>) -> Result<Vec<Row>, StoreError> {
         for _ in 0..CONNECTIONS {
             match self.ask(sql, parameters).await {
                 Err(fault) if fault.is_outdated() || matches!(fault, Fault::Lost(_)) => {}
@@ -208,18 +199,18 @@ impl Tables {
         Ok(self.ask(sql, parameters).await?)
     }
 
-    async fn ask(&self, sql: &'static str, parameters: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, Fault> {
+    async fn ask(&self, sql: &'static str, parameters: Parameters<'_>) -> Result<Vec<Row>, Fault> {
         let mut lease = self.pool.lease().await?;
         lease
-            .ask(async |client, Prepared(prepared)| {
+            .ask(async |connection, Known(prepared)| {
                 let statement = match prepared.get(sql) {
                     Some(known) => known,
                     None => {
-                        let new = client.prepare(sql).await?;
+                        let new = connection.prepare(sql).await?;
                         prepared.entry(sql).or_insert(new)
                     }
                 };
-                client.query(statement, parameters).await
+                connection.query_prepared(statement, parameters).await
             })
             .await
     }

@@ -78,3 +78,19 @@ pub const ALL: [&str; 10] = [
     PRODUCTS,
     SALES,
 ];
+
+#[cfg(test)]
+mod tests {
+    use tokio_postgres::types::Type;
+
+    use super::ALL;
+    use crate::postgres::types;
+
+    #[test]
+    fn every_parameter_says_its_type() {
+        for sql in ALL {
+            let types = types(sql);
+            assert!(!types.is_empty() && !types.contains(&Type::UNKNOWN), "{sql}");
+        }
+    }
+}
