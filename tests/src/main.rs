@@ -24,6 +24,8 @@ mod migrations;
 mod orders;
 mod outages;
 mod owners;
+mod pgbouncer;
+mod pooler;
 mod process;
 mod projections;
 mod projector;
