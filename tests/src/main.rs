@@ -25,6 +25,8 @@ mod migrations;
 mod orders;
 mod outages;
 mod owners;
+mod pgbouncer;
+mod pooler;
 mod process;
 mod projections;
 mod projector;

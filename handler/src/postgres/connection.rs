@@ -1,10 +1,15 @@
 //! One connection, and the two ways a statement runs on it: prepared once under a name, or sent whole each time.
 //! Never asks the server for the type of a parameter: the SQL says it beside one, as a cast (`$1::uuid[]`).
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::task::AbortHandle;
 use tokio_postgres::{
-    Client, Error, Row, Statement,
+    Client, Config, Error, NoTls, Row, Statement,
     types::{ToSql, Type},
 };
+
+use super::fault::describe;
 
 /// What stands between this process and the server (`PG_POOLER`).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -25,6 +30,10 @@ pub type Parameters<'a> = &'a [&'a (dyn ToSql + Sync)];
 pub struct Connection {
     client: Client,
     pooler: Pooler,
+    /// What moves the bytes.
+    wire: AbortHandle,
+    /// An answer is due.
+    waits: AtomicBool,
 }
 
 /// A statement that is asked again and again.
@@ -40,8 +49,19 @@ enum Way {
 }
 
 impl Connection {
-    pub(super) fn new(client: Client, pooler: Pooler) -> Self {
-        Self { client, pooler }
+    pub(super) async fn open(config: &Config, pooler: Pooler) -> Result<Self, Error> {
+        let (client, wire) = config.connect(NoTls).await?;
+        let wire = tokio::spawn(async move {
+            if let Err(error) = wire.await {
+                tracing::warn!(error = %describe(&error), "database_connection_closed");
+            }
+        });
+        Ok(Self {
+            client,
+            pooler,
+            wire: wire.abort_handle(),
+            waits: AtomicBool::new(false),
+        })
     }
 
     pub(super) fn is_closed(&self) -> bool {
@@ -54,7 +74,7 @@ impl Connection {
     /// When the server refuses it or the connection breaks, here and below.
     pub async fn query(&self, sql: &str, parameters: Parameters<'_>) -> Result<Vec<Row>, Error> {
         let typed = typed(parameters, &types(sql));
-        self.client.query_typed(sql, &typed).await
+        self.answer(self.client.query_typed(sql, &typed)).await
     }
 
     /// The one row of a statement.
@@ -63,7 +83,7 @@ impl Connection {
     /// And when there is none, or more than one.
     pub async fn query_one(&self, sql: &str, parameters: Parameters<'_>) -> Result<Row, Error> {
         let typed = typed(parameters, &types(sql));
-        self.client.query_typed_one(sql, &typed).await
+        self.answer(self.client.query_typed_one(sql, &typed)).await
     }
 
     /// How many rows a statement has changed.
@@ -72,7 +92,7 @@ impl Connection {
     /// See [`Self::query`].
     pub async fn execute(&self, sql: &str, parameters: Parameters<'_>) -> Result<u64, Error> {
         let typed = typed(parameters, &types(sql));
-        self.client.execute_typed(sql, &typed).await
+        self.answer(self.client.execute_typed(sql, &typed)).await
     }
 
     /// Runs statements that have no parameters and return nothing.
@@ -80,7 +100,7 @@ impl Connection {
     /// # Errors
     /// See [`Self::query`].
     pub async fn batch_execute(&self, sql: &str) -> Result<(), Error> {
-        self.client.batch_execute(sql).await
+        self.answer(self.client.batch_execute(sql)).await
     }
 
     /// Makes a statement ready to be asked again and again: one round trip, and none where it must be sent whole.
@@ -90,7 +110,7 @@ impl Connection {
     pub async fn prepare(&self, sql: &str) -> Result<Prepared, Error> {
         let types = types(sql);
         Ok(Prepared(match self.pooler {
-            Pooler::None => Way::Named(self.client.prepare_typed(sql, &types).await?),
+            Pooler::None => Way::Named(self.answer(self.client.prepare_typed(sql, &types)).await?),
             Pooler::Transaction => Way::Whole(sql.to_owned(), types),
         }))
     }
@@ -105,8 +125,28 @@ impl Connection {
         parameters: Parameters<'_>,
     ) -> Result<Vec<Row>, Error> {
         match &statement.0 {
-            Way::Named(statement) => self.client.query(statement, parameters).await,
-            Way::Whole(sql, types) => self.client.query_typed(sql, &typed(parameters, types)).await,
+            Way::Named(statement) => self.answer(self.client.query(statement, parameters)).await,
+            Way::Whole(sql, types) => {
+                let typed = typed(parameters, types);
+                self.answer(self.client.query_typed(sql, &typed)).await
+            }
+        }
+    }
+
+    async fn answer<T>(&self, question: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        self.waits.store(true, Ordering::Relaxed);
+        let answer = question.await;
+        self.waits.store(false, Ordering::Relaxed);
+        answer
+    }
+}
+
+impl Drop for Connection {
+    /// Breaks off where nobody waits for the answer any more: left to itself the connection would stay until it comes, and
+    /// there would be more of them than the pool may have.
+    fn drop(&mut self) {
+        if *self.waits.get_mut() {
+            self.wire.abort();
         }
     }
 }

@@ -7,7 +7,7 @@ use tokio::{
     sync::{Semaphore, SemaphorePermit},
     time::timeout,
 };
-use tokio_postgres::{Config, Error, NoTls};
+use tokio_postgres::{Config, Error};
 
 use super::{
     connection::{Connection, Pooler},
@@ -187,13 +187,7 @@ async fn connect(config: &Config, pooler: Pooler, needed: i32) -> Result<Connect
         Some(_) => Fault::Refused(error),
         None => Fault::Unreachable(describe(&error)),
     };
-    let (client, wire) = config.connect(NoTls).await.map_err(fault)?;
-    tokio::spawn(async move {
-        if let Err(error) = wire.await {
-            tracing::warn!(error = %describe(&error), "database_connection_closed");
-        }
-    });
-    let connection = Connection::new(client, pooler);
+    let connection = Connection::open(config, pooler).await.map_err(fault)?;
     let found = match connection.query_one(VERSION, &[]).await {
         Ok(row) => row
             .try_get::<_, Option<i32>>(0)
