@@ -7,7 +7,7 @@ use devstack::wire::Proxy;
 use hyper::StatusCode;
 use serde_json::json;
 
-use crate::support::{App, DEADLINE, Database};
+use crate::support::{App, DEADLINE, Database, admin_url, connect};
 
 #[tokio::test]
 async fn without_postgresql_commands_answer_503_and_come_back_by_themselves() {
@@ -44,4 +44,21 @@ async fn without_postgresql_commands_answer_503_and_come_back_by_themselves() {
             .await,
         4
     );
+}
+
+#[tokio::test]
+async fn a_server_that_has_no_connection_left_is_answered_503_until_it_has_one_again() {
+    let database = Database::create().await;
+    let owner = connect(&admin_url(&database.name)).await;
+    let limit = |most: i32| format!("alter database {} connection limit {most}", database.name);
+    let (none, any) = (limit(0), limit(-1));
+    owner.batch_execute(&none).await.unwrap();
+    let settings = database.settings(Database::server_address());
+    let app = App::start_with(database, settings).await;
+    let ada = json!({ "name": "Ada", "email": "ada@example.org" });
+    let refused = app.post("/api/customers", ada.clone()).await;
+    assert_eq!(refused.status, StatusCode::SERVICE_UNAVAILABLE, "{refused:?}");
+    assert!(refused.headers.contains_key("retry-after"));
+    owner.batch_execute(&any).await.unwrap();
+    assert_eq!(app.post("/api/customers", ada).await.status, StatusCode::CREATED);
 }

@@ -13,6 +13,12 @@ use crate::{
     topic::Topic,
 };
 
+/// An event that no message can hold.
+const TOO_LARGE: &str = "
+    with e as (insert into write_model.events (event_id, stream, version, type, data, state, metadata, occurred_at)
+        select gen_random_uuid(), 'huge', 1, 'orders.Huge.v1', to_jsonb(repeat('x', 3000000)), '{}', '{}', now() returning position)
+    insert into write_model.outbox (position) select position from e returning position";
+
 /// One order through all its steps.
 async fn shop(client: &Client, customer: &str) {
     let placed = client.place(customer, &[("MUG", 1)]).await;
@@ -97,9 +103,7 @@ async fn an_event_that_the_bus_refuses_is_parked_with_the_reason_and_the_others_
     let customer = system.client.seed(&[("MUG", 5)]).await;
     let first = system.client.place(&customer, &[("MUG", 1)]).await;
     system.shown(&first.body["id"], 1).await;
-    system.rows("with e as (insert into write_model.events (event_id, stream, version, type, data, state, metadata, occurred_at)
-        select gen_random_uuid(), 'huge', 1, 'orders.Huge.v1', to_jsonb(repeat('x', 3000000)), '{}', '{}', now() returning position)
-        insert into write_model.outbox (position) select position from e returning position").await;
+    system.rows(TOO_LARGE).await;
     let next = system.client.place(&customer, &[("MUG", 1)]).await;
     system.shown(&next.body["id"], 1).await;
     system.logged(&["outbox_row_parked"]).await;
@@ -108,4 +112,36 @@ async fn an_event_that_the_bus_refuses_is_parked_with_the_reason_and_the_others_
         .await;
     assert_eq!(parked.len(), 1);
     assert!(parked[0].get::<_, String>(0).contains("size"), "{parked:?}");
+}
+
+#[tokio::test]
+async fn of_a_batch_with_one_event_that_the_bus_refuses_the_others_arrive_in_order() {
+    let system = System::start().await;
+    let customer = system.client.seed(&[("MUG", 50)]).await;
+    system.relayed().await;
+    system.faults().servicebus.cut();
+    for part in 0..2 {
+        for _ in 0..4 {
+            shop(&system.client, &customer).await;
+        }
+        if part == 0 {
+            system.rows(TOO_LARGE).await;
+        }
+    }
+    let waiting = "select count(*) from write_model.outbox";
+    assert_eq!(system.number(waiting).await, 25);
+    system.faults().servicebus.restore();
+    let parked = "select count(*) from write_model.outbox where parked_at is not null";
+    system.logged(&["outbox_row_parked"]).await;
+    let heard = Topic::open(&system.stack).await.listen(3 + 24).await;
+    let positions = system
+        .rows("select event_id::text from write_model.events where stream <> 'huge' order by position")
+        .await;
+    for (event, row) in heard.iter().zip(&positions) {
+        assert_eq!(event["id"], row.get::<_, &str>(0));
+    }
+    assert_eq!(
+        (system.number(parked).await, system.number(waiting).await),
+        (1, 1)
+    );
 }

@@ -8,7 +8,7 @@ use fe2o3_amqp::{
     sasl_profile::SaslProfile,
     session::SessionHandle,
     types::{
-        messaging::{ApplicationProperties, Body, Data, Message, Outcome, Properties},
+        messaging::{ApplicationProperties, Body, Data, Message, MessageId, Outcome, Properties},
         primitives::{Binary, Value},
     },
 };
@@ -21,6 +21,13 @@ const DEAD_LETTERS: &str = "order-events/Subscriptions/read-model/$DeadLetterQue
 
 /// A subscription of every test's topic that nobody else reads.
 pub(crate) const LISTENER: &str = "listener";
+
+/// A message as a subscriber gets it.
+#[derive(Debug, Clone)]
+pub(crate) struct Heard {
+    pub(crate) id: String,
+    pub(crate) body: Vec<u8>,
+}
 
 /// A connection of its own.
 pub(crate) struct Topic {
@@ -104,6 +111,32 @@ impl Topic {
             }
             receiver.close().await.unwrap();
             bodies
+        };
+        timeout(DEADLINE, receiving).await.unwrap()
+    }
+
+    /// Takes messages from a subscription up to the one with this id, which is the last there is.
+    pub(crate) async fn hear_up_to(&mut self, subscription: &str, id: &str) -> Vec<Heard> {
+        let receiving = async {
+            let source = format!("{TOPIC}/Subscriptions/{subscription}");
+            let mut receiver = Receiver::attach(&mut self.session, "up-to", source)
+                .await
+                .unwrap();
+            let mut heard: Vec<Heard> = Vec::new();
+            while heard.last().is_none_or(|last| last.id != id) {
+                let delivery = receiver.recv::<Data>().await.unwrap();
+                receiver.accept(&delivery).await.unwrap();
+                let properties = delivery.message().properties.as_ref().unwrap();
+                let Some(MessageId::String(id)) = &properties.message_id else {
+                    panic!("{properties:?}")
+                };
+                heard.push(Heard {
+                    id: id.clone(),
+                    body: delivery.body().0.to_vec(),
+                });
+            }
+            receiver.close().await.unwrap();
+            heard
         };
         timeout(DEADLINE, receiving).await.unwrap()
     }

@@ -1,5 +1,5 @@
 //! What was given back and waits to be used again; what nobody has wanted for a minute is let go.
-//! Never holds anything in a fixed number: of many that a rush has made, only those in use stay.
+//! Never decides how many there may be: of those that a rush has made, the ones in use stay.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, Once, PoisonError, Weak},
