@@ -150,7 +150,7 @@ pub(super) async fn run(arguments: Arguments, config: Config) -> Result<ExitCode
         Action::Show { message_id } => show(&letters, message_id, json).await,
         Action::Resubmit { which, force } => {
             let selection = which.deliberate();
-            let mut view = View::new(json, "resubmitted", Some(Progress::start()));
+            let mut view = View::new(json, "resubmitted", Some(Progress::default()));
             let mut told = |letter: &Letter, fate: &Fate, tally| view.tell(letter, fate, tally);
             let tally = letters.resubmit(&selection, force, &mut told).await;
             view.end(tally)
@@ -240,22 +240,28 @@ impl View {
         if self.json {
             writeln!(io::stdout().lock(), "{}", letter_view::outcome(letter, fate))?;
         } else if let Fate::Kept(_) = fate {
-            self.wipe()?;
+            self.leave_progress();
             writeln!(io::stdout().lock(), "{} {fate}", letter.received.message_id())?;
         }
-        match &mut self.progress {
-            Some(progress) => progress.tell(self.what, tally.done, tally.selected),
-            None => Ok(()),
+        if let Some(progress) = &self.progress {
+            let [done, of] =
+                [tally.done, tally.selected].map(|count| i64::try_from(count).unwrap_or(i64::MAX));
+            progress.tell(self.what, done, of);
         }
+        Ok(())
     }
 
-    fn wipe(&mut self) -> io::Result<()> {
-        self.progress.as_mut().map_or(Ok(()), Progress::wipe)
+    fn leave_progress(&self) {
+        if let Some(progress) = &self.progress {
+            progress.done();
+        }
     }
 
     /// The last word; what was done before an error is said as well.
-    fn end(mut self, outcome: Result<Tally, Error>) -> Result<ExitCode, Error> {
-        self.wipe().map_err(Error::Output)?;
+    fn end(self, outcome: Result<Tally, Error>) -> Result<ExitCode, Error> {
+        if self.tally != Tally::default() {
+            self.leave_progress();
+        }
         let Tally { selected, done, kept } = *outcome.as_ref().unwrap_or(&self.tally);
         if selected > 0 && !self.json {
             writeln!(io::stdout().lock(), "{} {done} of {selected}", self.what).map_err(Error::Output)?;
