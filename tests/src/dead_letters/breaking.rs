@@ -89,7 +89,7 @@ async fn a_bus_that_goes_away_in_the_middle_leaves_each_letter_dead_or_resubmitt
     let ended = timeout(DEADLINE, running.process.wait_with_output()).await;
     let ended = Said::of(ended.unwrap().unwrap());
     assert_eq!(ended.code, FAILED);
-    assert!(ended.err.contains("error: the bus did not answer"), "{ended:?}");
+    assert!(ended.err.contains("handler: the bus did not answer"), "{ended:?}");
     let dead = of(bench.dead("read-model").await);
     let heard = heard(&mut bench).await;
     for outcome in &said {

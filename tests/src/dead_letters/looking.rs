@@ -120,7 +120,10 @@ async fn what_keeps_it_from_working_is_said_in_one_line() {
     ] {
         let said = bench.run(&[action, &["--subscription", "nobody"]].concat()).await;
         assert_eq!(said.code, FAILED, "{said:?}");
-        assert_eq!(said.err, "error: topic order-events has no subscription nobody\n");
+        assert_eq!(
+            said.err,
+            "handler: topic order-events has no subscription nobody\n"
+        );
     }
     let connection = bench.bus.connection_string();
     bench.bus.stop().await;
@@ -133,5 +136,5 @@ async fn what_keeps_it_from_working_is_said_in_one_line() {
         .await;
     let unset = Said::of(unset.unwrap());
     assert_eq!(unset.code, FAILED);
-    assert_eq!(unset.err, "error: setting ServiceBusConnection: is missing\n");
+    assert_eq!(unset.err, "handler: setting ServiceBusConnection: is missing\n");
 }
