@@ -9,7 +9,7 @@ use std::{
 use tokio::sync::Notify;
 
 use crate::{
-    bus::{Bus, Envelope, SendError},
+    bus::{Bus, Envelope, SendError, fitting},
     write::outbox::{Drained, Outbox, Pending, Verdict},
 };
 
@@ -128,7 +128,7 @@ impl Relay {
         }
         let mut rest = ready.as_slice();
         while !rest.is_empty() && verdict.stopped.is_none() && Instant::now() < until {
-            let (batch, later) = rest.split_at(fitting(rest, limit));
+            let (batch, later) = rest.split_at(fitting(rest.iter().map(|(_, envelope)| envelope), limit));
             self.send_batch(batch, until, &mut verdict).await;
             rest = later;
         }
@@ -158,14 +158,4 @@ impl Relay {
             }
         }
     }
-}
-
-/// How many of the first messages fit into so many bytes; at least one, so that too large a one is refused by the bus.
-fn fitting(messages: &[(i64, Envelope)], limit: u64) -> usize {
-    let mut bytes = 0;
-    let fit = messages.iter().take_while(|(_, envelope)| {
-        bytes += envelope.bytes();
-        bytes <= limit
-    });
-    fit.count().max(1)
 }

@@ -14,6 +14,7 @@ mod changes;
 mod consistency;
 mod contention;
 mod contract;
+mod dead_letters;
 mod drainers;
 mod functions;
 mod histories;

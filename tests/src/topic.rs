@@ -1,18 +1,23 @@
 //! The bus as a third party uses it: puts any bytes on the topic, and reads dead letters.
 //! Never goes over the wires that are broken on purpose.
 
+use std::collections::BTreeSet;
+
 use devstack::stack::Stack;
 use fe2o3_amqp::{
     Connection, Receiver, Sender, Session,
     connection::ConnectionHandle,
+    link::CreditMode,
     sasl_profile::SaslProfile,
     session::SessionHandle,
     types::{
+        definitions::{Error, ErrorCondition, Fields},
         messaging::{ApplicationProperties, Body, Data, Message, MessageId, Outcome, Properties},
-        primitives::{Binary, Value},
+        primitives::{Binary, OrderedMap, SimpleValue, Symbol, Value},
     },
 };
 use tokio::time::timeout;
+use uuid::Uuid;
 
 use crate::support::DEADLINE;
 
@@ -22,11 +27,21 @@ const DEAD_LETTERS: &str = "order-events/Subscriptions/read-model/$DeadLetterQue
 /// A subscription of every test's topic that nobody else reads.
 pub(crate) const LISTENER: &str = "listener";
 
+/// More messages than any test sends.
+const MANY: usize = 100_000;
+
 /// A message as a subscriber gets it.
 #[derive(Debug, Clone)]
 pub(crate) struct Heard {
     pub(crate) id: String,
+    pub(crate) marks: OrderedMap<String, SimpleValue>,
     pub(crate) body: Vec<u8>,
+}
+
+impl Heard {
+    fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.body).unwrap()
+    }
 }
 
 /// A connection of its own.
@@ -37,7 +52,11 @@ pub(crate) struct Topic {
 
 impl Topic {
     pub(crate) async fn open(stack: &Stack) -> Self {
-        let text = stack.servicebus_connection_string();
+        Self::connect(&stack.servicebus_connection_string()).await
+    }
+
+    /// Opens the namespace of this connection string.
+    pub(crate) async fn connect(text: &str) -> Self {
         let field = |name: &str| {
             let mut fields = text.split(';').filter_map(|field| field.split_once('='));
             fields.find(|(key, _)| *key == name).unwrap().1.to_owned()
@@ -63,17 +82,23 @@ impl Topic {
 
     /// Sends one message with this id and body, marked as one that is no replay: the projector hears no others.
     pub(crate) async fn send(&mut self, id: &str, body: &str) {
-        let message = Message::builder()
-            .properties(Properties::builder().message_id(id.to_owned()).build())
-            .application_properties(ApplicationProperties::builder().insert("replay", "none").build())
-            .body(Data(Binary::from(body.as_bytes().to_vec())))
-            .build();
+        self.send_all([(id.to_owned(), body.as_bytes().to_vec())]).await;
+    }
+
+    /// Sends messages, each with its id and body, in this order.
+    pub(crate) async fn send_all(&mut self, messages: impl IntoIterator<Item = (String, Vec<u8>)>) {
         let sending = async {
-            let mut sender = Sender::attach(&mut self.session, format!("send-{id}"), TOPIC)
-                .await
-                .unwrap();
-            let outcome = sender.send(message).await.unwrap();
-            assert!(matches!(outcome, Outcome::Accepted(_)), "{outcome:?}");
+            let name = format!("send-{}", Uuid::now_v7());
+            let mut sender = Sender::attach(&mut self.session, name, TOPIC).await.unwrap();
+            for (id, body) in messages {
+                let message = Message::builder()
+                    .properties(Properties::builder().message_id(id).build())
+                    .application_properties(ApplicationProperties::builder().insert("replay", "none").build())
+                    .body(Data(Binary::from(body)))
+                    .build();
+                let outcome = sender.send(message).await.unwrap();
+                assert!(matches!(outcome, Outcome::Accepted(_)), "{outcome:?}");
+            }
             sender.close().await.unwrap();
         };
         timeout(DEADLINE, sending).await.unwrap();
@@ -81,49 +106,43 @@ impl Topic {
 
     /// Waits for so many messages and returns their bodies in the order of the topic.
     pub(crate) async fn listen(&mut self, count: usize) -> Vec<serde_json::Value> {
-        self.listen_until(|bodies| bodies.len() == count).await
+        let heard = self.hear(LISTENER, count).await;
+        heard.iter().map(Heard::json).collect()
     }
 
     /// Waits for so many different events and returns all that came until then, those that came again too.
     pub(crate) async fn hear_of(&mut self, events: usize) -> Vec<serde_json::Value> {
-        let mut known = std::collections::BTreeSet::new();
-        self.listen_until(|bodies| {
-            known.extend(bodies.last().map(|event| event["id"].to_string()));
+        let mut known = BTreeSet::new();
+        let all = |heard: &[Heard]| {
+            known.extend(heard.last().map(|heard| heard.json()["id"].to_string()));
             known.len() == events
-        })
-        .await
+        };
+        let heard = self.hear_until(LISTENER, MANY, all).await;
+        heard.iter().map(Heard::json).collect()
     }
 
-    async fn listen_until(
-        &mut self,
-        mut enough: impl FnMut(&[serde_json::Value]) -> bool,
-    ) -> Vec<serde_json::Value> {
-        let receiving = async {
-            let source = format!("{TOPIC}/Subscriptions/{LISTENER}");
-            let mut receiver = Receiver::attach(&mut self.session, LISTENER, source)
-                .await
-                .unwrap();
-            let mut bodies = Vec::new();
-            while !enough(&bodies) {
-                let delivery = receiver.recv::<Data>().await.unwrap();
-                receiver.accept(&delivery).await.unwrap();
-                bodies.push(serde_json::from_slice(&delivery.body().0).unwrap());
-            }
-            receiver.close().await.unwrap();
-            bodies
-        };
-        timeout(DEADLINE, receiving).await.unwrap()
+    /// Takes so many messages from a subscription, in their order.
+    pub(crate) async fn hear(&mut self, subscription: &str, count: usize) -> Vec<Heard> {
+        self.hear_until(subscription, count, |heard| heard.len() == count)
+            .await
     }
 
     /// Takes messages from a subscription up to the one with this id, which is the last there is.
     pub(crate) async fn hear_up_to(&mut self, subscription: &str, id: &str) -> Vec<Heard> {
+        let last = |heard: &[Heard]| heard.last().is_some_and(|heard| heard.id == id);
+        self.hear_until(subscription, MANY, last).await
+    }
+
+    async fn hear_until(
+        &mut self,
+        subscription: &str,
+        most: usize,
+        mut enough: impl FnMut(&[Heard]) -> bool,
+    ) -> Vec<Heard> {
         let receiving = async {
-            let source = format!("{TOPIC}/Subscriptions/{subscription}");
-            let mut receiver = Receiver::attach(&mut self.session, "up-to", source)
-                .await
-                .unwrap();
-            let mut heard: Vec<Heard> = Vec::new();
-            while heard.last().is_none_or(|last| last.id != id) {
+            let mut receiver = self.receiver(subscription, most).await;
+            let mut heard = Vec::new();
+            while !enough(&heard) {
                 let delivery = receiver.recv::<Data>().await.unwrap();
                 receiver.accept(&delivery).await.unwrap();
                 let properties = delivery.message().properties.as_ref().unwrap();
@@ -132,6 +151,7 @@ impl Topic {
                 };
                 heard.push(Heard {
                     id: id.clone(),
+                    marks: delivery.message().application_properties.clone().unwrap().0,
                     body: delivery.body().0.to_vec(),
                 });
             }
@@ -139,6 +159,38 @@ impl Topic {
             heard
         };
         timeout(DEADLINE, receiving).await.unwrap()
+    }
+
+    /// Takes so many messages from a subscription and dead-letters them for this reason.
+    pub(crate) async fn bury(&mut self, subscription: &str, count: usize, reason: &str) {
+        let burying = async {
+            let mut receiver = self.receiver(subscription, count).await;
+            let field = |name: &str, value: &str| (Symbol::from(name), Value::String(value.to_owned()));
+            let info = [
+                field("DeadLetterReason", reason),
+                field("DeadLetterErrorDescription", "by hand"),
+            ];
+            for _ in 0..count {
+                let delivery = receiver.recv::<Body<Value>>().await.unwrap();
+                let condition = ErrorCondition::Custom("com.microsoft:dead-letter".into());
+                let error = Error::new(condition, None, Fields::from_iter(info.clone()));
+                receiver.reject(&delivery, error).await.unwrap();
+            }
+            receiver.close().await.unwrap();
+        };
+        timeout(DEADLINE, burying).await.unwrap();
+    }
+
+    /// Receives so many messages and no more: what is prefetched stays locked.
+    async fn receiver(&mut self, subscription: &str, most: usize) -> Receiver {
+        let attaching = Receiver::builder()
+            .name(format!("{subscription}-{}", Uuid::now_v7()))
+            .source(format!("{TOPIC}/Subscriptions/{subscription}"))
+            .credit_mode(CreditMode::Manual)
+            .attach(&mut self.session);
+        let mut receiver = attaching.await.unwrap();
+        receiver.set_credit(u32::try_from(most).unwrap()).await.unwrap();
+        receiver
     }
 
     /// Waits for the oldest dead letter: its body and the reason.

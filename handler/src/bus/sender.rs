@@ -4,24 +4,18 @@
 use fe2o3_amqp::{
     Sendable,
     types::{
-        messaging::{ApplicationProperties, Batch, Body, Data, Message, Properties},
-        primitives::{Binary, SimpleValue, Value},
+        messaging::{Batch, Body, Data, Message},
+        primitives::{Binary, Value},
     },
 };
 use tokio::sync::Mutex;
 
-use super::{
-    address::Address,
-    cloud_event::{CONTENT_TYPE, CloudEvent},
-    link::Link,
-};
-use crate::domain::event::Recorded;
+use super::{address::Address, connection::BusError, envelope::Envelope, link::Link};
 
 /// Message format of a batch: each data section is one encoded message.
 const BATCH_FORMAT: u32 = 0x8001_3700;
-/// Room for the sections around the messages of a batch, and for the head of each.
+/// Room for the sections around the messages of a batch.
 const BATCH_OVERHEAD_BYTES: u64 = 2_048;
-const ITEM_OVERHEAD_BYTES: u64 = 8;
 
 pub(super) type Transfer = Sendable<Body<Value>>;
 
@@ -36,44 +30,10 @@ pub enum SendError {
     Refused(String),
 }
 
-/// One message, encoded as AMQP 1.0 sections.
-#[derive(Debug, Clone)]
-pub struct Envelope(Vec<u8>);
-
-impl Envelope {
-    /// The message of an event: MessageId = event id, SessionId = aggregate id, Subject = type.
-    ///
-    /// # Errors
-    /// When a value cannot be encoded.
-    pub fn of(event: &Recorded) -> Result<Self, SendError> {
-        let refused = |error: &dyn std::error::Error| SendError::Refused(error.to_string());
-        let json = serde_json::to_vec(&CloudEvent::from(event)).map_err(|error| refused(&error))?;
-        let properties = Properties::builder()
-            .message_id(event.event_id.to_string())
-            .subject(event.kind.clone())
-            .content_type(CONTENT_TYPE)
-            .group_id(event.subject.clone())
-            .build();
-        // Third parties tell replays from first deliveries by this.
-        let marks = ApplicationProperties::builder()
-            .insert("replay", SimpleValue::String("none".to_owned()))
-            .build();
-        let sections = [
-            serde_amqp::to_vec(&properties),
-            serde_amqp::to_vec(&marks),
-            serde_amqp::to_vec(&Data(Binary::from(json))),
-        ];
-        let mut bytes = Vec::new();
-        for section in sections {
-            bytes.extend(section.map_err(|error| refused(&error))?);
-        }
-        Ok(Self(bytes))
-    }
-
-    /// Size on the wire in bytes.
-    #[must_use]
-    pub fn bytes(&self) -> u64 {
-        self.0.len() as u64 + ITEM_OVERHEAD_BYTES
+/// Whatever keeps a link from being opened may pass.
+impl From<BusError> for SendError {
+    fn from(error: BusError) -> Self {
+        Self::Unavailable(error.to_string())
     }
 }
 
@@ -139,58 +99,14 @@ impl Bus {
     }
 
     async fn send_on(&self, link: &mut Link, batch: &[Envelope]) -> Result<(), SendError> {
-        link.keep_authorized(&self.address, &self.topic).await?;
         let sections = batch
             .iter()
-            .map(|envelope| Data(Binary::from(envelope.0.clone())));
+            .map(|envelope| Data(Binary::from(envelope.encoded().to_vec())));
         let body: Body<Value> = Body::Data(Batch::new(sections.collect::<Vec<_>>()));
         let transfer = Sendable::builder()
             .message(Message::builder().body(body).build())
             .message_format(BATCH_FORMAT)
             .build();
-        link.send(transfer).await
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-    use time::OffsetDateTime;
-    use uuid::Uuid;
-
-    use super::*;
-    use crate::domain::value::MAX_LINES;
-
-    /// The smallest tier takes 256 KiB; a message must stay well below, or its order could never be sent.
-    const MOST_BYTES: u64 = 200 * 1024;
-
-    #[test]
-    fn the_message_of_the_largest_order_there_can_be_is_taken_by_every_tier() {
-        // Every value at its limit, in the characters that JSON makes longest.
-        let name = "\"".repeat(200);
-        let money = json!({ "amount": i64::MAX, "currency": "EUR" });
-        let sku = "X".repeat(40);
-        let line = json!({ "sku": sku, "name": name, "quantity": 10_000, "unitPrice": money });
-        let lines = vec![line; MAX_LINES];
-        let id = Uuid::max();
-        let state = json!({
-            "id": id, "version": i64::MAX, "status": "delivered", "customer": { "id": id, "name": name }, "lines": lines,
-            "total": money, "placedAt": "2026-11-24T10:00:00.000001Z", "paidAt": "2026-11-24T10:00:00.000001Z",
-            "shippedAt": "2026-11-24T10:00:00.000001Z", "deliveredAt": "2026-11-24T10:00:00.000001Z", "shipment": { "carrier": name, "trackingNumber": name },
-        });
-        let level = json!({ "sku": sku, "available": i64::MAX, "seq": i64::MAX });
-        let event = Recorded {
-            event_id: id,
-            subject: id.to_string(),
-            version: i64::MAX,
-            kind: "orders.OrderPlaced.v1".to_owned(),
-            data: state.clone(),
-            state,
-            stock: json!(vec![level; MAX_LINES]),
-            traceparent: Some("0".repeat(55)),
-            occurred_at: OffsetDateTime::UNIX_EPOCH,
-        };
-        let bytes = Envelope::of(&event).unwrap().bytes();
-        assert!(bytes < MOST_BYTES, "{bytes}");
+        link.send(&self.topic, transfer).await
     }
 }

@@ -1,7 +1,9 @@
-//! The command line: `handler serve` (default), `handler migrate`, `handler openapi`, and what operators do: `handler rebuild`
-//! and `handler verify`.
+//! The command line: `handler serve` (default), `handler migrate`, `handler openapi`, and what operators do: `handler rebuild`,
+//! `handler verify`, `handler why` and `handler dead-letters`.
 //! Never takes a setting as an argument: settings come from the environment, as the Functions host gives them.
 
+mod dead_letters;
+mod letter_view;
 mod progress;
 mod rebuild;
 
@@ -57,6 +59,9 @@ enum Action {
         #[arg(long)]
         json: bool,
     },
+    /// List, show, resubmit or delete the dead letters of a subscription. Exit code 0: done; 1: failed, or not all of it could be
+    /// done; 3: nothing was selected.
+    DeadLetters(dead_letters::Arguments),
     /// Print the API's description, OpenAPI 3.1.
     Openapi {
         /// OpenAPI 3.0.3 instead, for importers that know no newer one.
@@ -70,9 +75,11 @@ pub async fn run() -> ExitCode {
     let action = Cli::parse().action.unwrap_or(Action::Serve);
     let logs = match action {
         Action::Serve | Action::Migrate { .. } => To::Stdout,
-        Action::Rebuild { .. } | Action::Verify(_) | Action::Why { .. } | Action::Openapi { .. } => {
-            To::Stderr
-        }
+        Action::Rebuild { .. }
+        | Action::Verify(_)
+        | Action::Why { .. }
+        | Action::DeadLetters(_)
+        | Action::Openapi { .. } => To::Stderr,
     };
     telemetry::start(logs);
     let outcome = match Config::from_environment(&std::env::vars().collect()) {
@@ -103,6 +110,7 @@ async fn act(action: Action, config: Config) -> Result<ExitCode, String> {
         }
         Action::Rebuild { step } => rebuild::step(step, config).await,
         Action::Why { order, json } => rebuild::why(order, json, config).await,
+        Action::DeadLetters(arguments) => dead_letters::run(arguments, config).await,
         Action::Verify(comparison) => rebuild::verify(comparison, config).await,
         Action::Migrate { app_role, read_model } => {
             let postgres = config.postgres.ok_or("setting PGHOST: is missing")?;

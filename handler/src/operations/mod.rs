@@ -1,6 +1,7 @@
 //! What operators do to the read model and the bus, as functions that a terminal runs.
 //! Never part of a request: each of them may take long, may be killed at any moment, and goes on when run again.
 
+pub mod dead_letters;
 mod expected;
 pub mod rebuild;
 pub mod retire;

@@ -1,0 +1,178 @@
+//! A connection to the namespace, the sessions on it, and the tokens that open its entities.
+//! Never shares a session between links: a refused attach may stop the session that it came on.
+
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use fe2o3_amqp::{
+    Connection as AmqpConnection, Session,
+    connection::ConnectionHandle,
+    link::{ReceiverAttachError, SenderAttachError},
+    sasl_profile::SaslProfile,
+    session::SessionHandle,
+    types::{
+        definitions::{AmqpError, Error, ErrorCondition},
+        primitives::Timestamp,
+    },
+};
+use fe2o3_amqp_cbs::{client::CbsClient, token::CbsToken};
+use fe2o3_amqp_management::error::{AttachError, Error as ManagementError};
+use uuid::Uuid;
+
+use super::address::Address;
+
+/// How long opening may take, and how long one answer may.
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+const TOKEN_LIFE: Duration = Duration::from_secs(3_600);
+/// A connection on which nothing has come for so long is dead; the bus sends empty frames well before.
+const IDLE_TIMEOUT_MS: u32 = 60_000;
+
+/// Why the bus did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum BusError {
+    /// The bus is away, slow or busy, or does not let us in: it says which.
+    #[error("{0}")]
+    Unavailable(String),
+    /// There is no such topic, queue or subscription.
+    #[error("{0}")]
+    NotFound(String),
+    /// The lock on a message has run out, or it was settled already.
+    #[error("the lock on a message has run out")]
+    LockLost,
+}
+
+/// One connection; it ends when dropped.
+pub(super) struct Connection {
+    address: Address,
+    tokens: CbsClient,
+    /// When the token of each entity is to be put again.
+    renew_at: HashMap<String, Instant>,
+    // Dropping a session or the connection ends it: they are kept, and dropped in this order.
+    _session: SessionHandle<()>,
+    handle: ConnectionHandle<()>,
+}
+
+impl Connection {
+    /// Connects, and attaches to the node that takes tokens.
+    pub(super) async fn open(address: &Address) -> Result<Self, BusError> {
+        let opening = async {
+            let mut handle = AmqpConnection::builder()
+                .container_id(format!("handler-{}", Uuid::now_v7()))
+                .sasl_profile(SaslProfile::Anonymous)
+                .idle_time_out(IDLE_TIMEOUT_MS)
+                .open(address.url().as_str())
+                .await
+                .map_err(unavailable)?;
+            let mut session = Session::begin(&mut handle).await.map_err(unavailable)?;
+            let tokens = CbsClient::attach(&mut session).await.map_err(unavailable)?;
+            Ok(Self {
+                address: address.clone(),
+                tokens,
+                renew_at: HashMap::new(),
+                _session: session,
+                handle,
+            })
+        };
+        within(opening).await
+    }
+
+    /// Puts a token for an entity, its dead letters and its management node included, unless the last one still has most
+    /// of its life before it.
+    pub(super) async fn authorize(&mut self, entity: &str) -> Result<(), BusError> {
+        let now = Instant::now();
+        if self.renew_at.get(entity).is_some_and(|renew_at| now < *renew_at) {
+            return Ok(());
+        }
+        let since_1970 = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_err(unavailable)?;
+        let expiry_s = (since_1970 + TOKEN_LIFE).as_secs();
+        let audience = self.address.audience(entity);
+        let token = self.address.token(&audience, expiry_s);
+        let token = token.map_err(BusError::Unavailable)?;
+        let expires = i64::try_from(expiry_s * 1_000).map_err(unavailable)?;
+        let expires = Timestamp::from_milliseconds(expires);
+        let token = CbsToken::new(token, "servicebus.windows.net:sastoken", expires);
+        within(async { self.tokens.put_token(audience, token).await.map_err(of_call) }).await?;
+        // Renewed after four fifths of its life, counted on the monotonic clock.
+        self.renew_at.insert(entity.to_owned(), now + TOKEN_LIFE * 4 / 5);
+        Ok(())
+    }
+
+    /// A session for one link.
+    pub(super) async fn session(&mut self) -> Result<SessionHandle<()>, BusError> {
+        within(async { Session::begin(&mut self.handle).await.map_err(unavailable) }).await
+    }
+}
+
+/// The work's outcome, or that the bus did not answer in time.
+pub(super) async fn within<T, E: From<BusError>>(work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+    let late = |_| BusError::Unavailable(format!("the bus did not answer in {PATIENCE:?}"));
+    tokio::time::timeout(PATIENCE, work).await.map_err(late)?
+}
+
+/// Anything that went wrong, with its causes.
+pub(super) fn unavailable(error: impl std::error::Error) -> BusError {
+    let mut said = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        said = format!("{said}: {error}");
+        cause = error.source();
+    }
+    BusError::Unavailable(said)
+}
+
+/// What the bus said when it closed a link.
+pub(super) fn of_close(error: &Error) -> BusError {
+    let said = words(error);
+    match error.condition {
+        ErrorCondition::AmqpError(AmqpError::NotFound) => BusError::NotFound(said),
+        _ => BusError::Unavailable(said),
+    }
+}
+
+/// An error of AMQP in words.
+pub(super) fn words(error: &Error) -> String {
+    let said = error.description.as_deref().unwrap_or_default();
+    format!("{:?} {said}", error.condition).trim_end().to_owned()
+}
+
+/// A sender that was not let in.
+pub(super) fn of_sender(error: SenderAttachError) -> BusError {
+    match error {
+        SenderAttachError::RemoteClosedWithError(error) => of_close(&error),
+        other => unavailable(other),
+    }
+}
+
+/// A receiver that was not let in.
+pub(super) fn of_receiver(error: ReceiverAttachError) -> BusError {
+    match error {
+        ReceiverAttachError::RemoteClosedWithError(error) => of_close(&error),
+        other => unavailable(other),
+    }
+}
+
+/// A pair of links for requests that was not let in.
+pub(super) fn of_attach(error: AttachError) -> BusError {
+    match error {
+        AttachError::Sender(error) => of_sender(error),
+        AttachError::Receiver(error) => of_receiver(error),
+    }
+}
+
+/// A request that was not answered, or not with what it asked for.
+pub(super) fn of_call(error: ManagementError) -> BusError {
+    let ManagementError::Status(status) = error else {
+        return unavailable(error);
+    };
+    let code = status.code.0.get();
+    let said = status.description.unwrap_or_default();
+    match code {
+        404 => BusError::NotFound(said),
+        410 => BusError::LockLost,
+        _ => BusError::Unavailable(format!("the bus answered {code} {said}")),
+    }
+}

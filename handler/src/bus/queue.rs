@@ -1,0 +1,263 @@
+//! A queue as an operator works on it - a subscription, or its dead letters: looked at, received under locks, emptied.
+//! Never takes a message out before it is told to, and never waits without an end.
+
+use std::time::Duration;
+
+use fe2o3_amqp::{
+    Receiver,
+    link::{CreditMode, LinkStateError, RecvError, delivery::DeliveryInfo},
+    session::SessionHandle,
+    types::{
+        definitions::{ReceiverSettleMode, SenderSettleMode},
+        messaging::Body,
+        primitives::Value,
+    },
+};
+use tokio::time::timeout;
+use uuid::Uuid;
+
+use super::{
+    address::Address,
+    connection::{BusError, Connection, of_close, of_receiver, unavailable, within},
+    management::Management,
+    received::Received,
+    rule::Rule,
+};
+
+/// Once messages come, the next one of a batch is not waited for longer than this.
+const LULL: Duration = Duration::from_millis(250);
+
+/// A message that nobody else gets while its lock lasts.
+#[derive(Debug)]
+pub struct Locked {
+    /// The message.
+    pub received: Received,
+    /// What it is settled by.
+    pub lock: Lock,
+}
+
+/// The lock on a message; dropping it leaves the message locked until the time is up.
+#[derive(Debug, Clone)]
+pub struct Lock {
+    sequence: i64,
+    delivery: DeliveryInfo,
+}
+
+impl Lock {
+    /// The token, which travels as the delivery's tag, in the byte order of a .NET Guid.
+    fn token(&self) -> Result<Uuid, BusError> {
+        let tag: &[u8] = self.delivery.delivery_tag();
+        let bytes = tag.try_into().map_err(unavailable)?;
+        Ok(Uuid::from_bytes_le(bytes))
+    }
+}
+
+/// One queue over a connection of its own; it ends when dropped, and locks that are left end by time.
+pub struct Queue {
+    entity: String,
+    // Dropped before their connection.
+    receiver: Option<Link>,
+    management: Management,
+    connection: Connection,
+}
+
+struct Link {
+    receiver: Receiver,
+    _session: SessionHandle<()>,
+}
+
+/// The rules of a subscription.
+///
+/// # Errors
+/// [`BusError::NotFound`] when there is no such subscription.
+pub async fn rules(address: &Address, topic: &str, subscription: &str) -> Result<Vec<Rule>, BusError> {
+    let entity = format!("{topic}/Subscriptions/{subscription}");
+    let mut connection = Connection::open(address).await?;
+    connection.authorize(&entity).await?;
+    Management::attach(&mut connection, &entity).await?.rules().await
+}
+
+impl Queue {
+    /// The dead letters of a subscription.
+    ///
+    /// # Errors
+    /// [`BusError::NotFound`] when there is no such subscription.
+    pub async fn dead_letters(address: &Address, topic: &str, subscription: &str) -> Result<Self, BusError> {
+        Self::open(
+            address,
+            format!("{topic}/Subscriptions/{subscription}/$DeadLetterQueue"),
+        )
+        .await
+    }
+
+    async fn open(address: &Address, entity: String) -> Result<Self, BusError> {
+        let mut connection = Connection::open(address).await?;
+        connection.authorize(&entity).await?;
+        let management = Management::attach(&mut connection, &entity).await?;
+        Ok(Self {
+            entity,
+            receiver: None,
+            management,
+            connection,
+        })
+    }
+
+    /// Looks at up to so many messages from this sequence number on, in its order; none when there are no more. It locks
+    /// nothing, counts nothing, and shows what others have locked, too.
+    ///
+    /// # Errors
+    /// When the bus is away.
+    pub async fn peek(&mut self, from: i64, count: i32) -> Result<Vec<Received>, BusError> {
+        self.connection.authorize(&self.entity).await?;
+        self.management.peek(from, count).await
+    }
+
+    /// Locks up to so many messages, and waits this long for the first one; none when nothing came.
+    ///
+    /// # Errors
+    /// When the bus is away.
+    pub async fn receive(&mut self, most: usize, wait: Duration) -> Result<Vec<Locked>, BusError> {
+        self.connection.authorize(&self.entity).await?;
+        let receiver = match &mut self.receiver {
+            Some(link) => &mut link.receiver,
+            absent => {
+                let link = Link::attach(&mut self.connection, &self.entity).await?;
+                &mut absent.insert(link).receiver
+            }
+        };
+        let credit = u32::try_from(most).map_err(unavailable)?;
+        within(async { receiver.set_credit(credit).await.map_err(unavailable) }).await?;
+        let mut locked = Vec::new();
+        let mut patience = wait;
+        while locked.len() < most {
+            let Some(next) = next(receiver, patience).await? else {
+                break;
+            };
+            locked.push(next);
+            patience = LULL;
+        }
+        Ok(locked)
+    }
+
+    /// Gives locks their whole time again.
+    ///
+    /// # Errors
+    /// [`BusError::LockLost`] when one of them has run out.
+    pub async fn renew(&mut self, locks: &[Lock]) -> Result<(), BusError> {
+        self.connection.authorize(&self.entity).await?;
+        let tokens: Vec<Uuid> = locks.iter().map(Lock::token).collect::<Result<_, _>>()?;
+        // So many fit well into one frame.
+        for some in tokens.chunks(500) {
+            self.management.renew(some).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes messages out of the queue; for each, whether it is out now. One that is not had lost its lock.
+    ///
+    /// # Errors
+    /// When the bus is away: they may be out or not.
+    pub async fn complete(&mut self, locks: &[Lock]) -> Result<Vec<bool>, BusError> {
+        self.connection.authorize(&self.entity).await?;
+        let tokens: Vec<Uuid> = locks.iter().map(Lock::token).collect::<Result<_, _>>()?;
+        // Asked for by request, because only then is there an answer: what the bus says to a disposition does not reach us.
+        let mut out = vec![true; locks.len()];
+        if !self.try_complete(&tokens).await? {
+            // Some may be out all the same, so what counts is what is there.
+            for ((lock, token), out) in locks.iter().zip(&tokens).zip(&mut out) {
+                *out = self.try_complete(&[*token]).await? || !self.has(lock.sequence).await?;
+            }
+        }
+        // The link keeps what it has delivered until it is settled there as well.
+        if let Some(link) = &self.receiver {
+            let settling = link
+                .receiver
+                .accept_all(locks.iter().map(|lock| lock.delivery.clone()));
+            within(async { settling.await.map_err(unavailable) }).await?;
+        }
+        Ok(out)
+    }
+
+    /// False when one of the locks was lost.
+    async fn try_complete(&mut self, tokens: &[Uuid]) -> Result<bool, BusError> {
+        match self.management.complete(tokens).await {
+            Err(BusError::LockLost) => Ok(false),
+            other => other.map(|()| true),
+        }
+    }
+
+    async fn has(&mut self, sequence: i64) -> Result<bool, BusError> {
+        let found = self.management.peek(sequence, 1).await?;
+        Ok(found.first().is_some_and(|found| found.sequence() == sequence))
+    }
+
+    /// Puts messages back uncounted, those too that are on their way to us, and ends.
+    ///
+    /// # Errors
+    /// When the bus is away: what was locked comes back by itself when its time is up.
+    pub async fn release(mut self, mut locks: Vec<Lock>) -> Result<(), BusError> {
+        let Some(Link {
+            mut receiver,
+            _session,
+        }) = self.receiver.take()
+        else {
+            return Ok(());
+        };
+        within(async { receiver.drain().await.map_err(unavailable) }).await?;
+        while let Some(late) = next(&mut receiver, LULL).await? {
+            locks.push(late.lock);
+        }
+        let releasing = async {
+            let deliveries = locks.into_iter().map(|lock| lock.delivery);
+            receiver.release_all(deliveries).await.map_err(unavailable)?;
+            // The answer to this comes after what was done before.
+            receiver.close().await.map_err(unavailable)
+        };
+        within(releasing).await
+    }
+}
+
+impl Link {
+    async fn attach(connection: &mut Connection, entity: &str) -> Result<Self, BusError> {
+        let mut session = connection.session().await?;
+        let attaching = async {
+            Receiver::builder()
+                .name(format!("{entity}-{}", Uuid::now_v7()))
+                .source(entity)
+                .sender_settle_mode(SenderSettleMode::Unsettled)
+                .receiver_settle_mode(ReceiverSettleMode::Second)
+                .credit_mode(CreditMode::Manual)
+                .attach(&mut session)
+                .await
+                .map_err(of_receiver)
+        };
+        let receiver = within(attaching).await?;
+        Ok(Self {
+            receiver,
+            _session: session,
+        })
+    }
+}
+
+/// The next message, or none when none comes in this time.
+async fn next(receiver: &mut Receiver, patience: Duration) -> Result<Option<Locked>, BusError> {
+    let Ok(delivery) = timeout(patience, receiver.recv::<Body<Value>>()).await else {
+        return Ok(None);
+    };
+    let (delivery, message) = delivery.map_err(of_recv)?.into_parts();
+    let received = Received::new(message);
+    let sequence = received.sequence();
+    Ok(Some(Locked {
+        received,
+        lock: Lock { sequence, delivery },
+    }))
+}
+
+fn of_recv(error: RecvError) -> BusError {
+    match error {
+        RecvError::LinkStateError(
+            LinkStateError::RemoteDetachedWithError(error) | LinkStateError::RemoteClosedWithError(error),
+        ) => of_close(&error),
+        other => unavailable(other),
+    }
+}

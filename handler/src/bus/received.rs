@@ -1,0 +1,164 @@
+//! A message as it lies on a subscription or among its dead letters, received or only looked at.
+//! Never fails on what is written in it: what a property should be and is not, is absent.
+
+use std::borrow::Cow;
+
+use fe2o3_amqp::types::{
+    messaging::{Body, Message, MessageId, annotations::OwnedKey, message::DecodeIntoMessage},
+    primitives::{SimpleValue, Symbol, Value},
+};
+use serde_amqp::read::SliceReader;
+use time::OffsetDateTime;
+
+use super::connection::{BusError, unavailable};
+
+/// Application property that says whom a message is for: `none` = everybody, else the one subscription.
+pub(super) const REPLAY: &str = "replay";
+/// Application properties of a dead letter (Microsoft: "Overview of Service Bus dead-letter queues").
+pub(super) const REASON: &str = "DeadLetterReason";
+pub(super) const DESCRIPTION: &str = "DeadLetterErrorDescription";
+
+/// One message.
+#[derive(Debug, Clone)]
+pub struct Received(Message<Body<Value>>);
+
+impl Received {
+    pub(super) fn new(message: Message<Body<Value>>) -> Self {
+        Self(message)
+    }
+
+    /// Reads an encoded message.
+    pub(super) fn decode(bytes: &[u8]) -> Result<Self, BusError> {
+        let message = Body::<Value>::decode_message_from_reader(SliceReader::new(bytes));
+        message.map(Self).map_err(unavailable)
+    }
+
+    pub(super) fn message(&self) -> &Message<Body<Value>> {
+        &self.0
+    }
+
+    /// Its number in the queue: unique there, and growing in the order of arrival.
+    #[must_use]
+    pub fn sequence(&self) -> i64 {
+        match self.annotation("x-opt-sequence-number") {
+            Some(Value::Long(number)) => *number,
+            _ => 0,
+        }
+    }
+
+    /// When it came onto the subscription (UTC).
+    #[must_use]
+    pub fn enqueued_at(&self) -> Option<OffsetDateTime> {
+        self.time("x-opt-enqueued-time")
+    }
+
+    /// Until when it is ours (UTC, by the clock of the bus).
+    #[must_use]
+    pub fn locked_until(&self) -> Option<OffsetDateTime> {
+        self.time("x-opt-locked-until")
+    }
+
+    /// How many deliveries of it have failed.
+    #[must_use]
+    pub fn deliveries(&self) -> u32 {
+        self.0.header.as_ref().map_or(0, |header| header.delivery_count)
+    }
+
+    /// MessageId; the bus gives one to each message that comes without.
+    #[must_use]
+    pub fn message_id(&self) -> String {
+        match self.properties().and_then(|known| known.message_id.as_ref()) {
+            Some(MessageId::String(id)) => id.clone(),
+            Some(MessageId::Uuid(id)) => uuid::Uuid::from_bytes(id.clone().into_inner()).to_string(),
+            Some(MessageId::Ulong(id)) => id.to_string(),
+            Some(MessageId::Binary(id)) => String::from_utf8_lossy(id).into_owned(),
+            None => String::new(),
+        }
+    }
+
+    /// Subject, which the relay sets to the type of the event.
+    #[must_use]
+    pub fn subject(&self) -> Option<&str> {
+        self.properties()?.subject.as_deref()
+    }
+
+    /// SessionId, which the relay sets to the aggregate's id.
+    #[must_use]
+    pub fn session_id(&self) -> Option<&str> {
+        self.properties()?.group_id.as_deref()
+    }
+
+    /// Why it was dead-lettered, in a word: `MaxDeliveryCountExceeded`, `TTLExpiredException`, or a receiver's own.
+    #[must_use]
+    pub fn reason(&self) -> Option<&str> {
+        self.mark(REASON)
+    }
+
+    /// Why it was dead-lettered, in a sentence.
+    #[must_use]
+    pub fn description(&self) -> Option<&str> {
+        self.mark(DESCRIPTION)
+    }
+
+    /// Whom it was for: `none` when for everybody, else one subscription.
+    #[must_use]
+    pub fn replay(&self) -> Option<&str> {
+        self.mark(REPLAY)
+    }
+
+    /// The bytes of the body; of a body that is no bytes, how it reads.
+    #[must_use]
+    pub fn body(&self) -> Cow<'_, [u8]> {
+        match &self.0.body {
+            Body::Data(sections) => {
+                let mut sections = sections.iter();
+                match (sections.next(), sections.as_slice()) {
+                    (Some(only), []) => Cow::Borrowed(&only.0),
+                    (first, rest) => first
+                        .into_iter()
+                        .chain(rest)
+                        .flat_map(|data| data.0.iter().copied())
+                        .collect(),
+                }
+            }
+            Body::Value(value) => match &value.0 {
+                Value::String(text) => Cow::Borrowed(text.as_bytes()),
+                Value::Binary(bytes) => Cow::Borrowed(bytes),
+                other => Cow::Owned(other.to_string().into_bytes()),
+            },
+            Body::Sequence(sections) => {
+                let values = sections.iter().flat_map(|section| &section.0);
+                Cow::Owned(
+                    values
+                        .map(|value| format!("{value}\n"))
+                        .collect::<String>()
+                        .into_bytes(),
+                )
+            }
+            Body::Empty => Cow::Borrowed(&[]),
+        }
+    }
+
+    fn properties(&self) -> Option<&fe2o3_amqp::types::messaging::Properties> {
+        self.0.properties.as_ref()
+    }
+
+    fn annotation(&self, name: &str) -> Option<&Value> {
+        let key = OwnedKey::Symbol(Symbol::from(name));
+        self.0.message_annotations.as_ref()?.0.get(&key)
+    }
+
+    fn time(&self, name: &str) -> Option<OffsetDateTime> {
+        let Value::Timestamp(at) = self.annotation(name)? else {
+            return None;
+        };
+        OffsetDateTime::from_unix_timestamp_nanos(i128::from(at.milliseconds()) * 1_000_000).ok()
+    }
+
+    fn mark(&self, name: &str) -> Option<&str> {
+        match self.0.application_properties.as_ref()?.0.get(name)? {
+            SimpleValue::String(text) => Some(text),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! The rules of a subscription, as far as they say who gets a resent message.
+//! Never guesses: a filter that is not one plain comparison is only shown.
+
+use std::fmt;
+
+use fe2o3_amqp::types::primitives::Value;
+use serde_amqp::descriptor::Descriptor;
+
+use super::received::REPLAY;
+
+/// Descriptors of filters, by code and by name (Microsoft: "request-response-based operations", Get Rules).
+const FILTERS: [(u64, &str, Kind); 4] = [
+    (0x13_7000_0006, "com.microsoft:sql-filter:list", Kind::Sql),
+    (0x13_7000_0007, "com.microsoft:true-filter:list", Kind::Everything),
+    (0x13_7000_0008, "com.microsoft:false-filter:list", Kind::Nothing),
+    (
+        0x13_7000_0009,
+        "com.microsoft:correlation-filter:list",
+        Kind::Correlation,
+    ),
+];
+/// Where a correlation filter has its map of application properties; what comes before are system properties.
+const PROPERTIES: usize = 8;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Sql,
+    Everything,
+    Nothing,
+    Correlation,
+}
+
+/// One rule: a subscription gets what any of its rules lets in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rule {
+    name: String,
+    filter: Filter,
+}
+
+/// Whether a rule lets in what is resent to a subscription; the greatest of its rules counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Admits {
+    /// No.
+    Never,
+    /// Perhaps, and perhaps what is resent to others, too: it lets in everything, or compares more than the mark.
+    Perhaps,
+    /// Yes, and nothing that is resent to others.
+    Own,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Filter {
+    /// Lets in what has all of these values.
+    Correlation {
+        /// The one in the application property `replay`.
+        replay: Option<String>,
+        /// How many more.
+        others: usize,
+    },
+    Nothing,
+    /// Anything else, in words.
+    Other(String),
+}
+
+impl Rule {
+    /// Reads a rule description: filter, action, name.
+    pub(super) fn read(description: &Value) -> Self {
+        let parts = described(description).map_or(&[][..], |(_, parts)| parts);
+        let name = match parts.get(2) {
+            Some(Value::String(name)) => name.clone(),
+            _ => "unnamed".to_owned(),
+        };
+        Self {
+            name,
+            filter: parts
+                .first()
+                .map_or(Filter::Other("no filter".to_owned()), filter),
+        }
+    }
+
+    /// Whether what is resent to this subscription, and marked so, comes in by this rule.
+    #[must_use]
+    pub fn admits(&self, subscription: &str) -> Admits {
+        match &self.filter {
+            Filter::Correlation {
+                replay: Some(value), ..
+            } if value != subscription => Admits::Never,
+            Filter::Correlation {
+                replay: Some(_),
+                others: 0,
+            } => Admits::Own,
+            Filter::Nothing => Admits::Never,
+            Filter::Correlation { .. } | Filter::Other(_) => Admits::Perhaps,
+        }
+    }
+}
+
+/// As an operator reads it: `live (replay = 'none')`.
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.filter {
+            Filter::Correlation {
+                replay: Some(value),
+                others: 0,
+            } => write!(f, "{} ({REPLAY} = '{value}')", self.name),
+            Filter::Correlation {
+                replay: Some(value), ..
+            } => write!(f, "{} ({REPLAY} = '{value}' and more)", self.name),
+            Filter::Correlation { .. } => write!(f, "{} (other properties)", self.name),
+            Filter::Nothing => write!(f, "{} (nothing)", self.name),
+            Filter::Other(words) => write!(f, "{} ({words})", self.name),
+        }
+    }
+}
+
+fn filter(value: &Value) -> Filter {
+    let Some((descriptor, fields)) = described(value) else {
+        return Filter::Other("an unknown filter".to_owned());
+    };
+    let known = FILTERS.iter().find(|(code, name, _)| match descriptor {
+        Descriptor::Code(found) => found == code,
+        Descriptor::Name(found) => found.as_str() == *name,
+    });
+    match (known.map(|(.., kind)| kind), fields.first()) {
+        (Some(Kind::Sql), Some(Value::String(expression))) => Filter::Other(expression.clone()),
+        (Some(Kind::Everything), _) => Filter::Other("everything".to_owned()),
+        (Some(Kind::Nothing), _) => Filter::Nothing,
+        (Some(Kind::Correlation), _) => correlation(fields),
+        _ => Filter::Other("an unknown filter".to_owned()),
+    }
+}
+
+fn correlation(fields: &[Value]) -> Filter {
+    let system = fields
+        .iter()
+        .take(PROPERTIES)
+        .filter(|field| **field != Value::Null)
+        .count();
+    let Some(Value::Map(wanted)) = fields.get(PROPERTIES) else {
+        return Filter::Correlation {
+            replay: None,
+            others: system,
+        };
+    };
+    let replay = match wanted.get(&Value::String(REPLAY.to_owned())) {
+        Some(Value::String(value)) => Some(value.clone()),
+        _ => None,
+    };
+    Filter::Correlation {
+        others: system + wanted.len() - usize::from(replay.is_some()),
+        replay,
+    }
+}
+
+/// The descriptor and the elements of a described list.
+fn described(value: &Value) -> Option<(&Descriptor, &[Value])> {
+    let Value::Described(described) = value else {
+        return None;
+    };
+    match &described.value {
+        Value::List(elements) => Some((&described.descriptor, elements)),
+        Value::Array(elements) => Some((&described.descriptor, &elements.0)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use fe2o3_amqp::types::primitives::{OrderedMap, Symbol};
+    use serde_amqp::described::Described;
+
+    use super::*;
+
+    fn composite(descriptor: Descriptor, fields: Vec<Value>) -> Value {
+        Value::Described(Box::new(Described {
+            descriptor,
+            value: Value::List(fields),
+        }))
+    }
+
+    fn rule(filter: Value) -> Rule {
+        let action = composite(Descriptor::Code(0x137_0000_0005), Vec::new());
+        let name = Value::String("r".to_owned());
+        Rule::read(&composite(
+            Descriptor::Code(0x137_0000_0004),
+            vec![filter, action, name],
+        ))
+    }
+
+    fn correlation(system: Option<&str>, properties: &[(&str, &str)]) -> Value {
+        let text = |text: &str| Value::String(text.to_owned());
+        let mut fields = vec![Value::Null; PROPERTIES];
+        fields[4] = system.map_or(Value::Null, text);
+        let pairs = properties.iter().map(|(name, value)| (text(name), text(value)));
+        fields.push(Value::Map(pairs.collect::<OrderedMap<Value, Value>>()));
+        composite(Descriptor::Code(0x13_7000_0009), fields)
+    }
+
+    #[test]
+    fn a_rule_that_lets_in_nothing_or_something_else_never_admits() {
+        for other in [
+            correlation(None, &[("replay", "none")]),
+            correlation(Some("orders.OrderPaid.v1"), &[("replay", "none")]),
+            composite(Descriptor::Code(0x13_7000_0008), Vec::new()),
+        ] {
+            assert_eq!(rule(other.clone()).admits("mail"), Admits::Never, "{other:?}");
+        }
+    }
+
+    #[test]
+    fn only_a_plain_comparison_with_the_subscriptions_own_name_lets_its_replays_in() {
+        let own = rule(correlation(None, &[("replay", "mail")]));
+        assert_eq!(
+            (own.admits("mail"), own.admits("read-model")),
+            (Admits::Own, Admits::Never)
+        );
+        assert_eq!(own.to_string(), "r (replay = 'mail')");
+        let sql = Value::String("replay = 'mail'".to_owned());
+        let sql_filter = Descriptor::Name(Symbol::from("com.microsoft:sql-filter:list"));
+        for other in [
+            correlation(None, &[("replay", "mail"), ("tenant", "1")]),
+            correlation(Some("orders.OrderPaid.v1"), &[("replay", "mail")]),
+            composite(Descriptor::Code(0x13_7000_0007), Vec::new()),
+            composite(sql_filter, vec![sql]),
+            Value::Null,
+        ] {
+            assert_eq!(rule(other.clone()).admits("mail"), Admits::Perhaps, "{other:?}");
+        }
+    }
+}

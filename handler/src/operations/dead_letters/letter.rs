@@ -1,0 +1,66 @@
+//! A dead letter with the event in it, when there is one to be read.
+//! Never refuses a message: one that nobody can read is still listed, shown, deleted, and resubmitted.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use time::OffsetDateTime;
+
+use crate::bus::Received;
+
+/// One dead letter.
+#[derive(Debug, Clone)]
+pub struct Letter {
+    /// The message as it lies there.
+    pub received: Received,
+    /// The event, or why the body is none.
+    pub event: Result<Event, String>,
+}
+
+/// What an operator needs to know of an event; CloudEvents 1.0, in the names of its JSON.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Event {
+    /// Identity of the event.
+    pub id: String,
+    /// Its name with its major version, such as `orders.OrderShipped.v1`.
+    pub r#type: String,
+    /// The aggregate's id: an order id, a customer id or a SKU.
+    pub subject: String,
+    /// When it happened (UTC).
+    #[serde(with = "time::serde::rfc3339")]
+    pub time: OffsetDateTime,
+    /// The aggregate's version after it, in decimal digits.
+    pub sequence: String,
+    /// What happened (`event`) and what came of it (`state`, `stock`).
+    #[serde(default)]
+    pub data: Value,
+}
+
+impl Letter {
+    /// Reads what is in a message.
+    #[must_use]
+    pub fn read(received: Received) -> Self {
+        let event = serde_json::from_slice(&received.body());
+        Self {
+            event: event.map_err(|error| format!("not one of our events: {error}")),
+            received,
+        }
+    }
+
+    /// The aggregate's id; of a body that cannot be read, what the envelope says.
+    #[must_use]
+    pub fn subject(&self) -> Option<&str> {
+        match &self.event {
+            Ok(event) => Some(&event.subject),
+            Err(_) => self.received.session_id(),
+        }
+    }
+
+    /// The event's name; of a body that cannot be read, what the envelope says.
+    #[must_use]
+    pub fn kind(&self) -> Option<&str> {
+        match &self.event {
+            Ok(event) => Some(&event.r#type),
+            Err(_) => self.received.subject(),
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! The dead letters of a subscription: looked at, sent again to that subscription only, or deleted for a reason.
+//! Never takes one out before it is safe elsewhere: resent and accepted, or written to the log.
+//!
+//! Memory is bounded whatever the size of the queue: a page or a batch of messages, and a lock for each that had to be
+//! passed over, of which there is a most.
+
+mod letter;
+mod resubmit;
+mod selection;
+mod sweep;
+
+use std::io;
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+
+use crate::bus::{self, Address, Admits, Bus, BusError, Queue, Rule, SendError};
+
+pub use letter::{Event, Letter};
+pub use selection::Selection;
+use sweep::Worked;
+pub use sweep::{Fate, Tally};
+
+/// Is told of each letter that has been dealt with, and how far the work has come.
+pub type Told<'a> = dyn FnMut(&Letter, &Fate, Tally) -> io::Result<()> + 'a;
+
+/// Why an operation ended early; what it had not dealt with is still a dead letter.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The bus is away, slow, or does not let us in.
+    #[error("{0}")]
+    Bus(BusError),
+    /// The topic does not take a message now.
+    #[error("cannot send: {0}")]
+    Send(SendError),
+    /// There is no such subscription.
+    #[error("topic {topic} has no subscription {subscription}")]
+    UnknownSubscription {
+        /// The topic.
+        topic: String,
+        /// The subscription.
+        subscription: String,
+    },
+    /// What is resubmitted would reach others as well, or not be sure to arrive.
+    #[error(
+        "subscription {subscription} has no rule that lets in just replay = '{subscription}', so others may get what is \
+         resubmitted; its rules: {rules}; --force does it all the same"
+    )]
+    NoRule {
+        /// The subscription.
+        subscription: String,
+        /// Its rules, in words.
+        rules: String,
+    },
+    /// What is resubmitted would not arrive, and would be lost.
+    #[error(
+        "no rule of subscription {subscription} lets in replay = '{subscription}', so what is resubmitted would be lost; \
+         its rules: {rules}"
+    )]
+    Closed {
+        /// The subscription.
+        subscription: String,
+        /// Its rules, in words.
+        rules: String,
+    },
+    /// A selected letter lies too far behind others.
+    #[error(
+        "{0} other dead letters lie before the next selected one, and no more can be held; deal with these first"
+    )]
+    TooManyBefore(usize),
+    /// What there is to tell cannot be told.
+    #[error("cannot write: {0}")]
+    Output(io::Error),
+}
+
+impl From<BusError> for Error {
+    fn from(error: BusError) -> Self {
+        Self::Bus(error)
+    }
+}
+
+/// The dead letters of one subscription.
+#[derive(Debug, Clone)]
+pub struct DeadLetters {
+    /// The namespace.
+    pub address: Address,
+    /// The topic, where resubmitted messages go.
+    pub topic: String,
+    /// The subscription, by its name.
+    pub subscription: String,
+}
+
+impl DeadLetters {
+    /// Looks at the selected letters in the order of the queue, locking and counting nothing; returns how many.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn list(
+        &self,
+        selection: &Selection,
+        mut see: impl FnMut(&Letter) -> io::Result<()>,
+    ) -> Result<usize, Error> {
+        let limit = selection.limit.unwrap_or(usize::MAX);
+        let mut seen = 0;
+        let mut queue = self.queue().await?;
+        sweep::look_through(&mut queue, |letter| {
+            if seen < limit && selection.matches(&letter) {
+                see(&letter).map_err(Error::Output)?;
+                seen += 1;
+            }
+            Ok(seen < limit)
+        })
+        .await?;
+        Ok(seen)
+    }
+
+    /// Sends the selected letters to the topic again, in the order of the queue and marked for this subscription, each
+    /// under a MessageId of its own; takes each out when the bus has accepted its copy.
+    ///
+    /// # Errors
+    /// See [`Error`]. `force` overrules [`Error::NoRule`], and nothing else.
+    pub async fn resubmit(
+        &self,
+        selection: &Selection,
+        force: bool,
+        told: &mut Told<'_>,
+    ) -> Result<Tally, Error> {
+        let rules = bus::rules(&self.address, &self.topic, &self.subscription).await;
+        self.check(&rules.map_err(|error| self.known(error))?, force)?;
+        let bus = Bus::new(self.address.clone(), self.topic.clone());
+        let mut sender = resubmit::Sender::new(bus, self.subscription.clone());
+        let work = async |letters: &[Letter]| sender.send(letters).await;
+        sweep::sweep(self.queue().await?, selection, work, told).await
+    }
+
+    /// Takes the selected letters out for good. Each is written to the log first, whole: `deleting_dead_letter`.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn delete(
+        &self,
+        selection: &Selection,
+        because: &str,
+        told: &mut Told<'_>,
+    ) -> Result<Tally, Error> {
+        let work = async |letters: &[Letter]| {
+            // Before, so that no kill leaves a deleted message without its line.
+            for letter in letters {
+                self.log(letter, because);
+            }
+            Worked {
+                fates: vec![Fate::Deleted; letters.len()],
+                stopped: None,
+            }
+        };
+        sweep::sweep(self.queue().await?, selection, work, told).await
+    }
+
+    fn log(&self, letter: &Letter, because: &str) {
+        let received = &letter.received;
+        let (message_id, reason) = (received.message_id(), received.reason());
+        let bytes = received.body();
+        // Whole, and on one line: escaped as text, or in base64.
+        let (body, body_base64) = match std::str::from_utf8(&bytes) {
+            Ok(text) => (Some(text), None),
+            Err(_) => (None, Some(STANDARD.encode(&bytes))),
+        };
+        let subscription = &self.subscription;
+        tracing::warn!(
+            subscription,
+            message_id,
+            because,
+            reason,
+            body,
+            body_base64,
+            "deleting_dead_letter"
+        );
+    }
+
+    fn check(&self, rules: &[Rule], force: bool) -> Result<(), Error> {
+        let best = rules.iter().map(|rule| rule.admits(&self.subscription)).max();
+        let words: Vec<String> = rules.iter().map(Rule::to_string).collect();
+        let (subscription, rules) = (self.subscription.clone(), words.join(", "));
+        match best {
+            Some(Admits::Own) => Ok(()),
+            Some(Admits::Perhaps) if force => Ok(()),
+            Some(Admits::Perhaps) => Err(Error::NoRule { subscription, rules }),
+            Some(Admits::Never) | None => Err(Error::Closed { subscription, rules }),
+        }
+    }
+
+    async fn queue(&self) -> Result<Queue, Error> {
+        let queue = Queue::dead_letters(&self.address, &self.topic, &self.subscription).await;
+        queue.map_err(|error| self.known(error))
+    }
+
+    /// Names what is missing.
+    fn known(&self, error: BusError) -> Error {
+        match error {
+            BusError::NotFound(_) => Error::UnknownSubscription {
+                topic: self.topic.clone(),
+                subscription: self.subscription.clone(),
+            },
+            other => Error::Bus(other),
+        }
+    }
+}

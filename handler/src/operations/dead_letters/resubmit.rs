@@ -1,0 +1,123 @@
+//! Sends dead letters to the topic again, for their own subscription only.
+//! Never counts a letter as sent before the bus has accepted it.
+
+use time::OffsetDateTime;
+
+use super::{Error, Fate, Letter, sweep::Worked};
+use crate::bus::{Bus, Envelope, SendError, fitting};
+
+/// Sends to one topic for one subscription.
+pub(super) struct Sender {
+    bus: Bus,
+    subscription: String,
+    /// The last number given.
+    last: i64,
+}
+
+impl Sender {
+    pub(super) fn new(bus: Bus, subscription: String) -> Self {
+        Self {
+            bus,
+            subscription,
+            last: 0,
+        }
+    }
+
+    /// Sends letters in their order, in as few batches as they fit into.
+    pub(super) async fn send(&mut self, letters: &[Letter]) -> Worked {
+        let mut fates = Vec::with_capacity(letters.len());
+        let outcome = self.send_into(&mut fates, letters).await;
+        Worked {
+            fates,
+            stopped: outcome.err().map(Error::Send),
+        }
+    }
+
+    async fn send_into(&mut self, fates: &mut Vec<Fate>, letters: &[Letter]) -> Result<(), SendError> {
+        let limit = self.bus.batch_bytes().await?;
+        let mut copies = Vec::with_capacity(letters.len());
+        for letter in letters {
+            let id = self.next_id(&letter.received.message_id());
+            let envelope = Envelope::again(&letter.received, &id, &self.subscription)?;
+            copies.push((id, envelope));
+        }
+        let mut rest = copies.as_slice();
+        while !rest.is_empty() {
+            let fit = fitting(rest.iter().map(|(_, envelope)| envelope), limit);
+            let (batch, later) = rest.split_at(fit);
+            match self.send_batch(batch).await {
+                // All of it or nothing was taken, so the culprit is found one by one.
+                Err(SendError::Refused(_)) => {
+                    for alone in batch.chunks(1) {
+                        let sent = self.send_batch(alone).await;
+                        match sent {
+                            Err(SendError::Refused(why)) => fates.push(Fate::Kept(why)),
+                            other => fates.extend(other?),
+                        }
+                    }
+                }
+                other => fates.extend(other?),
+            }
+            rest = later;
+        }
+        Ok(())
+    }
+
+    async fn send_batch(&self, batch: &[(String, Envelope)]) -> Result<Vec<Fate>, SendError> {
+        let envelopes: Vec<Envelope> = batch.iter().map(|(_, envelope)| envelope.clone()).collect();
+        self.bus.send(&envelopes).await?;
+        let sent = batch.iter().map(|(id, _)| Fate::Resubmitted(id.clone()));
+        Ok(sent.collect())
+    }
+
+    fn next_id(&mut self, old: &str) -> String {
+        let now_us = OffsetDateTime::now_utc().unix_timestamp_nanos() / 1_000;
+        let now_us = i64::try_from(now_us).unwrap_or(i64::MAX);
+        let (event, number) = numbered(old);
+        self.last = now_us.max(self.last + 1).max(number + 1);
+        format!("{event}/r{}", self.last)
+    }
+}
+
+/// The parts of `<event id>/r<n>`; of any other MessageId all of it, and 0.
+///
+/// The number says when it was sent (Unix time in microseconds), which makes it greater than the last one and new. It must
+/// be new each time, because the topic drops a message whose id it has seen within ten minutes. Counting up from the id in
+/// hand would use the same one for the dead letters that two subscriptions have of one event, and for a letter that was
+/// resubmitted, failed again and was deleted while its first copy is resubmitted once more; then what is dropped is in
+/// nobody's queue any more. The price is that a letter which was sent, and not taken out because of a kill, is delivered
+/// twice after the next resubmission. That is harmless: an older or equal version changes no document.
+fn numbered(message_id: &str) -> (&str, i64) {
+    message_id
+        .rsplit_once("/r")
+        .and_then(|(event, number)| Some((event, number.parse().ok().filter(|number| *number >= 0)?)))
+        .filter(|(event, _)| !event.is_empty())
+        .unwrap_or((message_id, 0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bus::Address;
+
+    #[test]
+    fn a_number_is_replaced_by_a_greater_one_and_never_used_twice() {
+        let address = "Endpoint=sb://h;SharedAccessKeyName=n;SharedAccessKey=k";
+        let bus = Bus::new(Address::parse(address).unwrap(), "t".to_owned());
+        let mut sender = Sender::new(bus, "s".to_owned());
+        let far = i64::MAX / 2;
+        let ids = ["e", "e", "e/r3", &format!("e/r{far}")].map(|old| sender.next_id(old));
+        let numbers = ids.each_ref().map(|id| numbered(id));
+        assert!(numbers.iter().all(|(event, _)| *event == "e"), "{ids:?}");
+        assert!(numbers.is_sorted_by(|(_, a), (_, b)| a < b), "{ids:?}");
+        assert_eq!(numbers[3].1, far + 1);
+    }
+
+    #[test]
+    fn an_id_that_only_looks_numbered_is_kept_whole() {
+        for id in ["", "/r1", "a/r", "a/rx", "a/r-1", "a/b"] {
+            assert_eq!(numbered(id), (id, 0));
+        }
+        assert_eq!(numbered("a/r1/r2"), ("a/r1", 2));
+    }
+}

@@ -1,0 +1,258 @@
+//! Goes through the dead letters under locks, has the selected ones worked on in batches, and takes out what is done.
+//! Never takes a message out before its work is done: a kill at any point leaves it where it is.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    time::{Duration, Instant},
+};
+
+use time::OffsetDateTime;
+
+use super::{Error, Letter, Selection, Told};
+use crate::bus::{BusError, Lock, Queue};
+
+/// Messages per page of looking, and per batch of working: at most 256 KiB each.
+const PAGE: i32 = 50;
+const BATCH: usize = 50;
+/// How long the next message is waited for. What does not come is locked by somebody else.
+const WAIT: Duration = Duration::from_secs(5);
+/// Locks on messages that are passed over are renewed half-way through their life, within these bounds: the clock of the
+/// bus may differ from ours.
+const RENEW_EARLIEST: Duration = Duration::from_secs(1);
+const RENEW_LATEST: Duration = Duration::from_secs(20);
+/// The queue gives its messages in their order only. To come to a selected one, those before it must be held under locks.
+const MOST_PASSED_OVER: usize = 10_000;
+
+/// What became of a letter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fate {
+    /// It is on the topic again, under this MessageId, and no dead letter any more.
+    Resubmitted(String),
+    /// It is gone.
+    Deleted,
+    /// It is still a dead letter, and this is why.
+    Kept(String),
+}
+
+impl Fate {
+    /// Whether the letter may be taken out.
+    fn is_done(&self) -> bool {
+        !matches!(self, Self::Kept(_))
+    }
+}
+
+/// As it reads in a sentence: `resubmitted as …`.
+impl fmt::Display for Fate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Resubmitted(message_id) => write!(f, "resubmitted as {message_id}"),
+            Self::Deleted => f.write_str("deleted"),
+            Self::Kept(why) => write!(f, "kept: {why}"),
+        }
+    }
+}
+
+/// What the work on a batch came to: a fate for each of its first letters, and why there are no more, if so.
+pub(super) struct Worked {
+    pub(super) fates: Vec<Fate>,
+    pub(super) stopped: Option<Error>,
+}
+
+/// How far a sweep has come.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Letters that were selected when it began.
+    pub selected: usize,
+    /// Of these, done and taken out.
+    pub done: usize,
+    /// Of these, tried and still there.
+    pub kept: usize,
+}
+
+/// Looks through the queue page by page, without locking or counting anything; ends when `look` has seen enough.
+pub(super) async fn look_through(
+    queue: &mut Queue,
+    mut look: impl FnMut(Letter) -> Result<bool, Error>,
+) -> Result<(), Error> {
+    let mut from = 0;
+    loop {
+        let page = queue.peek(from, PAGE).await?;
+        let Some(last) = page.last() else {
+            return Ok(());
+        };
+        let next = last.sequence() + 1;
+        if next <= from {
+            let why = "the bus shows the same messages again".to_owned();
+            return Err(BusError::Unavailable(why).into());
+        }
+        from = next;
+        for received in page {
+            if !look(Letter::read(received))? {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// Has the selected letters worked on in the order of the queue, and tells of each. Only what was there when it began is
+/// meant: a letter that is resubmitted and comes back is not resubmitted again for ever.
+pub(super) async fn sweep(
+    mut queue: Queue,
+    selection: &Selection,
+    work: impl AsyncFnMut(&[Letter]) -> Worked,
+    told: &mut Told<'_>,
+) -> Result<Tally, Error> {
+    let limit = selection.limit.unwrap_or(usize::MAX);
+    let mut sweep = Sweep::default();
+    look_through(&mut queue, |letter| {
+        if sweep.tally.selected < limit && selection.matches(&letter) {
+            sweep.tally.selected += 1;
+            sweep.last = letter.received.sequence();
+        }
+        Ok(sweep.tally.selected < limit)
+    })
+    .await?;
+    let outcome = sweep.run(&mut queue, selection, work, told).await;
+    let released = queue.release(sweep.passed_over.into_values().collect()).await;
+    outcome?;
+    if let Err(error) = released {
+        // They come back by themselves when their locks run out.
+        tracing::warn!(%error, "dead_letters_not_released");
+    }
+    Ok(sweep.tally)
+}
+
+#[derive(Default)]
+struct Sweep {
+    tally: Tally,
+    /// Sequence number of the last selected letter.
+    last: i64,
+    /// What is held but not taken out: not selected, or kept. By sequence number, so that what comes again is known again.
+    passed_over: HashMap<i64, Lock>,
+    renew_at: Option<Instant>,
+}
+
+impl Sweep {
+    async fn run(
+        &mut self,
+        queue: &mut Queue,
+        selection: &Selection,
+        mut work: impl AsyncFnMut(&[Letter]) -> Worked,
+        told: &mut Told<'_>,
+    ) -> Result<(), Error> {
+        while self.tally.done + self.tally.kept < self.tally.selected {
+            self.renew(queue).await?;
+            let Some((letters, locks)) = self.next(queue, selection).await? else {
+                return Ok(());
+            };
+            if letters.is_empty() {
+                continue;
+            }
+            let worked = work(&letters).await;
+            let settled = self.settle(queue, &letters, locks, worked.fates, told).await;
+            worked.stopped.map_or(Ok(()), Err)?;
+            settled?;
+        }
+        Ok(())
+    }
+
+    /// The selected letters of the next batch, under their locks; none when nothing new comes any more.
+    async fn next(
+        &mut self,
+        queue: &mut Queue,
+        selection: &Selection,
+    ) -> Result<Option<(Vec<Letter>, Vec<Lock>)>, Error> {
+        let open = self.tally.selected - self.tally.done - self.tally.kept;
+        let (mut letters, mut locks) = (Vec::new(), Vec::new());
+        let mut new = false;
+        let batch = queue.receive(BATCH, WAIT).await?;
+        if batch.is_empty() {
+            // A bus that is away is silent, too.
+            queue.peek(self.last, 1).await?;
+        }
+        for locked in batch {
+            let sequence = locked.received.sequence();
+            let known = self.passed_over.contains_key(&sequence);
+            new |= !known;
+            self.renew_before(locked.received.locked_until());
+            let letter = Letter::read(locked.received);
+            let wanted = !known && sequence <= self.last && letters.len() < open;
+            if wanted && selection.matches(&letter) {
+                letters.push(letter);
+                locks.push(locked.lock);
+            } else {
+                self.passed_over.insert(sequence, locked.lock);
+            }
+        }
+        if self.passed_over.len() > MOST_PASSED_OVER {
+            self.hold(&letters, locks);
+            return Err(Error::TooManyBefore(MOST_PASSED_OVER));
+        }
+        Ok(new.then_some((letters, locks)))
+    }
+
+    /// Takes out what is done, holds the rest, and tells of each that has a fate.
+    async fn settle(
+        &mut self,
+        queue: &mut Queue,
+        letters: &[Letter],
+        locks: Vec<Lock>,
+        mut fates: Vec<Fate>,
+        told: &mut Told<'_>,
+    ) -> Result<(), Error> {
+        let done: Vec<Lock> = (locks.iter().zip(&fates))
+            .filter(|(_, fate)| fate.is_done())
+            .map(|(lock, _)| lock.clone())
+            .collect();
+        let completed = if done.is_empty() {
+            Ok(Vec::new())
+        } else {
+            queue.complete(&done).await
+        };
+        // What is out now is no longer held; a lock that was lost is kept in mind all the same.
+        self.hold(letters, locks);
+        let mut completed = completed?.into_iter();
+        for (letter, fate) in letters.iter().zip(&mut fates) {
+            if fate.is_done() {
+                if completed.next() == Some(true) {
+                    self.passed_over.remove(&letter.received.sequence());
+                } else {
+                    *fate = Fate::Kept(format!("its lock ran out when it was already {fate}"));
+                }
+            }
+            if fate.is_done() {
+                self.tally.done += 1;
+            } else {
+                self.tally.kept += 1;
+            }
+            told(letter, fate, self.tally).map_err(Error::Output)?;
+        }
+        Ok(())
+    }
+
+    fn hold(&mut self, letters: &[Letter], locks: Vec<Lock>) {
+        let sequences = letters.iter().map(|letter| letter.received.sequence());
+        self.passed_over.extend(sequences.zip(locks));
+    }
+
+    fn renew_before(&mut self, locked_until: Option<OffsetDateTime>) {
+        let life = locked_until.and_then(|until| (until - OffsetDateTime::now_utc()).try_into().ok());
+        let half = life.map_or(RENEW_EARLIEST, |life: Duration| life / 2);
+        let at = Instant::now() + half.clamp(RENEW_EARLIEST, RENEW_LATEST);
+        self.renew_at = Some(self.renew_at.map_or(at, |earlier| earlier.min(at)));
+    }
+
+    async fn renew(&mut self, queue: &mut Queue) -> Result<(), Error> {
+        if self.passed_over.is_empty() || self.renew_at.is_none_or(|at| Instant::now() < at) {
+            return Ok(());
+        }
+        self.renew_at = Some(Instant::now() + RENEW_LATEST);
+        let locks: Vec<Lock> = self.passed_over.values().cloned().collect();
+        match queue.renew(&locks).await {
+            // What has gone back comes again, and is known by its number.
+            Err(BusError::LockLost) => Ok(()),
+            other => other.map_err(Error::from),
+        }
+    }
+}
