@@ -92,6 +92,7 @@ async fn start(args: Args) -> Result<Stack> {
         read_model: args.read_model,
     })
     .await?;
+    stack.refill().await?;
     stack.check_health().await?;
     let customer = seed(&stack, args.user.as_ref()).await?;
     announce(&stack, &args, &customer);

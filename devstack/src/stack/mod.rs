@@ -10,7 +10,6 @@ mod settings;
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
 use std::process::Stdio;
 
 use anyhow::{Context as _, Result, ensure};
@@ -86,19 +85,19 @@ impl Stack {
         stack.host_options.environment = stack.environment(options.environment);
         stack.host_options.without = stack.without();
         stack.start_host().await?;
-        stack.refill(&handler).await?;
         Ok(stack)
     }
 
-    /// Makes the documents of what is in the log already: the account is in memory, and begins empty.
-    async fn refill(&self, handler: &Path) -> Result<()> {
+    /// Makes the documents of what is in the log already, by the handler's own rebuild: the account is in memory, and begins
+    /// empty.
+    pub async fn refill(&self) -> Result<()> {
         if self.cosmos.is_none() || self.database.is_new().await? {
             return Ok(());
         }
         let settings = self.host_options.environment.iter();
         // What it reads and writes, and nothing else: half a group of other settings would be refused.
         let settings = settings.filter(|(name, _)| name.starts_with("PG") || name.starts_with("COSMOS_"));
-        let rebuild = Command::new(handler)
+        let rebuild = Command::new(self.host_options.script_root.join("handler"))
             .args(["rebuild", "run"])
             .env_clear()
             .envs(settings)
