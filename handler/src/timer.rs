@@ -8,8 +8,9 @@ use std::{
 
 use crate::{postgres::Fault, read::Tables, relay::Relay, write::outbox::Outbox};
 
-/// How long one call may spend.
-const SWEEP: Duration = Duration::from_secs(20);
+/// How long one call may spend on sending, and on each of the other parts: none takes another's time.
+const SENDING: Duration = Duration::from_secs(20);
+const TIDYING: Duration = Duration::from_secs(5);
 
 /// A part of the timer's work failed; the log says which.
 #[derive(Debug)]
@@ -33,14 +34,13 @@ impl Timer {
     /// # Errors
     /// When a part has failed; the next call goes on.
     pub async fn tick(&self) -> Result<(), Failed> {
-        let until = Instant::now() + SWEEP;
-        let forgotten = self.forget(until).await;
+        let forgotten = self.forget(Instant::now() + TIDYING).await;
         let sent = match &self.relay {
-            Some(relay) => relay.sweep(until).await,
+            Some(relay) => relay.sweep(Instant::now() + SENDING).await,
             None => Ok(()),
         };
         let summed = match &self.tables {
-            Some(tables) => tables.sum_up_sales(until).await.map(drop),
+            Some(tables) => tables.sum_up_sales(Instant::now() + TIDYING).await.map(drop),
             None => Ok(()),
         };
         if let Err(error) = &forgotten {

@@ -54,12 +54,13 @@ async fn is_on(client: &Client) -> Result<bool, Error> {
     client.query_one(IS_ON, &[]).await?.try_get(0)
 }
 
-/// Either way the tables are not whole afterwards. Returns the last position of the log that no trigger has seen: the
+/// Either way the tables are not whole afterwards. The log is locked first, as writers do: their trigger comes after it. Returns the last position of the log that no trigger has seen: the
 /// change of the trigger waits for whoever is writing, and whoever writes after it gets a higher one.
 async fn switch(client: &mut Client, how: &str) -> Result<i64, Error> {
     let step = client.transaction().await?;
     step.batch_execute(&format!(
         "set local lock_timeout = '5s';
+         lock table write_model.events in share row exclusive mode;
          delete from read_model.filled;
          truncate read_model.sales, read_model.sales_unsummed;
          alter table write_model.events {how} trigger keep_orders"

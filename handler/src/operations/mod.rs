@@ -8,6 +8,10 @@ pub mod retire;
 pub mod verify;
 pub mod why;
 
+use std::time::Duration;
+
+use tokio::time::Instant;
+
 use crate::{
     postgres::Fault,
     read::{projector::ProjectError, store::StoreError},
@@ -48,6 +52,37 @@ impl From<StoreError> for Failed {
         match error {
             StoreError::Changed => Self::Overtaken,
             error => Self::Store(error),
+        }
+    }
+}
+
+/// How long an operation waits for a store or a database that is busy or away, and between which pauses.
+const PATIENCE: Duration = Duration::from_secs(4 * 60);
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// Asks until there is an answer, as long as what is wrong may pass: an operation that goes through everything would else
+/// have to begin anew after a single 429.
+pub(crate) async fn patiently<T>(mut ask: impl AsyncFnMut() -> Result<T, Failed>) -> Result<T, Failed> {
+    let until = Instant::now() + PATIENCE;
+    let mut pause = FIRST_PAUSE;
+    loop {
+        let failed = match ask().await {
+            Err(failed) if failed.passes() && Instant::now() + pause < until => failed,
+            answer => return answer,
+        };
+        tracing::debug!(error = %failed, "operation_waits");
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+impl Failed {
+    fn passes(&self) -> bool {
+        match self {
+            Self::Log(fault) => fault.passes(),
+            Self::Store(StoreError::Away { .. } | StoreError::Busy { .. }) => true,
+            _ => false,
         }
     }
 }

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::{Failed, Tell, rebuild::Rebuild};
+use super::{Failed, Tell, patiently, rebuild::Rebuild};
 use crate::read::{connection::Container, document::Generation, generation::REMEMBERED, store::Store};
 
 /// Where documents of a generation are.
@@ -73,13 +73,14 @@ async fn empty(
     let text = format!("SELECT TOP {STEP} c.pk, c.id FROM c WHERE c.gen = @gen");
     let parameters = [("@gen", json!(of))];
     loop {
-        let places: Vec<Place> = store.query(None, &text, &parameters, PATIENCE).await?;
+        let places: Vec<Place> =
+            patiently(async || Ok(store.query(None, &text, &parameters, PATIENCE).await?)).await?;
         if places.is_empty() {
             return Ok(removed);
         }
         for Place { pk, id } in places {
             let begun = Instant::now();
-            store.delete(&pk, &id).await?;
+            patiently(async || Ok(store.delete(&pk, &id).await?)).await?;
             removed += 1;
             tokio::time::sleep_until(begun + std::time::Duration::from_secs(1) / rate.get()).await;
         }

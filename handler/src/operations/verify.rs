@@ -18,6 +18,7 @@ use serde_json::Value;
 use super::{
     Failed, Tell,
     expected::{Aggregate, Expected, expected},
+    patiently,
 };
 use crate::{
     bus::CloudEvent,
@@ -159,7 +160,7 @@ impl<'a> Verify<'a> {
             let looks = if report.different < IMPATIENT { LOOKS } else { 1 };
             let chosen = streams.iter().filter(|stream| is_chosen(stream, percent));
             let compared: Vec<_> = stream::iter(chosen)
-                .map(|stream| self.aggregate(stream, looks))
+                .map(|stream| patiently(async || self.aggregate(stream, looks).await))
                 .buffer_unordered(TOGETHER)
                 .try_collect()
                 .await?;
@@ -220,7 +221,8 @@ impl<'a> Verify<'a> {
             for totals in expected.values() {
                 // Those that were right once are right.
                 if left.as_ref().is_none_or(|left| left.contains(totals.pk())) {
-                    differences.extend(compare_totals(&self.sales, totals).await?);
+                    let compared = patiently(async || compare_totals(&self.sales, totals).await);
+                    differences.extend(compared.await?);
                 }
             }
             if pass == SUMS || differences.is_empty() {
@@ -247,7 +249,8 @@ impl<'a> Verify<'a> {
         let mut position = 0;
         while position < until {
             let upto = (position + WINDOW).min(until);
-            for row in self.log.page(position, upto, WINDOW).await? {
+            let sales = patiently(async || Ok(self.log.sales(position, upto).await?)).await?;
+            for row in sales {
                 let message = serde_json::to_value(CloudEvent::from(&row.event));
                 let event = message.map_err(|error| Failed::refused(error.to_string()))?;
                 let event = decode(event).map_err(|error| Failed::refused(error.to_string()))?;

@@ -115,7 +115,13 @@ impl Documents {
         let all = waiters
             .iter()
             .fold(incoming.clone(), |all, waiter| waiter.over(all));
-        let written = merge(&shared.shelf, &all, None).await?;
+        let written = match merge(&shared.shelf, &all, None).await {
+            // It may be somebody else's that the store refuses.
+            Err(StoreError::Refused(_)) if waiters.len() > 1 => {
+                return merge(&shared.shelf, incoming, None).await;
+            }
+            written => written?,
+        };
         waiters.into_iter().for_each(Waiter::written);
         Ok(written)
     }

@@ -59,8 +59,8 @@ pub struct Building {
 pub struct Generations {
     store: Store,
     known: Mutex<Option<(Instant, Arc<Pointer>)>>,
-    /// Held by the one who reads it anew.
-    reading: tokio::sync::Mutex<()>,
+    /// Held by the one who reads it anew; when that failed last, and why.
+    reading: tokio::sync::Mutex<Option<(Instant, StoreError)>>,
 }
 
 impl Default for Pointer {
@@ -108,12 +108,23 @@ impl Generations {
         if let Some(known) = self.known() {
             return Ok(known);
         }
-        let _reading = self.reading.lock().await;
+        let arrived = Instant::now();
+        let mut failed = self.reading.lock().await;
         if let Some(known) = self.known() {
             return Ok(known);
         }
+        // Whoever has waited for a try that failed does not try again himself: in an outage they would queue without end.
+        if let Some((_, error)) = failed.as_ref().filter(|(at, _)| *at >= arrived) {
+            return Err(error.clone());
+        }
         let asked = Instant::now();
-        let found = self.load().await?.map_or_else(Pointer::default, |it| it.document);
+        let found = match self.load().await {
+            Ok(found) => found.map_or_else(Pointer::default, |it| it.document),
+            Err(error) => {
+                *failed = Some((Instant::now(), error.clone()));
+                return Err(error);
+            }
+        };
         let pointer = Arc::new(found);
         *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Some((asked, Arc::clone(&pointer)));
         Ok(pointer)

@@ -108,14 +108,14 @@ impl Projector {
         Ok(())
     }
 
-    /// Tries again and again. While the store is away, nobody else tries meanwhile; one busy document holds up nobody.
+    /// Tries again and again: while the store is away one at a time, and one busy document holds up nobody.
     async fn keep_trying(
         &self,
         work: &mut Work,
         mut last: StoreError,
         until: Instant,
     ) -> Result<(), ProjectError> {
-        let mut turn = None;
+        let mut told = false;
         let mut pause = FIRST_PAUSE;
         loop {
             let (why, retry_after, away) = match last {
@@ -123,8 +123,9 @@ impl Projector {
                 StoreError::Busy { why, retry_after } => (why, retry_after, false),
                 refused => return Err(ProjectError::Refused(refused.to_string())),
             };
-            if away && turn.is_none() {
+            if away && !told {
                 tracing::warn!(error = %why, "read_store_away");
+                told = true;
             }
             // As long as it asks for, and at least between half and all of our own pause, so that processes do not come back in step.
             let wait = retry_after
@@ -134,13 +135,16 @@ impl Projector {
                 return Err(ProjectError::Away(why));
             }
             tokio::time::sleep(wait).await;
-            if !away {
-                turn = None;
-            } else if turn.is_none() {
+            // For one try only: what is away for one document may be there for others.
+            let turn = if away {
                 let waiting = timeout_at(until, self.trying.lock()).await;
-                turn = Some(waiting.map_err(|_| ProjectError::Away(why))?);
-            }
-            match self.attempt(work).await {
+                Some(waiting.map_err(|_| ProjectError::Away(why))?)
+            } else {
+                None
+            };
+            let tried = self.attempt(work).await;
+            drop(turn);
+            match tried {
                 Ok(()) => return Ok(()),
                 Err(error) => last = error,
             }

@@ -23,6 +23,11 @@ const PAGE: &str = "
     select position, event_id, stream, version, type, data, state, coalesce(stock, 'null') as stock,
         metadata->>'traceparent' as traceparent, occurred_at
     from write_model.events where position > $1::bigint and position <= $2::bigint order by position limit $3::bigint";
+const SALES: &str = "
+    select position, event_id, stream, version, type, data, state, coalesce(stock, 'null') as stock,
+        metadata->>'traceparent' as traceparent, occurred_at
+    from write_model.events where position > $1::bigint and position <= $2::bigint
+        and type in ('orders.OrderPaid.v1', 'orders.OrderCancelled.v1') order by position";
 const STREAMS: &str = "
     select stream from write_model.events where stream > $1::text and version = 1 and position <= $2::bigint
     order by stream limit $3::bigint";
@@ -35,7 +40,10 @@ const HOPS: &str = "
         o.position is not null as waiting, o.parked_at is not null as parked, o.reason
     from write_model.events e
     left join write_model.outbox o on o.position = e.position
-    left join write_model.idempotency_keys k on k.event_id = e.event_id
+    left join lateral (
+        select key from write_model.idempotency_keys
+        where event_id = e.event_id and at between e.occurred_at - interval '2 minutes' and e.occurred_at + interval '2 minutes'
+        limit 1) k on true
     where e.stream = $1::text order by e.version";
 const STOCK: &str = "select available, seq from write_model.stock where sku = $1::text";
 
@@ -88,6 +96,13 @@ impl Log {
     /// The next events by position, from after one position to another one, at most so many.
     pub async fn page(&self, after: i64, until: i64, most: i64) -> Result<Vec<Pending>, Fault> {
         let rows = self.rows(PAGE, &[&after, &until, &most]).await?;
+        let read: Result<_, _> = rows.iter().map(pending).collect();
+        read.map_err(Fault::Refused)
+    }
+
+    /// The payments and cancellations from after one position to another one.
+    pub async fn sales(&self, after: i64, until: i64) -> Result<Vec<Pending>, Fault> {
+        let rows = self.rows(SALES, &[&after, &until]).await?;
         let read: Result<_, _> = rows.iter().map(pending).collect();
         read.map_err(Fault::Refused)
     }
