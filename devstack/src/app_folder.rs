@@ -1,6 +1,7 @@
 //! Builds the handler and lays out the app folder: what the Functions host runs and what is deployed.
 //! It never builds the workspace: features of the local stack would then reach into the shipped binary.
 
+use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -60,43 +61,58 @@ pub fn build_handler(profile: &str) -> Result<PathBuf> {
 
 /// Puts `host.json`, `local.settings.json`, the handler and one folder for each function into `into`.
 pub fn assemble(root: &Path, handler: &Path, into: &Path) -> Result<()> {
-    clear(into)?;
+    make(into)?;
     for file in FILES {
-        copy(&root.join(file), &into.join(file))?;
+        replace(&root.join(file), &into.join(file))?;
     }
-    copy(handler, &into.join("handler"))?;
+    replace(handler, &into.join("handler"))?;
     let functions = root.join("functions");
     let entries =
         std::fs::read_dir(&functions).with_context(|| format!("cannot read {}", functions.display()))?;
+    let mut names = HashSet::new();
     for entry in entries {
         let entry = entry?;
         let definition = entry.path().join("function.json");
         if definition.is_file() {
             let folder = into.join(entry.file_name());
-            std::fs::create_dir(&folder)?;
-            copy(&definition, &folder.join("function.json"))?;
+            std::fs::create_dir_all(&folder)?;
+            replace(&definition, &folder.join("function.json"))?;
+            names.insert(entry.file_name());
+        }
+    }
+    // A function taken out of the source is not served any longer.
+    for entry in std::fs::read_dir(into)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() && !names.contains(&entry.file_name()) {
+            std::fs::remove_dir_all(entry.path())?;
         }
     }
     Ok(())
 }
 
-/// Empties the folder, so that a function taken out of the source is not served any longer.
-fn clear(folder: &Path) -> Result<()> {
+/// The folder, if it is an app's or can become one.
+fn make(folder: &Path) -> Result<()> {
     std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     let entries: Vec<_> = std::fs::read_dir(folder)?.collect::<std::io::Result<_>>()?;
     let is_app = entries
         .iter()
         .any(|entry| entry.file_name() == OsStr::new("host.json"));
-    if !entries.is_empty() && !is_app {
+    // Another process may have begun: what it has not finished has a hidden name.
+    let is_empty = entries
+        .iter()
+        .all(|entry| entry.file_name().as_encoded_bytes().starts_with(b"."));
+    if !is_app && !is_empty {
         bail!("{} is not an app folder, and is not emptied", folder.display());
     }
-    std::fs::remove_dir_all(folder)?;
-    Ok(std::fs::create_dir(folder)?)
+    Ok(())
 }
 
-fn copy(from: &Path, to: &Path) -> Result<()> {
-    std::fs::copy(from, to).with_context(|| format!("cannot copy {}", from.display()))?;
-    Ok(())
+/// Puts a copy in the place of what is there, at one moment: somebody may be running it.
+fn replace(from: &Path, to: &Path) -> Result<()> {
+    let folder = to.parent().unwrap_or(to);
+    let copy = tempfile::NamedTempFile::new_in(folder)?.into_temp_path();
+    std::fs::copy(from, &copy).with_context(|| format!("cannot copy {}", from.display()))?;
+    Ok(copy.persist(to)?)
 }
 
 fn executable(line: &str) -> Option<PathBuf> {
