@@ -94,9 +94,10 @@ pub fn assemble(root: &Path, handler: &Path, into: &Path) -> Result<()> {
 fn make(folder: &Path) -> Result<()> {
     std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     let entries: Vec<_> = std::fs::read_dir(folder)?.collect::<std::io::Result<_>>()?;
-    let is_app = entries
-        .iter()
-        .any(|entry| entry.file_name() == OsStr::new("host.json"));
+    // Half of one is one as well: whoever made it may have been killed.
+    let is_app = entries.iter().any(|entry| {
+        entry.file_name() == OsStr::new("host.json") || entry.path().join("function.json").is_file()
+    });
     // Another process may have begun: what it has not finished has a hidden name.
     let is_empty = entries
         .iter()
