@@ -10,7 +10,10 @@ mod message;
 mod peer;
 mod rule;
 mod server;
+mod switches;
 mod token;
 
+pub use broker::Counts;
 pub use entities::{Entities, EntitiesError};
 pub use server::Emulator;
+pub use switches::Switches;

@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use super::broker::Broker;
 use super::entities::Entities;
+use super::switches::{Faults, Switches};
 use super::{peer, token};
 
 /// What all connections share.
@@ -22,9 +23,26 @@ pub(crate) struct Shared {
     broker: Mutex<Broker>,
     changed: watch::Sender<()>,
     locked: Notify,
+    pub(crate) faults: Faults,
+}
+
+/// A bus without entities, which leads nowhere.
+impl Default for Shared {
+    fn default() -> Self {
+        Self::new(&Entities::default())
+    }
 }
 
 impl Shared {
+    fn new(entities: &Entities) -> Self {
+        Self {
+            broker: Mutex::new(Broker::new(entities, Box::new(Uuid::new_v4))),
+            changed: watch::Sender::new(()),
+            locked: Notify::new(),
+            faults: Faults::default(),
+        }
+    }
+
     pub(crate) fn broker(&self) -> MutexGuard<'_, Broker> {
         self.broker.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -49,10 +67,16 @@ pub(crate) fn now_ms() -> i64 {
     i64::try_from(OffsetDateTime::now_utc().unix_timestamp_nanos() / 1_000_000).unwrap_or(i64::MAX)
 }
 
+/// How long it is until a time in Unix milliseconds.
+pub(crate) fn until(at: i64) -> Duration {
+    Duration::from_millis((at - now_ms()).max(0).unsigned_abs())
+}
+
 /// A running emulator; dropping it stops it.
 #[derive(Debug)]
 pub struct Emulator {
     address: SocketAddr,
+    shared: Arc<Shared>,
     task: JoinHandle<()>,
 }
 
@@ -61,14 +85,10 @@ impl Emulator {
     pub async fn start(entities: Entities, address: SocketAddr) -> io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
-        let broker = Mutex::new(Broker::new(&entities, Box::new(Uuid::new_v4)));
-        let shared = Arc::new(Shared {
-            broker,
-            changed: watch::Sender::new(()),
-            locked: Notify::new(),
-        });
+        let shared = Arc::new(Shared::new(&entities));
         Ok(Self {
             address,
+            shared: Arc::clone(&shared),
             task: tokio::spawn(serve(listener, shared)),
         })
     }
@@ -86,6 +106,11 @@ impl Emulator {
             token::KEY_NAME,
             token::KEY
         )
+    }
+
+    /// What can be made to go wrong, all off at the start.
+    pub fn switches(&self) -> Switches {
+        Switches(Arc::clone(&self.shared))
     }
 
     /// Stops listening and drops every connection.
@@ -109,10 +134,19 @@ async fn serve(listener: TcpListener, shared: Arc<Shared>) {
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, remote)) => {
+                    // Before the look at the other switch, so that refusing and then dropping misses nobody.
+                    let mut drops = shared.faults.drops();
+                    if shared.faults.is_refusing() {
+                        continue;
+                    }
                     let shared = shared.clone();
                     tasks.spawn(async move {
-                        if let Err(error) = peer::run(stream, shared).await {
-                            tracing::debug!(%remote, %error, "connection ended");
+                        tokio::select! {
+                            biased;
+                            _ = drops.changed() => {}
+                            ended = peer::run(stream, shared) => if let Err(error) = ended {
+                                tracing::debug!(%remote, %error, "connection ended");
+                            }
                         }
                     });
                 }
@@ -130,7 +164,7 @@ async fn serve(listener: TcpListener, shared: Arc<Shared>) {
 async fn expire(shared: Arc<Shared>) {
     loop {
         let next = shared.broker().next_expiry();
-        let wait = next.map(|at| Duration::from_millis((at - now_ms()).max(0).unsigned_abs()));
+        let wait = next.map(until);
         tokio::select! {
             () = shared.locked.notified() => {}
             () = tokio::time::sleep(wait.unwrap_or(Duration::from_secs(60))) => {}

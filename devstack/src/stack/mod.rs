@@ -127,6 +127,12 @@ impl Stack {
             .unwrap_or_default()
     }
 
+    /// What can be made to go wrong on the bus; without one they lead nowhere.
+    pub fn servicebus_switches(&self) -> servicebus::Switches {
+        let bus = self.servicebus.as_ref();
+        bus.map(servicebus::Emulator::switches).unwrap_or_default()
+    }
+
     /// The account's endpoint, over the faulty wire where there is one: clients are always sent there; empty without an
     /// account.
     pub fn cosmos_endpoint(&self) -> String {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use devstack::servicebus::{Emulator, Entities};
-use fe2o3_amqp::connection::ConnectionHandle;
+use fe2o3_amqp::connection::{ConnectionHandle, OpenError};
 use fe2o3_amqp::link::{Receiver, Sender, delivery::Delivery};
 use fe2o3_amqp::sasl_profile::SaslProfile;
 use fe2o3_amqp::session::SessionHandle;
@@ -46,30 +46,49 @@ pub(crate) fn namespace(topics: Json, queues: Json) -> Entities {
     Entities::from_json(&config.to_string()).expect("the configuration is valid")
 }
 
+pub(crate) async fn connect(emulator: &Emulator) -> Result<ConnectionHandle<()>, OpenError> {
+    let address = format!("amqp://{}", emulator.address());
+    let connection = Connection::builder()
+        .container_id("test")
+        .sasl_profile(SaslProfile::Anonymous);
+    within(connection.open(address.as_str())).await
+}
+
 pub(crate) struct Client {
     pub(crate) emulator: Emulator,
     pub(crate) session: SessionHandle<()>,
-    _connection: ConnectionHandle<()>,
+    pub(crate) connection: ConnectionHandle<()>,
 }
 
 impl Client {
     pub(crate) async fn anonymous(entities: Entities) -> Self {
         let address = "127.0.0.1:0".parse().unwrap();
         let emulator = Emulator::start(entities, address).await.unwrap();
-        let mut connection = within(
-            Connection::builder()
-                .container_id("test")
-                .sasl_profile(SaslProfile::Anonymous)
-                .open(format!("amqp://{}", emulator.address()).as_str()),
-        )
-        .await
-        .unwrap();
+        let mut connection = connect(&emulator).await.unwrap();
         let session = within(Session::begin(&mut connection)).await.unwrap();
         Self {
             emulator,
             session,
-            _connection: connection,
+            connection,
         }
+    }
+
+    /// A new connection to the same emulator, in place of the one there was.
+    pub(crate) async fn reconnect(&mut self) {
+        self.connection = connect(&self.emulator).await.unwrap();
+        self.begin().await;
+        self.authorize().await;
+    }
+
+    /// A new session on the same connection.
+    pub(crate) async fn begin(&mut self) {
+        self.session = within(Session::begin(&mut self.connection)).await.unwrap();
+    }
+
+    pub(crate) async fn authorize(&mut self) {
+        self.put_token("SAS_KEY_VALUE", 4_000_000_000)
+            .await
+            .expect("the token is good");
     }
 
     pub(crate) async fn new(lock: &str) -> Self {
@@ -78,10 +97,7 @@ impl Client {
 
     pub(crate) async fn over(entities: Entities) -> Self {
         let mut client = Self::anonymous(entities).await;
-        client
-            .put_token("SAS_KEY_VALUE", 4_000_000_000)
-            .await
-            .expect("the token is good");
+        client.authorize().await;
         client
     }
 
@@ -184,11 +200,21 @@ pub(crate) fn failed() -> Modified {
 
 /// Calls the `$management` of an entity and gives the status and the body.
 pub(crate) async fn manage(client: &mut Client, entity: &str, operation: &str, body: Value) -> (i32, Value) {
+    manage_on(&mut client.session, entity, operation, body).await
+}
+
+/// The same on a session.
+pub(crate) async fn manage_on(
+    session: &mut SessionHandle<()>,
+    entity: &str,
+    operation: &str,
+    body: Value,
+) -> (i32, Value) {
     let node = format!("{entity}/$management");
-    let mut sender = within(Sender::attach(&mut client.session, "ask", node.as_str()))
+    let mut sender = within(Sender::attach(session, "ask", node.as_str()))
         .await
         .unwrap();
-    let mut receiver = within(Receiver::attach(&mut client.session, "answer", node.as_str()))
+    let mut receiver = within(Receiver::attach(session, "answer", node.as_str()))
         .await
         .unwrap();
     let request = Message::builder()

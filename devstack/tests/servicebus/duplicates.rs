@@ -24,4 +24,6 @@ async fn a_message_whose_id_was_seen_is_accepted_and_reaches_nobody() {
             assert_eq!(text(&next(&mut receiver).await), id);
         }
     }
+    let counts = client.emulator.switches().counts();
+    assert_eq!((counts.accepted, counts.duplicates), (10, 4));
 }

@@ -13,3 +13,5 @@ mod delivery;
 mod duplicates;
 mod refusal;
 mod rules;
+mod switches;
+mod tokens;

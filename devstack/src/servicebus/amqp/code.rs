@@ -56,3 +56,4 @@ pub(crate) const HANDLE_IN_USE: &str = "amqp:session:handle-in-use";
 pub(crate) const TRANSFER_LIMIT: &str = "amqp:link:transfer-limit-exceeded";
 pub(crate) const SIZE_EXCEEDED: &str = "amqp:link:message-size-exceeded";
 pub(crate) const LOCK_LOST: &str = "com.microsoft:message-lock-lost";
+pub(crate) const SERVER_BUSY: &str = "com.microsoft:server-busy";

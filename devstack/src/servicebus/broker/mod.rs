@@ -29,6 +29,19 @@ pub(crate) struct QueueId(usize);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct InletId(usize);
 
+/// What the bus has done since it was started.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Messages taken from senders, duplicates too; for a topic each counts once.
+    pub accepted: u64,
+    /// Those of them that were dropped as duplicates.
+    pub duplicates: u64,
+    /// Messages given to receivers, each time they were.
+    pub deliveries: u64,
+    /// Outcomes of receivers that had their effect.
+    pub settlements: u64,
+}
+
 /// What an address stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Place {
@@ -61,6 +74,7 @@ pub(crate) struct Broker {
     queues: Vec<Queue>,
     /// The rules of subscriptions; whatever else has queues takes everything.
     rules: HashMap<QueueId, Vec<Rule>>,
+    counts: Counts,
     ids: Box<dyn FnMut() -> Uuid + Send>,
 }
 
@@ -80,6 +94,7 @@ impl Broker {
             inlets: Vec::new(),
             queues: Vec::new(),
             rules: HashMap::new(),
+            counts: Counts::default(),
             ids,
         };
         for queue in &entities.queues {
@@ -141,11 +156,13 @@ impl Broker {
         let messages = message::read(format, payload, &mut self.ids)?;
         let inlet = &mut self.inlets[inlet.0];
         for message in messages {
+            self.counts.accepted += 1;
             let facts = message.facts();
             let id = facts.message_id();
             if let (Some(window), Some(id)) = (&mut inlet.window, id)
                 && !window.admit(now, &id)
             {
+                self.counts.duplicates += 1;
                 continue;
             }
             for target in &inlet.queues {
@@ -163,11 +180,16 @@ impl Broker {
         self.rules.get(&id).map(Vec::as_slice)
     }
 
+    pub(crate) fn counts(&self) -> Counts {
+        self.counts
+    }
+
     /// Takes the next message under a lock, or for good.
     pub(crate) fn take(&mut self, now: i64, id: QueueId, settled: bool) -> Option<Delivery> {
         let token = (self.ids)();
         let (delivery, fallen) = self.queues[id.0].take(now, token, settled);
         self.bury(id, fallen);
+        self.counts.deliveries += u64::from(delivery.is_some());
         delivery.map(|payload| Delivery { token, payload })
     }
 
@@ -180,6 +202,7 @@ impl Broker {
         outcome: &Outcome,
     ) -> Result<(), LockLost> {
         let fallen = self.queues[id.0].settle(now, token, outcome)?;
+        self.counts.settlements += 1;
         self.bury(id, fallen);
         Ok(())
     }

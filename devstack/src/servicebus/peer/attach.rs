@@ -8,7 +8,7 @@ use super::super::broker::Place;
 use super::super::token;
 use super::engine::{Context, Fault};
 use super::incoming::{CREDIT, MAX_MESSAGE};
-use super::session::{Incoming, Link, Origin, Outgoing, Session, Sink};
+use super::session::{CBS, Incoming, Link, Origin, Outgoing, Session, Sink};
 
 /// Sent settled: receive-and-delete.
 const SETTLED: u32 = 1;
@@ -163,7 +163,7 @@ fn node(terminus: &Value, context: &Context) -> Result<Node, AmqpError> {
         ));
     }
     let path = address(terminus);
-    if path == "$cbs" {
+    if path == CBS {
         return Ok(Node::Cbs);
     }
     if path.is_empty() {

@@ -23,6 +23,8 @@ pub(super) enum Fault {
     Connection(AmqpError),
     Session(AmqpError),
     Link(u32, AmqpError),
+    /// The connection breaks, and the peer is not told.
+    Cut,
 }
 
 impl From<Malformed> for Fault {
@@ -48,6 +50,18 @@ impl Grants {
     pub(super) fn allow(&self, path: &str, now: i64) -> bool {
         let reaches = |(granted, until): (&String, &i64)| *until > now && token::covers(granted, path);
         self.trusted || self.paths.iter().any(reaches)
+    }
+
+    /// Lets every token run out.
+    fn expire(&mut self) {
+        self.paths.values_mut().for_each(|until| *until = 0);
+    }
+
+    /// Forgets the tokens that have run out; tells whether there were any.
+    fn forget(&mut self, now: i64) -> bool {
+        let before = self.paths.len();
+        self.paths.retain(|_, until| *until > now);
+        self.paths.len() < before
     }
 }
 
@@ -103,6 +117,7 @@ impl Engine {
     /// Ends what the fault says.
     pub(super) fn fail(&mut self, fault: Fault, channel: u16) {
         match fault {
+            Fault::Cut => self.closed = true,
             Fault::Connection(error) => {
                 if !self.opened {
                     self.open_reply();
@@ -124,9 +139,27 @@ impl Engine {
         }
     }
 
-    /// Sends what receivers have credit for; true when there may be more.
+    /// Lets every token of the connection run out.
+    pub(super) fn expire_tokens(&mut self) {
+        self.context.grants.expire();
+    }
+
+    /// When the next token runs out.
+    pub(super) fn next_expiry(&self) -> Option<i64> {
+        self.context.grants.paths.values().min().copied()
+    }
+
+    /// Ends links whose token ran out, and sends what receivers have credit for; true when there may be more.
     pub(super) fn pump(&mut self, now: i64) -> bool {
+        if self.closed {
+            return false;
+        }
         self.context.now = now;
+        if self.context.grants.forget(now) {
+            for session in self.sessions.values_mut() {
+                session.detach_unauthorized(&self.context, &mut self.out);
+            }
+        }
         self.sessions
             .values_mut()
             .any(|session| session.pump(&self.context, &mut self.out, BUFFERED))

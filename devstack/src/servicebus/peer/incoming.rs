@@ -4,6 +4,7 @@
 use bytes::Bytes;
 
 use super::super::amqp::{AmqpError, Performative, Value, code};
+use super::super::broker::InletId;
 use super::engine::{Context, Fault};
 use super::request::Request;
 use super::session::{Incoming, Link, Partial, Session, Sink, WINDOW};
@@ -13,6 +14,18 @@ use super::{management, request};
 pub(super) const MAX_MESSAGE: usize = 256 * 1024;
 /// Deliveries a sender may have ahead.
 pub(super) const CREDIT: u32 = 1_000;
+
+/// Why a delivery is not taken.
+enum Refusal {
+    Rejected(AmqpError),
+    Cut,
+}
+
+impl From<AmqpError> for Refusal {
+    fn from(error: AmqpError) -> Self {
+        Self::Rejected(error)
+    }
+}
 
 impl Session {
     pub(super) fn transfer(
@@ -47,15 +60,14 @@ impl Session {
                 ));
             }
         };
-        let outcome = self.accept(&sink, &node, &whole, context);
-        if whole.settled {
+        let state = match self.accept(&sink, &node, &whole, context) {
+            Ok(()) => Value::composite(code::ACCEPTED, Vec::new()),
+            Err(Refusal::Cut) => return Err(Fault::Cut),
             // Nothing can be answered to a settled delivery, so a refusal ends the link.
-            outcome.map_err(|error| Fault::Link(handle, error))?;
-        } else {
-            let state = match outcome {
-                Ok(()) => Value::composite(code::ACCEPTED, Vec::new()),
-                Err(error) => Value::composite(code::REJECTED, vec![error.value()]),
-            };
+            Err(Refusal::Rejected(error)) if whole.settled => return Err(Fault::Link(handle, error)),
+            Err(Refusal::Rejected(error)) => Value::composite(code::REJECTED, vec![error.value()]),
+        };
+        if !whole.settled {
             self.settle(true, whole.id, state, out);
         }
         self.widen(Some(handle), out)
@@ -79,29 +91,22 @@ impl Session {
         node: &str,
         whole: &Partial,
         context: &mut Context,
-    ) -> Result<(), AmqpError> {
+    ) -> Result<(), Refusal> {
         let payload = Bytes::copy_from_slice(&whole.bytes);
-        let reply = match sink {
-            Sink::Publish(inlet) => {
-                context
-                    .shared
-                    .broker()
-                    .send(context.now, *inlet, whole.format, &payload)?;
-                context.shared.wake();
-                return Ok(());
-            }
+        let (request, reply) = match sink {
+            Sink::Publish(inlet) => return publish(*inlet, whole.format, &payload, context),
             Sink::Cbs => {
                 let request = Request::read(&payload)?;
-                let reply = request::put_token(&request, &mut context.grants, context.now);
+                let reply = request::put_token(&request, context);
                 (request, reply)
             }
             Sink::Management(place) => {
                 let request = Request::read(&payload)?;
-                let reply = management::answer(&request, place, context);
+                let reply = management::answer(&request, place, context).ok_or(Refusal::Cut)?;
                 (request, reply)
             }
         };
-        self.reply(node, &reply.0, reply.1)
+        Ok(self.reply(node, &request, reply)?)
     }
 
     /// Queues a reply on the link that `reply-to` names, or on any receiver of the node.
@@ -144,6 +149,27 @@ impl Session {
         }
         Ok(())
     }
+}
+
+/// Stores what was sent, unless a switch has it otherwise.
+fn publish(inlet: InletId, format: u32, payload: &Bytes, context: &Context) -> Result<(), Refusal> {
+    let faults = &context.shared.faults;
+    if faults.cut_before_storing.take() {
+        return Err(Refusal::Cut);
+    }
+    if faults.busy.take() {
+        let text = "The entity is being throttled. Error code: 50009. Please try again in 2 seconds.";
+        return Err(AmqpError::new(code::SERVER_BUSY, text).into());
+    }
+    context
+        .shared
+        .broker()
+        .send(context.now, inlet, format, payload)?;
+    context.shared.wake();
+    if faults.cut_after_storing.take() {
+        return Err(Refusal::Cut);
+    }
+    Ok(())
 }
 
 /// Adds a transfer to its delivery; gives the delivery when it is whole.

@@ -16,18 +16,18 @@ const PEEK_MAX: u64 = 250;
 /// A status, its text, its condition and the reply's body.
 pub(super) type Answer = (i32, &'static str, Option<&'static str>, Value);
 
-/// Answers one request.
-pub(super) fn answer(request: &Request, place: &Place, context: &Context) -> Bytes {
+/// Answers one request; nothing where the connection is to break instead.
+pub(super) fn answer(request: &Request, place: &Place, context: &Context) -> Option<Bytes> {
     let (status, text, condition, body) = match (request.property("operation"), place) {
         (Some("com.microsoft:renew-lock"), Place::Queue { id, .. }) => renew(request, *id, context),
         (Some("com.microsoft:peek-message"), Place::Queue { id, .. }) => peek(request, *id, context),
-        (Some("com.microsoft:update-disposition"), Place::Queue { id, .. }) => update(request, *id, context),
+        (Some("com.microsoft:update-disposition"), Place::Queue { id, .. }) => update(request, *id, context)?,
         (Some("com.microsoft:enumerate-rules"), Place::Queue { id, .. }) => {
             rules::enumerate(request, *id, context)
         }
         _ => unsupported("The operation is not supported."),
     };
-    request.reply(status, text, condition, &body)
+    Some(request.reply(status, text, condition, &body))
 }
 
 pub(super) fn unsupported(text: &'static str) -> Answer {
@@ -111,9 +111,9 @@ fn peek(request: &Request, id: QueueId, context: &Context) -> Answer {
     )
 }
 
-fn update(request: &Request, id: QueueId, context: &Context) -> Answer {
+fn update(request: &Request, id: QueueId, context: &Context) -> Option<Answer> {
     let Some(tokens) = tokens(request) else {
-        return bad("lock-tokens is missing");
+        return Some(bad("lock-tokens is missing"));
     };
     let text = |name| request.body.get(name).and_then(Value::text).unwrap_or_default();
     let mut changes = request
@@ -129,9 +129,13 @@ fn update(request: &Request, id: QueueId, context: &Context) -> Answer {
             changes.extend(reason(text("deadletter-reason"), text("deadletter-description")));
             Outcome::DeadLetter(changes)
         }
-        "defered" | "deferred" => return unsupported("Deferral is not supported."),
-        _ => return bad("disposition-status is unknown"),
+        "defered" | "deferred" => return Some(unsupported("Deferral is not supported.")),
+        _ => return Some(bad("disposition-status is unknown")),
     };
+    let faults = &context.shared.faults;
+    if faults.cut_before_settling.take() {
+        return None;
+    }
     let mut broker = context.shared.broker();
     let mut all = true;
     for token in tokens {
@@ -139,9 +143,8 @@ fn update(request: &Request, id: QueueId, context: &Context) -> Answer {
     }
     drop(broker);
     context.shared.wake();
-    if all {
-        (200, "OK", None, Value::Null)
-    } else {
-        lost()
+    if !all {
+        return Some(lost());
     }
+    (!faults.cut_after_settling.take()).then_some((200, "OK", None, Value::Null))
 }

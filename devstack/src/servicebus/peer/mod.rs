@@ -18,10 +18,10 @@ use std::time::Duration;
 use bytes::BytesMut;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::amqp::{AmqpError, code, frame};
-use super::server::{Shared, now_ms};
+use super::server::{Shared, now_ms, until};
 use engine::{Engine, Fault};
 
 /// How long a client may stay silent: twice what `open` announces.
@@ -35,6 +35,7 @@ pub(crate) async fn run(mut stream: TcpStream, shared: Arc<Shared>) -> io::Resul
     let mut buffer = BytesMut::with_capacity(16_384);
     let trusted = timeout(HANDSHAKE, handshake::run(&mut stream, &mut buffer)).await??;
     let mut changed = shared.watch();
+    let mut token_expiries = shared.faults.token_expiries();
     let mut engine = Engine::new(shared, trusted);
     let mut heard = Instant::now();
     let mut spoken = heard;
@@ -55,6 +56,8 @@ pub(crate) async fn run(mut stream: TcpStream, shared: Arc<Shared>) -> io::Resul
                 take(&mut engine, result, &mut buffer)?;
             }
             _ = changed.changed() => {}
+            _ = token_expiries.changed() => engine.expire_tokens(),
+            () = sleep(engine.next_expiry().map_or(SILENCE, until)) => {}
             () = sleep_until(keep_alive) => frame::write_empty(&mut engine.out),
             () = sleep_until(heard + SILENCE) => {
                 engine.fail(Fault::Connection(AmqpError::new(code::RESOURCE_LIMIT, "the peer was idle for too long")), 0);

@@ -147,7 +147,7 @@ impl Session {
             .collect();
         for (id, delivery) in found {
             let answer = match outcome(state) {
-                Ok(Some(outcome)) => decide(&delivery, &outcome, state, context),
+                Ok(Some(outcome)) => decide(&delivery, &outcome, state, context)?,
                 Ok(None) if settled => {
                     self.unsettled.remove(&id);
                     continue;
@@ -166,7 +166,11 @@ impl Session {
 }
 
 /// Ends the lock and gives the state to answer with.
-fn decide(delivery: &Unsettled, outcome: &Outcome, state: &Value, context: &Context) -> Value {
+fn decide(delivery: &Unsettled, outcome: &Outcome, state: &Value, context: &Context) -> Result<Value, Fault> {
+    let faults = &context.shared.faults;
+    if faults.cut_before_settling.take() {
+        return Err(Fault::Cut);
+    }
     let result = context
         .shared
         .broker()
@@ -174,7 +178,10 @@ fn decide(delivery: &Unsettled, outcome: &Outcome, state: &Value, context: &Cont
     if *outcome != Outcome::Complete {
         context.shared.wake();
     }
-    match (result, outcome) {
+    if result.is_ok() && faults.cut_after_settling.take() {
+        return Err(Fault::Cut);
+    }
+    Ok(match (result, outcome) {
         (Err(_), _) => {
             let text = "The lock supplied is invalid. Either the lock expired, or the message was settled.";
             Value::composite(
@@ -184,7 +191,7 @@ fn decide(delivery: &Unsettled, outcome: &Outcome, state: &Value, context: &Cont
         }
         (Ok(()), Outcome::DeadLetter(_)) => Value::composite(code::REJECTED, Vec::new()),
         (Ok(()), _) => state.clone(),
-    }
+    })
 }
 
 /// What a delivery state asks for; nothing for a state that is no outcome.

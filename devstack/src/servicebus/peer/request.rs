@@ -6,7 +6,7 @@ use bytes::Bytes;
 use super::super::amqp::{AmqpError, Value, code, encode_described};
 use super::super::message::sections;
 use super::super::token;
-use super::engine::Grants;
+use super::engine::Context;
 
 /// A request message, as far as it matters.
 #[derive(Debug)]
@@ -66,15 +66,19 @@ impl Request {
 }
 
 /// Verifies a token and grants what its audience names.
-pub(super) fn put_token(request: &Request, grants: &mut Grants, now: i64) -> Bytes {
+pub(super) fn put_token(request: &Request, context: &mut Context) -> Bytes {
     if request.property("operation") != Some("put-token") {
         let text = "Only put-token is supported.";
         return request.reply(501, text, Some(code::NOT_IMPLEMENTED), &Value::Null);
     }
+    if context.shared.faults.refuse_tokens.take() {
+        let text = "The token has expired.";
+        return request.reply(401, text, Some(code::UNAUTHORIZED), &Value::Null);
+    }
     let audience = request.property("name").unwrap_or_default();
-    match token::verify(request.body.text().unwrap_or_default(), audience, now) {
+    match token::verify(request.body.text().unwrap_or_default(), audience, context.now) {
         Ok(expires) => {
-            grants.paths.insert(token::path(audience), expires);
+            context.grants.paths.insert(token::path(audience), expires);
             request.reply(202, "Accepted", None, &Value::Null)
         }
         Err(text) => request.reply(401, text, Some(code::UNAUTHORIZED), &Value::Null),

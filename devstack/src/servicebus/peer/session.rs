@@ -13,6 +13,8 @@ use super::engine::{Context, Fault};
 /// Transfers this side takes before it must widen the window.
 pub(super) const WINDOW: u32 = 2_048;
 const HANDLE_MAX: u32 = 255;
+/// The node that takes tokens, which needs none itself.
+pub(super) const CBS: &str = "$cbs";
 
 /// Where a receiver's messages come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -223,6 +225,23 @@ impl Session {
             Performative::new(code::DETACH, vec![Value::Uint(handle), closed]),
         );
         Ok(())
+    }
+
+    /// Detaches the links that no token reaches any more.
+    pub(super) fn detach_unauthorized(&mut self, context: &Context, out: &mut Vec<u8>) {
+        let lost = |(handle, link): (&u32, &Link)| {
+            let node = match link {
+                Link::Outgoing(link) => &link.node,
+                Link::Incoming(link) => &link.node,
+                Link::Closing => return None,
+            };
+            let allowed = node == CBS || context.grants.allow(node, context.now);
+            (!allowed).then(|| (*handle, format!("The token for '{node}' has expired.")))
+        };
+        let lost: Vec<_> = self.links.iter().filter_map(lost).collect();
+        for (handle, text) in lost {
+            self.refuse(handle, &AmqpError::new(code::UNAUTHORIZED, text), out);
+        }
     }
 
     /// Detaches a link with an error.

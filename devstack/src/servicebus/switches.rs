@@ -1,0 +1,138 @@
+//! Faults of the bus itself, at the turn of a switch: away, busy, forgetful of tokens, cut off at the worst moment.
+//! They never change what a message is, and what they let pass is as it always is.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+
+use tokio::sync::watch;
+
+use super::broker::Counts;
+use super::server::Shared;
+
+/// The switches of one bus; clones turn the same ones.
+///
+/// Where a switch takes a number it is how many times from now on: 0 is never, `u64::MAX` is until it is turned off.
+#[derive(Clone, Debug, Default)]
+pub struct Switches(pub(super) Arc<Shared>);
+
+impl Switches {
+    /// Breaks every connection there is, without a word; what it had locked stays locked.
+    pub fn drop_connections(&self) {
+        self.0.faults.drops.send_replace(());
+    }
+
+    /// Whether to close every new connection before it has said anything; those there are stay.
+    pub fn refuse_connections(&self, refused: bool) {
+        self.0.faults.refusing.store(refused, SeqCst);
+    }
+
+    /// Rejects the `next` deliveries that are sent to a topic or queue, a batch as one, with `server-busy`.
+    pub fn busy(&self, next: u64) {
+        self.0.faults.busy.turn(next);
+    }
+
+    /// Breaks the connection over each of the `next` deliveries sent, and stores nothing of them.
+    pub fn cut_before_storing(&self, next: u64) {
+        self.0.faults.cut_before_storing.turn(next);
+    }
+
+    /// Breaks the connection over each of the `next` deliveries sent once it is stored: the sender cannot know.
+    pub fn cut_after_storing(&self, next: u64) {
+        self.0.faults.cut_after_storing.turn(next);
+    }
+
+    /// Breaks the connection over each of the `next` outcomes of receivers, which have no effect.
+    pub fn cut_before_settling(&self, next: u64) {
+        self.0.faults.cut_before_settling.turn(next);
+    }
+
+    /// Breaks the connection over each of the `next` outcomes once it has had its effect: the receiver cannot know.
+    pub fn cut_after_settling(&self, next: u64) {
+        self.0.faults.cut_after_settling.turn(next);
+    }
+
+    /// Lets every lock there is run out now, each a failed delivery.
+    pub fn expire_locks(&self) {
+        self.0.broker().expire(i64::MAX);
+        self.0.wake();
+    }
+
+    /// Answers the `next` requests to put a token with 401.
+    pub fn refuse_tokens(&self, next: u64) {
+        self.0.faults.refuse_tokens.turn(next);
+    }
+
+    /// Lets every token there is run out now, which detaches the links that it carried.
+    ///
+    /// A connection that proved at its start to know the key needs no token.
+    pub fn expire_tokens(&self) {
+        self.0.faults.token_expiries.send_replace(());
+    }
+
+    /// Turns every switch off; what has gone wrong stays so.
+    pub fn off(&self) {
+        self.refuse_connections(false);
+        let faults = &self.0.faults;
+        for next in [
+            &faults.busy,
+            &faults.cut_before_storing,
+            &faults.cut_after_storing,
+            &faults.cut_before_settling,
+            &faults.cut_after_settling,
+            &faults.refuse_tokens,
+        ] {
+            next.turn(0);
+        }
+    }
+
+    /// What the bus has done so far.
+    pub fn counts(&self) -> Counts {
+        self.0.broker().counts()
+    }
+}
+
+/// How the switches stand, for those who have to obey them.
+#[derive(Debug, Default)]
+pub(crate) struct Faults {
+    refusing: AtomicBool,
+    drops: watch::Sender<()>,
+    token_expiries: watch::Sender<()>,
+    pub(crate) busy: Next,
+    pub(crate) cut_before_storing: Next,
+    pub(crate) cut_after_storing: Next,
+    pub(crate) cut_before_settling: Next,
+    pub(crate) cut_after_settling: Next,
+    pub(crate) refuse_tokens: Next,
+}
+
+impl Faults {
+    pub(crate) fn is_refusing(&self) -> bool {
+        self.refusing.load(SeqCst)
+    }
+
+    /// Changes when connections of now are to be dropped.
+    pub(crate) fn drops(&self) -> watch::Receiver<()> {
+        self.drops.subscribe()
+    }
+
+    /// Changes when tokens of now are to run out.
+    pub(crate) fn token_expiries(&self) -> watch::Receiver<()> {
+        self.token_expiries.subscribe()
+    }
+}
+
+/// How many times a fault is still to happen.
+#[derive(Debug, Default)]
+pub(crate) struct Next(AtomicU64);
+
+impl Next {
+    fn turn(&self, next: u64) {
+        self.0.store(next, SeqCst);
+    }
+
+    /// Whether it is to happen now, which uses up one time.
+    pub(crate) fn take(&self) -> bool {
+        let one_less = |left: u64| left.checked_sub(1);
+        self.0.fetch_update(SeqCst, SeqCst, one_less).is_ok()
+    }
+}
