@@ -13,8 +13,14 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::{
+    bus::CloudEvent,
+    domain::event::Recorded,
     postgres::Fault,
-    read::{projector::ProjectError, store::StoreError},
+    read::{
+        incoming::{Incoming, decode},
+        projector::ProjectError,
+        store::StoreError,
+    },
 };
 
 /// Told what is being done, how far it is, and how far it goes (0 when that is not known).
@@ -54,6 +60,13 @@ impl From<StoreError> for Failed {
             error => Self::Store(error),
         }
     }
+}
+
+/// An event of the log as its message would bring it.
+fn incoming(event: &Recorded) -> Result<Incoming, Failed> {
+    let broken = |why: String| Failed::refused(format!("event {}: {why}", event.event_id));
+    let message = serde_json::to_value(CloudEvent::from(event)).map_err(|error| broken(error.to_string()))?;
+    decode(message).map_err(|error| broken(error.to_string()))
 }
 
 /// How long an operation waits for a store or a database that is busy or away, and between which pauses.

@@ -12,16 +12,14 @@ use tokio::time::Instant;
 use tokio_postgres::Config;
 
 use super::{
-    Failed, Tell,
+    Failed, Tell, incoming,
     verify::{Report, Verify},
 };
 use crate::{
-    bus::CloudEvent,
     read::{
         Account, Connection, Generations, Projector,
         document::Generation,
         generation::{Building, Pointer, REMEMBERED},
-        incoming::decode,
         store::Stored,
     },
     write::{log::Log, outbox::Pending},
@@ -204,12 +202,7 @@ impl Rebuild {
 
     async fn project(&self, into: Generation, page: Vec<Pending>) -> Result<(), Failed> {
         let projected = stream::iter(page).map(|row| async move {
-            let message = serde_json::to_value(CloudEvent::from(&row.event));
-            let event = message
-                .map_err(|error| error.to_string())
-                .and_then(|message| decode(message).map_err(|error| error.to_string()));
-            let event =
-                event.map_err(|error| Failed::refused(format!("event {}: {error}", row.event.event_id)))?;
+            let event = incoming(&row.event)?;
             Ok::<_, Failed>(self.projector.project_into(Some(into), event).await?)
         });
         projected.buffer_unordered(TOGETHER).try_collect().await

@@ -12,16 +12,15 @@ use std::{
 };
 
 use futures_util::{StreamExt, TryStreamExt, stream};
-use serde::Serialize;
+use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use super::{
     Failed, Tell,
     expected::{Aggregate, Expected, expected},
-    patiently,
+    incoming, patiently,
 };
 use crate::{
-    bus::CloudEvent,
     read::{
         Connection,
         connection::Container,
@@ -30,7 +29,7 @@ use crate::{
             order::EventDocument,
             sales::{Sale, TOTALS, TotalsDocument},
         },
-        incoming::{State, decode},
+        incoming::State,
         store::Store,
     },
     write::log::Log,
@@ -221,7 +220,8 @@ impl<'a> Verify<'a> {
             for totals in expected.values() {
                 // Those that were right once are right.
                 if left.as_ref().is_none_or(|left| left.contains(totals.pk())) {
-                    let compared = patiently(async || compare_totals(&self.sales, totals).await);
+                    let compared =
+                        patiently(async || compare_at(&self.sales, (totals.pk(), TOTALS), totals).await);
                     differences.extend(compared.await?);
                 }
             }
@@ -251,9 +251,7 @@ impl<'a> Verify<'a> {
             let upto = (position + WINDOW).min(until);
             let sales = patiently(async || Ok(self.log.sales(position, upto).await?)).await?;
             for row in sales {
-                let message = serde_json::to_value(CloudEvent::from(&row.event));
-                let event = message.map_err(|error| Failed::refused(error.to_string()))?;
-                let event = decode(event).map_err(|error| Failed::refused(error.to_string()))?;
+                let event = incoming(&row.event)?;
                 let State::Order(order) = &event.state else {
                     continue;
                 };
@@ -279,19 +277,16 @@ fn is_chosen(stream: &str, percent: u32) -> bool {
 
 /// One document.
 async fn compare<D: Document + PartialEq>(store: &Store, expected: &D) -> Result<Vec<Difference>, Failed> {
-    let found = store.read::<D>(expected.pk(), &expected.id()).await?;
-    let found = found.map(|found| found.document);
-    Ok(
-        differing(expected.pk(), &expected.id(), Some(expected), found.as_ref())
-            .into_iter()
-            .collect(),
-    )
+    compare_at(store, (expected.pk(), &expected.id()), expected).await
 }
 
-async fn compare_totals(store: &Store, expected: &TotalsDocument) -> Result<Vec<Difference>, Failed> {
-    let found = store.read::<TotalsDocument>(expected.pk(), TOTALS).await?;
-    let found = found.map(|found| found.document);
-    Ok(differing(expected.pk(), TOTALS, Some(expected), found.as_ref())
+async fn compare_at<D: Serialize + DeserializeOwned + PartialEq>(
+    store: &Store,
+    (pk, id): (&str, &str),
+    expected: &D,
+) -> Result<Vec<Difference>, Failed> {
+    let found = store.read::<D>(pk, id).await?.map(|found| found.document);
+    Ok(differing(pk, id, Some(expected), found.as_ref())
         .into_iter()
         .collect())
 }

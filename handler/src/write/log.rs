@@ -3,7 +3,7 @@
 //! that was the last when it began, and what comes later must reach its reader another way.
 
 use time::OffsetDateTime;
-use tokio_postgres::{Config, types::ToSql};
+use tokio_postgres::Config;
 use uuid::Uuid;
 
 use super::{
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     domain::{event::StockLevel, value::Sku},
-    postgres::{Fault, Pool},
+    postgres::{Fault, Parameters, Pool},
 };
 
 /// Connections for reading it.
@@ -95,16 +95,12 @@ impl Log {
 
     /// The next events by position, from after one position to another one, at most so many.
     pub async fn page(&self, after: i64, until: i64, most: i64) -> Result<Vec<Pending>, Fault> {
-        let rows = self.rows(PAGE, &[&after, &until, &most]).await?;
-        let read: Result<_, _> = rows.iter().map(pending).collect();
-        read.map_err(Fault::Refused)
+        self.events(PAGE, &[&after, &until, &most]).await
     }
 
     /// The payments and cancellations from after one position to another one.
     pub async fn sales(&self, after: i64, until: i64) -> Result<Vec<Pending>, Fault> {
-        let rows = self.rows(SALES, &[&after, &until]).await?;
-        let read: Result<_, _> = rows.iter().map(pending).collect();
-        read.map_err(Fault::Refused)
+        self.events(SALES, &[&after, &until]).await
     }
 
     /// The next aggregates' ids in the database's order of text, of those that began up to a position, at most so many.
@@ -116,9 +112,7 @@ impl Log {
 
     /// Everything that has happened to one aggregate, by version.
     pub async fn stream(&self, id: &str) -> Result<Vec<Pending>, Fault> {
-        let rows = self.rows(STREAM, &[&id]).await?;
-        let read: Result<_, _> = rows.iter().map(pending).collect();
-        read.map_err(Fault::Refused)
+        self.events(STREAM, &[&id]).await
     }
 
     /// An aggregate's events with what the tables beside the log say of them, by version.
@@ -155,11 +149,13 @@ impl Log {
         rows.first().map(level).transpose().map_err(Fault::Refused)
     }
 
-    async fn rows(
-        &self,
-        sql: &str,
-        parameters: &[&(dyn ToSql + Sync)],
-    ) -> Result<Vec<tokio_postgres::Row>, Fault> {
+    async fn events(&self, sql: &str, parameters: Parameters<'_>) -> Result<Vec<Pending>, Fault> {
+        let rows = self.rows(sql, parameters).await?;
+        let read: Result<_, _> = rows.iter().map(pending).collect();
+        read.map_err(Fault::Refused)
+    }
+
+    async fn rows(&self, sql: &str, parameters: Parameters<'_>) -> Result<Vec<tokio_postgres::Row>, Fault> {
         let mut lease = self.pool.lease().await?;
         lease
             .ask(async |connection, ()| connection.query(sql, parameters).await)
