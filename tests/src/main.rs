@@ -24,6 +24,7 @@ mod idempotency;
 mod kill_points;
 mod kills;
 mod migrations;
+mod operations;
 mod orders;
 mod outages;
 mod owners;

@@ -31,32 +31,32 @@ impl Operations {
         let Some(claim) = self.table.claim(&self.kinds(), only).await? else {
             return Ok(None);
         };
-        let left = self.advance(&claim, until, tell).await?;
+        let left = Box::pin(self.advance(&claim, until, tell)).await?;
         Ok(Some(left == Left::Waiting))
     }
 
     async fn advance(&self, claim: &Claim, until: Instant, tell: Tell<'_>) -> Result<Left, Fault> {
         let table = &self.table;
         match &claim.operation.request {
-            Request::Replay(replay) => self.replay(claim, replay, until, tell).await,
-            Request::Projection(projection) => self.project(claim, projection, until, tell).await,
+            Request::Replay(replay) => Box::pin(self.replay(claim, replay, until, tell)).await,
+            Request::Projection(projection) => Box::pin(self.project(claim, projection, until, tell)).await,
             Request::Rebuild(anew) => {
                 let piece = async |cursor: &mut rebuild::Cursor, tell: Tell<'_>| {
                     anew.piece(self.model()?, cursor, tell).await
                 };
-                work(table, claim, until, tell, piece).await
+                Box::pin(work(table, claim, until, tell, piece)).await
             }
             Request::Retire(removal) => {
                 let piece = async |cursor: &mut retire::Cursor, tell: Tell<'_>| {
                     removal.piece(self.model()?, cursor, tell).await
                 };
-                work(table, claim, until, tell, piece).await
+                Box::pin(work(table, claim, until, tell, piece)).await
             }
             Request::Verify(comparison) => {
                 let piece = async |cursor: &mut Option<verify::Cursor>, tell: Tell<'_>| {
                     comparison.piece(self.model()?, cursor, tell).await
                 };
-                work(table, claim, until, tell, piece).await
+                Box::pin(work(table, claim, until, tell, piece)).await
             }
         }
     }

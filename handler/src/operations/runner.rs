@@ -140,7 +140,8 @@ async fn settle(table: &Table, claim: &Claim, came: Result<Came, Failed>) -> Res
 
 /// The work's outcome; `None` when somebody has stopped it meanwhile, or somebody else has it.
 async fn alive<T>(table: &Table, claim: &Claim, work: impl Future<Output = T>) -> Option<T> {
-    tokio::pin!(work);
+    // On the heap: a piece of work may be larger than a thread's stack is wide.
+    let mut work = Box::pin(work);
     loop {
         tokio::select! {
             done = &mut work => return Some(done),

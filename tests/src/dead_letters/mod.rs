@@ -30,21 +30,21 @@ const USAGE: i32 = 2;
 const NOTHING: i32 = 3;
 
 /// A bus, and a third party on it.
-struct Bench {
-    bus: Emulator,
-    topic: Topic,
+pub(crate) struct Bench {
+    pub(crate) bus: Emulator,
+    pub(crate) topic: Topic,
 }
 
 /// What the binary said.
 #[derive(Debug)]
-struct Said {
-    code: i32,
-    out: String,
-    err: String,
+pub(crate) struct Said {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 impl Said {
-    fn of(output: Output) -> Self {
+    pub(crate) fn of(output: Output) -> Self {
         Self {
             code: output.status.code().unwrap(),
             out: String::from_utf8(output.stdout).unwrap(),
@@ -53,7 +53,7 @@ impl Said {
     }
 
     /// The lines of `--json`.
-    fn json(&self) -> Vec<Value> {
+    pub(crate) fn json(&self) -> Vec<Value> {
         let line = |line| serde_json::from_str(line).unwrap();
         self.out.lines().map(line).collect()
     }
@@ -78,7 +78,7 @@ async fn run(connection: &str, arguments: &[&str]) -> Said {
 
 /// A topic with these subscriptions, each with rules for what is for everybody and for what is for itself only; and one,
 /// `listener`, that hears everything; and one, `live`, that hears no replays.
-fn entities(lock: &str) -> Entities {
+pub(crate) fn entities(lock: &str) -> Entities {
     let rule = |name: &str, replay: &str| {
         let filter = json!({ "Properties": { "replay": replay } });
         json!({ "Name": name, "Properties": { "FilterType": "Correlation", "CorrelationFilter": filter } })
@@ -106,7 +106,7 @@ impl Bench {
         Self::start_with(entities("PT1M")).await
     }
 
-    async fn start_with(entities: Entities) -> Self {
+    pub(crate) async fn start_with(entities: Entities) -> Self {
         let bus = Emulator::start(entities, SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
             .await
             .unwrap();
