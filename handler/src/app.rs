@@ -25,10 +25,10 @@ use crate::{
     http::{
         Reach, api, body,
         endpoint::Endpoint,
-        operations,
+        health,
         problem::{self, Kind, Problem},
     },
-    operations::{Operations, Topic},
+    operations::Operations,
     read::{self, Connection, Generations, Projector, Tables, cosmos::Cosmos},
     relay::Relay,
     timer::Timer,
@@ -68,13 +68,10 @@ pub fn assemble(config: &Config) -> (Router, Option<Arc<Relay>>) {
         .filter(|_| config.read_model == ReadModel::Postgres)
         .map(|postgres| Arc::new(Tables::new(postgres.clone(), config.pooler)));
     let operations = config.postgres.as_ref().map(|postgres| {
-        let topic = config.bus.clone().map(|topic| Topic {
-            address: topic.address,
-            name: topic.name,
-        });
-        Arc::new(Operations::new(postgres, topic, config.cosmos.clone()))
+        let operations = Operations::new(postgres, config.bus.clone(), config.cosmos.clone());
+        Arc::new(operations)
     });
-    let timer = outbox.zip(operations).map(|(outbox, operations)| Timer {
+    let timer = outbox.zip(operations.clone()).map(|(outbox, operations)| Timer {
         outbox,
         relay: relay.clone(),
         tables: tables.clone(),
@@ -102,6 +99,7 @@ pub fn assemble(config: &Config) -> (Router, Option<Arc<Relay>>) {
         writer,
         read_model: read_model.map(Arc::new),
         bus,
+        operations,
         auth: config.auth,
     };
     (router(reach, triggers), relay)
@@ -110,7 +108,7 @@ pub fn assemble(config: &Config) -> (Router, Option<Arc<Relay>>) {
 /// What is asked over HTTP, and what the host calls by itself.
 fn router(reach: Reach, triggers: triggers::Reach) -> Router {
     Endpoint::router(api::endpoints())
-        .route("/", get(operations::ready))
+        .route("/", get(health::ready))
         .fallback(async || Problem::new(Kind::UnknownRoute, "there is nothing here"))
         .method_not_allowed_fallback(other_method)
         .layer(from_fn(body::whole))

@@ -3,7 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::{bus::Address, postgres::Pooler, read::Account};
+use crate::{
+    bus::{Address, TopicAddress},
+    postgres::Pooler,
+    read::Account,
+};
 
 /// Where a request's caller comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,22 +39,13 @@ pub struct Config {
     /// `PG_POOLER`: nothing (default), or `transaction` for a pooler such as PgBouncer in that mode.
     pub pooler: Pooler,
     /// `ServiceBusConnection`, `ServiceBusTopic`; `None` when this process does not send.
-    pub bus: Option<Topic>,
+    pub bus: Option<TopicAddress>,
     /// `READ_MODEL`: `cosmos` (default) or `postgres`, which needs the PG settings and has no COSMOS settings beside it.
     pub read_model: ReadModel,
     /// `OUTBOX`: `keep` (default), or `forget` what waits in it for a day: for a deployment in which nobody has a bus.
     pub forgets_outbox: bool,
     /// `COSMOS_ENDPOINT`, `COSMOS_KEY`, `COSMOS_DATABASE`; `None` when this process has no documents.
     pub cosmos: Option<Account>,
-}
-
-/// The topic that events are sent to.
-#[derive(Debug, Clone)]
-pub struct Topic {
-    /// The namespace.
-    pub address: Address,
-    /// The topic's name.
-    pub name: String,
 }
 
 /// A setting that cannot be used; the message names it.
@@ -133,11 +128,11 @@ fn group<'a, const N: usize>(
     Ok(Some(values.map(Option::unwrap_or_default)))
 }
 
-fn bus(environment: &BTreeMap<String, String>) -> Result<Option<Topic>, Invalid> {
+fn bus(environment: &BTreeMap<String, String>) -> Result<Option<TopicAddress>, Invalid> {
     let Some([connection, topic]) = group(environment, ["ServiceBusConnection", "ServiceBusTopic"])? else {
         return Ok(None);
     };
-    Ok(Some(Topic {
+    Ok(Some(TopicAddress {
         address: Address::parse(connection).map_err(|why| invalid("ServiceBusConnection", &why))?,
         name: topic.to_owned(),
     }))

@@ -2,9 +2,9 @@
 //! what operators have asked for.
 //! Never works for long: a call must end long before functionTimeout, which would kill the process.
 
-use std::{sync::Arc, time::Duration};
+use std::{sync::Arc, thread, time::Duration};
 
-use tokio::{runtime::Handle, task::spawn_blocking, time::Instant};
+use tokio::{runtime::Handle, sync::oneshot, time::Instant};
 
 use crate::{operations::Operations, postgres::Fault, read::Tables, relay::Relay, write::outbox::Outbox};
 
@@ -13,6 +13,9 @@ const SENDING: Duration = Duration::from_secs(20);
 const TIDYING: Duration = Duration::from_secs(5);
 /// The same for an operation; a piece of work may take 5 s longer.
 const OPERATING: Duration = Duration::from_secs(15);
+
+/// As much as the main thread of a terminal has.
+const STACK_BYTES: usize = 8 * 1024 * 1024;
 
 /// A part of the timer's work failed; the log says which.
 #[derive(Debug)]
@@ -70,15 +73,24 @@ impl Timer {
         }
     }
 
-    /// Works on an operation, if there is one; on a thread of its own, since the work is not of a kind that can move between
-    /// threads.
+    /// Works on an operation, if there is one. On a thread of its own, since the work is not of a kind that can move between
+    /// threads; and with room enough, since its futures are large.
     async fn operate(&self, until: Instant) -> Result<(), String> {
         let (operations, runtime) = (Arc::clone(&self.operations), Handle::current());
-        let step = move || runtime.block_on(operations.step(None, until, &|_, _, _| {}));
-        match spawn_blocking(step).await {
+        let (ended, end) = oneshot::channel();
+        let step = move || {
+            let step = Box::pin(operations.step(None, until, &|_, _, _| {}));
+            // Nobody waits for it any more when the host has hung up.
+            let _ = ended.send(runtime.block_on(step));
+        };
+        let thread = thread::Builder::new()
+            .name("operation".to_owned())
+            .stack_size(STACK_BYTES);
+        thread.spawn(step).map_err(|error| error.to_string())?;
+        match end.await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(fault)) => Err(fault.to_string()),
-            Err(panicked) => Err(panicked.to_string()),
+            Err(_) => Err("it has panicked".to_owned()),
         }
     }
 

@@ -17,7 +17,18 @@ const MAY_USE: [(&str, &[&str]); 12] = [
     ("bus", &["domain"]),
     ("relay", &["write", "bus"]),
     ("read", &["domain", "postgres"]),
-    ("http", &["write", "read", "domain", "config", "bus", "telemetry"]),
+    (
+        "http",
+        &[
+            "write",
+            "read",
+            "domain",
+            "config",
+            "bus",
+            "operations",
+            "telemetry",
+        ],
+    ),
     (
         "operations",
         &["domain", "postgres", "write", "bus", "relay", "read"],

@@ -18,6 +18,15 @@ pub struct Address {
     key: String,
 }
 
+/// A topic of a namespace.
+#[derive(Debug, Clone)]
+pub struct TopicAddress {
+    /// The namespace.
+    pub address: Address,
+    /// The topic's name.
+    pub name: String,
+}
+
 impl fmt::Debug for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.host, self.port)

@@ -13,7 +13,7 @@ mod received;
 mod rule;
 mod sender;
 
-pub use address::Address;
+pub use address::{Address, TopicAddress};
 pub use cloud_event::{CONTENT_TYPE, CloudEvent};
 pub use connection::BusError;
 pub use envelope::{Envelope, fitting};

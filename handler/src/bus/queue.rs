@@ -90,6 +90,14 @@ impl Queue {
         .await
     }
 
+    /// The messages of a subscription.
+    ///
+    /// # Errors
+    /// [`BusError::NotFound`] when there is no such subscription.
+    pub async fn subscription(address: &Address, topic: &str, subscription: &str) -> Result<Self, BusError> {
+        Self::open(address, format!("{topic}/Subscriptions/{subscription}")).await
+    }
+
     async fn open(address: &Address, entity: String) -> Result<Self, BusError> {
         let mut connection = Connection::open(address).await?;
         connection.authorize(&entity).await?;

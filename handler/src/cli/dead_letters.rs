@@ -7,6 +7,7 @@ use std::{
 };
 
 use clap::{Args, CommandFactory, Subcommand, error::ErrorKind};
+use serde_json::json;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::{Cli, letter_view, progress::Progress};
@@ -14,7 +15,7 @@ use crate::{
     config::Config,
     operations::{
         Subscription,
-        dead_letters::{DeadLetters, Error, Fate, Letter, Selection, Tally},
+        dead_letters::{DeadLetters, Error, Fate, Letter, LetterView, Selection, Tally, WholeLetter},
     },
 };
 
@@ -190,7 +191,7 @@ async fn list(letters: &DeadLetters, selection: &Selection, json: bool) -> Resul
     let mut headed = false;
     let row = |out: &mut StdoutLock<'_>, letter: &Letter| {
         if json {
-            return writeln!(out, "{}", letter_view::summary(letter));
+            return writeln!(out, "{}", json!(LetterView::of(letter)));
         }
         if !std::mem::replace(&mut headed, true) {
             writeln!(out, "{}", letter_view::HEAD)?;
@@ -207,7 +208,7 @@ async fn show(letters: &DeadLetters, message_id: String, json: bool) -> Result<E
     };
     let page = |out: &mut StdoutLock<'_>, letter: &Letter| {
         if json {
-            return writeln!(out, "{}", letter_view::whole(letter));
+            return writeln!(out, "{}", json!(WholeLetter::of(letter)));
         }
         writeln!(out, "{}", letter_view::page(letter))
     };

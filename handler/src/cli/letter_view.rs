@@ -3,11 +3,10 @@
 
 use std::fmt::Write;
 
-use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use crate::operations::dead_letters::{Fate, Letter};
+use crate::operations::dead_letters::{Fate, Letter, WholeLetter};
 
 /// Over the rows.
 pub(super) const HEAD: &str = "\
@@ -58,43 +57,13 @@ pub(super) fn page(letter: &Letter) -> String {
         }
         Err(why) => line("unreadable", Some(why)),
     }
-    let body = match body(letter) {
-        Body::Json(value) => format!("{value:#}"),
-        Body::Text(text) => text,
-        Body::Bytes(base64) => format!("(base64) {base64}"),
+    let whole = WholeLetter::of(letter);
+    let body = match (whole.body, whole.body_text, whole.body_base64) {
+        (Some(value), ..) => format!("{value:#}"),
+        (_, Some(text), _) => text,
+        (.., base64) => format!("(base64) {}", base64.unwrap_or_default()),
     };
     page + "\n" + &body
-}
-
-/// What a list says, as JSON.
-pub(super) fn summary(letter: &Letter) -> Value {
-    let received = &letter.received;
-    let event = letter.event.as_ref().ok();
-    json!({
-        "messageId": received.message_id(),
-        "sequence": received.sequence(),
-        "enqueuedAt": received.enqueued_at().map(exact),
-        "deliveries": received.deliveries(),
-        "reason": received.reason(),
-        "description": received.description(),
-        "replay": received.replay(),
-        "type": letter.kind(),
-        "subject": letter.subject(),
-        "version": event.and_then(|event| event.sequence.parse::<i64>().ok()),
-        "event": event.map(|event| &event.data["event"]),
-        "unreadable": letter.event.as_ref().err(),
-    })
-}
-
-/// All there is to know, as JSON: what a list says and the body as JSON, as text, or in base64.
-pub(super) fn whole(letter: &Letter) -> Value {
-    let mut whole = summary(letter);
-    match body(letter) {
-        Body::Json(value) => whole["body"] = value,
-        Body::Text(text) => whole["bodyText"] = json!(text),
-        Body::Bytes(base64) => whole["bodyBase64"] = json!(base64),
-    }
-    whole
 }
 
 /// What became of it, as JSON.
@@ -112,21 +81,6 @@ pub(super) fn outcome(letter: &Letter, fate: &Fate) -> Value {
         }
     }
     outcome
-}
-
-enum Body {
-    Json(Value),
-    Text(String),
-    Bytes(String),
-}
-
-fn body(letter: &Letter) -> Body {
-    let bytes = letter.received.body();
-    match (serde_json::from_slice(&bytes), std::str::from_utf8(&bytes)) {
-        (Ok(value), _) => Body::Json(value),
-        (_, Ok(text)) => Body::Text(text.to_owned()),
-        _ => Body::Bytes(STANDARD.encode(&bytes)),
-    }
 }
 
 fn exact(at: OffsetDateTime) -> String {

@@ -58,12 +58,24 @@ enum Action {
     Why {
         /// The order's id.
         order: Uuid,
+        /// The subscription that the projector listens at.
+        #[arg(long, env = "ServiceBusSubscription", default_value = "read-model")]
+        subscription: String,
         /// As JSON.
         #[arg(long)]
         json: bool,
     },
     /// Send events of the log once more to one subscription, or bring them right into the documents. Shows the plan first.
     Replay(replay::Arguments),
+    /// Show how things are: what waits in the outbox and at the subscription, which documents are read, what is under way.
+    Status {
+        /// The subscription whose messages are counted.
+        #[arg(long, env = "ServiceBusSubscription", default_value = "read-model")]
+        subscription: String,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// List, show, run, pause or cancel what was asked for: replays, rebuilds, checks.
     Operations(operation::Arguments),
     /// List, show, resubmit or delete the dead letters of a subscription. Exit code 0: done; 1: failed, or not all of it could be
@@ -85,6 +97,7 @@ pub async fn run() -> ExitCode {
         Action::Rebuild { .. }
         | Action::Verify(_)
         | Action::Why { .. }
+        | Action::Status { .. }
         | Action::Replay(_)
         | Action::Operations(_)
         | Action::DeadLetters(_)
@@ -118,7 +131,12 @@ async fn act(action: Action, config: Config) -> Result<ExitCode, String> {
             Ok(ExitCode::SUCCESS)
         }
         Action::Rebuild { step } => rebuild::step(step, config).await,
-        Action::Why { order, json } => why::why(order, json, config).await,
+        Action::Why {
+            order,
+            subscription,
+            json,
+        } => why::why(order, &subscription, json, config).await,
+        Action::Status { subscription, json } => operation::status(&subscription, json, config).await,
         Action::Replay(arguments) => replay::run(arguments, config).await,
         Action::Operations(arguments) => operation::run(arguments, config).await,
         Action::DeadLetters(arguments) => dead_letters::run(arguments, config).await,

@@ -15,7 +15,7 @@ use super::progress::Progress;
 use crate::{
     config::{Config, ReadModel},
     operations::{
-        Failed, Operations, Topic,
+        Failed, Operations,
         operation::{Operation, Request, State, Wanted},
     },
 };
@@ -121,17 +121,55 @@ pub(super) async fn run(arguments: Arguments, config: Config) -> Result<ExitCode
     Ok(ExitCode::SUCCESS)
 }
 
+/// Shows how things are.
+///
+/// # Errors
+/// When there is no database.
+pub(super) async fn status(subscription: &str, as_json: bool, config: Config) -> Result<ExitCode, String> {
+    let status = reach(config)?.status(subscription).await;
+    if as_json {
+        println!("{}", json!(status));
+    } else {
+        if let Some(outbox) = &status.outbox {
+            let oldest = outbox.oldest_seconds;
+            let oldest = oldest
+                .map(|seconds| format!(", the oldest for {seconds:.0} s"))
+                .unwrap_or_default();
+            println!(
+                "outbox: {} waiting{oldest}, {} parked",
+                outbox.waiting, outbox.parked
+            );
+        }
+        if let Some(messages) = &status.subscription {
+            let (name, waiting) = (&messages.name, messages.waiting);
+            println!(
+                "subscription {name}: {waiting} waiting, {} dead letters",
+                messages.dead_letters
+            );
+        }
+        if let Some(pointer) = &status.generations {
+            println!("generations: {}", json!(pointer));
+        }
+        for operation in &status.operations {
+            println!("operation {}", line(operation));
+        }
+        for unknown in &status.unknown {
+            println!("unknown: {unknown}");
+        }
+    }
+    Ok(match status.unknown.as_slice() {
+        [] => ExitCode::SUCCESS,
+        _ => ExitCode::FAILURE,
+    })
+}
+
 /// What this process can do with these settings.
 ///
 /// # Errors
 /// When there is no database.
 pub(super) fn reach(config: Config) -> Result<Operations, String> {
     let postgres = config.postgres.ok_or("setting PGHOST: is missing")?;
-    let topic = config.bus.map(|topic| Topic {
-        address: topic.address,
-        name: topic.name,
-    });
-    Ok(Operations::new(&postgres, topic, config.cosmos))
+    Ok(Operations::new(&postgres, config.bus, config.cosmos))
 }
 
 /// The same, for what is about documents in Cosmos DB.

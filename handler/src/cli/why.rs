@@ -13,14 +13,14 @@ use crate::{config::Config, operations::why::Step};
 ///
 /// # Errors
 /// When there is no such order, or a hop cannot be asked.
-pub(super) async fn why(order: Uuid, as_json: bool, config: Config) -> Result<ExitCode, String> {
+pub(super) async fn why(
+    order: Uuid,
+    subscription: &str,
+    as_json: bool,
+    config: Config,
+) -> Result<ExitCode, String> {
     let operations = reach_documents(config)?;
-    let trail = operations
-        .model()
-        .map_err(words)?
-        .why(order)
-        .await
-        .map_err(words)?;
+    let trail = operations.why(order, subscription).await.map_err(words)?;
     if as_json {
         println!("{}", json!(trail));
     } else {
@@ -31,6 +31,7 @@ pub(super) async fn why(order: Uuid, as_json: bool, config: Config) -> Result<Ex
             at,
             key,
             outbox,
+            message,
             in_history,
         } in &trail.events
         {
@@ -40,7 +41,11 @@ pub(super) async fn why(order: Uuid, as_json: bool, config: Config) -> Result<Ex
             } else {
                 "not in the history"
             };
-            println!("{version:>3} {type} at {at}, event {event_id}{key}: {outbox}, {history}");
+            let message = message
+                .as_ref()
+                .map(|it| format!(", its message {it}"))
+                .unwrap_or_default();
+            println!("{version:>3} {type} at {at}, event {event_id}{key}: {outbox}, {history}{message}");
         }
         let version =
             |version: Option<i64>| version.map_or("missing".to_owned(), |it| format!("version {it}"));

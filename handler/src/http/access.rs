@@ -40,6 +40,8 @@ pub enum Who {
     Staff,
     /// Staff, and who runs the system.
     StaffOrOperator,
+    /// Who runs the system.
+    Operator,
 }
 
 /// How far a caller's call reaches.
@@ -85,13 +87,13 @@ impl Who {
         match self {
             Self::Anybody | Self::SignedIn => Ok(Scope::All),
             Self::OwnerOrStaff | Self::Staff | Self::StaffOrOperator if has(Role::Staff) => Ok(Scope::All),
-            Self::StaffOrOperator if has(Role::Operator) => Ok(Scope::All),
+            Self::StaffOrOperator | Self::Operator if has(Role::Operator) => Ok(Scope::All),
             // A customer's id is the token's `oid`; one that is no UUID can belong to no customer.
             Self::OwnerOrStaff if has(Role::Customer) => match caller.id.parse() {
                 Ok(customer) => Ok(Scope::Only(customer)),
                 Err(_) => Err(forbidden()),
             },
-            Self::OwnerOrStaff | Self::Staff | Self::StaffOrOperator => Err(forbidden()),
+            Self::OwnerOrStaff | Self::Staff | Self::StaffOrOperator | Self::Operator => Err(forbidden()),
         }
     }
 
@@ -104,6 +106,7 @@ impl Who {
             Self::OwnerOrStaff => "A customer for what is his or her own; staff for everything.",
             Self::Staff => "Staff.",
             Self::StaffOrOperator => "Staff and operators.",
+            Self::Operator => "Operators.",
         }
     }
 }

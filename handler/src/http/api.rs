@@ -2,10 +2,12 @@
 //! Never a rule beyond that: what a call does is where it is served.
 
 use super::{
-    access::Who::{Anybody, OwnerOrStaff, SignedIn, Staff},
+    access::Who::{Anybody, Operator, OwnerOrStaff, SignedIn, Staff},
     commands::{customers, orders, products},
     endpoint::Endpoint,
-    openapi, operations, queries,
+    health, openapi,
+    operations::{asking, looking},
+    queries,
 };
 
 /// All calls.
@@ -35,7 +37,22 @@ pub fn endpoints() -> Vec<Endpoint> {
         E::get("GetProduct", "/products/{sku}", SignedIn, queries::products::get, queries::products::get_doc()),
         E::get("ListProducts", "/products", SignedIn, queries::products::list, queries::products::list_doc()),
         E::get("GetSales", "/sales", Staff, queries::sales::get, queries::sales::get_doc()),
-        E::get("Health", "/health", Anybody, operations::health, operations::health_doc()),
+        E::get("ListOperations", "/operations", Operator, looking::list, looking::list_doc()),
+        E::get("GetOperation", "/operations/{id}", Operator, looking::get, looking::get_doc()),
+        E::put("SteerOperation", "/operations/{id}/state", Operator, asking::steer, asking::steer_doc()),
+        E::post("PlanReplay", "/operations/replays", Operator, asking::replay, asking::replay_doc()),
+        E::post("PlanProjection", "/operations/projections", Operator, asking::project, asking::project_doc()),
+        E::post("RebuildReadModel", "/operations/rebuilds", Operator, asking::rebuild, asking::rebuild_doc()),
+        E::post("RollBackReadModel", "/operations/rollbacks", Operator, asking::roll_back, asking::roll_back_doc()),
+        E::post("RetireReadModel", "/operations/removals", Operator, asking::retire, asking::retire_doc()),
+        E::post("VerifyReadModel", "/operations/verifications", Operator, asking::verify, asking::verify_doc()),
+        E::get("ListDeadLetters", "/operations/dead-letters", Operator, looking::letters, looking::letters_doc()),
+        E::get("GetDeadLetter", "/operations/dead-letters/{sequence}", Operator, looking::letter, looking::letter_doc()),
+        E::post("ResubmitDeadLetters", "/operations/resubmissions", Operator, asking::resubmit, asking::resubmit_doc()),
+        E::post("DeleteDeadLetters", "/operations/deletions", Operator, asking::delete, asking::delete_doc()),
+        E::get("TraceOrder", "/operations/orders/{id}", Operator, looking::trace, looking::trace_doc()),
+        E::get("GetStatus", "/operations/status", Operator, looking::status, looking::status_doc()),
+        E::get("Health", "/health", Anybody, health::health, health::health_doc()),
         E::get("GetOpenApi", "/openapi.json", Anybody, openapi::get, openapi::get_doc()),
         E::get("GetDocs", "/docs", Anybody, openapi::docs, openapi::docs_doc()),
     ]

@@ -114,6 +114,13 @@ impl Doc {
         self
     }
 
+    /// Success is 202: it is written down, and done later.
+    #[must_use]
+    pub fn accepts(mut self) -> Self {
+        self.answer.0 = 202;
+        self
+    }
+
     /// Success has this media type.
     #[must_use]
     pub fn of_type(mut self, media_type: &'static str) -> Self {
@@ -137,6 +144,12 @@ impl Doc {
 }
 
 impl Endpoint {
+    /// It is about running the system, not about the shop.
+    #[must_use]
+    pub fn is_operation(&self) -> bool {
+        self.who == Who::Operator
+    }
+
     /// A call by GET, and so by HEAD.
     pub fn get<T: 'static, H: Handler<T, Reach>>(
         name: &'static str,

@@ -9,8 +9,9 @@ mod call;
 mod commands;
 mod consistency;
 pub mod endpoint;
+pub mod health;
 pub mod openapi;
-pub mod operations;
+mod operations;
 mod principal;
 pub mod problem;
 mod problem_kind;
@@ -18,7 +19,7 @@ mod queries;
 
 use std::sync::Arc;
 
-use crate::{bus::Bus, config::Auth, read::ReadModel, write::Writer};
+use crate::{bus::Bus, config::Auth, operations::Operations, read::ReadModel, write::Writer};
 
 /// What every HTTP function can reach.
 #[derive(Clone)]
@@ -29,6 +30,8 @@ pub struct Reach {
     pub read_model: Option<Arc<ReadModel>>,
     /// The bus, asked for its health only; `None` when this deployment does not send.
     pub bus: Option<Arc<Bus>>,
+    /// What operators ask for; `None` when this deployment has no PG settings.
+    pub operations: Option<Arc<Operations>>,
     /// Where callers come from.
     pub auth: Auth,
 }

@@ -107,6 +107,12 @@ impl Problem {
         Self::ours(Kind::Internal, BROKEN, cause)
     }
 
+    /// A store cannot be reached; `cause` is for the log alone.
+    #[must_use]
+    pub fn away(detail: &str, cause: String) -> Self {
+        Self::ours(Kind::Unavailable, detail, cause)
+    }
+
     /// This deployment lacks the settings for what was asked.
     #[must_use]
     pub fn not_configured(what: &str) -> Self {

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::{
     Failed, Operations, Tell,
+    dead_letters::{self, DeadLetters},
     operation::{Operation, Request, State},
     rebuild,
     replay::{self, Projection, Replay},
@@ -49,6 +50,20 @@ impl Operations {
             Request::Retire(removal) => {
                 let piece = async |cursor: &mut retire::Cursor, tell: Tell<'_>| {
                     removal.piece(self.model()?, cursor, tell).await
+                };
+                Box::pin(work(table, claim, until, tell, piece)).await
+            }
+            Request::Resubmit(resubmission) => {
+                let piece = async |cursor: &mut dead_letters::Cursor, tell: Tell<'_>| {
+                    let letters = DeadLetters(self.subscription(&resubmission.subscription)?);
+                    resubmission.piece(&letters, cursor, tell).await
+                };
+                Box::pin(work(table, claim, until, tell, piece)).await
+            }
+            Request::Delete(deletion) => {
+                let piece = async |cursor: &mut dead_letters::Cursor, tell: Tell<'_>| {
+                    let letters = DeadLetters(self.subscription(&deletion.subscription)?);
+                    deletion.piece(&letters, cursor, tell).await
                 };
                 Box::pin(work(table, claim, until, tell, piece)).await
             }

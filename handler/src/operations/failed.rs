@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::Unfit;
+use super::{Unfit, dead_letters};
 use crate::{
     postgres::Fault,
     read::{projector::ProjectError, store::StoreError},
@@ -40,6 +40,9 @@ pub enum Failed {
     /// There is no such thing.
     #[error("{0}")]
     Absent(String),
+    /// What was asked for breaks a rule, at this JSON Pointer.
+    #[error("{0}: {1}")]
+    Invalid(&'static str, &'static str),
     /// This process has no settings for it.
     #[error("this process has no {0}")]
     NotConfigured(&'static str),
@@ -73,6 +76,18 @@ impl From<StoreError> for Failed {
         match error {
             StoreError::Changed => Self::Overtaken,
             error => Self::Store(error),
+        }
+    }
+}
+
+impl From<dead_letters::Error> for Failed {
+    fn from(error: dead_letters::Error) -> Self {
+        use dead_letters::Error as E;
+        match error {
+            E::Unfit(unfit) => unfit.into(),
+            E::Bus(error) => Self::Bus(error.to_string()),
+            E::Send(error) => Self::Bus(error.to_string()),
+            other => Self::refused(other.to_string()),
         }
     }
 }

@@ -12,6 +12,7 @@ pub mod rebuild;
 pub mod replay;
 pub mod retire;
 mod runner;
+pub mod status;
 mod table;
 pub mod verify;
 pub mod why;
@@ -22,7 +23,7 @@ use tokio_postgres::Config;
 use uuid::Uuid;
 
 use crate::{
-    bus::{Address, CloudEvent},
+    bus::{CloudEvent, TopicAddress},
     domain::event::Recorded,
     read::{
         Account,
@@ -32,6 +33,7 @@ use crate::{
 };
 
 pub use addressee::{Subscription, Unfit};
+use dead_letters::DeadLetters;
 pub use failed::Failed;
 use failed::patiently;
 use model::Model;
@@ -41,21 +43,12 @@ use table::{NotCreated, Table};
 /// Told what is being done, how far it is, and how far it goes (0 when that is not known).
 pub type Tell<'a> = &'a (dyn Fn(&str, i64, i64) + Sync);
 
-/// Where the bus is.
-#[derive(Debug, Clone)]
-pub struct Topic {
-    /// The namespace.
-    pub address: Address,
-    /// The topic's name.
-    pub name: String,
-}
-
 /// The operations of a deployment, as far as this process can do them.
 pub struct Operations {
     table: Table,
     log: Arc<Log>,
     /// `None` when this process has no bus.
-    topic: Option<Topic>,
+    topic: Option<TopicAddress>,
     /// `None` when this process has no documents.
     model: Option<Model>,
 }
@@ -63,7 +56,7 @@ pub struct Operations {
 impl Operations {
     /// Connects when first used.
     #[must_use]
-    pub fn new(postgres: &Config, topic: Option<Topic>, account: Option<Account>) -> Self {
+    pub fn new(postgres: &Config, topic: Option<TopicAddress>, account: Option<Account>) -> Self {
         let log = Arc::new(Log::new(postgres.clone()));
         Self {
             table: Table::new(postgres.clone()),
@@ -78,6 +71,7 @@ impl Operations {
     /// # Errors
     /// [`Failed`].
     pub async fn ask(&self, request: &Request, by: &str) -> Result<Operation, Failed> {
+        request.check()?;
         let state = match request {
             Request::Replay(replay) => {
                 self.subscription(&replay.subscription)?
@@ -99,6 +93,16 @@ impl Operations {
             }
             Request::Verify(_) => {
                 self.model()?;
+                State::Running
+            }
+            Request::Resubmit(resubmission) => {
+                self.subscription(&resubmission.subscription)?
+                    .admits_replays(resubmission.force)
+                    .await?;
+                State::Running
+            }
+            Request::Delete(deletion) => {
+                self.dead_letters(&deletion.subscription)?.look(0, 1).await?;
                 State::Running
             }
         };
@@ -165,7 +169,11 @@ impl Operations {
 
     /// What this process can do.
     fn kinds(&self) -> Vec<&'static str> {
-        let of_bus: &[&str] = if self.topic.is_some() { &["replay"] } else { &[] };
+        let of_bus: &[&str] = if self.topic.is_some() {
+            &["replay", "resubmit", "delete"]
+        } else {
+            &[]
+        };
         let of_documents: &[&str] = if self.model.is_some() {
             &["projection", "rebuild", "retire", "verify"]
         } else {
@@ -180,6 +188,14 @@ impl Operations {
     /// [`Failed::NotConfigured`].
     pub fn model(&self) -> Result<&Model, Failed> {
         self.model.as_ref().ok_or(Failed::NotConfigured("Cosmos DB"))
+    }
+
+    /// The dead letters of a subscription.
+    ///
+    /// # Errors
+    /// [`Failed::NotConfigured`].
+    pub fn dead_letters(&self, subscription: &str) -> Result<DeadLetters, Failed> {
+        Ok(DeadLetters(self.subscription(subscription)?))
     }
 
     fn subscription(&self, name: &str) -> Result<Subscription, Failed> {

@@ -7,8 +7,20 @@ use serde_json::Value;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{rebuild, replay, retire, verify};
-use crate::domain::value::Time;
+use super::{
+    Failed,
+    dead_letters::{Deletion, Resubmission},
+    rebuild::Anew,
+    replay::{Projection, Replay},
+    retire::Removal,
+    verify::Comparison,
+};
+use crate::{domain::value::Time, write::log::Selection};
+
+/// Most aggregates, and most types, that can be named at once.
+const MOST_NAMED: usize = 100;
+/// Longest reason, in bytes.
+const LONGEST_REASON: usize = 500;
 
 /// One operation.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -52,6 +64,7 @@ pub struct Operation {
 
 /// How far an operation is.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "OperationProgress")]
 pub struct Progress {
     /// What is being done.
     pub doing: String,
@@ -63,21 +76,57 @@ pub struct Progress {
 
 /// What can be asked for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(tag = "kind", rename_all = "kebab-case")]
+#[serde(tag = "kind", content = "with", rename_all = "kebab-case")]
+#[schemars(rename = "OperationRequest")]
 pub enum Request {
     /// Events of the log once more, for one subscription.
-    Replay(replay::Replay),
+    Replay(Replay),
     /// Events of the log once more, into the documents.
-    Projection(replay::Projection),
+    Projection(Projection),
     /// The read model made anew.
-    Rebuild(rebuild::Anew),
+    Rebuild(Anew),
     /// The documents that nobody reads any more removed.
-    Retire(retire::Removal),
+    Retire(Removal),
     /// The documents held against the log.
-    Verify(verify::Comparison),
+    Verify(Comparison),
+    /// Dead letters sent once more to their subscription.
+    Resubmit(Resubmission),
+    /// Dead letters removed for good.
+    Delete(Deletion),
 }
 
 impl Request {
+    /// Holds what was asked for against the rules that its types do not say.
+    ///
+    /// # Errors
+    /// [`Failed::Invalid`].
+    pub(super) fn check(&self) -> Result<(), Failed> {
+        match self {
+            Self::Replay(Replay {
+                subscription, events, ..
+            }) => {
+                named(subscription)?;
+                short(events)
+            }
+            Self::Projection(Projection { events, .. }) => short(events),
+            Self::Resubmit(Resubmission { subscription, .. }) => named(subscription),
+            Self::Delete(Deletion {
+                subscription,
+                because,
+                ..
+            }) => {
+                if because.trim().is_empty() || because.len() > LONGEST_REASON {
+                    return Err(Failed::Invalid("/because", "a reason has 1 to 500 bytes"));
+                }
+                named(subscription)
+            }
+            Self::Verify(Comparison { sample, .. }) if !(1..=100).contains(sample) => {
+                Err(Failed::Invalid("/sample", "a sample is 1 to 100 percent"))
+            }
+            Self::Verify(_) | Self::Rebuild(_) | Self::Retire(_) => Ok(()),
+        }
+    }
+
     /// As in JSON and in the table.
     #[must_use]
     pub fn kind(&self) -> &'static str {
@@ -87,6 +136,8 @@ impl Request {
             Self::Rebuild(_) => "rebuild",
             Self::Retire(_) => "retire",
             Self::Verify(_) => "verify",
+            Self::Resubmit(_) => "resubmit",
+            Self::Delete(_) => "delete",
         }
     }
 }
@@ -94,6 +145,7 @@ impl Request {
 /// How things stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[schemars(rename = "OperationState")]
 pub enum State {
     /// It is being found out what there is to do.
     Planning,
@@ -109,6 +161,26 @@ pub enum State {
     Completed,
     /// It ended early; `note` says why.
     Failed,
+}
+
+/// Microsoft: "Naming rules and restrictions for Azure resources", Microsoft.ServiceBus.
+fn named(subscription: &str) -> Result<(), Failed> {
+    let sound = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    if (1..=50).contains(&subscription.len()) && subscription.chars().all(sound) {
+        return Ok(());
+    }
+    let rule = "a subscription's name has 1 to 50 letters, digits, dots, hyphens and underscores";
+    Err(Failed::Invalid("/subscription", rule))
+}
+
+fn short(events: &Selection) -> Result<(), Failed> {
+    if events.subjects.len() <= MOST_NAMED && events.types.len() <= MOST_NAMED {
+        return Ok(());
+    }
+    Err(Failed::Invalid(
+        "/events",
+        "at most 100 subjects and 100 types can be named",
+    ))
 }
 
 impl State {

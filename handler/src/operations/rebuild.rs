@@ -31,6 +31,7 @@ const STEP: u32 = 200;
 /// All documents anew.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "Rebuild")]
 pub struct Anew {
     /// Most events a second; as fast as it goes when nothing is said.
     #[serde(skip_serializing_if = "Option::is_none")]

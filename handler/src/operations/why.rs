@@ -1,26 +1,37 @@
-//! One order over every hop: what happened to it, under which key it was asked for, whether the bus has been told, and what the
-//! documents show; and the first place where the hops differ. Never changes anything, and never guesses: what a hop does
-//! not say is left out.
+//! One order over every hop: what happened to it, under which key it was asked for, whether the bus has been told, where its
+//! messages are, and what the documents show; and the first place where the hops differ. Never changes anything, and never
+//! guesses: what a hop does not say is left out.
 
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
 use serde::Serialize;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{Failed, model::Model};
+use super::{Failed, Operations, Subscription, model::Model};
 use crate::{
+    bus::{Queue, Received},
+    domain::value::Time,
     read::{
         connection::Container,
         document::{
             customer::OrderRowDocument,
-            order::{ORDER, OrderDocument, event},
+            order::{EventDocument, ORDER, OrderDocument},
         },
         store::Store,
     },
     write::log::Hop,
 };
 
+/// Messages of a queue that are looked through, and those of one request.
+const MOST_LOOKED_AT: usize = 2_000;
+const PAGE: i32 = 250;
+/// Longest wait for an order's history.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);
+
 /// What one order has left behind.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Trail {
     /// Its events, oldest first.
@@ -36,8 +47,9 @@ pub struct Trail {
 }
 
 /// One event, and how far it got.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "TrailStep")]
 pub struct Step {
     /// The order's version after it.
     pub version: i64,
@@ -47,48 +59,76 @@ pub struct Step {
     pub event_id: Uuid,
     /// When it happened (UTC).
     #[serde(with = "time::serde::rfc3339")]
+    #[schemars(with = "Time")]
     pub at: OffsetDateTime,
     /// The Idempotency-Key that it was asked for under, for a day.
     pub key: Option<String>,
     /// `sent`, `waiting`, or `parked: ` and why the bus refuses it.
     pub outbox: String,
+    /// Where its message is, of an event that was sent and is not in the history; absent where that cannot be asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
     /// True when its document is in the order's history.
     pub in_history: bool,
 }
 
-impl Model {
-    /// Follows an order from its first command to its documents.
+impl Operations {
+    /// Follows an order from its first command to its documents, by way of this subscription.
     ///
     /// # Errors
-    /// [`Failed`] when there is no such order, or a hop cannot be asked.
-    pub async fn why(&self, order: Uuid) -> Result<Trail, Failed> {
+    /// [`Failed::Absent`] when there is no such order; others when a hop cannot be asked.
+    pub async fn why(&self, order: Uuid, subscription: &str) -> Result<Trail, Failed> {
+        let model = self.model()?;
         let hops = self.log.hops(&order.to_string()).await?;
         let Some(customer) = hops.iter().find_map(|hop| hop.customer) else {
             return Err(Failed::Absent(format!("there is no order {order}")));
         };
-        let live = self.pointer().await?.live;
-        let orders = Store::new(&self.connection, Container::Orders);
-        let pk = live.partition(&order.to_string());
-        let mut events = Vec::new();
-        for hop in hops {
-            let shown = orders.read::<serde_json::Value>(&pk, &event(hop.version)).await?;
-            events.push(step(hop, shown.is_some()));
+        let mut trail = shown(model, order, customer, hops).await?;
+        let lacking = |step: &&mut Step| step.outbox == "sent" && !step.in_history;
+        let mut lacking: Vec<&mut Step> = trail.events.iter_mut().filter(lacking).collect();
+        if !lacking.is_empty() && self.topic.is_some() {
+            let subscription = self.subscription(subscription)?;
+            let ids: Vec<Uuid> = lacking.iter().map(|step| step.event_id).collect();
+            let found = messages(&subscription, &ids).await;
+            for step in &mut lacking {
+                step.message = Some(match &found {
+                    Ok(found) => found
+                        .get(&step.event_id)
+                        .cloned()
+                        .unwrap_or_else(|| format!("not found at the subscription {}", subscription.name)),
+                    Err(failed) => format!("unknown: {failed}"),
+                });
+            }
         }
-        let document = orders.read::<OrderDocument>(&pk, ORDER).await?;
-        let rows = Store::new(&self.connection, Container::Customers);
-        let row = rows
-            .read::<OrderRowDocument>(&live.partition(&customer.to_string()), &order.to_string())
-            .await?;
-        let mut trail = Trail {
-            events,
-            generation: live.0,
-            document: document.map(|it| it.document.version()),
-            customers_row: row.map(|it| it.document.into_row().version),
-            first_difference: None,
-        };
         trail.first_difference = trail.difference();
         Ok(trail)
     }
+}
+
+/// What the documents that are read now show of it.
+async fn shown(model: &Model, order: Uuid, customer: Uuid, hops: Vec<Hop>) -> Result<Trail, Failed> {
+    let live = model.pointer().await?.live;
+    let orders = Store::new(&model.connection, Container::Orders);
+    let pk = live.partition(&order.to_string());
+    let text = "SELECT * FROM c WHERE c.kind = 'event'";
+    let history: Vec<EventDocument> = orders.query(Some(&pk), text, &[], PATIENCE).await?;
+    let has = |version| history.iter().any(|event| event.version() == version);
+    let events = hops.into_iter().map(|hop| {
+        let in_history = has(hop.version);
+        step(hop, in_history)
+    });
+    let document = orders.read::<OrderDocument>(&pk, ORDER).await?;
+    let rows = Store::new(&model.connection, Container::Customers);
+    let row = rows
+        .read::<OrderRowDocument>(&live.partition(&customer.to_string()), &order.to_string())
+        .await?;
+    Ok(Trail {
+        events: events.collect(),
+        generation: live.0,
+        document: document.map(|it| it.document.version()),
+        customers_row: row.map(|it| it.document.version()),
+        first_difference: None,
+    })
 }
 
 fn step(hop: Hop, in_history: bool) -> Step {
@@ -103,28 +143,68 @@ fn step(hop: Hop, in_history: bool) -> Step {
             (true, None) => "waiting".to_owned(),
             (false, None) => "sent".to_owned(),
         },
+        message: None,
         in_history,
     }
 }
 
+/// Where the messages of these events are, as far as they are among the first of the subscription or of its dead letters.
+async fn messages(subscription: &Subscription, events: &[Uuid]) -> Result<BTreeMap<Uuid, String>, Failed> {
+    let Subscription { address, topic, name } = subscription;
+    let of = |error| Failed::from(subscription.known(error));
+    let mut found = BTreeMap::new();
+    let mut note = |message: &Received, words: String| {
+        let id = message.message_id();
+        // A replay's has a number after it.
+        let event = id.split('/').next().unwrap_or_default().parse();
+        if let Some(event) = event.ok().filter(|event| events.contains(event)) {
+            found.insert(event, words);
+        }
+    };
+    let mut queue = Queue::subscription(address, topic, name).await.map_err(of)?;
+    for message in first(&mut queue).await.map_err(of)? {
+        let deliveries = message.deliveries();
+        note(
+            &message,
+            format!("waits at the subscription {name}, {deliveries} deliveries have failed"),
+        );
+    }
+    let mut queue = Queue::dead_letters(address, topic, name).await.map_err(of)?;
+    for message in first(&mut queue).await.map_err(of)? {
+        let reason = message.reason().unwrap_or("no reason given");
+        note(
+            &message,
+            format!("is a dead letter of the subscription {name}: {reason}"),
+        );
+    }
+    Ok(found)
+}
+
+async fn first(queue: &mut Queue) -> Result<Vec<Received>, crate::bus::BusError> {
+    let (mut from, mut seen) = (0, Vec::new());
+    while seen.len() < MOST_LOOKED_AT {
+        let page = queue.peek(from, PAGE).await?;
+        let Some(last) = page.last() else { break };
+        from = last.sequence() + 1;
+        seen.extend(page);
+    }
+    Ok(seen)
+}
+
 impl Trail {
     fn difference(&self) -> Option<String> {
-        for Step {
-            version,
-            event_id,
-            outbox,
-            in_history,
-            ..
-        } in &self.events
-        {
+        for step in &self.events {
+            let (version, event_id, outbox) = (step.version, step.event_id, &step.outbox);
             if outbox != "sent" {
                 return Some(format!(
                     "event {version} ({event_id}) is {outbox} in the outbox: the bus does not have it"
                 ));
             }
-            if !in_history {
+            if !step.in_history {
+                let message = step.message.as_deref();
+                let message = message.unwrap_or("is at the subscription or among its dead letters");
                 return Some(format!(
-                    "event {version} was sent and is not in the history: message {event_id} is in the subscription or among its dead letters"
+                    "event {version} was sent and is not in the history: message {event_id} {message}"
                 ));
             }
         }

@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
@@ -22,7 +23,7 @@ pub const REMEMBERED: Duration = Duration::from_secs(5);
 const POINTER: (&str, &str) = ("control", "pointer");
 
 /// Container `control`, partition key `"control"`, id `"pointer"`. Where there is none, generation 1 is live and nothing else is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Pointer {
     id: String,
@@ -43,7 +44,7 @@ pub struct Pointer {
 }
 
 /// How far a rebuild is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Building {
     /// Its number.

@@ -86,6 +86,12 @@ macro_rules! ask {
 /// Errors of all of them: [`StoreError::Away`], [`StoreError::Busy`] or [`StoreError::Refused`].
 #[expect(clippy::missing_errors_doc, reason = "said once, above")]
 impl ReadModel {
+    /// True when each command keeps it up to date itself.
+    #[must_use]
+    pub fn is_kept_by_commands(&self) -> bool {
+        matches!(self, Self::Tables(_))
+    }
+
     /// True when the store answers now.
     pub async fn answers(&self) -> bool {
         ask!(self, answers())

@@ -6,32 +6,11 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::{
+    backlog::{self, Backlog},
     snapshot::{Reads, Snapshot},
     writer::{Error, Writer},
 };
-use crate::{
-    domain::{customer::Customer, event::StockLevel, order::Order, product::Product, value::Sku},
-    postgres::Fault,
-};
-
-/// What has been written and waits to be sent.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Backlog {
-    /// Events that the bus has not got yet; counted up to 10 000.
-    pub waiting: i64,
-    /// Events that the bus has refused, put aside with the reason; counted up to 10 000.
-    pub parked: i64,
-    /// Age of the oldest event that waits, in seconds.
-    pub oldest: Option<f64>,
-}
-
-/// Counted only so far: after a long outage there may be millions.
-const BACKLOG: &str = "select
-    (select count(*) from (select from write_model.outbox where parked_at is null limit 10000) o) as waiting,
-    (select count(*) from (select from write_model.outbox where parked_at is not null limit 10000) o) as parked,
-    (select extract(epoch from now() - e.occurred_at)::float8
-        from write_model.outbox o join write_model.events e using (position)
-        where o.parked_at is null order by o.position limit 1) as oldest";
+use crate::domain::{customer::Customer, event::StockLevel, order::Order, product::Product, value::Sku};
 
 /// Errors of all of them: [`Error::Unavailable`] or [`Error::Internal`].
 #[expect(clippy::missing_errors_doc, reason = "said once, above")]
@@ -80,16 +59,9 @@ impl Writer {
     pub async fn backlog(&self) -> Result<Backlog, Error> {
         let mut lease = self.pool().lease().await?;
         let row = lease
-            .ask(async |connection, _| connection.query_one(BACKLOG, &[]).await)
+            .ask(async |connection, _| connection.query_one(backlog::COUNT, &[]).await)
             .await?;
-        let backlog = || {
-            Ok(Backlog {
-                waiting: row.try_get("waiting")?,
-                parked: row.try_get("parked")?,
-                oldest: row.try_get("oldest")?,
-            })
-        };
-        Ok(backlog().map_err(Fault::Refused)?)
+        Ok(Backlog::of(&row)?)
     }
 
     async fn look(&self, reads: &Reads) -> Result<Snapshot, Error> {

@@ -1,6 +1,7 @@
 //! The write side: a command is two statements (read, then one guarded write), and the outbox rows it leaves behind.
 //! Never talks to the bus or the read model, and never holds a lock between the two statements.
 
+pub mod backlog;
 mod batch;
 mod cache;
 mod change;

@@ -2,6 +2,7 @@
 //! Never believes the binary: what it says it has sent is heard by subscribers.
 
 mod direct;
+mod http;
 mod replaying;
 mod steering;
 

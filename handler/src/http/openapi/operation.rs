@@ -28,6 +28,14 @@ const OF_COMMANDS: [Kind; 8] = [
     Kind::InvalidContent,
     Kind::IdempotencyKeyReused,
 ];
+/// What asking for an operation may be answered with.
+const OF_OPERATIONS: [Kind; 5] = [
+    Kind::MalformedJson,
+    Kind::InvalidIdempotencyKey,
+    Kind::BodyTooLarge,
+    Kind::UnsupportedMediaType,
+    Kind::InvalidContent,
+];
 /// What every call by somebody may be answered with.
 const OF_CALLERS: [Kind; 5] = [
     Kind::Unauthenticated,
@@ -60,7 +68,7 @@ pub(super) fn operation(endpoint: &Endpoint, schemas: &mut SchemaGenerator, prob
 /// The first word of the path.
 fn tag(path: &str) -> &str {
     match path.split('/').nth(1) {
-        Some(word @ ("orders" | "customers" | "products" | "sales")) => word,
+        Some(word @ ("orders" | "customers" | "products" | "sales" | "operations")) => word,
         _ => "service",
     }
 }
@@ -75,10 +83,17 @@ fn parameters(endpoint: &Endpoint, schemas: &mut SchemaGenerator) -> Vec<Value> 
         let schema = schemas.subschema_for::<Sku>();
         parameters.push(json!({ "name": "sku", "in": "path", "required": true, "schema": schema }));
     }
+    if endpoint.path.contains("{sequence}") {
+        let schema = json!({ "type": "integer", "format": "int64", "minimum": 0 });
+        parameters.push(json!({ "name": "sequence", "in": "path", "required": true, "schema": schema }));
+    }
     for (name, description, schema, required) in &endpoint.doc.query {
         parameters.push(json!({
             "name": name, "in": "query", "description": description, "required": required, "schema": schema
         }));
+    }
+    if endpoint.is_operation() {
+        return parameters;
     }
     let mut header = |name: &str, description: &str, schema: Value| {
         parameters
@@ -122,7 +137,7 @@ fn responses(endpoint: &Endpoint, schemas: &mut SchemaGenerator, problem: &Schem
     let success = json!({ "description": "Done.", "headers": headers(endpoint), "content": content });
     let mut responses = Map::from_iter([(status.to_string(), success)]);
     let signed_in = endpoint.who != Who::Anybody;
-    if signed_in && doc.body.is_none() {
+    if signed_in && doc.body.is_none() && !endpoint.is_operation() {
         responses.insert(
             "304".to_owned(),
             json!({ "description": "It is still what `If-None-Match` says." }),
@@ -130,6 +145,8 @@ fn responses(endpoint: &Endpoint, schemas: &mut SchemaGenerator, problem: &Schem
     }
     let always: Vec<Kind> = match (signed_in, &doc.body) {
         (false, _) => Vec::new(),
+        (true, None) if endpoint.is_operation() => OF_CALLERS.to_vec(),
+        (true, Some(_)) if endpoint.is_operation() => [&OF_OPERATIONS[..], &OF_CALLERS].concat(),
         (true, None) => [&[Kind::InvalidConsistencyToken], &OF_CALLERS[..]].concat(),
         (true, Some(_)) => [&OF_COMMANDS[..], &OF_CALLERS].concat(),
     };
@@ -168,7 +185,10 @@ fn headers(endpoint: &Endpoint) -> Map<String, Value> {
             json!({ "description": description, "schema": schema }),
         );
     };
-    if endpoint.who == Who::Anybody {
+    if endpoint.doc.answer.0 == 202 {
+        header("Location", "Where to look how far it is.");
+    }
+    if endpoint.who == Who::Anybody || endpoint.is_operation() {
         return headers;
     }
     header(

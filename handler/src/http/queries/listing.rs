@@ -57,7 +57,7 @@ pub(in crate::http) struct PageAnswer<T> {
 
 impl Parameters {
     /// Refuses all but these.
-    pub(super) fn only(self, known: &[&str]) -> Result<Self, Problem> {
+    pub(in crate::http) fn only(self, known: &[&str]) -> Result<Self, Problem> {
         match self.0.keys().find(|name| !known.contains(&name.as_str())) {
             Some(name) => Err(invalid(format!(
                 "{name} is unknown here; there is {}",
@@ -67,7 +67,7 @@ impl Parameters {
         }
     }
 
-    pub(super) fn get(&self, name: &str) -> Option<&str> {
+    pub(in crate::http) fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
     }
 
@@ -84,7 +84,10 @@ impl Parameters {
     }
 
     /// `limit` and `cursor`; `key` reads a key that one of our cursors holds.
-    pub(super) fn slice<K>(&self, key: impl FnOnce(String) -> Option<K>) -> Result<Slice<K>, Problem> {
+    pub(in crate::http) fn slice<K>(
+        &self,
+        key: impl FnOnce(String) -> Option<K>,
+    ) -> Result<Slice<K>, Problem> {
         let limit = match self.get("limit") {
             None => USUAL_LIMIT,
             Some(text) => {
@@ -126,6 +129,15 @@ impl Parameters {
             answer.headers_mut().insert(header::LINK, link);
         }
         Ok(answer)
+    }
+
+    /// The same for a list that is looked at, and not kept.
+    pub(in crate::http) fn page<T: Serialize>(
+        &self,
+        page: Page<T>,
+        key: impl FnOnce(&T) -> String,
+    ) -> Result<Response, Problem> {
+        self.answer(&HeaderMap::new(), page, key)
     }
 
     /// Relative to the address that was asked, which is another one outside API Management than behind it.

@@ -3,7 +3,7 @@
 
 pub(super) mod customers;
 mod fresh;
-mod listing;
+pub(super) mod listing;
 pub(super) mod orders;
 pub(super) mod products;
 pub(super) mod sales;

@@ -5,11 +5,13 @@
 //! passed over, of which there is a most.
 
 mod letter;
+mod piece;
 mod resubmit;
 mod selection;
 mod sweep;
+mod view;
 
-use std::io;
+use std::{io, time::Instant};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 
@@ -17,9 +19,12 @@ use super::{Subscription, Unfit};
 use crate::bus::{Bus, BusError, Queue, SendError};
 
 pub use letter::{Event, Letter};
+pub(super) use piece::Cursor;
+pub use piece::{Deletion, Resubmission};
 pub use selection::Selection;
-use sweep::Worked;
 pub use sweep::{Fate, Tally};
+use sweep::{Swept, Worked};
+pub use view::{LetterView, WholeLetter};
 
 /// Is told of each letter that has been dealt with, and how far the work has come.
 pub type Told<'a> = dyn FnMut(&Letter, &Fate, Tally) -> io::Result<()> + 'a;
@@ -80,6 +85,15 @@ impl DeadLetters {
         Ok(seen)
     }
 
+    /// Looks at so many letters from this sequence number on.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn look(&self, from: i64, most: i32) -> Result<Vec<Letter>, Error> {
+        let page = self.queue().await?.peek(from, most).await?;
+        Ok(page.into_iter().map(Letter::read).collect())
+    }
+
     /// Sends the selected letters to the topic again, in the order of the queue and marked for this subscription, each
     /// under a MessageId of its own; takes each out when the bus has accepted its copy.
     ///
@@ -91,11 +105,10 @@ impl DeadLetters {
         force: bool,
         told: &mut Told<'_>,
     ) -> Result<Tally, Error> {
-        self.0.admits_replays(force).await?;
-        let bus = Bus::new(self.0.address.clone(), self.0.topic.clone());
-        let mut sender = resubmit::Sender::new(bus, self.0.name.clone());
-        let work = async |letters: &[Letter]| sender.send(letters).await;
-        sweep::sweep(self.queue().await?, selection, work, told).await
+        let mut swept = Swept::default();
+        self.resubmit_some((selection, None), force, &mut swept, told)
+            .await?;
+        Ok(swept.tally)
     }
 
     /// Takes the selected letters out for good. Each is written to the log first, whole: `deleting_dead_letter`.
@@ -108,6 +121,35 @@ impl DeadLetters {
         because: &str,
         told: &mut Told<'_>,
     ) -> Result<Tally, Error> {
+        let mut swept = Swept::default();
+        self.delete_some((selection, None), because, &mut swept, told)
+            .await?;
+        Ok(swept.tally)
+    }
+
+    /// The same until then; true when all of it is done.
+    async fn resubmit_some(
+        &self,
+        selected: (&Selection, Option<Instant>),
+        force: bool,
+        swept: &mut Swept,
+        told: &mut Told<'_>,
+    ) -> Result<bool, Error> {
+        self.0.admits_replays(force).await?;
+        let bus = Bus::new(self.0.address.clone(), self.0.topic.clone());
+        let mut sender = resubmit::Sender::new(bus, self.0.name.clone());
+        let work = async |letters: &[Letter]| sender.send(letters).await;
+        sweep::sweep(self.queue().await?, selected, swept, work, told).await
+    }
+
+    /// The same until then; true when all of it is done.
+    async fn delete_some(
+        &self,
+        selected: (&Selection, Option<Instant>),
+        because: &str,
+        swept: &mut Swept,
+        told: &mut Told<'_>,
+    ) -> Result<bool, Error> {
         let work = async |letters: &[Letter]| {
             // Before, so that no kill leaves a deleted message without its line.
             for letter in letters {
@@ -118,7 +160,7 @@ impl DeadLetters {
                 stopped: None,
             }
         };
-        sweep::sweep(self.queue().await?, selection, work, told).await
+        sweep::sweep(self.queue().await?, selected, swept, work, told).await
     }
 
     fn log(&self, letter: &Letter, because: &str) {

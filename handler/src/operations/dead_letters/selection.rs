@@ -1,26 +1,46 @@
 //! Which dead letters are meant.
 //! Never means a message by its place in the queue: that changes while others work on it.
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use super::Letter;
+use crate::domain::value::Time;
 
 /// Everything that is said must hold; what is not said holds for each.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[schemars(rename = "DeadLetterSelection")]
 pub struct Selection {
     /// Any of these MessageIds; empty = any at all.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub message_ids: Vec<String>,
-    /// The aggregate's id.
+    /// The aggregate's id: an order id, a customer id or a SKU.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
-    /// The event's name.
+    /// The event's name, such as `orders.OrderPaid.v1`.
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
-    /// Why it was dead-lettered.
+    /// Why it was dead-lettered, such as `MaxDeliveryCountExceeded`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// Came onto the subscription earlier than this.
+    #[serde(
+        with = "time::serde::rfc3339::option",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[schemars(with = "Option<Time>")]
     pub before: Option<OffsetDateTime>,
     /// Came onto the subscription at this time or later.
+    #[serde(
+        with = "time::serde::rfc3339::option",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[schemars(with = "Option<Time>")]
     pub after: Option<OffsetDateTime>,
     /// No more than so many, the first of the queue.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
 }
 

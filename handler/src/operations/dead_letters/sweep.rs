@@ -2,11 +2,12 @@
 //! Never takes a message out before its work is done: a kill at any point leaves it where it is.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     fmt,
     time::{Duration, Instant},
 };
 
+use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use super::{Error, Letter, Selection, Told};
@@ -60,7 +61,7 @@ pub(super) struct Worked {
 }
 
 /// How far a sweep has come.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tally {
     /// Letters that were selected when it began.
     pub selected: usize,
@@ -95,56 +96,86 @@ pub(super) async fn look_through(
     }
 }
 
-/// Has the selected letters worked on in the order of the queue, and tells of each. Only what was there when it began is
-/// meant: a letter that is resubmitted and comes back is not resubmitted again for ever.
+/// How far a sweep is: with this it can be gone on with later.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Swept {
+    /// Sequence number of the last selected letter; `None` before the first look.
+    last: Option<i64>,
+    pub(super) tally: Tally,
+    /// Sequence numbers of those that were tried, and are still there.
+    kept: BTreeSet<i64>,
+}
+
+/// Has the selected letters worked on in the order of the queue, and tells of each; for so long. Only what was there when it
+/// began is meant: a letter that is resubmitted and comes back is not resubmitted again for ever. True when it is over.
 pub(super) async fn sweep(
     mut queue: Queue,
-    selection: &Selection,
+    (selection, until): (&Selection, Option<Instant>),
+    swept: &mut Swept,
     work: impl AsyncFnMut(&[Letter]) -> Worked,
     told: &mut Told<'_>,
-) -> Result<Tally, Error> {
+) -> Result<bool, Error> {
     let limit = selection.limit.unwrap_or(usize::MAX);
-    let mut sweep = Sweep::default();
-    look_through(&mut queue, |letter| {
-        if sweep.tally.selected < limit && selection.matches(&letter) {
-            sweep.tally.selected += 1;
-            sweep.last = letter.received.sequence();
+    let last = match swept.last {
+        Some(last) => last,
+        None => {
+            let (mut selected, mut last) = (0, 0);
+            look_through(&mut queue, |letter| {
+                if selected < limit && selection.matches(&letter) {
+                    selected += 1;
+                    last = letter.received.sequence();
+                }
+                Ok(selected < limit)
+            })
+            .await?;
+            swept.tally.selected = selected;
+            *swept.last.insert(last)
         }
-        Ok(sweep.tally.selected < limit)
-    })
-    .await?;
+    };
+    let mut sweep = Sweep {
+        swept,
+        last,
+        until,
+        passed_over: HashMap::new(),
+        renew_at: None,
+    };
     let outcome = sweep.run(&mut queue, selection, work, told).await;
     let released = queue.release(sweep.passed_over.into_values().collect()).await;
-    outcome?;
+    let over = outcome?;
     if let Err(error) = released {
         // They come back by themselves when their locks run out.
         tracing::warn!(%error, "dead_letters_not_released");
     }
-    Ok(sweep.tally)
+    Ok(over)
 }
 
-#[derive(Default)]
-struct Sweep {
-    tally: Tally,
+struct Sweep<'a> {
+    swept: &'a mut Swept,
     /// Sequence number of the last selected letter.
     last: i64,
+    /// When to stop for now.
+    until: Option<Instant>,
     /// What is held but not taken out: not selected, or kept. By sequence number, so that what comes again is known again.
     passed_over: HashMap<i64, Lock>,
     renew_at: Option<Instant>,
 }
 
-impl Sweep {
+impl Sweep<'_> {
     async fn run(
         &mut self,
         queue: &mut Queue,
         selection: &Selection,
         mut work: impl AsyncFnMut(&[Letter]) -> Worked,
         told: &mut Told<'_>,
-    ) -> Result<(), Error> {
-        while self.tally.done + self.tally.kept < self.tally.selected {
+    ) -> Result<bool, Error> {
+        while self.swept.tally.done + self.swept.tally.kept < self.swept.tally.selected {
+            if self.until.is_some_and(|until| Instant::now() >= until) {
+                return Ok(false);
+            }
             self.renew(queue).await?;
             let Some((letters, locks)) = self.next(queue, selection).await? else {
-                return Ok(());
+                return Ok(true);
             };
             if letters.is_empty() {
                 continue;
@@ -154,7 +185,7 @@ impl Sweep {
             worked.stopped.map_or(Ok(()), Err)?;
             settled?;
         }
-        Ok(())
+        Ok(true)
     }
 
     /// The selected letters of the next batch, under their locks; none when nothing new comes any more.
@@ -163,7 +194,7 @@ impl Sweep {
         queue: &mut Queue,
         selection: &Selection,
     ) -> Result<Option<(Vec<Letter>, Vec<Lock>)>, Error> {
-        let open = self.tally.selected - self.tally.done - self.tally.kept;
+        let open = self.swept.tally.selected - self.swept.tally.done - self.swept.tally.kept;
         let (mut letters, mut locks) = (Vec::new(), Vec::new());
         let mut new = false;
         let batch = queue.receive(BATCH, WAIT).await?;
@@ -177,7 +208,8 @@ impl Sweep {
             new |= !known;
             self.renew_before(locked.received.locked_until());
             let letter = Letter::read(locked.received);
-            let wanted = !known && sequence <= self.last && letters.len() < open;
+            let tried = known || self.swept.kept.contains(&sequence);
+            let wanted = !tried && sequence <= self.last && letters.len() < open;
             if wanted && selection.matches(&letter) {
                 letters.push(letter);
                 locks.push(locked.lock);
@@ -222,11 +254,12 @@ impl Sweep {
                 }
             }
             if fate.is_done() {
-                self.tally.done += 1;
+                self.swept.tally.done += 1;
             } else {
-                self.tally.kept += 1;
+                self.swept.tally.kept += 1;
+                self.swept.kept.insert(letter.received.sequence());
             }
-            told(letter, fate, self.tally).map_err(Error::Output)?;
+            told(letter, fate, self.swept.tally).map_err(Error::Output)?;
         }
         Ok(())
     }

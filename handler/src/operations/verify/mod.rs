@@ -29,6 +29,7 @@ pub const USUAL_GRACE: u32 = 300;
 /// The documents compared with the log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[schemars(rename = "Verification")]
 pub struct Comparison {
     /// Which generation; the live one when nothing is said.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -11,6 +11,7 @@ use uuid::Uuid;
 pub use selected::{Found, Selection};
 
 use super::{
+    backlog::{self, Backlog},
     outbox::{Pending, pending},
     pool::NEEDED_SCHEMA,
 };
@@ -138,6 +139,12 @@ impl Log {
         };
         let read: Result<_, _> = rows.iter().map(hop).collect();
         read.map_err(Fault::Refused)
+    }
+
+    /// How far the bus is behind.
+    pub async fn backlog(&self) -> Result<Option<Backlog>, Fault> {
+        let rows = self.rows(backlog::COUNT, &[]).await?;
+        rows.first().map(Backlog::of).transpose()
     }
 
     /// What is left of a SKU now.

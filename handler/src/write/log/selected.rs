@@ -53,6 +53,7 @@ const BOUNDS: &str = "
 /// Which events are meant: all for which everything said holds.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[schemars(rename = "EventSelection")]
 pub struct Selection {
     /// Of any of these aggregates: order ids, customer ids, SKUs.
     #[serde(skip_serializing_if = "Vec::is_empty")]

@@ -1,0 +1,228 @@
+//! What an operator can look at: operations, dead letters, one order over every hop, and how things are as a whole.
+//! Never locks or counts anything by looking.
+
+use axum::{
+    Json,
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::{USUAL_SUBSCRIPTION, example, of_documents, operations};
+use crate::{
+    http::{
+        Reach,
+        call::{Caller, Named},
+        endpoint::Doc,
+        problem::{Kind, Problem},
+        queries::listing::{PageAnswer, Parameters},
+    },
+    operations::{
+        Failed,
+        dead_letters::{LetterView, WholeLetter},
+        operation::{Operation, State as Stand},
+        status::Status,
+        why::Trail,
+    },
+    read::view::Page,
+};
+
+/// The id in a path; what is no id names nothing that exists.
+pub(super) fn id(text: &str) -> Result<Uuid, Problem> {
+    let absent = |_| Problem::new(Kind::UnknownOperation, Kind::UnknownOperation.meaning());
+    Uuid::try_parse(text).map_err(absent)
+}
+
+fn an_operation() -> Value {
+    example("retire", &json!({ "rate": 200 }), "running")
+}
+
+pub(in crate::http) fn list_doc() -> Doc {
+    Doc::new::<PageAnswer<Operation>>("List operations", json!({ "items": [an_operation()] }))
+        .detail("Newest first.")
+        .asks("state", "Only those in this state.")
+        .pages(&[])
+}
+
+/// `GET /api/operations?state=&limit=&cursor=`.
+pub(in crate::http) async fn list(
+    State(reach): State<Reach>,
+    _operator: Caller,
+    parameters: Parameters,
+) -> Result<Response, Problem> {
+    let parameters = parameters.only(&["state", "limit", "cursor"])?;
+    let slice = parameters.slice(|key| Uuid::try_parse(&key).ok())?;
+    let state = parameters.get("state").map(|name| {
+        let unknown = || Problem::new(Kind::InvalidQuery, format!("there is no state {name}"));
+        Stand::of(name).ok_or_else(unknown)
+    });
+    let states = state.transpose()?.map(|state| [state]);
+    let most = i64::try_from(slice.limit).unwrap_or(i64::MAX);
+    let states = states.as_ref().map(<[Stand; 1]>::as_slice);
+    let mut items = operations(&reach)?
+        .list(slice.after, states, most.saturating_add(1))
+        .await?;
+    let more = items.len() > slice.limit;
+    items.truncate(slice.limit);
+    parameters.page(Page { items, more }, |operation| operation.id.to_string())
+}
+
+pub(in crate::http) fn get_doc() -> Doc {
+    Doc::new::<Operation>("Look at an operation", an_operation()).refuses(&[Kind::UnknownOperation])
+}
+
+/// `GET /api/operations/{id}`.
+pub(in crate::http) async fn get(
+    State(reach): State<Reach>,
+    _operator: Caller,
+    Named(text): Named,
+) -> Result<Response, Problem> {
+    let operation = operations(&reach)?.get(id(&text)?).await?;
+    Ok(Json(operation).into_response())
+}
+
+pub(in crate::http) fn letters_doc() -> Doc {
+    let letter = json!({
+        "messageId": "billing-4711", "sequence": 9, "enqueuedAt": "2026-11-24T10:00:00Z", "deliveries": 50,
+        "reason": "MaxDeliveryCountExceeded", "replay": "none", "unreadable": "not one of our events"
+    });
+    Doc::new::<PageAnswer<LetterView>>(
+        "List the dead letters of a subscription",
+        json!({ "items": [letter] }),
+    )
+    .detail("In the order of the queue. Looking locks and counts nothing.")
+    .asks("subscription", "Whose; `read-model` if nothing is said.")
+    .pages(&[])
+    .refuses(&[Kind::OperationRefused])
+}
+
+/// `GET /api/operations/dead-letters?subscription=&limit=&cursor=`.
+pub(in crate::http) async fn letters(
+    State(reach): State<Reach>,
+    _operator: Caller,
+    parameters: Parameters,
+) -> Result<Response, Problem> {
+    let parameters = parameters.only(&["subscription", "limit", "cursor"])?;
+    let slice = parameters.slice(|key| key.parse::<i64>().ok().filter(|sequence| *sequence >= 0))?;
+    let subscription = parameters.get("subscription").unwrap_or(USUAL_SUBSCRIPTION);
+    let from = slice.after.map_or(0, |last| last.saturating_add(1));
+    let most = i32::try_from(slice.limit).unwrap_or(i32::MAX);
+    let found = operations(&reach)?
+        .dead_letters(subscription)?
+        .look(from, most)
+        .await;
+    let found = found.map_err(Failed::from)?;
+    let page = Page {
+        // A short page may be all that fitted into one answer: only an empty one is the end.
+        more: !found.is_empty(),
+        items: found.iter().map(LetterView::of).collect(),
+    };
+    parameters.page(page, |letter| letter.sequence.to_string())
+}
+
+pub(in crate::http) fn letter_doc() -> Doc {
+    let letter = json!({
+        "messageId": "billing-4711", "sequence": 9, "enqueuedAt": "2026-11-24T10:00:00Z", "deliveries": 50,
+        "reason": "MaxDeliveryCountExceeded", "replay": "none", "unreadable": "not one of our events",
+        "bodyText": "hello, is this the billing topic?"
+    });
+    Doc::new::<WholeLetter>("Look at a dead letter with its whole body", letter)
+        .asks("subscription", "Whose; `read-model` if nothing is said.")
+        .refuses(&[
+            Kind::UnknownDeadLetter,
+            Kind::OperationRefused,
+            Kind::InvalidQuery,
+        ])
+}
+
+/// `GET /api/operations/dead-letters/{sequence}?subscription=`.
+pub(in crate::http) async fn letter(
+    State(reach): State<Reach>,
+    _operator: Caller,
+    Named(text): Named,
+    parameters: Parameters,
+) -> Result<Response, Problem> {
+    let parameters = parameters.only(&["subscription"])?;
+    let absent = || Problem::new(Kind::UnknownDeadLetter, Kind::UnknownDeadLetter.meaning());
+    let sequence: i64 = text
+        .parse()
+        .ok()
+        .filter(|number| *number >= 0)
+        .ok_or_else(absent)?;
+    let subscription = parameters.get("subscription").unwrap_or(USUAL_SUBSCRIPTION);
+    let found = operations(&reach)?
+        .dead_letters(subscription)?
+        .look(sequence, 1)
+        .await;
+    let found = found.map_err(Failed::from)?;
+    let letter = found
+        .first()
+        .filter(|letter| letter.received.sequence() == sequence);
+    Ok(Json(WholeLetter::of(letter.ok_or_else(absent)?)).into_response())
+}
+
+pub(in crate::http) fn status_doc() -> Doc {
+    let status = json!({
+        "outbox": { "waiting": 0, "parked": 0 },
+        "subscription": { "name": "read-model", "waiting": 0, "deadLetters": 0 },
+        "generations": { "id": "pointer", "pk": "control", "live": 1, "highest": 1 },
+        "operations": [], "unknown": []
+    });
+    Doc::new::<Status>("How things are", status)
+        .detail("What cannot be asked now is named in `unknown`.")
+        .asks(
+            "subscription",
+            "Whose messages are counted; `read-model` if nothing is said.",
+        )
+        .refuses(&[Kind::InvalidQuery])
+}
+
+/// `GET /api/operations/status?subscription=`.
+pub(in crate::http) async fn status(
+    State(reach): State<Reach>,
+    _operator: Caller,
+    parameters: Parameters,
+) -> Result<Response, Problem> {
+    let parameters = parameters.only(&["subscription"])?;
+    let subscription = parameters.get("subscription").unwrap_or(USUAL_SUBSCRIPTION);
+    Ok(Json(operations(&reach)?.status(subscription).await).into_response())
+}
+
+pub(in crate::http) fn trace_doc() -> Doc {
+    let trail = json!({
+        "events": [{
+            "version": 1, "type": "orders.OrderPlaced.v1", "eventId": "0198c9c1-7a10-7c44-9d0f-2b6a1f0e7a11",
+            "at": "2026-11-24T10:00:00Z", "key": null, "outbox": "sent", "inHistory": true
+        }],
+        "generation": 1, "document": 1, "customersRow": 1, "firstDifference": null
+    });
+    Doc::new::<Trail>("Follow an order over every hop", trail)
+        .asks(
+            "subscription",
+            "Where its messages are looked for; `read-model` if nothing is said.",
+        )
+        .refuses(&[
+            Kind::UnknownOrder,
+            Kind::OperationRefused,
+            Kind::NotApplicable,
+            Kind::InvalidQuery,
+        ])
+}
+
+/// `GET /api/operations/orders/{id}?subscription=`.
+pub(in crate::http) async fn trace(
+    State(reach): State<Reach>,
+    _operator: Caller,
+    Named(text): Named,
+    parameters: Parameters,
+) -> Result<Response, Problem> {
+    let parameters = parameters.only(&["subscription"])?;
+    let absent = || Problem::new(Kind::UnknownOrder, Kind::UnknownOrder.meaning());
+    let order = Uuid::try_parse(&text).map_err(|_| absent())?;
+    let subscription = parameters.get("subscription").unwrap_or(USUAL_SUBSCRIPTION);
+    match of_documents(&reach)?.why(order, subscription).await {
+        Err(Failed::Absent(_)) => Err(absent()),
+        trail => Ok(Json(trail?).into_response()),
+    }
+}

@@ -1,0 +1,105 @@
+//! A dead letter in JSON, as lists say it and whole.
+//! Never leaves anything out of the whole one: an operator decides by it.
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::Value;
+use time::OffsetDateTime;
+
+use super::Letter;
+use crate::domain::value::Time;
+
+/// What a list says of a dead letter.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "DeadLetter")]
+pub struct LetterView {
+    /// MessageId.
+    pub message_id: String,
+    /// Its number in the queue.
+    pub sequence: i64,
+    /// When it came onto the subscription (UTC).
+    #[serde(with = "time::serde::rfc3339::option")]
+    #[schemars(with = "Option<Time>")]
+    pub enqueued_at: Option<OffsetDateTime>,
+    /// How many deliveries have failed.
+    pub deliveries: u32,
+    /// Why it was given up, in a word.
+    pub reason: Option<String>,
+    /// The same in a sentence.
+    pub description: Option<String>,
+    /// Whom it was for: `none` is everybody.
+    pub replay: Option<String>,
+    /// The event's name.
+    pub r#type: Option<String>,
+    /// The aggregate's id: an order id, a customer id or a SKU.
+    pub subject: Option<String>,
+    /// The aggregate's version after the event.
+    pub version: Option<i64>,
+    /// What happened.
+    pub event: Option<Value>,
+    /// Why the body is none of our events, if so.
+    pub unreadable: Option<String>,
+}
+
+/// A dead letter with its body: as JSON, as text, or in base64.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "WholeDeadLetter")]
+pub struct WholeLetter {
+    #[serde(flatten)]
+    letter: LetterView,
+    /// A body that is JSON.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub body: Option<Value>,
+    /// A body that is other text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub body_text: Option<String>,
+    /// Any other body, in base64.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub body_base64: Option<String>,
+}
+
+impl LetterView {
+    /// Of this letter.
+    #[must_use]
+    pub fn of(letter: &Letter) -> Self {
+        let received = &letter.received;
+        let event = letter.event.as_ref().ok();
+        Self {
+            message_id: received.message_id(),
+            sequence: received.sequence(),
+            enqueued_at: received.enqueued_at(),
+            deliveries: received.deliveries(),
+            reason: received.reason().map(str::to_owned),
+            description: received.description().map(str::to_owned),
+            replay: received.replay().map(str::to_owned),
+            r#type: letter.kind().map(str::to_owned),
+            subject: letter.subject().map(str::to_owned),
+            version: event.and_then(|event| event.sequence.parse().ok()),
+            event: event.map(|event| event.data["event"].clone()),
+            unreadable: letter.event.as_ref().err().cloned(),
+        }
+    }
+}
+
+impl WholeLetter {
+    /// Of this letter.
+    #[must_use]
+    pub fn of(letter: &Letter) -> Self {
+        let bytes = letter.received.body();
+        let (body, body_text, body_base64) =
+            match (serde_json::from_slice(&bytes), std::str::from_utf8(&bytes)) {
+                (Ok(value), _) => (Some(value), None, None),
+                (_, Ok(text)) => (None, Some(text.to_owned()), None),
+                _ => (None, None, Some(STANDARD.encode(&bytes))),
+            };
+        Self {
+            letter: LetterView::of(letter),
+            body,
+            body_text,
+            body_base64,
+        }
+    }
+}

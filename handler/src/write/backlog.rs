@@ -1,0 +1,39 @@
+//! How many events wait to be sent.
+//! Never counted to the end: after a long outage there may be millions.
+
+use tokio_postgres::Row;
+
+use crate::postgres::Fault;
+
+/// What has been written and waits to be sent.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Backlog {
+    /// Events that the bus has not got yet; counted up to 10 000.
+    pub waiting: i64,
+    /// Events that the bus has refused, put aside with the reason; counted up to 10 000.
+    pub parked: i64,
+    /// Age of the oldest event that waits, in seconds.
+    pub oldest: Option<f64>,
+}
+
+/// One row.
+pub(super) const COUNT: &str = "select
+    (select count(*) from (select from write_model.outbox where parked_at is null limit 10000) o) as waiting,
+    (select count(*) from (select from write_model.outbox where parked_at is not null limit 10000) o) as parked,
+    (select extract(epoch from now() - e.occurred_at)::float8
+        from write_model.outbox o join write_model.events e using (position)
+        where o.parked_at is null order by o.position limit 1) as oldest";
+
+impl Backlog {
+    /// What the row of [`COUNT`] says.
+    pub(super) fn of(row: &Row) -> Result<Self, Fault> {
+        let read = || {
+            Ok(Self {
+                waiting: row.try_get("waiting")?,
+                parked: row.try_get("parked")?,
+                oldest: row.try_get("oldest")?,
+            })
+        };
+        read().map_err(Fault::Refused)
+    }
+}

@@ -1,0 +1,332 @@
+//! Operations over HTTP: asked for, looked at, steered; the app's timer does the work.
+//! Never calls the timer itself, where the host does.
+
+use std::time::Duration;
+
+use hyper::StatusCode;
+use serde_json::{Value, json};
+use tokio::time::{interval, timeout};
+
+use super::{Log, events_of, text};
+use crate::{
+    queries::get,
+    support::{Answer, App, Client, DEADLINE, Database},
+    system::System,
+    topic::Topic,
+};
+
+/// Looks again and again until an operation is in a state.
+async fn until(client: &Client, location: &str, state: &str) -> Value {
+    let mut last = Value::Null;
+    let looking = async {
+        let mut again = interval(Duration::from_millis(100));
+        loop {
+            again.tick().await;
+            last = get(client, location, &[]).await.body;
+            if last["state"] == state {
+                return;
+            }
+        }
+    };
+    let looked = timeout(3 * DEADLINE, looking).await;
+    assert!(looked.is_ok(), "not {state}: {last}");
+    last
+}
+
+async fn ask(client: &Client, what: &str, body: Value) -> String {
+    let asked = client.post(&format!("/api/operations/{what}"), body).await;
+    assert_eq!(asked.status, StatusCode::ACCEPTED, "{asked:?}");
+    let location = asked.headers["location"].to_str().unwrap().to_owned();
+    assert_eq!(location, format!("/api/operations/{}", text(&asked.body["id"])));
+    location
+}
+
+async fn steer(client: &Client, location: &str, state: &str) -> Answer {
+    let json = [("content-type", "application/json")];
+    let body = json!({ "state": state }).to_string();
+    client
+        .send("PUT", &format!("{location}/state"), body, &json)
+        .await
+}
+
+fn is(answer: &Answer, status: u16, kind: &str) {
+    let found = (answer.status.as_u16(), &answer.body["type"]);
+    assert_eq!(
+        found,
+        (status, &json!(format!("urn:problem:orders:{kind}"))),
+        "{answer:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_replay_is_planned_started_and_reported_over_http_and_the_timer_does_the_work() {
+    let system = System::start().await;
+    let client = &system.client;
+    let customer = client.seed(&[("MUG", 50)]).await;
+    for _ in 0..3 {
+        client.place(&customer, &[("MUG", 1)]).await;
+    }
+    let events = system.number("select count(*) from write_model.events").await;
+    let body = json!({ "subscription": "read-model", "events": {} });
+    let location = ask(client, "replays", body).await;
+    let planned = until(client, &location, "planned").await;
+    assert_eq!(planned["result"]["events"], json!(events), "{planned}");
+    assert_eq!(steer(client, &location, "running").await.body["state"], "running");
+    let done = until(client, &location, "completed").await;
+    assert_eq!(done["result"]["done"], json!(events), "{done}");
+    is(
+        &steer(client, &location, "paused").await,
+        409,
+        "operation-refused",
+    );
+
+    let direct = ask(
+        client,
+        "projections",
+        json!({ "events": { "customer": customer } }),
+    )
+    .await;
+    until(client, &direct, "planned").await;
+    assert_eq!(
+        steer(client, &direct, "cancelled").await.body["state"],
+        "cancelled"
+    );
+    let page = get(client, "/api/operations?limit=1", &[]).await;
+    assert_eq!(page.body["items"][0]["request"]["kind"], "projection", "{page:?}");
+    let next = format!("/api/operations?cursor={}", text(&page.body["next"]));
+    let page = get(client, &next, &[]).await.body;
+    assert_eq!(
+        (
+            &page["items"][0]["request"]["kind"],
+            page["items"].as_array().unwrap().len()
+        ),
+        (&json!("replay"), 1)
+    );
+    let completed = get(client, "/api/operations?state=completed", &[]).await.body;
+    assert_eq!(completed["items"].as_array().unwrap().len(), 1, "{completed}");
+}
+
+#[tokio::test]
+async fn the_read_model_is_made_anew_rolled_back_removed_and_verified_over_http() {
+    let system = System::start().await;
+    let client = &system.client;
+    let customer = client.seed(&[("MUG", 50)]).await;
+    let placed = client.place(&customer, &[("MUG", 1)]).await;
+    system.shown(&placed.body["id"], 1).await;
+    is(
+        &client.post("/api/operations/removals", json!({})).await,
+        409,
+        "operation-refused",
+    );
+    is(
+        &client.post("/api/operations/rollbacks", json!({})).await,
+        409,
+        "operation-refused",
+    );
+    let rebuild = ask(client, "rebuilds", json!({})).await;
+    is(
+        &client.post("/api/operations/rebuilds", json!({})).await,
+        409,
+        "operation-under-way",
+    );
+    let status = get(client, "/api/operations/status", &[]).await.body;
+    assert_eq!(status["operations"][0]["request"]["kind"], "rebuild", "{status}");
+    let done = until(client, &rebuild, "completed").await;
+    assert_eq!(
+        (&done["result"]["different"], &done["result"]["generation"]),
+        (&json!(0), &json!(2)),
+        "{done}"
+    );
+    let back = client.post("/api/operations/rollbacks", json!({})).await;
+    assert_eq!(
+        (back.status, &back.body["live"]),
+        (StatusCode::OK, &json!(1)),
+        "{back:?}"
+    );
+    let removal = ask(client, "removals", json!({ "rate": 5000 })).await;
+    let removed = until(client, &removal, "completed").await;
+    assert!(removed["result"]["removed"].as_i64().unwrap() >= 5, "{removed}");
+    let verify = ask(client, "verifications", json!({ "graceSeconds": 0 })).await;
+    let verified = until(client, &verify, "completed").await;
+    assert_eq!(verified["result"]["different"], 0, "{verified}");
+
+    let order = text(&placed.body["id"]);
+    let trail = get(client, &format!("/api/operations/orders/{order}"), &[]).await;
+    assert_eq!(
+        (&trail.body["document"], &trail.body["firstDifference"]),
+        (&json!(1), &Value::Null),
+        "{trail:?}"
+    );
+    let status = get(client, "/api/operations/status", &[]).await.body;
+    assert_eq!(status["generations"]["live"], 1, "{status}");
+    assert_eq!(
+        (&status["subscription"]["deadLetters"], &status["unknown"]),
+        (&json!(0), &json!([])),
+        "{status}"
+    );
+}
+
+#[tokio::test]
+async fn dead_letters_are_looked_at_resubmitted_and_deleted_over_http() {
+    let mut system = System::start().await;
+    system.stack.stop_host().await;
+    let mut topic = Topic::open(&system.stack).await;
+    for id in ["a", "b", "c"] {
+        topic.send(id, "not an event").await;
+    }
+    topic.bury("read-model", 3, "Broken").await;
+    system.stack.start_host().await.unwrap();
+    let client = &system.client;
+    let page = get(client, "/api/operations/dead-letters?limit=2", &[])
+        .await
+        .body;
+    let ids: Vec<&str> = page["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|it| it["messageId"].as_str())
+        .collect();
+    assert_eq!(ids, ["a", "b"]);
+    let next = format!("/api/operations/dead-letters?cursor={}", text(&page["next"]));
+    let rest = get(client, &next, &[]).await.body;
+    assert_eq!(rest["items"][0]["messageId"], "c");
+    let sequence = &rest["items"][0]["sequence"];
+    let whole = get(client, &format!("/api/operations/dead-letters/{sequence}"), &[]).await;
+    assert_eq!(whole.body["bodyText"], "not an event", "{whole:?}");
+    is(
+        &get(client, "/api/operations/dead-letters/999999", &[]).await,
+        404,
+        "unknown-dead-letter",
+    );
+
+    let only = json!({ "messageIds": ["a"] });
+    let deletion = json!({ "subscription": "read-model", "letters": only, "because": "not ours" });
+    let deletion = ask(client, "deletions", deletion).await;
+    let deleted = until(client, &deletion, "completed").await;
+    assert_eq!(
+        (&deleted["result"]["done"], &deleted["result"]["missed"]),
+        (&json!(1), &json!(0)),
+        "{deleted}"
+    );
+    system.logged(&["deleting_dead_letter", "not ours"]).await;
+    let resubmission = json!({ "subscription": "read-model", "letters": {} });
+    let resubmission = ask(client, "resubmissions", resubmission).await;
+    let resubmitted = until(client, &resubmission, "completed").await;
+    assert_eq!(resubmitted["result"]["done"], 2, "{resubmitted}");
+    let empty = get(client, "/api/operations/dead-letters", &[]).await.body;
+    let again = empty["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .all(|it| text(&it["messageId"]).contains("/r"));
+    assert!(again, "{empty}");
+}
+
+#[tokio::test]
+async fn what_cannot_be_asked_for_is_refused_by_its_name() {
+    let log = Log::start(1).await;
+    let app = App::start_alone(log.settings.clone()).await;
+    let replay = |subscription: &str| json!({ "subscription": subscription, "events": {} });
+    is(
+        &app.post("/api/operations/replays", replay("nobody")).await,
+        409,
+        "operation-refused",
+    );
+    for (body, pointer) in [
+        (replay("a/$management"), "#/subscription"),
+        (json!({ "subscription": "mail" }), "#"),
+        (
+            json!({ "subscription": "mail", "events": {}, "rate": 0 }),
+            "#/rate",
+        ),
+        (
+            json!({ "subscription": "mail", "events": { "colour": "red" } }),
+            "#/events/colour",
+        ),
+    ] {
+        let refused = app.post("/api/operations/replays", body).await;
+        is(&refused, 422, "invalid-content");
+        assert_eq!(refused.body["errors"][0]["pointer"], pointer, "{refused:?}");
+    }
+    is(
+        &app.post("/api/operations/rebuilds", json!({})).await,
+        503,
+        "not-configured",
+    );
+    let nobody = uuid::Uuid::nil();
+    is(
+        &get(&app, &format!("/api/operations/{nobody}"), &[]).await,
+        404,
+        "unknown-operation",
+    );
+    is(
+        &get(&app, "/api/operations/x", &[]).await,
+        404,
+        "unknown-operation",
+    );
+    is(
+        &get(&app, "/api/operations?state=odd", &[]).await,
+        400,
+        "invalid-query",
+    );
+    is(
+        &get(&app, "/api/operations/status?x=1", &[]).await,
+        400,
+        "invalid-query",
+    );
+    is(
+        &steer(&app, &format!("/api/operations/{nobody}"), "running").await,
+        404,
+        "unknown-operation",
+    );
+
+    let planned = log.planned(&["--subscription", "mail", "--all"]).await;
+    let location = format!("/api/operations/{planned}");
+    is(&steer(&app, &location, "paused").await, 409, "operation-refused");
+    is(&steer(&app, &location, "planned").await, 422, "invalid-content");
+
+    let database = Database::create().await;
+    let mut settings = database.settings(Database::server_address());
+    settings.insert("READ_MODEL".to_owned(), "postgres".to_owned());
+    let tables = App::start_with(database, settings).await;
+    for what in ["rebuilds", "removals", "verifications"] {
+        is(
+            &tables.post(&format!("/api/operations/{what}"), json!({})).await,
+            409,
+            "not-applicable",
+        );
+    }
+    is(
+        &tables.post("/api/operations/replays", replay("mail")).await,
+        503,
+        "not-configured",
+    );
+}
+
+#[tokio::test]
+async fn two_processes_never_work_on_one_operation_at_once() {
+    let mut log = Log::start(20).await;
+    let all = log.ids(|_| true);
+    let id = log
+        .planned(&["--subscription", "mail", "--all", "--rate", "40"])
+        .await;
+    let apps = [
+        App::start_alone(log.settings.clone()).await,
+        App::start_alone(log.settings.clone()).await,
+    ];
+    log.run(&["operations", "list"]).await;
+    steer(&apps[0], &format!("/api/operations/{id}"), "running").await;
+    let json = [("content-type", "application/json")];
+    let ticks = apps
+        .each_ref()
+        .map(|app| app.try_send("POST", "/RelayOutbox", "{}", &json));
+    futures_util::future::join_all(ticks).await;
+    assert_eq!(log.show(&id).await["state"], "completed");
+    let heard = log.bench.topic.hear("mail", 2 * all.len()).await;
+    let replays: Vec<_> = heard
+        .into_iter()
+        .filter(|heard| heard.id.contains("/r"))
+        .collect();
+    assert_eq!(events_of(&replays), all);
+    assert_eq!(log.bench.bus.switches().counts().duplicates, 0);
+}
