@@ -90,7 +90,7 @@ impl Database {
     /// Turns the trigger of READ_MODEL=postgres on or off, which is all that a command notices of it.
     pub(crate) async fn keep_tables(&self, on: bool) -> Result<()> {
         let what = if on { "enable" } else { "disable" };
-        let sql = format!("alter table write_model.events {what} trigger keep_order_summary");
+        let sql = format!("alter table write_model.events {what} trigger keep_orders");
         Ok(self.owner.batch_execute(&sql).await?)
     }
 

@@ -1,4 +1,4 @@
-//! `cargo run --release -p bench -- commands | reads | projection | lag`: what the handler costs, beside what is least.
+//! `cargo run --release -p bench -- commands | reads | projection | lag | operations`: what the handler costs, beside what is least.
 //! Never touches a server that it did not start, and leaves nothing behind.
 
 mod capture;
@@ -11,6 +11,7 @@ mod handler;
 mod history;
 mod lag;
 mod messages;
+mod operations;
 mod parts;
 mod pgbench;
 mod process;
@@ -44,6 +45,8 @@ enum What {
     Projection(projection::Options),
     /// See how long after its command an order is seen in the whole system.
     Lag(lag::Options),
+    /// Replay a whole log, and make the read model anew from it; for two sizes.
+    Operations(operations::Options),
     /// A server that one of the others needs in a process of its own.
     #[command(hide = true)]
     Part {
@@ -78,6 +81,7 @@ async fn run(what: &What) -> anyhow::Result<()> {
         What::Reads(options) => reads::run(options).await,
         What::Projection(options) => projection::run(options).await,
         What::Lag(options) => lag::run(options).await,
+        What::Operations(options) => operations::run(options).await,
         What::Part { part } => parts::run(part).await,
     }
 }

@@ -40,15 +40,21 @@ pub(crate) struct History {
     pub(crate) regulars: Vec<String>,
 }
 
+/// Lets it happen; the log that holds it, the customers' ids and the orders'.
+pub(crate) async fn happened(binary: &Path, size: Size) -> Result<(Database, Vec<String>, Vec<String>)> {
+    let database = Database::empty(binary, Durability::Off).await?;
+    let handler = Handler::start(binary, &database.app_settings())?;
+    let shop = Shop(handler.address());
+    let customers = shop.open(size).await?;
+    let orders = shop.sell(size, &customers).await?;
+    Ok((database, customers, orders))
+}
+
 impl History {
-    /// Lets it happen.
+    /// Lets it happen, and reads what it left in the outbox.
     pub(crate) async fn make(binary: &Path, size: Size) -> Result<Self> {
-        let database = Database::empty(binary, Durability::Off).await?;
+        let (database, customers, orders) = happened(binary, size).await?;
         let settings = database.app_settings();
-        let handler = Handler::start(binary, &settings)?;
-        let shop = Shop(handler.address());
-        let customers = shop.open(size).await?;
-        let orders = shop.sell(size, &customers).await?;
         let config = Config::from_environment(&settings)?;
         let mut history = Self {
             orders,

@@ -2,6 +2,7 @@
 //! subcommands of this program. Never runs longer than the process that started it.
 
 mod bare;
+mod bus;
 mod cosmos;
 mod stack;
 
@@ -21,6 +22,8 @@ use crate::process::{LISTENING, Process};
 pub(crate) enum Part {
     /// The Cosmos DB emulator; answers each line of its input with the number of requests so far.
     Cosmos,
+    /// The Service Bus emulator.
+    Bus,
     /// A handler that does nothing but the point read of GetOrder.
     Bare,
     /// The whole system, with this handler.
@@ -31,6 +34,7 @@ pub(crate) enum Part {
 pub(crate) async fn run(part: &Part) -> Result<()> {
     match part {
         Part::Cosmos => cosmos::run().await,
+        Part::Bus => bus::run().await,
         Part::Bare => bare::run().await,
         Part::Stack { handler } => stack::run(handler).await,
     }
@@ -60,6 +64,18 @@ impl Cosmos {
     pub(crate) fn pid(&self) -> u32 {
         self.0.pid()
     }
+}
+
+/// The Service Bus emulator in a process of its own, with the deployment's topic.
+pub(crate) fn bus() -> Result<Process> {
+    let mut command = part("bus")?;
+    command.env_clear();
+    start(&mut command)
+}
+
+/// What a handler reaches the bus at this address with.
+pub(crate) fn bus_settings(address: SocketAddr) -> BTreeMap<String, String> {
+    bus::settings(address)
 }
 
 /// The bare handler over this account.
