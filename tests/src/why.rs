@@ -8,7 +8,9 @@ use uuid::Uuid;
 use crate::{
     queries::read_after,
     rebuild::{settings, told},
+    support::App,
     system::System,
+    topic::Topic,
 };
 
 #[tokio::test]
@@ -55,4 +57,40 @@ async fn an_order_is_followed_to_where_it_stands_still() {
     system.faults().servicebus.resume();
 
     told(&settings, &["why", &Uuid::nil().to_string()], 1).await;
+}
+
+#[tokio::test]
+async fn a_message_that_was_sent_is_found_at_its_subscription_or_among_the_dead_letters() {
+    let mut system = System::start().await;
+    let settings = settings(&system);
+    let customer = system.client.seed(&[("MUG", 5)]).await;
+    system.relayed().await;
+    system.stack.stop_host().await;
+    let sender = App::start_alone(system.settings()).await;
+    let placed = sender.place(&customer, &[("MUG", 1)]).await;
+    let id = placed.body["id"].as_str().unwrap();
+    system.relayed().await;
+    let difference = async || {
+        let trail = told(&settings, &["why", id, "--json"], 3).await;
+        trail["firstDifference"].as_str().unwrap().to_owned()
+    };
+    let waits = difference().await;
+    assert!(waits.contains("waits at the subscription read-model"), "{waits}");
+    // The catalogue's events and the customer's may wait before it.
+    let status = told(&settings, &["status", "--json"], 0).await;
+    let waiting = status["subscription"]["waiting"].as_u64().unwrap();
+    assert!(waiting >= 1, "{status}");
+    let mut topic = Topic::open(&system.stack).await;
+    topic
+        .bury("read-model", usize::try_from(waiting).unwrap(), "Gone")
+        .await;
+    let dead = difference().await;
+    assert!(
+        dead.contains("is a dead letter of the subscription read-model: Gone"),
+        "{dead}"
+    );
+    let status = told(&settings, &["status", "--json"], 0).await;
+    assert_eq!(status["subscription"]["deadLetters"], waiting, "{status}");
+    let said = told(&settings, &["status"], 0).await;
+    assert!(said.as_str().unwrap().contains("dead letters"), "{said}");
 }

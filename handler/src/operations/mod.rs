@@ -125,14 +125,18 @@ impl Operations {
         if before.state == wanted.state() {
             return Ok(before);
         }
+        // What a rebuild has filled so far is nobody's any more when it is cancelled.
+        let given_up = match (wanted, &before.request) {
+            (Wanted::Cancelled, Request::Rebuild(_)) => Some(self.model()?),
+            _ => None,
+        };
         let steered = self.table.steer(id, wanted).await?;
         let Some(steered) = steered else {
             let state = self.get(id).await?.state.name();
             return Err(Failed::refused(format!("operation {id} is {state}")));
         };
-        // What it has filled so far is nobody's any more.
-        if let (Wanted::Cancelled, Request::Rebuild(_)) = (wanted, &steered.request) {
-            self.model()?.give_up().await?;
+        if let Some(model) = given_up {
+            model.give_up().await?;
         }
         Ok(steered)
     }

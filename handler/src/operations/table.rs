@@ -63,6 +63,7 @@ const RELEASE: &str = "
 const END: &str = "
     update write_model.operations
     set state = $3::text, result = coalesce($4::jsonb, result), note = $5::text, lease = null, leased_until = null,
+        cursor = case when $3::text = 'planned' then cursor end,
         ended_at = case when $3::text = 'planned' then null else now() end
     where id = $1::uuid and lease = $2::uuid and state in ('planning', 'running')";
 const STEER: &str = concat!(
