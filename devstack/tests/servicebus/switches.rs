@@ -85,7 +85,10 @@ async fn a_busy_bus_rejects_what_is_sent_and_stores_none_of_it() {
         let text = format!("{rejected:?}");
         assert!(text.contains("com.microsoft:server-busy"), "{text}");
     }
-    assert_eq!(switches.counts(), Counts::default());
+    assert_eq!(
+        (switches.counts(), switches.rejected_as_busy()),
+        (Counts::default(), 2)
+    );
     let accepted = within(sender.send(message("one"))).await.unwrap();
     assert!(matches!(accepted, Outcome::Accepted(_)));
 }
@@ -192,6 +195,7 @@ async fn the_bus_counts_what_it_takes_drops_gives_and_settles() {
         duplicates: 0,
         deliveries: 2,
         settlements: 2,
+        dead_letters: 0,
     };
     assert_eq!(switches.counts(), counts);
 }

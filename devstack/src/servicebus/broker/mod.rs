@@ -40,6 +40,8 @@ pub struct Counts {
     pub deliveries: u64,
     /// Outcomes of receivers that had their effect.
     pub settlements: u64,
+    /// Messages that have become dead letters.
+    pub dead_letters: u64,
 }
 
 /// What an address stands for.
@@ -231,8 +233,15 @@ impl Broker {
         self.queues.iter().filter_map(Queue::next_expiry).min()
     }
 
+    /// Lets every window of duplicate detection run out now: whatever comes next is new.
+    pub(crate) fn forget_ids(&mut self) {
+        let windows = self.inlets.iter_mut().filter_map(|inlet| inlet.window.as_mut());
+        windows.for_each(Window::forget);
+    }
+
     fn bury(&mut self, id: QueueId, fallen: Vec<Fallen>) {
         for entry in fallen {
+            self.counts.dead_letters += 1;
             self.queues[id.0 | 1].receive_dead(entry);
         }
     }
