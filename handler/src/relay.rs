@@ -151,7 +151,7 @@ impl Relay {
                     let (first, second) = part.split_at(part.len() / 2);
                     parts.extend([second, first]);
                 }
-                (Err(SendError::Unavailable(why)), _) => {
+                (Err(SendError::Unavailable(why) | SendError::Busy(why)), _) => {
                     verdict.stopped = Some(why);
                     return;
                 }

@@ -37,7 +37,7 @@ fn tool(settings: &BTreeMap<String, String>, arguments: &[&str]) -> Command {
     command
 }
 
-async fn run(settings: &BTreeMap<String, String>, arguments: &[&str]) -> Output {
+pub(crate) async fn run(settings: &BTreeMap<String, String>, arguments: &[&str]) -> Output {
     timeout(RUN, tool(settings, arguments).output())
         .await
         .unwrap()
