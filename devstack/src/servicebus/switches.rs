@@ -95,6 +95,11 @@ impl Switches {
         self.0.faults.busy.met.load(SeqCst)
     }
 
+    /// How many messages a queue or subscription holds, those under a lock too; `None` when there is none of this path.
+    pub fn held(&self, path: &str) -> Option<usize> {
+        self.0.broker().held(path)
+    }
+
     /// What the bus has done so far.
     pub fn counts(&self) -> Counts {
         self.0.broker().counts()

@@ -186,10 +186,16 @@ async fn an_outcome_that_goes_to_the_management_node_is_cut_as_any_other() {
 async fn the_bus_counts_what_it_takes_drops_gives_and_settles() {
     let (mut client, switches) = start().await;
     let (mut receiver, delivery) = locked(&mut client).await;
+    assert_eq!(switches.held(SUBSCRIPTION), Some(1));
     within(receiver.modify(&delivery, failed())).await.unwrap();
     let again = next(&mut receiver).await;
     within(receiver.accept(&again)).await.unwrap();
     within(receiver.close()).await.unwrap();
+    let dead = format!("{SUBSCRIPTION}/$DeadLetterQueue");
+    assert_eq!(
+        [SUBSCRIPTION, &dead, "nowhere"].map(|path| switches.held(path)),
+        [Some(0), Some(0), None]
+    );
     let counts = Counts {
         accepted: 1,
         duplicates: 0,

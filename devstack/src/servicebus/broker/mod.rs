@@ -182,6 +182,14 @@ impl Broker {
         self.rules.get(&id).map(Vec::as_slice)
     }
 
+    /// How many messages a queue, a subscription or its dead letters hold; nothing where there is no such thing.
+    pub(crate) fn held(&self, path: &str) -> Option<usize> {
+        match self.resolve(&path.to_ascii_lowercase())? {
+            Place::Queue { id, .. } => Some(self.queues[id.0].len()),
+            Place::Topic(_) => None,
+        }
+    }
+
     pub(crate) fn counts(&self) -> Counts {
         self.counts
     }
