@@ -61,7 +61,12 @@ impl Link {
         transfer: super::sender::Transfer,
     ) -> Result<(), SendError> {
         self.connection.authorize(topic).await?;
-        let outcome = within(async { self.sender.send(transfer).await.map_err(classify) }).await?;
+        let outcome = tokio::select! {
+            biased;
+            outcome = within(async { self.sender.send(transfer).await.map_err(classify) }) => outcome?,
+            // A send whose connection has gone would wait for its answer until it is out of patience.
+            gone = self.connection.ended() => return Err(gone.into()),
+        };
         match outcome {
             Outcome::Accepted(_) => Ok(()),
             Outcome::Rejected(rejected) => Err(rejected.error.as_ref().map_or_else(
