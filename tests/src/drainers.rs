@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// The deployment's one lock for draining.
-const LOCK: &str = "715001";
+pub(crate) const LOCK: &str = "715001";
 
 /// A system without a host, and so without a timer, and its first process.
 async fn system() -> (System, App, String) {
@@ -37,7 +37,7 @@ async fn system() -> (System, App, String) {
 }
 
 /// Another process, which reaches the bus by a wire of its own.
-async fn behind_a_wire(system: &System) -> (App, Proxy) {
+pub(crate) async fn behind_a_wire(system: &System) -> (App, Proxy) {
     let text = system.stack.servicebus_connection_string();
     let port = text.split_once("127.0.0.1:").unwrap().1;
     let port: String = port.chars().take_while(char::is_ascii_digit).collect();

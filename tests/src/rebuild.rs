@@ -37,7 +37,7 @@ fn tool(settings: &BTreeMap<String, String>, arguments: &[&str]) -> Command {
     command
 }
 
-pub(crate) async fn run(settings: &BTreeMap<String, String>, arguments: &[&str]) -> Output {
+async fn run(settings: &BTreeMap<String, String>, arguments: &[&str]) -> Output {
     timeout(RUN, tool(settings, arguments).output())
         .await
         .unwrap()

@@ -37,6 +37,11 @@ pub(crate) struct Heard {
 }
 
 impl Heard {
+    /// Whether it is the event itself, and no copy for one subscription.
+    pub(crate) fn is_for_all(&self) -> bool {
+        self.marks.get("replay") == Some(&SimpleValue::String("none".to_owned()))
+    }
+
     pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.body).unwrap()
     }
