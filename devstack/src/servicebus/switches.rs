@@ -95,6 +95,11 @@ impl Switches {
         self.0.faults.busy.met.load(SeqCst)
     }
 
+    /// How many requests to put a token have been refused so far.
+    pub fn tokens_refused(&self) -> u64 {
+        self.0.faults.refuse_tokens.met.load(SeqCst)
+    }
+
     /// How many messages a queue or subscription holds, those under a lock too; `None` when there is none of this path.
     pub fn held(&self, path: &str) -> Option<usize> {
         self.0.broker().held(path)

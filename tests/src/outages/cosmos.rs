@@ -1,30 +1,15 @@
-//! Cosmos DB away for an hour, and for longer than the deliveries of a message last.
+//! Cosmos DB away for a part of a message's deliveries, and for longer than they last.
 //!
-//! A real delivery fails after four minutes, and fifty of them take more than three hours. Two things are scaled. In the
-//! tests of the whole system a message has five deliveries, and a switch of the bus ends each: the lock runs out, which
-//! counts as a failure. In the last test time itself is simulated, and the projector waits its own four minutes.
+//! A real delivery fails after four minutes, and fifty of them take more than three hours. Here a message has five, and a
+//! switch of the bus ends each: its lock runs out, which counts as a failure. `hours.rs` has the real lengths.
+//! Never leaves a call that waits to do the work of a message that has become a dead letter.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::time::Instant;
 
-use devstack::cosmos::Switches;
-use futures_util::future::join_all;
-use handler::{
-    config::Config,
-    read::{Connection, Generations, Projector, incoming::decode},
-};
 use hyper::StatusCode;
-use serde_json::Value;
-use tokio::time::{Instant, sleep_until};
-use uuid::Uuid;
 
 use super::{Traffic, until};
 use crate::{
-    projections::account,
-    projector::message_of,
     rebuild::{settings, told},
     system::System,
 };
@@ -71,7 +56,7 @@ async fn an_outage_of_cosmos_db_that_ends_before_the_deliveries_do_is_made_up_fo
     fail(&system, &customer, &traffic, DELIVERIES - 2).await;
     let read = system.client.send("GET", "/api/products/MUG", "", &[]).await;
     assert_eq!(read.status, StatusCode::SERVICE_UNAVAILABLE, "{read:?}");
-    let back = std::time::Instant::now();
+    let back = Instant::now();
     system.faults().cosmos.restore();
     let account = system.assert_whole().await;
     let counts = system.stack.servicebus_switches().counts();
@@ -101,7 +86,7 @@ async fn what_an_outage_of_cosmos_db_has_made_dead_letters_one_command_brings_ba
     let settings = settings(&system);
     let lacking = told(&settings, &["verify", "--json"], 3).await;
     assert!(lacking["different"].as_u64().unwrap() >= MESSAGES, "{lacking}");
-    let back = std::time::Instant::now();
+    let back = Instant::now();
     told(&settings, &["dead-letters", "resubmit", "--all", "--json"], 0).await;
     let account = system.assert_whole().await;
     println!(
@@ -110,86 +95,5 @@ async fn what_an_outage_of_cosmos_db_has_made_dead_letters_one_command_brings_ba
         lacking["different"],
         back.elapsed(),
         traffic.seen()
-    );
-}
-
-/// A subscription with its deliveries, and who receives from it: as Service Bus and the host do it, on the simulated clock.
-struct Subscription {
-    projector: Projector,
-    /// Those that wait, by their sequence number, with the times they were delivered.
-    waiting: Mutex<BTreeMap<usize, (Value, u32)>>,
-    /// How often each was delivered that is projected, and how many are dead letters.
-    ended: Mutex<(Vec<u32>, usize)>,
-}
-
-impl Subscription {
-    /// One of the host's slots: takes the oldest message until there is none, or it is late.
-    async fn slot(&self, until: Instant) {
-        while Instant::now() < until {
-            let Some((sequence, (message, deliveries))) = self.waiting.lock().unwrap().pop_first() else {
-                return;
-            };
-            let projected = self.projector.project(decode(message.clone()).unwrap()).await;
-            let deliveries = deliveries + 1;
-            let mut ended = self.ended.lock().unwrap();
-            match projected {
-                Ok(()) => ended.0.push(deliveries),
-                Err(_) if deliveries == 50 => ended.1 += 1,
-                Err(_) => {
-                    self.waiting
-                        .lock()
-                        .unwrap()
-                        .insert(sequence, (message, deliveries));
-                }
-            }
-        }
-    }
-}
-
-/// So many messages in so many slots while the store is away for so long; how often one was delivered, and the dead letters.
-async fn outage(messages: usize, slots: usize, hours: u64) -> (u32, usize) {
-    let (cosmos, settings) = account().await;
-    let account = Config::from_environment(&settings).unwrap().cosmos.unwrap();
-    let connection = Arc::new(Connection::new(account));
-    let generations = Arc::new(Generations::new(&connection));
-    let message = |n| (n, (message_of(Uuid::from_u128(n as u128), 1), 0));
-    let subscription = Subscription {
-        projector: Projector::new(&connection, &generations),
-        waiting: Mutex::new((0..messages).map(message).collect()),
-        ended: Mutex::default(),
-    };
-    let switches: Switches = cosmos.switches();
-    switches.delay(Duration::from_secs(24 * 3_600));
-    tokio::time::pause();
-    let back = Instant::now() + Duration::from_secs(hours * 3_600);
-    let returning = async {
-        sleep_until(back).await;
-        switches.off();
-        // What follows needs no clock that jumps.
-        tokio::time::resume();
-    };
-    let slots = join_all((0..slots).map(|_| subscription.slot(back + Duration::from_secs(3_600))));
-    futures_util::future::join(returning, slots).await;
-    let (ended, dead) = subscription.ended.into_inner().unwrap();
-    assert_eq!(ended.len() + dead, messages, "none is left");
-    (ended.into_iter().max().unwrap_or_default(), dead)
-}
-
-#[tokio::test]
-async fn an_hour_without_cosmos_db_uses_up_a_third_of_a_messages_deliveries() {
-    let (most, dead) = outage(48, 16, 1).await;
-    assert!(most <= 17, "{most} deliveries");
-    assert_eq!(dead, 0);
-    println!(
-        "Cosmos DB away for a simulated hour: 48 messages, {most} deliveries of one at most, {dead} dead letters"
-    );
-}
-
-#[tokio::test]
-async fn four_hours_without_cosmos_db_make_dead_letters_of_what_was_in_the_slots_and_of_nothing_else() {
-    let (most, dead) = outage(48, 16, 4).await;
-    assert_eq!(dead, 16);
-    println!(
-        "Cosmos DB away for four simulated hours: 48 messages, {dead} dead letters, the others {most} deliveries at most"
     );
 }

@@ -4,6 +4,8 @@
 mod bus;
 mod cosmos;
 mod cuts;
+mod hours;
+mod lost_answers;
 mod postgres;
 mod tokens;
 
