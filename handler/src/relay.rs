@@ -157,7 +157,7 @@ async fn send_batch(topic: &impl Topic, batch: &[(i64, Envelope)], until: Instan
                 let (first, second) = part.split_at(part.len() / 2);
                 parts.extend([second, first]);
             }
-            (Err(SendError::Unavailable(why)), _) => {
+            (Err(SendError::Unavailable(why) | SendError::Busy(why)), _) => {
                 verdict.stopped = Some(why);
                 return;
             }

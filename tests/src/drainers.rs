@@ -20,11 +20,11 @@ use uuid::Uuid;
 use crate::{
     support::{App, Client, DEADLINE, connect},
     system::System,
-    topic::{Heard, LISTENER, Topic},
+    topic::{Heard, Topic},
 };
 
 /// The deployment's one lock for draining.
-const LOCK: &str = "715001";
+pub(crate) const LOCK: &str = "715001";
 
 /// A system without a host, and so without a timer, and its first process.
 async fn system() -> (System, App, String) {
@@ -37,7 +37,7 @@ async fn system() -> (System, App, String) {
 }
 
 /// Another process, which reaches the bus by a wire of its own.
-async fn behind_a_wire(system: &System) -> (App, Proxy) {
+pub(crate) async fn behind_a_wire(system: &System) -> (App, Proxy) {
     let text = system.stack.servicebus_connection_string();
     let port = text.split_once("127.0.0.1:").unwrap().1;
     let port: String = port.chars().take_while(char::is_ascii_digit).collect();
@@ -85,21 +85,12 @@ async fn draining(system: &System) {
 
 /// All that the topic has got, in its order.
 async fn heard(system: &System) -> Vec<Heard> {
-    let mut topic = Topic::open(&system.stack).await;
-    let last = Uuid::now_v7().to_string();
-    topic.send(&last, "{}").await;
-    let mut heard = topic.hear_up_to(LISTENER, &last).await;
-    heard.pop();
-    heard
+    Topic::open(&system.stack).await.hear_all().await
 }
 
 fn about(heard: &[Heard], order: &Value) -> Vec<Heard> {
-    let subject = |heard: &&Heard| json(heard)["subject"] == *order;
+    let subject = |heard: &&Heard| heard.json()["subject"] == *order;
     heard.iter().filter(subject).cloned().collect()
-}
-
-fn json(heard: &Heard) -> Value {
-    serde_json::from_slice(&heard.body).unwrap()
 }
 
 #[tokio::test]
@@ -173,7 +164,7 @@ async fn a_kill_between_sending_and_deleting_sends_again_under_the_same_id_and_h
     let [once] = &about(&heard, &order)[..] else {
         panic!("{heard:?}");
     };
-    assert_eq!(once.id, json(once)["id"]);
+    assert_eq!(once.id, once.json()["id"]);
     // It came twice, and the bus knew it by its id.
     assert_eq!(system.stack.servicebus_switches().counts().duplicates, 1);
 }
@@ -239,7 +230,7 @@ async fn while_processes_are_killed_each_order_arrives_in_the_order_of_its_versi
     let mut bodies: BTreeMap<&str, &[u8]> = BTreeMap::new();
     let mut arrived: BTreeMap<String, BTreeSet<i64>> = BTreeMap::new();
     for message in &heard {
-        let event = json(message);
+        let event = message.json();
         assert_eq!(event["id"], *message.id);
         if let Some(earlier) = bodies.insert(&message.id, &message.body) {
             assert_eq!(earlier, message.body, "again, and the same");

@@ -5,7 +5,7 @@
 //! `cargo test` visits every seventh point; `KILL_POINTS=all cargo test -p tests kill_points -- --nocapture` visits all.
 //! Never kills a process that this test's stack did not start.
 
-use std::{collections::BTreeMap, process::Stdio};
+use std::collections::BTreeMap;
 
 use devstack::{
     stack::Faults,
@@ -17,14 +17,12 @@ use nix::{
     unistd::Pid,
 };
 use serde_json::{Value, json};
-use tokio::{process::Command, time::timeout};
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::{
-    rebuild::settings,
-    support::{Answer, Client, DEADLINE, binary},
+    support::{Answer, Client, DEADLINE},
     system::System,
-    topic::Topic,
 };
 
 /// Not all of them every time: a point takes about a second.
@@ -135,34 +133,8 @@ async fn killed_at_anything_it_sends_the_handler_loses_nothing_and_does_nothing_
         }
     }
     println!("kill points, every {stride}.: {points:?}");
-    assert_whole(&system).await;
-}
-
-/// Answered commands = events = messages, each order's in its order = documents equal to the fold.
-async fn assert_whole(system: &System) {
-    system.relayed().await;
-    let events = system.number("select count(*) from write_model.events").await;
-    let heard = Topic::open(&system.stack)
-        .await
-        .hear_of(usize::try_from(events).unwrap())
-        .await;
-    let mut versions: BTreeMap<&str, i64> = BTreeMap::new();
-    for event in &heard {
-        let version: i64 = event["sequence"].as_str().unwrap().parse().unwrap();
-        let newest = versions.entry(event["subject"].as_str().unwrap()).or_default();
-        assert!(version <= *newest + 1, "{event} came before the one before it");
-        *newest = version.max(*newest);
-    }
+    system.assert_whole().await;
     let moved =
         "select (9000 - available) - (select count(*) from write_model.orders) from write_model.stock";
     assert_eq!(system.number(moved).await, 0, "a piece for each order");
-    let verified = Command::new(binary())
-        .args(["verify", "--grace", "0", "--json"])
-        .env_clear()
-        .envs(settings(system))
-        .stdin(Stdio::null())
-        .output();
-    let verified = timeout(DEADLINE, verified).await.unwrap().unwrap();
-    let report = String::from_utf8_lossy(&verified.stdout).into_owned();
-    assert!(verified.status.success(), "{report}");
 }

@@ -44,4 +44,5 @@ mod system;
 mod tables;
 mod tables_upkeep;
 mod topic;
+mod whole;
 mod why;

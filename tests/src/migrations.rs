@@ -24,6 +24,18 @@ async fn many_instances_that_migrate_at_once_take_turns() {
 }
 
 #[tokio::test]
+async fn through_a_pooler_nothing_is_migrated_as_the_turn_is_a_lock_of_the_session() {
+    let database = Database::empty().await;
+    let refused = database
+        .try_migrate_set(&[], &[("PG_POOLER", "transaction")])
+        .await;
+    let said = String::from_utf8_lossy(&refused.stdout);
+    assert!(!refused.status.success() && said.contains("PG_POOLER"), "{said}");
+    let made = "select count(*) from pg_namespace where nspname = 'write_model'";
+    assert_eq!(database.number(made).await, 0);
+}
+
+#[tokio::test]
 async fn without_its_schema_the_handler_says_so_and_goes_on_when_it_is_there() {
     let database = Database::empty().await;
     let settings = database.settings(Database::server_address());

@@ -5,6 +5,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use devstack::cosmos;
 use hyper::StatusCode;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::{projections::account, support::App};
 
@@ -25,9 +26,14 @@ async fn start() -> Projecting {
 }
 
 fn message(version: i64) -> Value {
+    message_of(ID.parse().unwrap(), version)
+}
+
+/// An order's event of this version.
+pub(crate) fn message_of(id: Uuid, version: i64) -> Value {
     const AT: &str = "2026-11-24T10:00:00Z";
     let mut state = json!({
-        "id": ID, "version": version, "status": "placed", "customer": { "id": ID, "name": "Ada" },
+        "id": id, "version": version, "status": "placed", "customer": { "id": ID, "name": "Ada" },
         "lines": [{ "sku": "MUG", "name": "Mug", "quantity": 1, "unitPrice": { "amount": 5, "currency": "EUR" } }],
         "total": { "amount": 5, "currency": "EUR" }, "placedAt": AT,
     });
@@ -40,7 +46,7 @@ fn message(version: i64) -> Value {
         state["shipment"] = json!({ "carrier": "Post", "trackingNumber": "1Z" });
     }
     json!({
-        "specversion": "1.0", "id": ID, "source": "/orders/write-model", "type": kind, "subject": ID, "time": AT,
+        "specversion": "1.0", "id": id, "source": "/orders/write-model", "type": kind, "subject": id, "time": AT,
         "datacontenttype": "application/json", "sequence": version.to_string(),
         "data": { "event": {}, "stock": null, "state": state },
     })

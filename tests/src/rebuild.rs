@@ -22,6 +22,8 @@ use crate::{
     system::System,
 };
 
+/// Holds every document against every event, those of a moment ago too.
+pub(crate) const VERIFY: [&str; 4] = ["verify", "--grace", "0", "--json"];
 /// Longest that one run of the tool may take: it waits for what everybody remembers, twice.
 const RUN: Duration = Duration::from_secs(120);
 
@@ -50,6 +52,12 @@ pub(crate) async fn told(settings: &BTreeMap<String, String>, arguments: &[&str]
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert_eq!(output.status.code(), Some(code), "{arguments:?}: {output:?}");
     serde_json::from_str(&said).unwrap_or(Value::String(said))
+}
+
+/// The live generation after this, and the one before it.
+async fn generations(settings: &BTreeMap<String, String>, step: &str) -> (Value, Value) {
+    let mut pointer = told(settings, &["rebuild", step], 0).await;
+    (pointer["live"].take(), pointer["previous"].take())
 }
 
 /// What reaches the tables and the documents of this system.
@@ -101,33 +109,20 @@ async fn while_the_shop_goes_on_the_read_model_is_made_anew_switched_taken_back_
         "{report}"
     );
     assert!(report["documents"].as_i64().unwrap() > 5, "{report}");
-    let status = told(&settings, &["rebuild", "status"], 0).await;
-    assert_eq!(
-        (&status["live"], &status["previous"]),
-        (&json!(2), &json!(1)),
-        "{status}"
-    );
+    assert_eq!(generations(&settings, "status").await, (json!(2), json!(1)));
     let again = run(&settings, &["rebuild", "run"]).await;
     let why = String::from_utf8_lossy(&[again.stdout, again.stderr].concat()).into_owned();
     assert!(why.contains("`retire`"), "{why}");
 
     // Both are written, so that going back loses nothing.
-    let back = told(&settings, &["rebuild", "rollback"], 0).await;
-    assert_eq!(
-        (&back["live"], &back["previous"]),
-        (&json!(1), &json!(2)),
-        "{back}"
-    );
+    assert_eq!(generations(&settings, "rollback").await, (json!(1), json!(2)));
     let last = client.place(&customer, &[("MUG", 1)]).await;
     let path = format!("/api/orders/{}", last.body["id"].as_str().unwrap());
     read_after(client, &path, &last).await;
+    system.delivered().await;
     for generation in ["1", "2"] {
-        let report = told(
-            &settings,
-            &["verify", "--generation", generation, "--grace", "0", "--json"],
-            0,
-        )
-        .await;
+        let arguments = [&VERIFY[..], &["--generation", generation]].concat();
+        let report = told(&settings, &arguments, 0).await;
         assert_eq!(report["aggregates"], json!(placed.len() + 1 + 3), "{report}");
     }
     let removed = told(&settings, &["rebuild", "retire", "--rate", "5000"], 0).await;
@@ -135,21 +130,8 @@ async fn while_the_shop_goes_on_the_read_model_is_made_anew_switched_taken_back_
         removed.as_str().unwrap().ends_with("documents removed\n"),
         "{removed}"
     );
-    let gone = told(
-        &settings,
-        &[
-            "verify",
-            "--generation",
-            "2",
-            "--grace",
-            "0",
-            "--sample",
-            "10",
-            "--json",
-        ],
-        3,
-    )
-    .await;
+    let gone = [&VERIFY[..], &["--generation", "2", "--sample", "10"]].concat();
+    let gone = told(&settings, &gone, 3).await;
     assert_eq!(gone["differences"][0]["found"], Value::Null, "{gone}");
     for path in &placed {
         assert_eq!(get(client, path, &[]).await.body["status"], "paid", "{path}");
@@ -192,14 +174,14 @@ async fn a_rebuild_that_is_killed_goes_on_where_it_was_and_fills_an_empty_store(
     event["sequence"] = json!(version.to_string());
     event["data"]["state"]["version"] = json!(version);
     deliver(&wrong, std::slice::from_ref::<Client>(&reader), 0).await;
-    let report = told(&settings, &["verify", "--grace", "0", "--json"], 3).await;
+    let report = told(&settings, &VERIFY, 3).await;
     let differences = report["differences"].as_array().unwrap();
     let order = differences.iter().find(|it| it["id"] == "order").unwrap();
     assert_eq!(order["found"]["version"], json!(version), "{report}");
     assert_eq!(order["expected"]["version"], json!(version - 1), "{report}");
     told(&settings, &["rebuild", "retire", "--rate", "5000"], 0).await;
     told(&settings, &["rebuild", "run", "--json"], 0).await;
-    told(&settings, &["verify", "--grace", "0", "--json"], 0).await;
+    told(&settings, &VERIFY, 0).await;
 }
 
 #[tokio::test]

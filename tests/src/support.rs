@@ -106,6 +106,15 @@ impl Database {
     }
 
     async fn try_migrate_with(&self, arguments: &[&str]) -> std::process::Output {
+        self.try_migrate_set(arguments, &[]).await
+    }
+
+    /// Runs it with these arguments and these settings besides.
+    pub(crate) async fn try_migrate_set(
+        &self,
+        arguments: &[&str],
+        set: &[(&str, &str)],
+    ) -> std::process::Output {
         let mut settings = self.settings(server().address());
         settings.insert("PGUSER".into(), "postgres".into());
         settings.insert("PGPASSWORD".into(), "postgres".into());
@@ -114,7 +123,8 @@ impl Database {
             .args(["migrate", "--app-role", APP_ROLE])
             .args(arguments)
             .env_clear()
-            .envs(settings);
+            .envs(settings)
+            .envs(set.iter().copied());
         command.output().await.unwrap()
     }
 

@@ -45,26 +45,38 @@ impl System {
     }
 
     async fn start_reading(read_model: ReadModel, settings: &[(&str, &str)]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let (app_dir, log) = (folder.path().join("app"), folder.path().join("host.log"));
-        let root = app_folder::workspace_root();
-        app_folder::assemble(&root, binary(), &app_dir).unwrap();
         let environment: BTreeMap<String, String> = settings
             .iter()
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect();
+        Self::start_changed(|options, _| {
+            options.read_model = read_model;
+            options.environment = environment;
+        })
+        .await
+    }
+
+    /// Starts with what `change` makes of the usual options and of the bus's Config.json.
+    pub(crate) async fn start_changed(change: impl FnOnce(&mut Options, &mut Value)) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (app_dir, log) = (folder.path().join("app"), folder.path().join("host.log"));
+        let root = app_folder::workspace_root();
+        app_folder::assemble(&root, binary(), &app_dir).unwrap();
         let database = format!("t{}", Uuid::now_v7().simple());
-        let entities = Entities::from_file(&root.join("devstack/servicebus/Config.json")).unwrap();
-        let options = Options {
+        let bus = std::fs::read_to_string(root.join("devstack/servicebus/Config.json")).unwrap();
+        let mut bus: Value = serde_json::from_str(&bus).unwrap();
+        let mut options = Options {
             root,
             ports: Ports::default(),
             app_dir,
             log: Log::File(log.clone()),
             faults: true,
-            environment,
-            read_model,
+            environment: BTreeMap::new(),
+            read_model: ReadModel::Cosmos,
             postgres: PostgresChoice::Shared(admin_url(&database)),
         };
+        change(&mut options, &mut bus);
+        let entities = Entities::from_json(&bus.to_string()).unwrap();
         let stack = Stack::start_with(options, entities.with_listener(LISTENER))
             .await
             .unwrap();
@@ -142,7 +154,10 @@ impl System {
     pub(crate) async fn relayed(&self) {
         let relaying = async {
             let mut again = interval(Duration::from_millis(20));
-            while self.number("select count(*) from write_model.outbox").await > 0 {
+            // Over one connection: a password is checked at some cost.
+            let owner = connect(self.stack.postgres_url()).await;
+            let waiting = "select count(*) from write_model.outbox";
+            while owner.query_one(waiting, &[]).await.unwrap().get::<_, i64>(0) > 0 {
                 again.tick().await;
             }
         };
@@ -170,7 +185,8 @@ impl System {
         }
     }
 
-    fn tail(&self) -> String {
+    /// The end of the host's log.
+    pub(crate) fn tail(&self) -> String {
         let text = std::fs::read_to_string(&self.log).unwrap_or_default();
         let lines: Vec<&str> = text.lines().rev().take(20).collect();
         lines.into_iter().rev().collect::<Vec<_>>().join("\n")

@@ -1,8 +1,6 @@
 //! The bus as a third party uses it: puts any bytes on the topic, and reads dead letters.
 //! Never goes over the wires that are broken on purpose.
 
-use std::collections::BTreeSet;
-
 use devstack::stack::Stack;
 use fe2o3_amqp::{
     Connection, Receiver, Sender, Session,
@@ -39,7 +37,12 @@ pub(crate) struct Heard {
 }
 
 impl Heard {
-    fn json(&self) -> serde_json::Value {
+    /// Whether it is the event itself, and no copy for one subscription.
+    pub(crate) fn is_for_all(&self) -> bool {
+        self.marks.get("replay") == Some(&SimpleValue::String("none".to_owned()))
+    }
+
+    pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.body).unwrap()
     }
 }
@@ -87,13 +90,17 @@ impl Topic {
 
     /// Sends messages, each with its id and body, in this order.
     pub(crate) async fn send_all(&mut self, messages: impl IntoIterator<Item = (String, Vec<u8>)>) {
+        self.send_marked("none", messages).await;
+    }
+
+    async fn send_marked(&mut self, replay: &str, messages: impl IntoIterator<Item = (String, Vec<u8>)>) {
         let sending = async {
             let name = format!("send-{}", Uuid::now_v7());
             let mut sender = Sender::attach(&mut self.session, name, TOPIC).await.unwrap();
             for (id, body) in messages {
                 let message = Message::builder()
                     .properties(Properties::builder().message_id(id).build())
-                    .application_properties(ApplicationProperties::builder().insert("replay", "none").build())
+                    .application_properties(ApplicationProperties::builder().insert("replay", replay).build())
                     .body(Data(Binary::from(body)))
                     .build();
                 let outcome = sender.send(message).await.unwrap();
@@ -110,17 +117,6 @@ impl Topic {
         heard.iter().map(Heard::json).collect()
     }
 
-    /// Waits for so many different events and returns all that came until then, those that came again too.
-    pub(crate) async fn hear_of(&mut self, events: usize) -> Vec<serde_json::Value> {
-        let mut known = BTreeSet::new();
-        let all = |heard: &[Heard]| {
-            known.extend(heard.last().map(|heard| heard.json()["id"].to_string()));
-            known.len() == events
-        };
-        let heard = self.hear_until(LISTENER, MANY, all).await;
-        heard.iter().map(Heard::json).collect()
-    }
-
     /// Takes so many messages from a subscription, in their order.
     pub(crate) async fn hear(&mut self, subscription: &str, count: usize) -> Vec<Heard> {
         self.hear_until(subscription, count, |heard| heard.len() == count)
@@ -131,6 +127,16 @@ impl Topic {
     pub(crate) async fn hear_up_to(&mut self, subscription: &str, id: &str) -> Vec<Heard> {
         let last = |heard: &[Heard]| heard.last().is_some_and(|heard| heard.id == id);
         self.hear_until(subscription, MANY, last).await
+    }
+
+    /// Takes all that has come to the listener so far, in the order of the topic.
+    pub(crate) async fn hear_all(&mut self) -> Vec<Heard> {
+        let last = Uuid::now_v7().to_string();
+        // A mark that no other subscription selects, so that nobody else has to make something of it.
+        self.send_marked(LISTENER, [(last.clone(), b"{}".to_vec())]).await;
+        let mut heard = self.hear_up_to(LISTENER, &last).await;
+        heard.pop();
+        heard
     }
 
     async fn hear_until(

@@ -4,44 +4,36 @@
 mod durability;
 mod fetch;
 mod find;
+mod keeper;
 
 use std::{
     io::{self, Write},
-    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    net::{SocketAddr, TcpStream},
     os::unix::{fs::chown, process::CommandExt},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::Command,
     thread::sleep,
     time::{Duration, Instant},
 };
 
-use nix::unistd::{User, geteuid};
+use nix::{
+    sys::signal::kill,
+    unistd::{Pid, User, geteuid},
+};
 
 pub use durability::Durability;
+use keeper::Keeper;
+pub use keeper::Shutdown;
 
 /// How long initdb and the server's start may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// The superuser's password. The server listens on loopback only, and its data is thrown away.
 const PASSWORD: &str = "postgres";
 
-/// A shell that lives as long as its stdin is open, and takes the server with it, and its data unless they are kept: so they
-/// go even when the process that started them was killed.
-const KEEPER: &str = r#"
-trap '' INT TERM
-bin=$1 data=$2 port=$3 after=$4
-shift 4
-"$bin/postgres" -D "$data" -p "$port" -c listen_addresses=127.0.0.1 -c unix_socket_directories= "$@" >"$data/log" 2>&1 &
-server=$!
-cat >/dev/null
-kill -INT "$server"
-wait "$server"
-[ "$after" = keep ] || rm -rf "$data"
-"#;
-
 /// A running server; it stops, and its data goes, when this is dropped.
 #[derive(Debug)]
 pub struct Server {
-    keeper: Child,
+    keeper: Keeper,
     address: SocketAddr,
     bin: PathBuf,
     data: PathBuf,
@@ -72,7 +64,8 @@ impl Server {
             chown(folder.path(), Some(user.uid.as_raw()), Some(user.gid.as_raw()))?;
         }
         initdb(&bin, folder.path(), user.as_ref())?;
-        let keeper = keep(&bin, folder.path(), port, "drop", durability, user.as_ref())?;
+        let shell = shell(user.as_ref());
+        let keeper = Keeper::start(shell, &bin, folder.path(), port, "drop", durability)?;
         // From here on the keeper owns the folder.
         Self::of(keeper, bin, folder.keep())
     }
@@ -91,11 +84,12 @@ impl Server {
         if !folder.join("PG_VERSION").exists() {
             initdb(&bin, folder, user.as_ref())?;
         }
-        let keeper = keep(&bin, folder, port, "keep", Durability::Stock, user.as_ref())?;
+        let shell = shell(user.as_ref());
+        let keeper = Keeper::start(shell, &bin, folder, port, "keep", Durability::Stock)?;
         Self::of(keeper, bin, folder.to_path_buf())
     }
 
-    fn of((keeper, address): (Child, SocketAddr), bin: PathBuf, data: PathBuf) -> io::Result<Self> {
+    fn of((keeper, address): (Keeper, SocketAddr), bin: PathBuf, data: PathBuf) -> io::Result<Self> {
         let server = Self {
             keeper,
             address,
@@ -142,6 +136,32 @@ impl Server {
         first.parse().map_err(io::Error::other)
     }
 
+    /// Stops the server and leaves its data as they are then. Blocks until it has gone.
+    ///
+    /// # Errors
+    /// When it does not run, or takes too long to go.
+    pub fn stop(&self, how: Shutdown) -> io::Result<()> {
+        let pid = i32::try_from(self.pid()?).map_err(io::Error::other)?;
+        self.keeper.stop_server(how)?;
+        let deadline = Instant::now() + PATIENCE;
+        while kill(Pid::from_raw(pid), None).is_ok() {
+            if Instant::now() > deadline {
+                return Err(io::Error::other("PostgreSQL did not stop"));
+            }
+            sleep(Duration::from_millis(5));
+        }
+        Ok(())
+    }
+
+    /// Starts it again, where it was and on what it left. Blocks until it answers.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn start_again(&self) -> io::Result<()> {
+        self.keeper.start_server()?;
+        self.wait_until_it_answers()
+    }
+
     fn wait_until_it_answers(&self) -> io::Result<()> {
         let deadline = Instant::now() + PATIENCE;
         while Instant::now() < deadline {
@@ -161,36 +181,6 @@ impl Server {
             log.trim()
         )))
     }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        drop(self.keeper.stdin.take());
-        let _ended = self.keeper.wait();
-    }
-}
-
-/// Starts the shell with the server in it; `after` is what becomes of the data.
-fn keep(
-    bin: &Path,
-    data: &Path,
-    port: u16,
-    after: &str,
-    durability: Durability,
-    user: Option<&User>,
-) -> io::Result<(Child, SocketAddr)> {
-    let port = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?
-        .local_addr()?
-        .port();
-    let mut keeper = shell(user);
-    keeper
-        .args(["-c", KEEPER, "sh"])
-        .arg(bin)
-        .arg(data)
-        .args([&port.to_string(), after])
-        .args(durability.settings());
-    let keeper = keeper.stdin(Stdio::piped()).process_group(0).spawn()?;
-    Ok((keeper, (Ipv4Addr::LOCALHOST, port).into()))
 }
 
 /// PostgreSQL refuses to run as root: then somebody else must.
@@ -245,5 +235,36 @@ fn initdb(bin: &Path, data: &Path, user: Option<&User>) -> io::Result<()> {
         Ok(())
     } else {
         Err(io::Error::other(format!("initdb failed: {}", said.trim())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio_postgres::{Client, NoTls};
+
+    use super::*;
+
+    async fn connect(server: &Server) -> Client {
+        let url = server.admin_url("postgres");
+        let (client, connection) = tokio_postgres::connect(&url, NoTls).await.expect("a client");
+        tokio::spawn(connection);
+        client
+    }
+
+    #[tokio::test]
+    async fn what_was_committed_is_there_after_a_crash_and_after_an_orderly_stop() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let server = Server::start_kept(0, folder.path()).expect("PostgreSQL starts");
+        let made = connect(&server).await.batch_execute("create table kept ()").await;
+        made.expect("it is made");
+        for how in [Shutdown::Immediate, Shutdown::Fast] {
+            server.stop(how).expect("it stops");
+            assert!(TcpStream::connect(server.address()).is_err(), "{how:?}");
+            server.start_again().expect("it starts");
+            let row = connect(&server).await.query("select from kept", &[]).await;
+            row.expect("the table is there");
+        }
+        let log = std::fs::read_to_string(server.log_file()).expect("a log");
+        assert!(log.contains("not properly shut down"), "{log}");
     }
 }

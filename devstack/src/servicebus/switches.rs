@@ -57,6 +57,11 @@ impl Switches {
         self.0.wake();
     }
 
+    /// Lets every window of duplicate detection run out now, so that an id that was seen is new again.
+    pub fn forget_ids(&self) {
+        self.0.broker().forget_ids();
+    }
+
     /// Answers the `next` requests to put a token with 401.
     pub fn refuse_tokens(&self, next: u64) {
         self.0.faults.refuse_tokens.turn(next);
@@ -83,6 +88,21 @@ impl Switches {
         ] {
             next.turn(0);
         }
+    }
+
+    /// How many deliveries have been rejected with `server-busy` so far, a batch as one.
+    pub fn rejected_as_busy(&self) -> u64 {
+        self.0.faults.busy.met.load(SeqCst)
+    }
+
+    /// How many requests to put a token have been refused so far.
+    pub fn tokens_refused(&self) -> u64 {
+        self.0.faults.refuse_tokens.met.load(SeqCst)
+    }
+
+    /// How many messages a queue or subscription holds, those under a lock too; `None` when there is none of this path.
+    pub fn held(&self, path: &str) -> Option<usize> {
+        self.0.broker().held(path)
     }
 
     /// What the bus has done so far.
@@ -121,18 +141,23 @@ impl Faults {
     }
 }
 
-/// How many times a fault is still to happen.
+/// How many times a fault is still to happen, and how many times it has.
 #[derive(Debug, Default)]
-pub(crate) struct Next(AtomicU64);
+pub(crate) struct Next {
+    left: AtomicU64,
+    met: AtomicU64,
+}
 
 impl Next {
     fn turn(&self, next: u64) {
-        self.0.store(next, SeqCst);
+        self.left.store(next, SeqCst);
     }
 
     /// Whether it is to happen now, which uses up one time.
     pub(crate) fn take(&self) -> bool {
         let one_less = |left: u64| left.checked_sub(1);
-        self.0.fetch_update(SeqCst, SeqCst, one_less).is_ok()
+        let due = self.left.fetch_update(SeqCst, SeqCst, one_less).is_ok();
+        self.met.fetch_add(u64::from(due), SeqCst);
+        due
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Stdio;
+use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
 use tokio::process::Command;
@@ -12,7 +13,7 @@ use url::Url;
 
 use super::create::create;
 use super::{PostgresChoice, ReadModel};
-use crate::postgres::Server;
+use crate::postgres::{Server, Shutdown};
 
 /// The database on a server of our own, and on a shared one whose URL names none.
 const NAME: &str = "orders";
@@ -21,7 +22,7 @@ const NAME: &str = "orders";
 #[derive(Debug)]
 pub(super) struct Database {
     /// Kept because dropping it ends it; `None` when the server is not ours.
-    _server: Option<Server>,
+    server: Option<Arc<Server>>,
     /// The administrator's connection, to this database.
     url: Url,
     /// The role that the app connects as, with its own name as password: it guards nothing beyond this machine.
@@ -41,7 +42,7 @@ impl Database {
                 let server = tokio::task::spawn_blocking(start).await?;
                 let server = server.context("PostgreSQL")?;
                 let url = server.admin_url(NAME);
-                (Some(server), url)
+                (Some(Arc::new(server)), url)
             }
         };
         let mut url = Url::parse(&admin_url).context("DATABASE_URL is no URL")?;
@@ -56,11 +57,7 @@ impl Database {
         url.set_path("/postgres");
         create(url.as_str(), name, &role).await?;
         url.set_path(&format!("/{name}"));
-        Ok(Self {
-            _server: server,
-            url,
-            role,
-        })
+        Ok(Self { server, url, role })
     }
 
     pub(super) fn url(&self) -> &str {
@@ -86,6 +83,23 @@ impl Database {
         drop(client);
         connection.await??;
         Ok(new)
+    }
+
+    /// Stops the server.
+    pub(super) async fn stop(&self, how: Shutdown) -> Result<()> {
+        let server = self.server()?;
+        Ok(tokio::task::spawn_blocking(move || server.stop(how)).await??)
+    }
+
+    /// Starts the server again.
+    pub(super) async fn start_again(&self) -> Result<()> {
+        let server = self.server()?;
+        Ok(tokio::task::spawn_blocking(move || server.start_again()).await??)
+    }
+
+    fn server(&self) -> Result<Arc<Server>> {
+        let server = self.server.clone();
+        server.context("the PostgreSQL server is shared with others")
     }
 
     /// What the app connects with.

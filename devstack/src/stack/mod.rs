@@ -19,6 +19,7 @@ use url::Url;
 
 use crate::cosmos;
 use crate::host::{self, Host, SignIn, User};
+use crate::postgres::Shutdown;
 use crate::servicebus::{self, Entities};
 
 use database::Database;
@@ -166,6 +167,16 @@ impl Stack {
     /// The handler sees it when it was started with `AUTH=easyauth`.
     pub fn sign_in(&self, user: Option<User>) {
         self.host_options.sign_in.set(user);
+    }
+
+    /// Stops PostgreSQL, where the server is this stack's own; its data stay.
+    pub async fn stop_postgres(&self, how: Shutdown) -> Result<()> {
+        self.database.stop(how).await
+    }
+
+    /// Starts PostgreSQL again, and waits until it answers.
+    pub async fn start_postgres(&self) -> Result<()> {
+        self.database.start_again().await
     }
 
     /// Stops the host and the handler, and leaves the services running.

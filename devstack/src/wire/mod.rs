@@ -14,7 +14,7 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use pipe::Pipe;
 pub use switch::Moment;
-use switch::{Line, Mode, Switch};
+use switch::{Line, Mode, Switch, Way};
 
 /// A running proxy; dropping it breaks every connection.
 #[derive(Debug)]
@@ -79,6 +79,24 @@ impl Proxy {
     /// when. A piece is what comes out of the network at a time, mostly one message of the protocol.
     pub fn stop_at(&self, nth: u64, moment: Moment) {
         self.switch.send_modify(|switch| switch.stop_at(nth, moment));
+    }
+
+    /// Breaks every connection with a reset when clients have sent so many bytes more, counted over all of them: mostly in the
+    /// middle of something. New connections pass; [`Self::stopped`] tells when.
+    pub fn break_after_requests(&self, bytes: usize) {
+        self.switch
+            .send_modify(|switch| switch.break_after(Way::Requests, bytes));
+    }
+
+    /// The same when servers have sent so many bytes more.
+    pub fn break_after_answers(&self, bytes: usize) {
+        self.switch
+            .send_modify(|switch| switch.break_after(Way::Answers, bytes));
+    }
+
+    /// Whether it has stopped, or broken, where it was told to.
+    pub fn has_stopped(&self) -> bool {
+        self.switch.borrow().stopped
     }
 
     /// Waits until it has stopped where it was told to; [`Self::resume`] lets bytes pass again.

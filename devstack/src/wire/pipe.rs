@@ -97,7 +97,8 @@ impl<'a> Copy<'a> {
         loop {
             while !self.pending.is_empty() {
                 line.passes(way).await?;
-                self.write().await?;
+                let written = self.write(line.room(way)).await?;
+                line.passed(way, written);
             }
             if std::mem::take(&mut stops) {
                 line.stop();
@@ -116,7 +117,7 @@ impl<'a> Copy<'a> {
     async fn finish(&mut self) -> io::Result<()> {
         loop {
             while !self.pending.is_empty() {
-                self.write().await?;
+                self.write(usize::MAX).await?;
             }
             let read = match timeout(QUIET, self.from.read(&mut self.buffer)).await {
                 Ok(read) => read?,
@@ -129,12 +130,14 @@ impl<'a> Copy<'a> {
         }
     }
 
-    async fn write(&mut self) -> io::Result<()> {
-        let written = self.to.write(&self.buffer[self.pending.clone()]).await?;
+    /// Writes at most so many bytes; how many it were.
+    async fn write(&mut self, most: usize) -> io::Result<usize> {
+        let end = self.pending.end.min(self.pending.start.saturating_add(most));
+        let written = self.to.write(&self.buffer[self.pending.start..end]).await?;
         if written == 0 {
             return Err(io::ErrorKind::WriteZero.into());
         }
         self.pending.start += written;
-        Ok(())
+        Ok(written)
     }
 }

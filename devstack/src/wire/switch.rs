@@ -51,7 +51,9 @@ pub(super) struct Switch {
     sent: u64,
     /// At which of them it stops.
     stop: Option<(u64, Moment)>,
-    /// It has stopped there.
+    /// After how many more bytes of which way every connection breaks.
+    breaks: Option<(Way, usize)>,
+    /// It has stopped there, or broken there.
     pub(super) stopped: bool,
 }
 
@@ -60,6 +62,30 @@ impl Switch {
         self.sent = 0;
         self.stop = Some((piece, moment));
         self.stopped = false;
+    }
+
+    pub(super) fn break_after(&mut self, way: Way, bytes: usize) {
+        self.breaks = Some((way, bytes));
+        self.stopped = false;
+    }
+
+    /// Counts bytes that have passed. True when that was the last of them.
+    fn pass(&mut self, way: Way, bytes: usize) -> bool {
+        match &mut self.breaks {
+            Some((counted, left)) if *counted == way => {
+                *left = left.saturating_sub(bytes);
+                *left == 0
+            }
+            _ => false,
+        }
+    }
+
+    /// Breaks the connections of now, and no later one.
+    fn sever(&mut self) {
+        self.breaks = None;
+        self.requests_first = false;
+        self.cuts += 1;
+        self.stopped = true;
     }
 
     /// Counts a piece; the moment, when the wire is to stop at this one.
@@ -77,6 +103,7 @@ impl Switch {
     pub(super) fn turn(&mut self, mode: Mode) {
         self.mode = mode;
         self.stop = None;
+        self.breaks = None;
     }
 
     pub(super) fn cut(&mut self) {
@@ -127,6 +154,25 @@ impl Line {
             }
         });
         after
+    }
+
+    /// How many bytes may go this way before all breaks.
+    pub(super) fn room(&self, way: Way) -> usize {
+        match self.switch.borrow().breaks {
+            Some((counted, left)) if counted == way => left,
+            _ => usize::MAX,
+        }
+    }
+
+    /// Counts bytes that have gone this way, and breaks every connection at the last that may.
+    pub(super) fn passed(&self, way: Way, bytes: usize) {
+        self.turn.send_if_modified(|switch| {
+            let last = switch.pass(way, bytes);
+            if last {
+                switch.sever();
+            }
+            last
+        });
     }
 
     /// Stops now, with what was sent passed on and what comes back held.

@@ -1,5 +1,5 @@
 //! Duplicate detection as a sender and a receiver see it.
-//! Never waits for a window to end: that is the broker's own test, on a clock of its own.
+//! Never waits for a window to end: that is the broker's own test, on a clock of its own; here a switch ends it.
 
 use serde_json::json;
 
@@ -24,6 +24,19 @@ async fn a_message_whose_id_was_seen_is_accepted_and_reaches_nobody() {
             assert_eq!(text(&next(&mut receiver).await), id);
         }
     }
-    let counts = client.emulator.switches().counts();
+    let switches = client.emulator.switches();
+    let counts = switches.counts();
     assert_eq!((counts.accepted, counts.duplicates), (10, 4));
+
+    switches.forget_ids();
+    for address in [TOPIC, "work"] {
+        client.send_to(address, marked("m-1", "none")).await;
+        client.send_to(address, marked("m-1", "none")).await;
+    }
+    let counts = switches.counts();
+    assert_eq!(
+        (counts.accepted, counts.duplicates),
+        (14, 6),
+        "new once more, then known"
+    );
 }

@@ -85,7 +85,10 @@ async fn a_busy_bus_rejects_what_is_sent_and_stores_none_of_it() {
         let text = format!("{rejected:?}");
         assert!(text.contains("com.microsoft:server-busy"), "{text}");
     }
-    assert_eq!(switches.counts(), Counts::default());
+    assert_eq!(
+        (switches.counts(), switches.rejected_as_busy()),
+        (Counts::default(), 2)
+    );
     let accepted = within(sender.send(message("one"))).await.unwrap();
     assert!(matches!(accepted, Outcome::Accepted(_)));
 }
@@ -183,15 +186,22 @@ async fn an_outcome_that_goes_to_the_management_node_is_cut_as_any_other() {
 async fn the_bus_counts_what_it_takes_drops_gives_and_settles() {
     let (mut client, switches) = start().await;
     let (mut receiver, delivery) = locked(&mut client).await;
+    assert_eq!(switches.held(SUBSCRIPTION), Some(1));
     within(receiver.modify(&delivery, failed())).await.unwrap();
     let again = next(&mut receiver).await;
     within(receiver.accept(&again)).await.unwrap();
     within(receiver.close()).await.unwrap();
+    let dead = format!("{SUBSCRIPTION}/$DeadLetterQueue");
+    assert_eq!(
+        [SUBSCRIPTION, &dead, "nowhere"].map(|path| switches.held(path)),
+        [Some(0), Some(0), None]
+    );
     let counts = Counts {
         accepted: 1,
         duplicates: 0,
         deliveries: 2,
         settlements: 2,
+        dead_letters: 0,
     };
     assert_eq!(switches.counts(), counts);
 }

@@ -40,6 +40,29 @@ async fn a_cut_resets_old_and_new_connections_until_it_is_restored() {
 }
 
 #[tokio::test]
+async fn a_break_comes_after_so_many_bytes_and_spares_new_connections() {
+    let mut server = Server::start().await;
+    let proxy = Proxy::start(server.address).await.unwrap();
+    let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
+    says(&mut stream, b"before").await.unwrap();
+    server.got(b"before").await;
+    proxy.break_after_requests(4);
+    assert!(!proxy.has_stopped());
+    stream.write_all(b"during").await.unwrap();
+    proxy.stopped().await;
+    is_reset(&mut stream).await;
+    server.got(b"beforeduri").await;
+    let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
+    says(&mut stream, b"after").await.unwrap();
+    proxy.break_after_answers(3);
+    stream.write_all(b"again").await.unwrap();
+    // What has come of the answer may be lost with the reset.
+    proxy.stopped().await;
+    server.got(b"beforeduriafteragain").await;
+    proxy.stop().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_pause_holds_bytes_and_loses_none() {
     let server = Server::start().await;
     let proxy = Proxy::start(server.address).await.unwrap();

@@ -101,6 +101,14 @@ impl Connection {
         Ok(())
     }
 
+    /// Waits until the connection has ended, and says why.
+    pub(super) async fn ended(&mut self) -> BusError {
+        match self.handle.on_close().await {
+            Ok(()) => BusError::Unavailable("the bus has closed the connection".to_owned()),
+            Err(error) => unavailable(error),
+        }
+    }
+
     /// A session for one link.
     pub(super) async fn session(&mut self) -> Result<SessionHandle<()>, BusError> {
         within(async { Session::begin(&mut self.handle).await.map_err(unavailable) }).await

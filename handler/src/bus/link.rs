@@ -61,14 +61,19 @@ impl Link {
         transfer: super::sender::Transfer,
     ) -> Result<(), SendError> {
         self.connection.authorize(topic).await?;
-        let outcome = within(async { self.sender.send(transfer).await.map_err(classify) }).await?;
+        let outcome = tokio::select! {
+            biased;
+            outcome = within(async { self.sender.send(transfer).await.map_err(classify) }) => outcome?,
+            // A send whose connection has gone would wait for its answer until it is out of patience.
+            gone = self.connection.ended() => return Err(gone.into()),
+        };
         match outcome {
             Outcome::Accepted(_) => Ok(()),
             Outcome::Rejected(rejected) => Err(rejected.error.as_ref().map_or_else(
-                || SendError::Unavailable("the bus rejected a batch without saying why".to_owned()),
-                of_error,
+                || SendError::Busy("the bus rejected a batch without saying why".to_owned()),
+                of_rejection,
             )),
-            other => Err(SendError::Unavailable(format!("the bus answered {other:?}"))),
+            other => Err(SendError::Busy(format!("the bus answered {other:?}"))),
         }
     }
 }
@@ -84,6 +89,14 @@ fn of_error(error: &Error) -> SendError {
             SendError::Refused(words(error))
         }
         _ => SendError::Unavailable(words(error)),
+    }
+}
+
+/// The link that it came over is as good as before.
+fn of_rejection(error: &Error) -> SendError {
+    match of_error(error) {
+        SendError::Unavailable(why) => SendError::Busy(why),
+        other => other,
     }
 }
 
@@ -107,10 +120,9 @@ mod tests {
     #[test]
     fn a_busy_bus_is_not_a_bad_message() {
         let busy = ErrorCondition::Custom("com.microsoft:server-busy".into());
-        assert!(matches!(
-            of_error(&Error::new(busy, None, None)),
-            SendError::Unavailable(_)
-        ));
+        let busy = Error::new(busy, None, None);
+        assert!(matches!(of_rejection(&busy), SendError::Busy(_)));
+        assert!(matches!(of_error(&busy), SendError::Unavailable(_)));
         let large = LinkError::MessageSizeExceeded;
         assert!(matches!(
             of_error(&Error::new(large, None, None)),

@@ -22,9 +22,12 @@ pub(super) type Transfer = Sendable<Body<Value>>;
 /// Why a batch was not taken.
 #[derive(Debug, thiserror::Error)]
 pub enum SendError {
-    /// The bus is away, slow or busy: all of it can be sent again later.
+    /// The bus is away or slow: all of it can be sent again later.
     #[error("{0}")]
     Unavailable(String),
+    /// The bus has answered that it does not take it now: all of it can be sent again later, and not before.
+    #[error("{0}")]
+    Busy(String),
     /// The bus will not take this content, ever.
     #[error("{0}")]
     Refused(String),
@@ -96,21 +99,19 @@ impl Bus {
     /// See [`SendError`]; after `Unavailable` the messages may have arrived nevertheless.
     pub async fn send(&self, batch: &[Envelope]) -> Result<(), SendError> {
         let mut link = self.link.lock().await;
-        // Until a send has succeeded the link is not kept: one that the bus has closed would blame the next batch.
         if let Some(mut open) = link.take() {
-            match self.send_on(&mut open, batch).await {
-                Err(SendError::Unavailable(why)) => tracing::debug!(error = %why, "bus_link_lost"),
-                Err(refused) => return Err(refused),
-                Ok(()) => {
-                    *link = Some(open);
-                    return Ok(());
-                }
+            let sent = self.send_on(&mut open, batch).await;
+            if let Err(SendError::Unavailable(why)) = &sent {
+                tracing::debug!(error = %why, "bus_link_lost");
+            } else {
+                *link = good(&sent).then_some(open);
+                return sent;
             }
         }
         let mut fresh = Link::open(&self.address, &self.topic).await?;
-        self.send_on(&mut fresh, batch).await?;
-        *link = Some(fresh);
-        Ok(())
+        let sent = self.send_on(&mut fresh, batch).await;
+        *link = good(&sent).then_some(fresh);
+        sent
     }
 
     async fn send_on(&self, link: &mut Link, batch: &[Envelope]) -> Result<(), SendError> {
@@ -134,4 +135,9 @@ impl Topic for Bus {
     async fn send(&self, batch: &[Envelope]) -> Result<(), SendError> {
         self.send(batch).await
     }
+}
+
+/// Whether the link that this was sent on can be kept: one that the bus has closed would blame the next batch.
+fn good(sent: &Result<(), SendError>) -> bool {
+    matches!(sent, Ok(()) | Err(SendError::Busy(_)))
 }

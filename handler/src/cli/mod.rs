@@ -20,7 +20,7 @@ use crate::{
     config::{Config, ReadModel},
     http::openapi::{self, Version},
     migrate::migrate,
-    postgres::describe,
+    postgres::{Pooler, describe},
     telemetry::{self, To},
 };
 
@@ -142,6 +142,12 @@ async fn act(action: Action, config: Config) -> Result<ExitCode, String> {
         Action::DeadLetters(arguments) => dead_letters::run(arguments, config).await,
         Action::Verify(comparison) => rebuild::verify(comparison, config).await,
         Action::Migrate { app_role, read_model } => {
+            if config.pooler != Pooler::None {
+                return Err(
+                    "setting PG_POOLER: migrate must reach the server itself, for a lock of its session"
+                        .to_owned(),
+                );
+            }
             let postgres = config.postgres.ok_or("setting PGHOST: is missing")?;
             let keep = read_model.map(|chosen| chosen == ReadModel::Postgres);
             let version = migrate(&postgres, app_role.as_deref(), keep)

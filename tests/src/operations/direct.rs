@@ -9,7 +9,7 @@ use tokio::time::{interval, timeout};
 use super::{DONE, FAILED, run};
 use crate::{
     projections::{account, assert_shows, history},
-    rebuild::settings,
+    rebuild::{VERIFY, settings},
     support::{App, DEADLINE, Database},
     system::System,
 };
@@ -29,7 +29,7 @@ async fn a_direct_replay_fills_the_documents_without_a_bus_and_a_second_one_chan
         let reader = App::start_alone(settings.clone()).await;
         assert_shows(&reader, &app).await;
     }
-    let verified = run(&settings, &["verify", "--grace", "0", "--json"]).await;
+    let verified = run(&settings, &VERIFY).await;
     assert_eq!(
         (verified.code, &verified.json()[0]["different"]),
         (DONE, &json!(0)),
@@ -80,7 +80,7 @@ async fn a_replay_over_the_shipped_topic_reaches_the_projector_and_changes_nothi
         }
     };
     timeout(DEADLINE, settling).await.unwrap();
-    let verified = run(&settings, &["verify", "--grace", "0", "--json"]).await;
+    let verified = run(&settings, &VERIFY).await;
     assert_eq!(
         (verified.code, &verified.json()[0]["different"]),
         (DONE, &json!(0)),

@@ -284,7 +284,10 @@ async fn what_cannot_be_asked_for_is_refused_by_its_name() {
     let location = format!("/api/operations/{planned}");
     is(&steer(&app, &location, "paused").await, 409, "operation-refused");
     is(&steer(&app, &location, "planned").await, 422, "invalid-content");
+}
 
+#[tokio::test]
+async fn where_commands_keep_the_read_model_themselves_there_is_nothing_to_make_anew() {
     let database = Database::create().await;
     let mut settings = database.settings(Database::server_address());
     settings.insert("READ_MODEL".to_owned(), "postgres".to_owned());
@@ -297,7 +300,12 @@ async fn what_cannot_be_asked_for_is_refused_by_its_name() {
         );
     }
     is(
-        &tables.post("/api/operations/replays", replay("mail")).await,
+        &tables
+            .post(
+                "/api/operations/replays",
+                json!({ "subscription": "mail", "events": {} }),
+            )
+            .await,
         503,
         "not-configured",
     );

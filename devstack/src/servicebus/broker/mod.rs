@@ -40,6 +40,8 @@ pub struct Counts {
     pub deliveries: u64,
     /// Outcomes of receivers that had their effect.
     pub settlements: u64,
+    /// Messages that have become dead letters.
+    pub dead_letters: u64,
 }
 
 /// What an address stands for.
@@ -180,6 +182,14 @@ impl Broker {
         self.rules.get(&id).map(Vec::as_slice)
     }
 
+    /// How many messages a queue, a subscription or its dead letters hold; nothing where there is no such thing.
+    pub(crate) fn held(&self, path: &str) -> Option<usize> {
+        match self.resolve(&path.to_ascii_lowercase())? {
+            Place::Queue { id, .. } => Some(self.queues[id.0].len()),
+            Place::Topic(_) => None,
+        }
+    }
+
     pub(crate) fn counts(&self) -> Counts {
         self.counts
     }
@@ -231,8 +241,15 @@ impl Broker {
         self.queues.iter().filter_map(Queue::next_expiry).min()
     }
 
+    /// Lets every window of duplicate detection run out now: whatever comes next is new.
+    pub(crate) fn forget_ids(&mut self) {
+        let windows = self.inlets.iter_mut().filter_map(|inlet| inlet.window.as_mut());
+        windows.for_each(Window::forget);
+    }
+
     fn bury(&mut self, id: QueueId, fallen: Vec<Fallen>) {
         for entry in fallen {
+            self.counts.dead_letters += 1;
             self.queues[id.0 | 1].receive_dead(entry);
         }
     }

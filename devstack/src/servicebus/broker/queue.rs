@@ -203,6 +203,11 @@ impl Queue {
             .collect()
     }
 
+    /// How many messages there are, locked ones too.
+    pub(super) fn len(&self) -> usize {
+        self.ready.len() + self.locked.len()
+    }
+
     pub(super) fn expire(&mut self, now: i64) -> (bool, Vec<Fallen>) {
         let mut fallen = Vec::new();
         let mut any = false;

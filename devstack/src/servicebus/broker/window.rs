@@ -21,6 +21,12 @@ impl Window {
         }
     }
 
+    /// Holds nothing any more, as if all of it were long ago.
+    pub(super) fn forget(&mut self) {
+        self.seen.clear();
+        self.leaving.clear();
+    }
+
     /// Remembers the id; false when it is here already.
     pub(super) fn admit(&mut self, now: i64, id: &str) -> bool {
         while let Some((_, gone)) = self.leaving.pop_front_if(|(until, _)| *until <= now) {
