@@ -1,15 +1,12 @@
 //! From outbox to bus: drains after each commit, again and again while anything is left, and on the timer as the guarantee.
 //! Never makes a caller wait, and never gives up on a row: one that the bus refuses for its content is parked with the reason.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time::Instant};
 
 use crate::{
-    bus::{Bus, Envelope, SendError, fitting},
+    bus::{Bus, Envelope, SendError, Topic, fitting},
     write::outbox::{Drained, Outbox, Pending, Verdict},
 };
 
@@ -108,53 +105,61 @@ impl Relay {
         Ok(Left::Nothing)
     }
 
-    /// Sends the rows in order, one batch at a time.
+    /// Sends the rows in order.
     async fn send(&self, rows: &[Pending]) -> Verdict {
-        let mut verdict = Verdict::default();
-        let until = Instant::now() + SENDING;
-        let limit = match self.bus.batch_bytes().await {
-            Ok(limit) => limit,
-            Err(error) => {
-                verdict.stopped = Some(error.to_string());
-                return verdict;
-            }
-        };
+        let mut unfit = Vec::new();
         let mut ready = Vec::with_capacity(rows.len());
         for row in rows {
             match Envelope::of(&row.event) {
                 Ok(envelope) => ready.push((row.position, envelope)),
-                Err(error) => verdict.parked.push((row.position, error.to_string())),
+                Err(error) => unfit.push((row.position, error.to_string())),
             }
         }
-        let mut rest = ready.as_slice();
-        while !rest.is_empty() && verdict.stopped.is_none() && Instant::now() < until {
-            let (batch, later) = rest.split_at(fitting(rest.iter().map(|(_, envelope)| envelope), limit));
-            self.send_batch(batch, until, &mut verdict).await;
-            rest = later;
-        }
+        let mut verdict = send(&*self.bus, &ready, Instant::now() + SENDING).await;
+        verdict.parked.extend(unfit);
         verdict
     }
+}
 
-    /// Sends one batch; when the bus refuses its content, halves it until the culprit is alone.
-    async fn send_batch(&self, batch: &[(i64, Envelope)], until: Instant, verdict: &mut Verdict) {
-        let mut parts = vec![batch];
-        while let Some(part) = parts.pop() {
-            if Instant::now() >= until {
-                verdict.stopped = Some("the bus is too slow".to_owned());
-                return;
+/// Sends messages in order, one batch at a time, each as large as the bus takes it, and begins none later than `until`. What
+/// became of each is told by its position; those not named may be sent again.
+pub async fn send(topic: &impl Topic, ready: &[(i64, Envelope)], until: Instant) -> Verdict {
+    let mut verdict = Verdict::default();
+    let limit = match topic.batch_bytes().await {
+        Ok(limit) => limit,
+        Err(error) => {
+            verdict.stopped = Some(error.to_string());
+            return verdict;
+        }
+    };
+    let mut rest = ready;
+    while !rest.is_empty() && verdict.stopped.is_none() && Instant::now() < until {
+        let (batch, later) = rest.split_at(fitting(rest.iter().map(|(_, envelope)| envelope), limit));
+        send_batch(topic, batch, until, &mut verdict).await;
+        rest = later;
+    }
+    verdict
+}
+
+/// Sends one batch; when the bus refuses its content, halves it until the culprit is alone.
+async fn send_batch(topic: &impl Topic, batch: &[(i64, Envelope)], until: Instant, verdict: &mut Verdict) {
+    let mut parts = vec![batch];
+    while let Some(part) = parts.pop() {
+        if Instant::now() >= until {
+            verdict.stopped = Some("the bus is too slow".to_owned());
+            return;
+        }
+        let envelopes: Vec<Envelope> = part.iter().map(|(_, envelope)| envelope.clone()).collect();
+        match (topic.send(&envelopes).await, part) {
+            (Ok(()), part) => verdict.sent.extend(part.iter().map(|(position, _)| *position)),
+            (Err(SendError::Refused(why)), [(position, _)]) => verdict.parked.push((*position, why)),
+            (Err(SendError::Refused(_)), part) => {
+                let (first, second) = part.split_at(part.len() / 2);
+                parts.extend([second, first]);
             }
-            let envelopes: Vec<Envelope> = part.iter().map(|(_, envelope)| envelope.clone()).collect();
-            match (self.bus.send(&envelopes).await, part) {
-                (Ok(()), part) => verdict.sent.extend(part.iter().map(|(position, _)| *position)),
-                (Err(SendError::Refused(why)), [(position, _)]) => verdict.parked.push((*position, why)),
-                (Err(SendError::Refused(_)), part) => {
-                    let (first, second) = part.split_at(part.len() / 2);
-                    parts.extend([second, first]);
-                }
-                (Err(SendError::Unavailable(why)), _) => {
-                    verdict.stopped = Some(why);
-                    return;
-                }
+            (Err(SendError::Unavailable(why)), _) => {
+                verdict.stopped = Some(why);
+                return;
             }
         }
     }

@@ -1,10 +1,9 @@
 //! What the timer does: forgets what time has made superfluous, sees that the outbox goes out, and sums up sales.
 //! Never works for long: a call must end long before functionTimeout, which would kill the process.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::Instant;
 
 use crate::{postgres::Fault, read::Tables, relay::Relay, write::outbox::Outbox};
 
@@ -40,7 +39,10 @@ impl Timer {
             None => Ok(()),
         };
         let summed = match &self.tables {
-            Some(tables) => tables.sum_up_sales(Instant::now() + TIDYING).await.map(drop),
+            Some(tables) => tables
+                .sum_up_sales((Instant::now() + TIDYING).into_std())
+                .await
+                .map(drop),
             None => Ok(()),
         };
         if let Err(error) = &forgotten {

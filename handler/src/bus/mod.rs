@@ -20,4 +20,4 @@ pub use envelope::{Envelope, fitting};
 pub use queue::{Lock, Locked, Queue, rules};
 pub use received::Received;
 pub use rule::{Admits, Rule};
-pub use sender::{Bus, SendError};
+pub use sender::{Bus, SendError, Topic};

@@ -30,6 +30,21 @@ pub enum SendError {
     Refused(String),
 }
 
+/// What takes batches of messages, one after the other: the topic on the bus, or the one of a simulation.
+pub trait Topic: Send + Sync {
+    /// How many bytes of messages fit into one batch.
+    ///
+    /// # Errors
+    /// [`SendError::Unavailable`] when there is no way to the topic now.
+    fn batch_bytes(&self) -> impl Future<Output = Result<u64, SendError>> + Send;
+
+    /// Sends all of it or nothing.
+    ///
+    /// # Errors
+    /// See [`SendError`]; after `Unavailable` the messages may have arrived nevertheless.
+    fn send(&self, batch: &[Envelope]) -> impl Future<Output = Result<(), SendError>> + Send;
+}
+
 /// Whatever keeps a link from being opened may pass.
 impl From<BusError> for SendError {
     fn from(error: BusError) -> Self {
@@ -108,5 +123,15 @@ impl Bus {
             .message_format(BATCH_FORMAT)
             .build();
         link.send(&self.topic, transfer).await
+    }
+}
+
+impl Topic for Bus {
+    async fn batch_bytes(&self) -> Result<u64, SendError> {
+        self.batch_bytes().await
+    }
+
+    async fn send(&self, batch: &[Envelope]) -> Result<(), SendError> {
+        self.send(batch).await
     }
 }
