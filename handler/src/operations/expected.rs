@@ -23,15 +23,18 @@ use crate::{
 };
 
 /// The documents of an aggregate.
-pub(super) struct Expected {
-    pub(super) aggregate: Aggregate,
+pub struct Expected {
+    /// As it is now.
+    pub aggregate: Aggregate,
     /// Of an order: a document for each event.
-    pub(super) history: Vec<EventDocument>,
+    pub history: Vec<EventDocument>,
 }
 
 /// Those that show it as it is now.
-pub(super) enum Aggregate {
+pub enum Aggregate {
+    /// The order, and its row in its customer's list.
     Order(Box<OrderDocument>, OrderRowDocument),
+    /// The customer.
     Customer(CustomerDocument),
     /// Without a stock level, which other aggregates' events move as well.
     Product(ProductDocument),
@@ -48,7 +51,7 @@ enum Folded {
 ///
 /// # Errors
 /// [`Failed`] when the log itself cannot be: an event that is unknown, or that could not happen then.
-pub(super) fn expected(of: Generation, stream: &str, events: &[Pending]) -> Result<Expected, Failed> {
+pub fn expected(of: Generation, stream: &str, events: &[Pending]) -> Result<Expected, Failed> {
     let broken = |why: &str| Failed::refused(format!("the log of {stream}: {why}"));
     let first = events.first().ok_or_else(|| broken("it is empty"))?;
     let mut folded =

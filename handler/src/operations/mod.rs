@@ -2,7 +2,7 @@
 //! Never part of a request: each of them may take long, may be killed at any moment, and goes on when run again.
 
 pub mod dead_letters;
-mod expected;
+pub mod expected;
 pub mod rebuild;
 pub mod retire;
 pub mod verify;
