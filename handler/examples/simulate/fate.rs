@@ -48,7 +48,7 @@ impl Fate {
     /// Everything comes from this seed. Must be called on the runtime of the run.
     pub(crate) fn new(seed: u64, print: bool) -> Self {
         let mut dice = StdRng::seed_from_u64(seed);
-        let rates = TROUBLES.map(|(_, _, most)| {
+        let rates = TROUBLES.map(|(_, most)| {
             if dice.random_range(0..10) < LEFT_OUT_OF_TEN {
                 0
             } else {
@@ -79,7 +79,7 @@ impl Fate {
             strikes
         };
         if strikes {
-            self.say(format_args!("  ! {}", TROUBLES[trouble as usize].1));
+            self.say(format_args!("  ! {}", TROUBLES[trouble as usize].0));
         }
         strikes
     }

@@ -198,6 +198,7 @@ impl World {
             sleep_until(started + Duration::from_millis(now)).await;
             for action in actions {
                 if let Action::Look = action {
+                    self.outside.database.unpark();
                     let idle =
                         self.outside.database.waiting() + self.outside.topic.subscription.waiting() == 0;
                     self.done = self.done.or(Some(now).filter(|_| idle));
@@ -268,7 +269,6 @@ impl World {
                 fate.relent();
                 self.outside.documents.away(Duration::ZERO);
                 self.outside.topic.take_all();
-                self.outside.database.unpark();
                 self.relented = Some(now);
                 self.at(now + 500, Action::Look);
             }

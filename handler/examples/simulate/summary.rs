@@ -42,7 +42,7 @@ impl Summary {
     pub(crate) fn never_struck(&self) -> Vec<&'static str> {
         let all = TROUBLES.iter().zip(self.troubles);
         all.filter(|(_, count)| *count == 0)
-            .map(|((_, name, _), _)| *name)
+            .map(|((name, _), _)| *name)
             .collect()
     }
 
@@ -63,7 +63,7 @@ impl Summary {
 
     /// Prints it all.
     pub(crate) fn print(&self, took: Duration) {
-        for ((_, name, _), count) in TROUBLES.iter().zip(self.troubles) {
+        for ((name, _), count) in TROUBLES.iter().zip(self.troubles) {
             println!("{count:>10}  {name}");
         }
         println!("{:>10}  events committed", self.events);

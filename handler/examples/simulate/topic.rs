@@ -148,6 +148,9 @@ impl bus::Topic for Bus {
         let _link = self.link.lock().await;
         let topic = Arc::clone(&self.topic);
         let fate = &self.topic.fate;
+        if fate.strikes(Trouble::Stalled) {
+            fate.wait(1..=90_000).await;
+        }
         let batch = batch.iter().map(decoded).collect::<Result<Vec<_>, _>>()?;
         fate.say(format_args!("  sends {} messages", batch.len()));
         if fate.strikes(Trouble::BusBusy) {
