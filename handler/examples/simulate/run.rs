@@ -52,7 +52,7 @@ enum Action {
     MayBeAway,
     MayGetRubbish,
     Tick,
-    Commit(i64, Recorded),
+    Commit(i64, Box<Recorded>),
     Relent,
     Look,
 }
@@ -181,7 +181,7 @@ impl World {
             for touched in &committed.touches {
                 visible.insert(touched, at);
             }
-            self.at(at, Action::Commit(position, committed.event.clone()));
+            self.at(at, Action::Commit(position, committed.event.clone().into()));
             last = last.max(at);
         }
         last
@@ -258,7 +258,7 @@ impl World {
                 self.at(now + self.period, Action::Tick);
             }
             Action::Commit(position, event) => {
-                self.outside.database.commit(position, event);
+                self.outside.database.commit(position, *event);
                 let n = fate.pick(self.processes.len());
                 if let Some(process) = &self.processes[n] {
                     process.committed();

@@ -8,7 +8,7 @@ use handler::domain::{
     event::{Event, Recorded, StockLevel},
     order::{self, Offer, Order, Shipment},
     product::{self, Product},
-    value::{Money, Sku},
+    value::{Money, Quantity, Sku},
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -19,6 +19,9 @@ use crate::fate::Fate;
 
 const CUSTOMERS: usize = 3;
 const PRODUCTS: usize = 4;
+
+/// What an order asks for.
+type Lines = Vec<(Sku, Quantity)>;
 
 /// The shop as it stands after its history: what the tables of the write model would hold.
 #[derive(Default)]
@@ -220,10 +223,7 @@ impl Shop {
     }
 
     /// Some pieces of one to three products, and the products as they are now.
-    fn wanted(
-        &self,
-        fate: &Fate,
-    ) -> Option<(Vec<(Sku, handler::domain::value::Quantity)>, BTreeMap<Sku, Offer>)> {
+    fn wanted(&self, fate: &Fate) -> Option<(Lines, BTreeMap<Sku, Offer>)> {
         let first = fate.pick(PRODUCTS);
         let mut lines = Vec::new();
         let mut catalogue = BTreeMap::new();
