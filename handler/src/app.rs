@@ -28,6 +28,7 @@ use crate::{
         operations,
         problem::{self, Kind, Problem},
     },
+    operations::{Operations, Topic},
     read::{self, Connection, Generations, Projector, Tables, cosmos::Cosmos},
     relay::Relay,
     timer::Timer,
@@ -66,10 +67,18 @@ pub fn assemble(config: &Config) -> (Router, Option<Arc<Relay>>) {
         .as_ref()
         .filter(|_| config.read_model == ReadModel::Postgres)
         .map(|postgres| Arc::new(Tables::new(postgres.clone(), config.pooler)));
-    let timer = outbox.map(|outbox| Timer {
+    let operations = config.postgres.as_ref().map(|postgres| {
+        let topic = config.bus.clone().map(|topic| Topic {
+            address: topic.address,
+            name: topic.name,
+        });
+        Arc::new(Operations::new(postgres, topic, config.cosmos.clone()))
+    });
+    let timer = outbox.zip(operations).map(|(outbox, operations)| Timer {
         outbox,
         relay: relay.clone(),
         tables: tables.clone(),
+        operations,
         forgets_outbox: config.forgets_outbox,
     });
     let cosmos = config.cosmos.clone().map(|account| {

@@ -1,15 +1,18 @@
-//! What the timer does: forgets what time has made superfluous, sees that the outbox goes out, and sums up sales.
+//! What the timer does: forgets what time has made superfluous, sees that the outbox goes out, sums up sales, and works on
+//! what operators have asked for.
 //! Never works for long: a call must end long before functionTimeout, which would kill the process.
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::time::Instant;
+use tokio::{runtime::Handle, task::spawn_blocking, time::Instant};
 
-use crate::{postgres::Fault, read::Tables, relay::Relay, write::outbox::Outbox};
+use crate::{operations::Operations, postgres::Fault, read::Tables, relay::Relay, write::outbox::Outbox};
 
 /// How long one call may spend on sending, and on each of the other parts: none takes another's time.
 const SENDING: Duration = Duration::from_secs(20);
 const TIDYING: Duration = Duration::from_secs(5);
+/// The same for an operation; a piece of work may take 5 s longer.
+const OPERATING: Duration = Duration::from_secs(15);
 
 /// A part of the timer's work failed; the log says which.
 #[derive(Debug)]
@@ -23,6 +26,8 @@ pub struct Timer {
     pub relay: Option<Arc<Relay>>,
     /// `None` when the read model is not in PostgreSQL.
     pub tables: Option<Arc<Tables>>,
+    /// What operators have asked for.
+    pub operations: Arc<Operations>,
     /// Nobody in the whole deployment sends: what waits in the outbox for a day is forgotten.
     pub forgets_outbox: bool,
 }
@@ -45,6 +50,8 @@ impl Timer {
                 .map(drop),
             None => Ok(()),
         };
+        let until = Instant::now() + OPERATING;
+        let stepped = self.operate(until).await;
         if let Err(error) = &forgotten {
             tracing::warn!(%error, "nothing_forgotten");
         }
@@ -54,9 +61,24 @@ impl Timer {
         if let Err(error) = &summed {
             tracing::warn!(%error, "sales_not_summed_up");
         }
-        match (forgotten, sent, summed) {
-            (Ok(()), Ok(()), Ok(())) => Ok(()),
+        if let Err(error) = &stepped {
+            tracing::warn!(%error, "operation_not_stepped");
+        }
+        match (forgotten, sent, summed, stepped) {
+            (Ok(()), Ok(()), Ok(()), Ok(_)) => Ok(()),
             _ => Err(Failed),
+        }
+    }
+
+    /// Works on an operation, if there is one; on a thread of its own, since the work is not of a kind that can move between
+    /// threads.
+    async fn operate(&self, until: Instant) -> Result<(), String> {
+        let (operations, runtime) = (Arc::clone(&self.operations), Handle::current());
+        let step = move || runtime.block_on(operations.step(None, until, &|_, _, _| {}));
+        match spawn_blocking(step).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(fault)) => Err(fault.to_string()),
+            Err(panicked) => Err(panicked.to_string()),
         }
     }
 

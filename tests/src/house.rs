@@ -18,8 +18,11 @@ const MAY_USE: [(&str, &[&str]); 12] = [
     ("relay", &["write", "bus"]),
     ("read", &["domain", "postgres"]),
     ("http", &["write", "read", "domain", "config", "bus", "telemetry"]),
-    ("operations", &["domain", "postgres", "write", "bus", "read"]),
-    ("timer", &["postgres", "write", "relay", "read"]),
+    (
+        "operations",
+        &["domain", "postgres", "write", "bus", "relay", "read"],
+    ),
+    ("timer", &["postgres", "write", "relay", "read", "operations"]),
     ("triggers", &["timer", "read", "telemetry"]),
     ("config", &["bus", "postgres", "read"]),
     ("migrate", &[]),

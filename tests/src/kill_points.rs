@@ -157,7 +157,7 @@ async fn assert_whole(system: &System) {
         "select (9000 - available) - (select count(*) from write_model.orders) from write_model.stock";
     assert_eq!(system.number(moved).await, 0, "a piece for each order");
     let verified = Command::new(binary())
-        .args(["verify", "--json"])
+        .args(["verify", "--grace", "0", "--json"])
         .env_clear()
         .envs(settings(system))
         .stdin(Stdio::null())

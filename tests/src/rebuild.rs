@@ -122,7 +122,12 @@ async fn while_the_shop_goes_on_the_read_model_is_made_anew_switched_taken_back_
     let path = format!("/api/orders/{}", last.body["id"].as_str().unwrap());
     read_after(client, &path, &last).await;
     for generation in ["1", "2"] {
-        let report = told(&settings, &["verify", "--generation", generation, "--json"], 0).await;
+        let report = told(
+            &settings,
+            &["verify", "--generation", generation, "--grace", "0", "--json"],
+            0,
+        )
+        .await;
         assert_eq!(report["aggregates"], json!(placed.len() + 1 + 3), "{report}");
     }
     let removed = told(&settings, &["rebuild", "retire", "--rate", "5000"], 0).await;
@@ -132,7 +137,16 @@ async fn while_the_shop_goes_on_the_read_model_is_made_anew_switched_taken_back_
     );
     let gone = told(
         &settings,
-        &["verify", "--generation", "2", "--sample", "10", "--json"],
+        &[
+            "verify",
+            "--generation",
+            "2",
+            "--grace",
+            "0",
+            "--sample",
+            "10",
+            "--json",
+        ],
         3,
     )
     .await;
@@ -178,14 +192,14 @@ async fn a_rebuild_that_is_killed_goes_on_where_it_was_and_fills_an_empty_store(
     event["sequence"] = json!(version.to_string());
     event["data"]["state"]["version"] = json!(version);
     deliver(&wrong, std::slice::from_ref::<Client>(&reader), 0).await;
-    let report = told(&settings, &["verify", "--json"], 3).await;
+    let report = told(&settings, &["verify", "--grace", "0", "--json"], 3).await;
     let differences = report["differences"].as_array().unwrap();
     let order = differences.iter().find(|it| it["id"] == "order").unwrap();
     assert_eq!(order["found"]["version"], json!(version), "{report}");
     assert_eq!(order["expected"]["version"], json!(version - 1), "{report}");
     told(&settings, &["rebuild", "retire", "--rate", "5000"], 0).await;
     told(&settings, &["rebuild", "run", "--json"], 0).await;
-    told(&settings, &["verify", "--json"], 0).await;
+    told(&settings, &["verify", "--grace", "0", "--json"], 0).await;
 }
 
 #[tokio::test]

@@ -4,18 +4,19 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write,
+    sync::Arc,
 };
 
-use handler::{
-    bus::CloudEvent,
-    operations::expected::{Aggregate, expected},
-    read::document::{Document, Generation, sales::shard},
-    write::outbox::Pending,
-};
-use serde::Serialize;
-use serde_json::{Value, json};
+use handler::{bus::CloudEvent, read::document::Generation};
+use serde_json::Value;
 
-use crate::{documents::Place, process::Outside, run::RUBBISH, shop::Shop};
+use crate::{
+    documents::Place,
+    fold::{self, All},
+    process::Outside,
+    run::RUBBISH,
+    shop::Shop,
+};
 
 /// Most differences that are told.
 const TOLD: usize = 5;
@@ -24,17 +25,17 @@ const TOLD: usize = 5;
 /// What does not hold.
 pub(crate) fn check(shop: &Shop, outside: &Outside, generations: &[u32]) -> Result<(), String> {
     topic(shop, outside)?;
-    let good = |body: &std::sync::Arc<[u8]>| &**body != RUBBISH;
+    let good = |body: &Arc<[u8]>| &**body != RUBBISH;
     if let Some(dead) = outside.topic.subscription.dead().into_iter().find(good) {
         return Err(format!(
             "a good message is among the dead letters: {}",
             String::from_utf8_lossy(&dead)
         ));
     }
-    let mut wanted = BTreeMap::new();
+    let mut wanted = All::new();
     for generation in generations {
-        wanted.extend(documents(shop, Generation(*generation))?);
-        wanted.extend(sales(shop, Generation(*generation)));
+        let documents = fold::documents(shop, Generation(*generation));
+        wanted.extend(documents.ok_or("the history is not one that can be")?);
     }
     compare(&wanted, &outside.documents.all())
 }
@@ -90,91 +91,7 @@ fn topic(shop: &Shop, outside: &Outside) -> Result<(), String> {
     Ok(())
 }
 
-fn document(
-    container: &'static str,
-    pk: &str,
-    id: String,
-    document: &impl Serialize,
-) -> Result<(Place, Value), String> {
-    let document = serde_json::to_value(document).map_err(|error| error.to_string())?;
-    Ok(((container, pk.to_owned(), id), document))
-}
-
-fn of<D: Document>(container: &'static str, shown: &D) -> Result<(Place, Value), String> {
-    document(container, shown.pk(), shown.id(), shown)
-}
-
-/// All documents but those of sales, folded out of the events by the rules of the domain.
-fn documents(shop: &Shop, generation: Generation) -> Result<Vec<(Place, Value)>, String> {
-    let mut streams: BTreeMap<&str, Vec<Pending>> = BTreeMap::new();
-    for (position, committed) in (1..).zip(&shop.log) {
-        let event = committed.event.clone();
-        streams
-            .entry(&committed.event.subject)
-            .or_default()
-            .push(Pending { position, event });
-    }
-    let mut wanted = Vec::new();
-    for (stream, events) in streams {
-        let folded = expected(generation, stream, &events).map_err(|error| error.to_string())?;
-        match folded.aggregate {
-            Aggregate::Order(order, row) => wanted.extend([of("orders", &*order)?, of("customers", &row)?]),
-            Aggregate::Customer(customer) => wanted.push(of("customers", &customer)?),
-            Aggregate::Product(product) => {
-                let level = shop.stock.get(product.sku()).filter(|level| level.seq > 0);
-                wanted.push(of("products", &product.with(level))?);
-            }
-        }
-        for event in &folded.history {
-            wanted.push(document("orders", event.pk(), event.id().to_owned(), event)?);
-        }
-    }
-    Ok(wanted)
-}
-
-/// The sums of one currency in one shard of a day.
-#[derive(Default)]
-struct Sums {
-    paid_orders: i64,
-    paid: i128,
-    cancelled_orders: i64,
-    cancelled: i128,
-}
-
-/// Sums and markers, counted one by one.
-fn sales(shop: &Shop, generation: Generation) -> BTreeMap<Place, Value> {
-    let mut wanted = BTreeMap::new();
-    let mut sums: BTreeMap<(String, String), BTreeMap<&str, Sums>> = BTreeMap::new();
-    for sold in &shop.sales {
-        let pk = shard(generation, sold.at.date(), sold.order);
-        let marker = json!({ "id": sold.event, "pk": pk, "gen": generation.0, "kind": "marker", "orderId": sold.order });
-        wanted.insert(("sales", pk.clone(), sold.event.to_string()), marker);
-        let shard = sums.entry((pk, sold.at.date().to_string())).or_default();
-        let of = shard.entry(sold.total.currency.as_str()).or_default();
-        let amount = i128::from(sold.total.amount);
-        if sold.cancelled {
-            (of.cancelled_orders, of.cancelled) = (of.cancelled_orders + 1, of.cancelled + amount);
-        } else {
-            (of.paid_orders, of.paid) = (of.paid_orders + 1, of.paid + amount);
-        }
-    }
-    for ((pk, day), currencies) in sums {
-        let sums = |of: Sums| {
-            json!({ "paidOrders": of.paid_orders, "paid": of.paid.to_string(),
-                "cancelledOrders": of.cancelled_orders, "cancelled": of.cancelled.to_string() })
-        };
-        let currencies: BTreeMap<&str, Value> = currencies
-            .into_iter()
-            .map(|(name, of)| (name, sums(of)))
-            .collect();
-        let totals = json!({ "id": "totals", "pk": pk, "gen": generation.0, "kind": "totals", "day": day,
-            "currencies": currencies });
-        wanted.insert(("sales", pk, "totals".to_owned()), totals);
-    }
-    wanted
-}
-
-fn compare(wanted: &BTreeMap<Place, Value>, found: &BTreeMap<Place, Value>) -> Result<(), String> {
+fn compare(wanted: &All, found: &All) -> Result<(), String> {
     let places: BTreeSet<&Place> = wanted.keys().chain(found.keys()).collect();
     let differ: Vec<&Place> = places
         .into_iter()

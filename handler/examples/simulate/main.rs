@@ -6,6 +6,7 @@ mod check;
 mod database;
 mod documents;
 mod fate;
+mod fold;
 mod process;
 mod run;
 mod shop;

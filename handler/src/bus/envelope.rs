@@ -27,16 +27,29 @@ impl Envelope {
     /// # Errors
     /// When a value cannot be encoded.
     pub fn of(event: &Recorded) -> Result<Self, SendError> {
+        // Third parties tell replays from first deliveries by this.
+        Self::for_whom(event, event.event_id.to_string(), "none")
+    }
+
+    /// The message of an event once more, for one subscription only: MessageId = `<event id>/r<number>`, or the topic would
+    /// take it for one that it has had.
+    ///
+    /// # Errors
+    /// When a value cannot be encoded.
+    pub fn replay(event: &Recorded, number: i64, subscription: &str) -> Result<Self, SendError> {
+        Self::for_whom(event, format!("{}/r{number}", event.event_id), subscription)
+    }
+
+    fn for_whom(event: &Recorded, message_id: String, replay: &str) -> Result<Self, SendError> {
         let json = serde_json::to_vec(&CloudEvent::from(event)).map_err(refused)?;
         let properties = Properties::builder()
-            .message_id(event.event_id.to_string())
+            .message_id(message_id)
             .subject(event.kind.clone())
             .content_type(CONTENT_TYPE)
             .group_id(event.subject.clone())
             .build();
-        // Third parties tell replays from first deliveries by this.
         let marks = ApplicationProperties::builder()
-            .insert(REPLAY, SimpleValue::String("none".to_owned()))
+            .insert(REPLAY, SimpleValue::String(replay.to_owned()))
             .build();
         Self::encode(&properties, &marks, &Data(Binary::from(json)))
     }

@@ -12,7 +12,10 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use super::{Cli, letter_view, progress::Progress};
 use crate::{
     config::Config,
-    operations::dead_letters::{DeadLetters, Error, Fate, Letter, Selection, Tally},
+    operations::{
+        Subscription,
+        dead_letters::{DeadLetters, Error, Fate, Letter, Selection, Tally},
+    },
 };
 
 /// Nothing was there that was meant.
@@ -129,7 +132,7 @@ impl Which {
     }
 }
 
-fn time_of(text: &str) -> Result<OffsetDateTime, String> {
+pub(super) fn time_of(text: &str) -> Result<OffsetDateTime, String> {
     OffsetDateTime::parse(text, &Rfc3339).map_err(|_| "is no time such as 2026-11-24T10:00:00Z".to_owned())
 }
 
@@ -139,11 +142,11 @@ fn time_of(text: &str) -> Result<OffsetDateTime, String> {
 /// One line for the operator.
 pub(super) async fn run(arguments: Arguments, config: Config) -> Result<ExitCode, String> {
     let topic = config.bus.ok_or("setting ServiceBusConnection: is missing")?;
-    let letters = DeadLetters {
+    let letters = DeadLetters(Subscription {
         address: topic.address,
         topic: topic.name,
-        subscription: arguments.subscription,
-    };
+        name: arguments.subscription,
+    });
     let json = arguments.json;
     let outcome = match arguments.action {
         Action::List { which } => list(&letters, &which.selection(), json).await,

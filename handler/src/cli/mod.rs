@@ -4,8 +4,11 @@
 
 mod dead_letters;
 mod letter_view;
+mod operation;
 mod progress;
 mod rebuild;
+mod replay;
+mod why;
 
 use std::process::ExitCode;
 
@@ -59,6 +62,10 @@ enum Action {
         #[arg(long)]
         json: bool,
     },
+    /// Send events of the log once more to one subscription, or bring them right into the documents. Shows the plan first.
+    Replay(replay::Arguments),
+    /// List, show, run, pause or cancel what was asked for: replays, rebuilds, checks.
+    Operations(operation::Arguments),
     /// List, show, resubmit or delete the dead letters of a subscription. Exit code 0: done; 1: failed, or not all of it could be
     /// done; 3: nothing was selected.
     DeadLetters(dead_letters::Arguments),
@@ -78,6 +85,8 @@ pub async fn run() -> ExitCode {
         Action::Rebuild { .. }
         | Action::Verify(_)
         | Action::Why { .. }
+        | Action::Replay(_)
+        | Action::Operations(_)
         | Action::DeadLetters(_)
         | Action::Openapi { .. } => To::Stderr,
     };
@@ -109,7 +118,9 @@ async fn act(action: Action, config: Config) -> Result<ExitCode, String> {
             Ok(ExitCode::SUCCESS)
         }
         Action::Rebuild { step } => rebuild::step(step, config).await,
-        Action::Why { order, json } => rebuild::why(order, json, config).await,
+        Action::Why { order, json } => why::why(order, json, config).await,
+        Action::Replay(arguments) => replay::run(arguments, config).await,
+        Action::Operations(arguments) => operation::run(arguments, config).await,
         Action::DeadLetters(arguments) => dead_letters::run(arguments, config).await,
         Action::Verify(comparison) => rebuild::verify(comparison, config).await,
         Action::Migrate { app_role, read_model } => {

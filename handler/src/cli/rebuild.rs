@@ -1,26 +1,23 @@
-//! `handler rebuild`, `handler verify` and `handler why`: the read model made anew, proved, switched, taken back, removed; and
-//! one order followed through it.
-//! Never does anything itself: it reads the arguments, tells how far things are, and says what came of them.
+//! `handler rebuild` and `handler verify`: the read model made anew, proved, switched, taken back, removed.
+//! Never does anything itself: it asks for operations, and says what came of them.
 
 use std::{num::NonZeroU32, process::ExitCode};
 
 use clap::{Args, Subcommand};
 use serde_json::json;
-use uuid::Uuid;
 
-use super::progress::Progress;
+use super::operation::{ask, finish, reach_documents, words};
 use crate::{
-    config::{Config, ReadModel},
+    config::Config,
     operations::{
-        rebuild::Rebuild,
-        verify::{Difference, Report},
-        why,
+        Operations,
+        operation::{Operation, Request, Wanted},
+        rebuild::Anew,
+        retire::Removal,
+        verify::{self, Difference, Report},
     },
-    read::{document::Generation, generation::Pointer},
+    read::generation::Pointer,
 };
-
-/// Differences were found.
-const DIFFERENT: u8 = 3;
 
 /// What to do with the generations of the read model.
 #[derive(Debug, Subcommand)]
@@ -57,6 +54,9 @@ pub(super) struct Comparison {
     /// How many percent of the orders, customers and products; always the same ones.
     #[arg(long, default_value = "100", value_parser = clap::value_parser!(u32).range(1..=100))]
     sample: u32,
+    /// How many seconds an event may be under way before a document that lacks it differs.
+    #[arg(long, default_value = "300")]
+    grace: u32,
     /// The result as JSON.
     #[arg(long)]
     json: bool,
@@ -67,35 +67,74 @@ pub(super) struct Comparison {
 /// # Errors
 /// Why it ended early; running it again goes on.
 pub(super) async fn step(step: Step, config: Config) -> Result<ExitCode, String> {
-    let rebuild = reach(config)?;
-    let progress = Progress::default();
-    let tell = |what: &str, done, of| progress.tell(what, done, of);
-    let why = |failed: crate::operations::Failed| failed.to_string();
+    let operations = reach_documents(config)?;
     match step {
-        Step::Run { rate, json } => {
-            let report = rebuild.run(rate, &tell).await.map_err(why)?;
-            progress.done();
-            let code = print(&report, json);
-            if report.different == 0 {
-                eprintln!(
-                    "generation {} is live; `handler rebuild rollback` goes back",
-                    shown(report.generation)
-                );
-            } else {
-                eprintln!("nothing was switched; `handler rebuild cancel` gives it up");
+        Step::Run { rate, json } => return anew(&operations, rate, json).await,
+        Step::Rollback => generations(
+            &operations
+                .model()
+                .map_err(words)?
+                .roll_back()
+                .await
+                .map_err(words)?,
+        ),
+        Step::Cancel => cancel(&operations).await?,
+        Step::Retire { rate } => {
+            let (removed, code) = ask(&operations, &Request::Retire(Removal { rate })).await?;
+            if let Some(result) = &removed.result {
+                println!("{} documents removed", result["removed"]);
             }
             return Ok(code);
         }
-        Step::Rollback => generations(&rebuild.roll_back().await.map_err(why)?),
-        Step::Cancel => generations(&rebuild.cancel().await.map_err(why)?),
-        Step::Retire { rate } => {
-            let removed = rebuild.retire(rate, &tell).await.map_err(why)?;
-            progress.done();
-            println!("{removed} documents removed");
-        }
-        Step::Status => generations(&rebuild.pointer().await.map_err(why)?),
+        Step::Status => generations(
+            &operations
+                .model()
+                .map_err(words)?
+                .pointer()
+                .await
+                .map_err(words)?,
+        ),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Begins a rebuild, or goes on with the one that was begun.
+async fn anew(operations: &Operations, rate: Option<NonZeroU32>, json: bool) -> Result<ExitCode, String> {
+    let (operation, code) = match operations.open_rebuild().await.map_err(words)? {
+        Some(open) => {
+            operations.steer(open.id, Wanted::Running).await.map_err(words)?;
+            finish(operations, open.id).await?
+        }
+        None => ask(operations, &Request::Rebuild(Anew { rate })).await?,
+    };
+    let Some(report) = report(&operation, json)? else {
+        return Ok(code);
+    };
+    if report.is_bad() {
+        eprintln!("nothing was switched; `handler rebuild cancel` gives it up");
+    } else {
+        let live = report.generation;
+        eprintln!("generation {live} is live; `handler rebuild rollback` goes back");
+    }
+    Ok(code)
+}
+
+/// Gives up what is being filled.
+async fn cancel(operations: &Operations) -> Result<(), String> {
+    let model = operations.model().map_err(words)?;
+    let open = operations.open_rebuild().await.map_err(words)?;
+    let open = open.filter(|open| matches!(open.request, Request::Rebuild(_)));
+    if open.is_none() && model.pointer().await.map_err(words)?.building.is_none() {
+        return Err("no rebuild is under way".to_owned());
+    }
+    if let Some(open) = open {
+        operations
+            .steer(open.id, Wanted::Cancelled)
+            .await
+            .map_err(words)?;
+    }
+    generations(&model.give_up().await.map_err(words)?);
+    Ok(())
 }
 
 /// Compares.
@@ -103,112 +142,48 @@ pub(super) async fn step(step: Step, config: Config) -> Result<ExitCode, String>
 /// # Errors
 /// When the log or the store cannot be read.
 pub(super) async fn verify(comparison: Comparison, config: Config) -> Result<ExitCode, String> {
-    let rebuild = reach(config)?;
-    let progress = Progress::default();
-    let tell = |what: &str, done, of| progress.tell(what, done, of);
-    let why = |failed: crate::operations::Failed| failed.to_string();
-    let of = match comparison.generation {
-        Some(generation) => Generation(generation),
-        None => rebuild.pointer().await.map_err(why)?.live,
-    };
-    let report = rebuild.verify(of, comparison.sample, &tell).await.map_err(why)?;
-    progress.done();
-    Ok(print(&report, comparison.json))
-}
-
-/// Shows one order over every hop.
-///
-/// # Errors
-/// When there is no such order, or a hop cannot be asked.
-pub(super) async fn why(order: Uuid, as_json: bool, config: Config) -> Result<ExitCode, String> {
-    let trail = reach(config)?
-        .why(order)
-        .await
-        .map_err(|failed| failed.to_string())?;
-    if as_json {
-        println!("{}", json!(trail));
-    } else {
-        for why::Step {
-            version,
-            r#type,
-            event_id,
-            at,
-            key,
-            outbox,
-            in_history,
-        } in &trail.events
-        {
-            let key = key.as_ref().map(|key| format!(", key {key}")).unwrap_or_default();
-            let history = if *in_history {
-                "in the history"
-            } else {
-                "not in the history"
-            };
-            println!("{version:>3} {type} at {at}, event {event_id}{key}: {outbox}, {history}");
-        }
-        let version =
-            |version: Option<i64>| version.map_or("missing".to_owned(), |it| format!("version {it}"));
-        println!(
-            "    document {}, row in the customer's list {} (generation {})",
-            version(trail.document),
-            version(trail.customers_row),
-            trail.generation
-        );
-        println!(
-            "    {}",
-            trail.first_difference.as_deref().unwrap_or("all hops agree")
-        );
-    }
-    Ok(match trail.first_difference {
-        None => ExitCode::SUCCESS,
-        Some(_) => ExitCode::from(DIFFERENT),
-    })
-}
-
-fn reach(config: Config) -> Result<Rebuild, String> {
-    if config.read_model == ReadModel::Postgres {
-        return Err(
-            "not applicable: READ_MODEL is postgres, which is kept by each command itself".to_owned(),
-        );
-    }
-    let postgres = config.postgres.ok_or("setting PGHOST: is missing")?;
-    let account = config.cosmos.ok_or("setting COSMOS_ENDPOINT: is missing")?;
-    Ok(Rebuild::new(postgres, account))
+    let operations = reach_documents(config)?;
+    let request = Request::Verify(verify::Comparison {
+        generation: comparison.generation,
+        sample: comparison.sample,
+        grace_seconds: comparison.grace,
+    });
+    let (operation, code) = ask(&operations, &request).await?;
+    report(&operation, comparison.json)?;
+    Ok(code)
 }
 
 fn generations(pointer: &Pointer) {
     println!("{}", json!(pointer));
 }
 
-fn shown(generation: Option<Generation>) -> String {
-    generation.map(|it| it.to_string()).unwrap_or_default()
-}
-
-/// Says what came of a comparison; what differs, and what by.
-fn print(report: &Report, as_json: bool) -> ExitCode {
+/// Says what came of a comparison, if it came to its end: what differs, and what by.
+fn report(operation: &Operation, as_json: bool) -> Result<Option<Report>, String> {
+    let Some(result) = &operation.result else {
+        return Ok(None);
+    };
+    let report: Report = serde_json::from_value(result.clone()).map_err(|error| error.to_string())?;
     if as_json {
-        println!("{}", json!(report));
-    } else {
-        println!(
-            "generation {}: {} aggregates, {} documents compared, {} different, {} moving",
-            shown(report.generation),
-            report.aggregates,
-            report.documents,
-            report.different,
-            report.moving
-        );
-        for Difference {
-            pk,
-            id,
-            expected,
-            found,
-        } in &report.differences
-        {
-            println!("{pk} {id}\n  must be {expected}\n  is      {found}");
-        }
+        println!("{result}");
+        return Ok(Some(report));
     }
-    match report.different {
-        0 => ExitCode::SUCCESS,
-        _ => ExitCode::from(DIFFERENT),
+    println!(
+        "generation {}: {} aggregates, {} documents compared, {} different, {} behind, {} moving",
+        report.generation,
+        report.aggregates,
+        report.documents,
+        report.different,
+        report.behind,
+        report.moving
+    );
+    for Difference {
+        pk,
+        id,
+        expected,
+        found,
+    } in &report.differences
+    {
+        println!("{pk} {id}\n  must be {expected}\n  is      {found}");
     }
+    Ok(Some(report))
 }

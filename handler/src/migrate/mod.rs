@@ -8,7 +8,7 @@ mod read_model;
 use tokio_postgres::{Client, Config, NoTls};
 
 /// Every migration in order; its position, from 1, is the schema's version.
-const MIGRATIONS: [(&str, &str); 4] = [
+const MIGRATIONS: [(&str, &str); 5] = [
     (
         "0001_write_model",
         include_str!("../../migrations/0001_write_model.sql"),
@@ -24,6 +24,10 @@ const MIGRATIONS: [(&str, &str); 4] = [
     (
         "0004_read_model",
         include_str!("../../migrations/0004_read_model.sql"),
+    ),
+    (
+        "0005_operations",
+        include_str!("../../migrations/0005_operations.sql"),
     ),
 ];
 

@@ -1,64 +1,194 @@
-//! What operators do to the read model and the bus, as functions that a terminal runs.
-//! Never part of a request: each of them may take long, may be killed at any moment, and goes on when run again.
+//! What operators do to the read model and the bus: replays, rebuilds, checks, dead letters dealt with. Each is a row of the
+//! table `operations`, worked on piece by piece by the timer or a terminal.
+//! Never part of a request: each of them may take long, may be killed at any moment, and is gone on with.
 
+mod addressee;
+mod advance;
 pub mod dead_letters;
-pub mod expected;
+mod failed;
+pub mod model;
+pub mod operation;
 pub mod rebuild;
+pub mod replay;
 pub mod retire;
+mod runner;
+mod table;
 pub mod verify;
 pub mod why;
 
-use std::time::Duration;
+use std::sync::Arc;
 
-use tokio::time::Instant;
+use tokio_postgres::Config;
+use uuid::Uuid;
 
 use crate::{
-    bus::CloudEvent,
+    bus::{Address, CloudEvent},
     domain::event::Recorded,
-    postgres::Fault,
     read::{
+        Account,
         incoming::{Incoming, decode},
-        projector::ProjectError,
-        store::StoreError,
     },
+    write::log::Log,
 };
+
+pub use addressee::{Subscription, Unfit};
+pub use failed::Failed;
+use failed::patiently;
+use model::Model;
+use operation::{Operation, Request, State, Wanted};
+use table::{NotCreated, Table};
 
 /// Told what is being done, how far it is, and how far it goes (0 when that is not known).
 pub type Tell<'a> = &'a (dyn Fn(&str, i64, i64) + Sync);
 
-/// Why an operation ended early.
-#[derive(Debug, thiserror::Error)]
-pub enum Failed {
-    /// The log could not be read.
-    #[error(transparent)]
-    Log(#[from] Fault),
-    /// Somebody else changed the pointer.
-    #[error("somebody else has changed the pointer: is another rebuild running?")]
-    Overtaken,
-    /// The read store could not be read or written.
-    #[error("the read store: {0}")]
-    Store(StoreError),
-    /// An event could not be brought into its documents.
-    #[error(transparent)]
-    Project(#[from] ProjectError),
-    /// It cannot be done as things are.
-    #[error("{0}")]
-    Refused(String),
+/// Where the bus is.
+#[derive(Debug, Clone)]
+pub struct Topic {
+    /// The namespace.
+    pub address: Address,
+    /// The topic's name.
+    pub name: String,
 }
 
-impl Failed {
-    /// It cannot be done as things are.
-    pub(crate) fn refused(why: impl Into<String>) -> Self {
-        Self::Refused(why.into())
-    }
+/// The operations of a deployment, as far as this process can do them.
+pub struct Operations {
+    table: Table,
+    log: Arc<Log>,
+    /// `None` when this process has no bus.
+    topic: Option<Topic>,
+    /// `None` when this process has no documents.
+    model: Option<Model>,
 }
 
-impl From<StoreError> for Failed {
-    fn from(error: StoreError) -> Self {
-        match error {
-            StoreError::Changed => Self::Overtaken,
-            error => Self::Store(error),
+impl Operations {
+    /// Connects when first used.
+    #[must_use]
+    pub fn new(postgres: &Config, topic: Option<Topic>, account: Option<Account>) -> Self {
+        let log = Arc::new(Log::new(postgres.clone()));
+        Self {
+            table: Table::new(postgres.clone()),
+            topic,
+            model: account.map(|account| Model::new(Arc::clone(&log), account)),
+            log,
         }
+    }
+
+    /// Writes down what is asked for, when this process can do it and nothing speaks against it.
+    ///
+    /// # Errors
+    /// [`Failed`].
+    pub async fn ask(&self, request: &Request, by: &str) -> Result<Operation, Failed> {
+        let state = match request {
+            Request::Replay(replay) => {
+                self.subscription(&replay.subscription)?
+                    .admits_replays(replay.force)
+                    .await?;
+                State::Planning
+            }
+            Request::Projection(_) => {
+                self.model()?;
+                State::Planning
+            }
+            Request::Rebuild(_) => {
+                rebuild::may_begin(&self.model()?.pointer().await?)?;
+                State::Running
+            }
+            Request::Retire(_) => {
+                retire::may_begin(&self.model()?.pointer().await?)?;
+                State::Running
+            }
+            Request::Verify(_) => {
+                self.model()?;
+                State::Running
+            }
+        };
+        match self.table.create(request, state, by).await {
+            Ok(created) => {
+                tracing::info!(operation = %created.id, kind = request.kind(), by, "operation_asked_for");
+                Ok(created)
+            }
+            Err(NotCreated::Fault(fault)) => Err(fault.into()),
+            Err(busy) => Err(Failed::Busy(busy.to_string())),
+        }
+    }
+
+    /// Lets one go on, stops it for now, or for good.
+    ///
+    /// # Errors
+    /// [`Failed::Absent`]; [`Failed::Refused`] when it is in no state for that.
+    pub async fn steer(&self, id: Uuid, wanted: Wanted) -> Result<Operation, Failed> {
+        let before = self.get(id).await?;
+        if before.state == wanted.state() {
+            return Ok(before);
+        }
+        let steered = self.table.steer(id, wanted).await?;
+        let Some(steered) = steered else {
+            let state = self.get(id).await?.state.name();
+            return Err(Failed::refused(format!("operation {id} is {state}")));
+        };
+        // What it has filled so far is nobody's any more.
+        if let (Wanted::Cancelled, Request::Rebuild(_)) = (wanted, &steered.request) {
+            self.model()?.give_up().await?;
+        }
+        Ok(steered)
+    }
+
+    /// One of them.
+    ///
+    /// # Errors
+    /// [`Failed::Absent`] when there is none.
+    pub async fn get(&self, id: Uuid) -> Result<Operation, Failed> {
+        let found = self.table.get(id).await?;
+        found.ok_or_else(|| Failed::Absent(format!("there is no operation {id}")))
+    }
+
+    /// Operations, newest first, older than one of them; of all states, or of these.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub async fn list(
+        &self,
+        before: Option<Uuid>,
+        states: Option<&[State]>,
+        most: i64,
+    ) -> Result<Vec<Operation>, Failed> {
+        Ok(self.table.list(before, states, most).await?)
+    }
+
+    /// The rebuild or removal that is not over yet.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub async fn open_rebuild(&self) -> Result<Option<Operation>, Failed> {
+        Ok(self.table.open_of(&["rebuild", "retire"]).await?)
+    }
+
+    /// What this process can do.
+    fn kinds(&self) -> Vec<&'static str> {
+        let of_bus: &[&str] = if self.topic.is_some() { &["replay"] } else { &[] };
+        let of_documents: &[&str] = if self.model.is_some() {
+            &["projection", "rebuild", "retire", "verify"]
+        } else {
+            &[]
+        };
+        [of_bus, of_documents].concat()
+    }
+
+    /// The read model in Cosmos DB.
+    ///
+    /// # Errors
+    /// [`Failed::NotConfigured`].
+    pub fn model(&self) -> Result<&Model, Failed> {
+        self.model.as_ref().ok_or(Failed::NotConfigured("Cosmos DB"))
+    }
+
+    fn subscription(&self, name: &str) -> Result<Subscription, Failed> {
+        let topic = self.topic.as_ref().ok_or(Failed::NotConfigured("Service Bus"))?;
+        Ok(Subscription {
+            address: topic.address.clone(),
+            topic: topic.name.clone(),
+            name: name.to_owned(),
+        })
     }
 }
 
@@ -67,35 +197,4 @@ fn incoming(event: &Recorded) -> Result<Incoming, Failed> {
     let broken = |why: String| Failed::refused(format!("event {}: {why}", event.event_id));
     let message = serde_json::to_value(CloudEvent::from(event)).map_err(|error| broken(error.to_string()))?;
     decode(message).map_err(|error| broken(error.to_string()))
-}
-
-/// How long an operation waits for a store or a database that is busy or away, and between which pauses.
-const PATIENCE: Duration = Duration::from_secs(4 * 60);
-const FIRST_PAUSE: Duration = Duration::from_millis(200);
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-
-/// Asks until there is an answer, as long as what is wrong may pass: an operation that goes through everything would else
-/// have to begin anew after a single 429.
-pub(crate) async fn patiently<T>(mut ask: impl AsyncFnMut() -> Result<T, Failed>) -> Result<T, Failed> {
-    let until = Instant::now() + PATIENCE;
-    let mut pause = FIRST_PAUSE;
-    loop {
-        let failed = match ask().await {
-            Err(failed) if failed.passes() && Instant::now() + pause < until => failed,
-            answer => return answer,
-        };
-        tracing::debug!(error = %failed, "operation_waits");
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(LONGEST_PAUSE);
-    }
-}
-
-impl Failed {
-    fn passes(&self) -> bool {
-        match self {
-            Self::Log(fault) => fault.passes(),
-            Self::Store(StoreError::Away { .. } | StoreError::Busy { .. }) => true,
-            _ => false,
-        }
-    }
 }

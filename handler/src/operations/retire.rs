@@ -2,14 +2,20 @@
 //! Never one that queries read or events are written to: it is taken out of the pointer first, and everybody has had the time
 //! to notice.
 
-use std::num::NonZeroU32;
+use std::{num::NonZeroU32, time::Duration};
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep, sleep_until};
 
-use super::{Failed, Tell, patiently, rebuild::Rebuild};
-use crate::read::{connection::Container, document::Generation, generation::REMEMBERED, store::Store};
+use super::{Failed, Tell, model::Model, patiently, runner::Came};
+use crate::read::{
+    connection::Container,
+    document::Generation,
+    generation::{Pointer, REMEMBERED},
+    store::Store,
+};
 
 /// Where documents of a generation are.
 const CONTAINERS: [Container; 4] = [
@@ -18,10 +24,37 @@ const CONTAINERS: [Container; 4] = [
     Container::Products,
     Container::Sales,
 ];
-/// Documents that are looked up at a time.
-const STEP: usize = 200;
+/// Most documents of one piece.
+const STEP: u32 = 200;
 /// A query over all partitions may take so long.
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Documents a second where nobody says.
+pub const USUAL_RATE: NonZeroU32 = NonZeroU32::MIN.saturating_add(199);
+
+/// The generation that was live before, or that was given up, removed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Removal {
+    /// Most documents a second.
+    #[serde(default = "usual_rate")]
+    pub rate: NonZeroU32,
+}
+
+fn usual_rate() -> NonZeroU32 {
+    USUAL_RATE
+}
+
+/// How far it is.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Cursor {
+    /// Which one, once nobody goes by it any more.
+    generation: Option<Generation>,
+    /// How many containers are empty of it.
+    emptied: usize,
+    /// Documents removed.
+    removed: i64,
+}
 
 /// Where a document is.
 #[derive(Deserialize)]
@@ -30,60 +63,79 @@ struct Place {
     id: String,
 }
 
-impl Rebuild {
-    /// Removes the generation that was live before, or the one that was given up; at most `rate` documents a second.
-    /// How many documents there were.
-    ///
-    /// # Errors
-    /// [`Failed`]; what is removed stays removed, and the next call goes on.
-    pub async fn retire(&self, rate: NonZeroU32, tell: Tell<'_>) -> Result<i64, Failed> {
-        let mut pointer = self.load().await?;
-        let retiring = match (pointer.document.retiring, pointer.document.previous) {
-            (Some(retiring), _) => retiring,
-            (None, Some(previous)) => {
-                let taken = self.save(pointer, |it| {
-                    it.previous = None;
-                    it.retiring = Some(previous);
-                });
-                pointer = taken.await?;
-                previous
-            }
-            (None, None) => return Err(Failed::refused("there is no generation to be removed")),
+impl Removal {
+    /// Does some of it.
+    pub(super) async fn piece(
+        &self,
+        model: &Model,
+        cursor: &mut Cursor,
+        tell: Tell<'_>,
+    ) -> Result<Came, Failed> {
+        let Some(generation) = cursor.generation else {
+            let retiring = taken_out(model).await?;
+            tell("waiting until nobody goes by it any more", 0, 0);
+            sleep(2 * REMEMBERED).await;
+            cursor.generation = Some(retiring);
+            return Ok(Came::More);
         };
-        tell("waiting until nobody goes by it any more", 0, 0);
-        tokio::time::sleep(2 * REMEMBERED).await;
-        let mut removed = 0;
-        for container in CONTAINERS {
-            let store = Store::new(self.connection(), container);
-            removed = empty(&store, retiring, rate, removed, tell).await?;
+        let Some(container) = CONTAINERS.get(cursor.emptied) else {
+            let read = model.load().await?;
+            if read.document.retiring == Some(generation) {
+                model.save(&read, |it| it.retiring = None).await?;
+            }
+            return Ok(Came::Over(
+                json!({ "generation": generation, "removed": cursor.removed }),
+            ));
+        };
+        let store = Store::new(&model.connection, *container);
+        let most = self.rate.get().min(STEP);
+        let removed = self.some(&store, generation, most).await?;
+        cursor.removed += removed;
+        if removed == 0 {
+            cursor.emptied += 1;
         }
-        self.save(pointer, |it| it.retiring = None).await?;
+        tell("documents removed", cursor.removed, 0);
+        Ok(Came::More)
+    }
+
+    /// Removes up to so many documents; how many there were.
+    async fn some(&self, store: &Store, of: Generation, most: u32) -> Result<i64, Failed> {
+        let text = format!("SELECT TOP {most} c.pk, c.id FROM c WHERE c.gen = @gen");
+        let parameters = [("@gen", json!(of))];
+        let places: Vec<Place> =
+            patiently(async || Ok(store.query(None, &text, &parameters, PATIENCE).await?)).await?;
+        let mut removed = 0;
+        for Place { pk, id } in places {
+            let began = Instant::now();
+            patiently(async || Ok(store.delete(&pk, &id).await?)).await?;
+            removed += 1;
+            sleep_until(began + Duration::from_secs(1) / self.rate.get()).await;
+        }
         Ok(removed)
     }
 }
 
-/// Removes what the container has of the generation; `removed` before and after.
-async fn empty(
-    store: &Store,
-    of: Generation,
-    rate: NonZeroU32,
-    mut removed: i64,
-    tell: Tell<'_>,
-) -> Result<i64, Failed> {
-    let text = format!("SELECT TOP {STEP} c.pk, c.id FROM c WHERE c.gen = @gen");
-    let parameters = [("@gen", json!(of))];
-    loop {
-        let places: Vec<Place> =
-            patiently(async || Ok(store.query(None, &text, &parameters, PATIENCE).await?)).await?;
-        if places.is_empty() {
-            return Ok(removed);
+/// Whether there is something to be removed.
+pub(super) fn may_begin(pointer: &Pointer) -> Result<(), Failed> {
+    match (pointer.retiring, pointer.previous) {
+        (None, None) => Err(Failed::refused("there is no generation to be removed")),
+        _ => Ok(()),
+    }
+}
+
+/// The generation that is to go; nobody who asks from now on finds it in the pointer.
+async fn taken_out(model: &Model) -> Result<Generation, Failed> {
+    let read = model.load().await?;
+    match (read.document.retiring, read.document.previous) {
+        (Some(retiring), _) => Ok(retiring),
+        (None, Some(previous)) => {
+            let taken = model.save(&read, |it| {
+                it.previous = None;
+                it.retiring = Some(previous);
+            });
+            taken.await?;
+            Ok(previous)
         }
-        for Place { pk, id } in places {
-            let begun = Instant::now();
-            patiently(async || Ok(store.delete(&pk, &id).await?)).await?;
-            removed += 1;
-            tokio::time::sleep_until(begun + std::time::Duration::from_secs(1) / rate.get()).await;
-        }
-        tell("documents removed", removed, 0);
+        (None, None) => Err(Failed::refused("there is no generation to be removed")),
     }
 }

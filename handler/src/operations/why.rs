@@ -6,7 +6,7 @@ use serde::Serialize;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{Failed, rebuild::Rebuild};
+use super::{Failed, model::Model};
 use crate::{
     read::{
         connection::Container,
@@ -56,18 +56,18 @@ pub struct Step {
     pub in_history: bool,
 }
 
-impl Rebuild {
+impl Model {
     /// Follows an order from its first command to its documents.
     ///
     /// # Errors
     /// [`Failed`] when there is no such order, or a hop cannot be asked.
     pub async fn why(&self, order: Uuid) -> Result<Trail, Failed> {
-        let hops = self.log().hops(&order.to_string()).await?;
+        let hops = self.log.hops(&order.to_string()).await?;
         let Some(customer) = hops.iter().find_map(|hop| hop.customer) else {
-            return Err(Failed::refused(format!("there is no order {order}")));
+            return Err(Failed::Absent(format!("there is no order {order}")));
         };
         let live = self.pointer().await?.live;
-        let orders = Store::new(self.connection(), Container::Orders);
+        let orders = Store::new(&self.connection, Container::Orders);
         let pk = live.partition(&order.to_string());
         let mut events = Vec::new();
         for hop in hops {
@@ -75,7 +75,7 @@ impl Rebuild {
             events.push(step(hop, shown.is_some()));
         }
         let document = orders.read::<OrderDocument>(&pk, ORDER).await?;
-        let rows = Store::new(self.connection(), Container::Customers);
+        let rows = Store::new(&self.connection, Container::Customers);
         let row = rows
             .read::<OrderRowDocument>(&live.partition(&customer.to_string()), &order.to_string())
             .await?;

@@ -13,7 +13,8 @@ use std::io;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 
-use crate::bus::{self, Address, Admits, Bus, BusError, Queue, Rule, SendError};
+use super::{Subscription, Unfit};
+use crate::bus::{Bus, BusError, Queue, SendError};
 
 pub use letter::{Event, Letter};
 pub use selection::Selection;
@@ -32,36 +33,9 @@ pub enum Error {
     /// The topic does not take a message now.
     #[error("cannot send: {0}")]
     Send(SendError),
-    /// There is no such subscription.
-    #[error("topic {topic} has no subscription {subscription}")]
-    UnknownSubscription {
-        /// The topic.
-        topic: String,
-        /// The subscription.
-        subscription: String,
-    },
-    /// What is resubmitted would reach others as well, or not be sure to arrive.
-    #[error(
-        "subscription {subscription} has no rule that lets in just replay = '{subscription}', so others may get what is \
-         resubmitted; its rules: {rules}; --force does it all the same"
-    )]
-    NoRule {
-        /// The subscription.
-        subscription: String,
-        /// Its rules, in words.
-        rules: String,
-    },
-    /// What is resubmitted would not arrive, and would be lost.
-    #[error(
-        "no rule of subscription {subscription} lets in replay = '{subscription}', so what is resubmitted would be lost; \
-         its rules: {rules}"
-    )]
-    Closed {
-        /// The subscription.
-        subscription: String,
-        /// Its rules, in words.
-        rules: String,
-    },
+    /// There is no such subscription, or what is resubmitted would not arrive there, or not there alone.
+    #[error(transparent)]
+    Unfit(#[from] Unfit),
     /// A selected letter lies too far behind others.
     #[error(
         "{0} other dead letters lie before the next selected one, and no more can be held; deal with these first"
@@ -80,14 +54,7 @@ impl From<BusError> for Error {
 
 /// The dead letters of one subscription.
 #[derive(Debug, Clone)]
-pub struct DeadLetters {
-    /// The namespace.
-    pub address: Address,
-    /// The topic, where resubmitted messages go.
-    pub topic: String,
-    /// The subscription, by its name.
-    pub subscription: String,
-}
+pub struct DeadLetters(pub Subscription);
 
 impl DeadLetters {
     /// Looks at the selected letters in the order of the queue, locking and counting nothing; returns how many.
@@ -117,17 +84,16 @@ impl DeadLetters {
     /// under a MessageId of its own; takes each out when the bus has accepted its copy.
     ///
     /// # Errors
-    /// See [`Error`]. `force` overrules [`Error::NoRule`], and nothing else.
+    /// See [`Error`]. `force` overrules [`Unfit::NoRule`], and nothing else.
     pub async fn resubmit(
         &self,
         selection: &Selection,
         force: bool,
         told: &mut Told<'_>,
     ) -> Result<Tally, Error> {
-        let rules = bus::rules(&self.address, &self.topic, &self.subscription).await;
-        self.check(&rules.map_err(|error| self.known(error))?, force)?;
-        let bus = Bus::new(self.address.clone(), self.topic.clone());
-        let mut sender = resubmit::Sender::new(bus, self.subscription.clone());
+        self.0.admits_replays(force).await?;
+        let bus = Bus::new(self.0.address.clone(), self.0.topic.clone());
+        let mut sender = resubmit::Sender::new(bus, self.0.name.clone());
         let work = async |letters: &[Letter]| sender.send(letters).await;
         sweep::sweep(self.queue().await?, selection, work, told).await
     }
@@ -164,7 +130,7 @@ impl DeadLetters {
             Ok(text) => (Some(text), None),
             Err(_) => (None, Some(STANDARD.encode(&bytes))),
         };
-        let subscription = &self.subscription;
+        let subscription = &self.0.name;
         tracing::warn!(
             subscription,
             message_id,
@@ -176,31 +142,9 @@ impl DeadLetters {
         );
     }
 
-    fn check(&self, rules: &[Rule], force: bool) -> Result<(), Error> {
-        let best = rules.iter().map(|rule| rule.admits(&self.subscription)).max();
-        let words: Vec<String> = rules.iter().map(Rule::to_string).collect();
-        let (subscription, rules) = (self.subscription.clone(), words.join(", "));
-        match best {
-            Some(Admits::Own) => Ok(()),
-            Some(Admits::Perhaps) if force => Ok(()),
-            Some(Admits::Perhaps) => Err(Error::NoRule { subscription, rules }),
-            Some(Admits::Never) | None => Err(Error::Closed { subscription, rules }),
-        }
-    }
-
     async fn queue(&self) -> Result<Queue, Error> {
-        let queue = Queue::dead_letters(&self.address, &self.topic, &self.subscription).await;
-        queue.map_err(|error| self.known(error))
-    }
-
-    /// Names what is missing.
-    fn known(&self, error: BusError) -> Error {
-        match error {
-            BusError::NotFound(_) => Error::UnknownSubscription {
-                topic: self.topic.clone(),
-                subscription: self.subscription.clone(),
-            },
-            other => Error::Bus(other),
-        }
+        let Subscription { address, topic, name } = &self.0;
+        let queue = Queue::dead_letters(address, topic, name).await;
+        Ok(queue.map_err(|error| self.0.known(error))?)
     }
 }

@@ -115,6 +115,12 @@ impl OrderRowDocument {
         }
     }
 
+    /// The version of the order that it shows.
+    #[must_use]
+    pub fn version(&self) -> i64 {
+        self.row.version
+    }
+
     /// The row as callers know it.
     #[must_use]
     pub fn into_row(self) -> OrderRow {

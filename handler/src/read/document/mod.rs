@@ -25,6 +25,12 @@ impl Generation {
     }
 }
 
+impl Default for Generation {
+    fn default() -> Self {
+        Self::FIRST
+    }
+}
+
 impl fmt::Display for Generation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.0)

@@ -158,6 +158,12 @@ impl EventDocument {
         &self.id
     }
 
+    /// The order's version after it.
+    #[must_use]
+    pub fn version(&self) -> i64 {
+        self.event.version
+    }
+
     /// The event as callers know it.
     #[must_use]
     pub fn into_event(self) -> HistoryEvent {

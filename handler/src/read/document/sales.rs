@@ -138,6 +138,12 @@ impl Sale {
 }
 
 impl TotalsDocument {
+    /// The UTC day.
+    #[must_use]
+    pub fn day(&self) -> Date {
+        self.day
+    }
+
     /// Its partition key.
     #[must_use]
     pub fn pk(&self) -> &str {

@@ -2,9 +2,13 @@
 //! Never a cursor over live traffic: positions of different streams become visible out of order. A scan stops at the position
 //! that was the last when it began, and what comes later must reach its reader another way.
 
+mod selected;
+
 use time::OffsetDateTime;
-use tokio_postgres::Config;
+use tokio_postgres::{Config, Row};
 use uuid::Uuid;
+
+pub use selected::{Found, Selection};
 
 use super::{
     outbox::{Pending, pending},
@@ -34,7 +38,7 @@ const STREAMS: &str = "
 const STREAM: &str = "
     select position, event_id, stream, version, type, data, state, coalesce(stock, 'null') as stock,
         metadata->>'traceparent' as traceparent, occurred_at
-    from write_model.events where stream = $1::text order by version";
+    from write_model.events where stream = $1::text and version > $2::bigint order by version limit $3::bigint";
 const HOPS: &str = "
     select e.version, e.type, e.event_id, e.occurred_at, (e.state#>>'{customer,id}')::uuid as customer, k.key,
         o.position is not null as waiting, o.parked_at is not null as parked, o.reason
@@ -110,15 +114,15 @@ impl Log {
         read.map_err(Fault::Refused)
     }
 
-    /// Everything that has happened to one aggregate, by version.
-    pub async fn stream(&self, id: &str) -> Result<Vec<Pending>, Fault> {
-        self.events(STREAM, &[&id]).await
+    /// What has happened to one aggregate after a version, by version, at most so many.
+    pub async fn stream(&self, id: &str, after: i64, most: i64) -> Result<Vec<Pending>, Fault> {
+        self.events(STREAM, &[&id, &after, &most]).await
     }
 
     /// An aggregate's events with what the tables beside the log say of them, by version.
     pub async fn hops(&self, stream: &str) -> Result<Vec<Hop>, Fault> {
         let rows = self.rows(HOPS, &[&stream]).await?;
-        let hop = |row: &tokio_postgres::Row| {
+        let hop = |row: &Row| {
             let parked: bool = row.try_get("parked")?;
             let reason: Option<String> = row.try_get("reason")?;
             Ok(Hop {
@@ -139,7 +143,7 @@ impl Log {
     /// What is left of a SKU now.
     pub async fn stock(&self, sku: &Sku) -> Result<Option<StockLevel>, Fault> {
         let rows = self.rows(STOCK, &[&sku.as_str()]).await?;
-        let level = |row: &tokio_postgres::Row| {
+        let level = |row: &Row| {
             Ok(StockLevel {
                 sku: sku.clone(),
                 available: row.try_get(0)?,
@@ -150,15 +154,18 @@ impl Log {
     }
 
     async fn events(&self, sql: &str, parameters: Parameters<'_>) -> Result<Vec<Pending>, Fault> {
-        let rows = self.rows(sql, parameters).await?;
-        let read: Result<_, _> = rows.iter().map(pending).collect();
-        read.map_err(Fault::Refused)
+        events(&self.rows(sql, parameters).await?)
     }
 
-    async fn rows(&self, sql: &str, parameters: Parameters<'_>) -> Result<Vec<tokio_postgres::Row>, Fault> {
+    async fn rows(&self, sql: &str, parameters: Parameters<'_>) -> Result<Vec<Row>, Fault> {
         let mut lease = self.pool.lease().await?;
         lease
             .ask(async |connection, ()| connection.query(sql, parameters).await)
             .await
     }
+}
+
+fn events(rows: &[Row]) -> Result<Vec<Pending>, Fault> {
+    let read: Result<_, _> = rows.iter().map(pending).collect();
+    read.map_err(Fault::Refused)
 }

@@ -1,0 +1,62 @@
+//! `handler why`: one order followed over every hop, for a reader.
+//! Never judges: that is done where the hops are asked.
+
+use std::process::ExitCode;
+
+use serde_json::json;
+use uuid::Uuid;
+
+use super::operation::{DIFFERENT, reach_documents, words};
+use crate::{config::Config, operations::why::Step};
+
+/// Shows one order over every hop.
+///
+/// # Errors
+/// When there is no such order, or a hop cannot be asked.
+pub(super) async fn why(order: Uuid, as_json: bool, config: Config) -> Result<ExitCode, String> {
+    let operations = reach_documents(config)?;
+    let trail = operations
+        .model()
+        .map_err(words)?
+        .why(order)
+        .await
+        .map_err(words)?;
+    if as_json {
+        println!("{}", json!(trail));
+    } else {
+        for Step {
+            version,
+            r#type,
+            event_id,
+            at,
+            key,
+            outbox,
+            in_history,
+        } in &trail.events
+        {
+            let key = key.as_ref().map(|key| format!(", key {key}")).unwrap_or_default();
+            let history = if *in_history {
+                "in the history"
+            } else {
+                "not in the history"
+            };
+            println!("{version:>3} {type} at {at}, event {event_id}{key}: {outbox}, {history}");
+        }
+        let version =
+            |version: Option<i64>| version.map_or("missing".to_owned(), |it| format!("version {it}"));
+        println!(
+            "    document {}, row in the customer's list {} (generation {})",
+            version(trail.document),
+            version(trail.customers_row),
+            trail.generation
+        );
+        println!(
+            "    {}",
+            trail.first_difference.as_deref().unwrap_or("all hops agree")
+        );
+    }
+    Ok(match trail.first_difference {
+        None => ExitCode::SUCCESS,
+        Some(_) => ExitCode::from(DIFFERENT),
+    })
+}

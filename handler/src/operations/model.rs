@@ -1,0 +1,98 @@
+//! The read model in Cosmos DB beside the log that it shows, and the pointer that says which generation is read.
+//! Never changes the pointer without knowing what it was.
+
+use std::sync::Arc;
+
+use super::Failed;
+use crate::{
+    read::{Account, Connection, Generations, Projector, generation::Pointer, store::Stored},
+    write::log::Log,
+};
+
+/// What reaches both.
+pub struct Model {
+    pub(super) log: Arc<Log>,
+    pub(super) connection: Arc<Connection>,
+    generations: Arc<Generations>,
+    pub(super) projector: Projector,
+}
+
+impl Model {
+    /// Connects when first used.
+    #[must_use]
+    pub fn new(log: Arc<Log>, account: Account) -> Self {
+        let connection = Arc::new(Connection::new(account));
+        let generations = Arc::new(Generations::new(&connection));
+        Self {
+            log,
+            projector: Projector::new(&connection, &generations),
+            connection,
+            generations,
+        }
+    }
+
+    /// The pointer as it is.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn pointer(&self) -> Result<Pointer, Failed> {
+        let found = self.generations.load().await?;
+        Ok(found.map_or_else(Pointer::default, |found| found.document))
+    }
+
+    /// Reads what was live before again; what was live stays written, so that this can be undone by itself.
+    ///
+    /// # Errors
+    /// [`Failed`] when there is nothing to go back to.
+    pub async fn roll_back(&self) -> Result<Pointer, Failed> {
+        let read = self.load().await?;
+        let Some(previous) = read.document.previous else {
+            return Err(Failed::refused("no generation was live before this one"));
+        };
+        let turned = self.save(&read, |it| {
+            it.previous = Some(it.live);
+            it.live = previous;
+        });
+        Ok(turned.await?.document)
+    }
+
+    /// Gives up the generation that is being filled, if there is one; a removal takes its documents away.
+    ///
+    /// # Errors
+    /// [`Failed`] when another one is being removed.
+    pub async fn give_up(&self) -> Result<Pointer, Failed> {
+        let read = self.load().await?;
+        let Some(building) = read.document.building else {
+            return Ok(read.document);
+        };
+        if read.document.retiring.is_some() {
+            return Err(Failed::refused(
+                "another generation is being removed: finish that by `retire`",
+            ));
+        }
+        let given_up = self.save(&read, |it| {
+            it.building = None;
+            it.retiring = Some(building.generation);
+        });
+        Ok(given_up.await?.document)
+    }
+
+    /// The pointer with its ETag; written first where there was none.
+    pub(super) async fn load(&self) -> Result<Stored<Pointer>, Failed> {
+        match self.generations.load().await? {
+            Some(found) => Ok(found),
+            None => Ok(self.generations.save(&Pointer::default(), None).await?),
+        }
+    }
+
+    /// Changes the pointer, unless somebody else has.
+    pub(super) async fn save(
+        &self,
+        read: &Stored<Pointer>,
+        change: impl FnOnce(&mut Pointer),
+    ) -> Result<Stored<Pointer>, Failed> {
+        let mut pointer = read.document.clone();
+        change(&mut pointer);
+        Ok(self.generations.save(&pointer, Some(read)).await?)
+    }
+}

@@ -1,0 +1,113 @@
+//! What a replay will do, found out before it does anything; and how its work is cut into pieces.
+//! Never counts what comes later: the log's end is fixed at the first look.
+
+use std::{num::NonZeroU32, time::Duration};
+
+use serde::Serialize;
+use serde_json::json;
+use tokio::time::{Instant, sleep_until};
+
+use super::{Cursor, MOST_AT_ONCE, Range, Report};
+use crate::{
+    operations::{Failed, Tell, patiently, runner::Came},
+    write::{
+        log::{Found, Log, Selection},
+        outbox::Pending,
+    },
+};
+
+/// What there is to do.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Plan<'a> {
+    #[serde(flatten)]
+    found: &'a Found,
+    /// How many seconds it will take at the least, at the rate that was asked for.
+    seconds: i64,
+}
+
+impl<'a> Plan<'a> {
+    fn new(found: &'a Found, rate: NonZeroU32) -> Self {
+        Self {
+            found,
+            seconds: (found.events + i64::from(rate.get()) - 1) / i64::from(rate.get()),
+        }
+    }
+}
+
+impl Cursor {
+    /// Counts some more.
+    pub(in crate::operations) async fn plan(
+        &mut self,
+        log: &Log,
+        events: &Selection,
+        rate: NonZeroU32,
+        tell: Tell<'_>,
+    ) -> Result<Came, Failed> {
+        let range = match &mut self.range {
+            Some(range) => range,
+            unknown => {
+                let (after, until) = patiently(async || Ok(log.bounds(events).await?)).await?;
+                let counted = after;
+                self.position = after;
+                unknown.insert(Range {
+                    after,
+                    until,
+                    counted,
+                })
+            }
+        };
+        if range.counted < range.until {
+            range.counted = log
+                .count(events, range.counted, range.until, &mut self.found)
+                .await?;
+            tell(
+                "events looked through",
+                range.counted - range.after,
+                range.until - range.after,
+            );
+            return Ok(Came::More);
+        }
+        Ok(Came::Planned(json!(Plan::new(&self.found, rate))))
+    }
+
+    /// Takes the next events, has them delivered, and waits until it is time for more. What was delivered is noted even when
+    /// the rest fails.
+    pub(in crate::operations) async fn deliver(
+        &mut self,
+        log: &Log,
+        events: &Selection,
+        rate: NonZeroU32,
+        tell: Tell<'_>,
+        deliver: impl AsyncFnOnce(&mut Self, Vec<Pending>, i64) -> Result<(), Failed>,
+    ) -> Result<Came, Failed> {
+        let Some(range) = self.range else {
+            return Err(Failed::refused("it has no plan"));
+        };
+        if self.position >= range.until {
+            return Ok(Came::Over(json!(Report {
+                plan: Plan::new(&self.found, rate),
+                done: self.done,
+                refused: self.refused,
+                refusals: &self.refusals,
+            })));
+        }
+        let begun = Instant::now();
+        // About a second's worth, so that a pause or a limit is felt at once.
+        let most = i64::from(rate.get().min(MOST_AT_ONCE));
+        let (page, upto) = log.select(events, self.position, range.until, most).await?;
+        let before = self.done + self.refused;
+        let delivered = if page.is_empty() {
+            self.position = upto;
+            Ok(())
+        } else {
+            deliver(self, page, upto).await
+        };
+        let now = self.done + self.refused;
+        tell("events replayed", now, self.found.events.max(now));
+        delivered?;
+        let pace = Duration::from_secs_f64((now - before) as f64 / f64::from(rate.get()));
+        sleep_until(begun + pace).await;
+        Ok(Came::More)
+    }
+}

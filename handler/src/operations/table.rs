@@ -1,0 +1,278 @@
+//! The table `operations`: what was asked for, how far it is, and who works on it.
+//! Never does the work, and never lets two work on one operation: whoever has lost the lease is told so and stops.
+
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+use tokio_postgres::{Config, Row, types::Json};
+use uuid::Uuid;
+
+use super::operation::{Operation, Progress, Request, State, Wanted};
+use crate::postgres::{Fault, Parameters, Pool};
+
+/// The schema that has it.
+const NEEDED_SCHEMA: i32 = 5;
+/// There is a rebuild already: the name of the index that says so.
+const ONE_REBUILD: &str = "operations_one_rebuild";
+
+/// A lease ends by itself so long after its holder was last heard of.
+macro_rules! lease_ends {
+    () => {
+        "now() + interval '10 seconds'"
+    };
+}
+macro_rules! columns {
+    () => {
+        "id, request, state, requested_by, requested_at, started_at, ended_at, doing, done, todo, result, note"
+    };
+}
+
+const CREATE: &str = concat!(
+    "insert into write_model.operations (id, request, state, requested_by)
+     values ($1::uuid, $2::jsonb, $3::text, $4::text) returning ",
+    columns!()
+);
+/// The one that has waited longest among those that this process can do.
+const CLAIM: &str = concat!(
+    "update write_model.operations set lease = $1::uuid, leased_until = ",
+    lease_ends!(),
+    ", started_at = coalesce(started_at, now())
+     where id = (
+        select id from write_model.operations
+        where state in ('planning', 'running') and request->>'kind' = any($2::text[])
+            and ($3::uuid is null or id = $3::uuid) and (leased_until is null or leased_until <= now())
+        order by leased_until nulls first, requested_at limit 1 for update skip locked)
+     returning cursor, ",
+    columns!()
+);
+const RENEW: &str = concat!(
+    "update write_model.operations set leased_until = ",
+    lease_ends!(),
+    " where id = $1::uuid and lease = $2::uuid returning state"
+);
+const SAVE: &str = concat!(
+    "update write_model.operations
+     set cursor = $3::jsonb, doing = $4::text, done = $5::bigint, todo = $6::bigint, note = null, leased_until = ",
+    lease_ends!(),
+    " where id = $1::uuid and lease = $2::uuid returning state"
+);
+/// Puts it back to the end of the line.
+const RELEASE: &str = "
+    update write_model.operations set lease = null, leased_until = now(), note = coalesce($3::text, note)
+    where id = $1::uuid and lease = $2::uuid";
+/// What somebody has stopped meanwhile stays so.
+const END: &str = "
+    update write_model.operations
+    set state = $3::text, result = coalesce($4::jsonb, result), note = $5::text, lease = null, leased_until = null,
+        ended_at = case when $3::text = 'planned' then null else now() end
+    where id = $1::uuid and lease = $2::uuid and state in ('planning', 'running')";
+const STEER: &str = concat!(
+    "update write_model.operations
+     set state = $2::text, ended_at = case when $2::text = 'cancelled' then now() end
+     where id = $1::uuid and state = any($3::text[]) returning ",
+    columns!()
+);
+const GET: &str = concat!(
+    "select ",
+    columns!(),
+    " from write_model.operations where id = $1::uuid"
+);
+const LIST: &str = concat!(
+    "select ",
+    columns!(),
+    " from write_model.operations
+     where ($1::uuid is null or id < $1::uuid) and ($2::text[] is null or state = any($2::text[]))
+     order by id desc limit $3::bigint"
+);
+const OPEN_OF: &str = concat!(
+    "select ",
+    columns!(),
+    " from write_model.operations
+     where state in ('planning', 'running', 'paused') and request->>'kind' = any($1::text[]) order by id limit 1"
+);
+
+/// The table, over a connection of its own.
+#[derive(Debug)]
+pub(super) struct Table {
+    pool: Pool<()>,
+}
+
+/// An operation that nobody else works on while its lease lasts.
+#[derive(Debug)]
+pub(super) struct Claim {
+    pub(super) operation: Operation,
+    cursor: Option<Value>,
+    lease: Uuid,
+}
+
+/// Why there is no new operation.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NotCreated {
+    #[error("a rebuild, or the removal of a generation, is under way already")]
+    OneIsEnough,
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+impl Claim {
+    /// Where the work stopped, or the beginning.
+    pub(super) fn cursor<T: DeserializeOwned + Default>(&self) -> Result<T, String> {
+        match &self.cursor {
+            None => Ok(T::default()),
+            Some(cursor) => serde_json::from_value(cursor.clone())
+                .map_err(|error| format!("where it stopped cannot be read: {error}")),
+        }
+    }
+}
+
+impl Table {
+    /// Connects when first used.
+    pub(super) fn new(config: Config) -> Self {
+        Self {
+            pool: Pool::of_schema(NEEDED_SCHEMA, config, 1),
+        }
+    }
+
+    /// Writes down what is asked for.
+    pub(super) async fn create(
+        &self,
+        request: &Request,
+        state: State,
+        by: &str,
+    ) -> Result<Operation, NotCreated> {
+        let parameters: Parameters<'_> = &[&Uuid::now_v7(), &Json(request), &state.name(), &by];
+        match self.one(CREATE, parameters).await {
+            Ok(created) => created.ok_or_else(|| Fault::Lost("no row".to_owned()).into()),
+            Err(Fault::Refused(error))
+                if error.as_db_error().and_then(|refused| refused.constraint()) == Some(ONE_REBUILD) =>
+            {
+                Err(NotCreated::OneIsEnough)
+            }
+            Err(fault) => Err(fault.into()),
+        }
+    }
+
+    /// An operation of one of these kinds, or this very one, to be worked on; `None` when there is nothing to do, or
+    /// somebody else is at it.
+    pub(super) async fn claim(&self, kinds: &[&str], only: Option<Uuid>) -> Result<Option<Claim>, Fault> {
+        let lease = Uuid::now_v7();
+        let rows = self.rows(CLAIM, &[&lease, &kinds, &only]).await?;
+        let Some(row) = rows.first() else { return Ok(None) };
+        Ok(Some(Claim {
+            operation: operation(row)?,
+            cursor: row.try_get("cursor").map_err(Fault::Refused)?,
+            lease,
+        }))
+    }
+
+    /// Says that its holder is alive; the state that it is in now, or `None` when it is somebody else's.
+    pub(super) async fn renew(&self, claim: &Claim) -> Result<Option<State>, Fault> {
+        self.state(RENEW, &[&claim.operation.id, &claim.lease]).await
+    }
+
+    /// Writes down how far it is; the state that it is in now, or `None` when it is somebody else's.
+    pub(super) async fn save(
+        &self,
+        claim: &Claim,
+        cursor: &(impl Serialize + Sync + std::fmt::Debug),
+        progress: &Progress,
+    ) -> Result<Option<State>, Fault> {
+        let Progress { doing, done, of } = progress;
+        let parameters: Parameters<'_> = &[&claim.operation.id, &claim.lease, &Json(cursor), doing, done, of];
+        self.state(SAVE, parameters).await
+    }
+
+    /// Lets others work on it; with a note when something is in the way.
+    pub(super) async fn release(&self, claim: &Claim, note: Option<&str>) -> Result<(), Fault> {
+        self.rows(RELEASE, &[&claim.operation.id, &claim.lease, &note])
+            .await
+            .map(drop)
+    }
+
+    /// It is over, or waits for somebody.
+    pub(super) async fn end(
+        &self,
+        claim: &Claim,
+        state: State,
+        result: Option<&Value>,
+        note: Option<&str>,
+    ) -> Result<(), Fault> {
+        let parameters: Parameters<'_> = &[&claim.operation.id, &claim.lease, &state.name(), &result, &note];
+        self.rows(END, parameters).await.map(drop)
+    }
+
+    /// Brings it into another state, if that can be; `None` when not.
+    pub(super) async fn steer(&self, id: Uuid, wanted: Wanted) -> Result<Option<Operation>, Fault> {
+        let from: Vec<&str> = wanted.from().iter().map(|state| state.name()).collect();
+        self.one(STEER, &[&id, &wanted.state().name(), &from]).await
+    }
+
+    /// One operation.
+    pub(super) async fn get(&self, id: Uuid) -> Result<Option<Operation>, Fault> {
+        self.one(GET, &[&id]).await
+    }
+
+    /// The first of these kinds that is not over yet.
+    pub(super) async fn open_of(&self, kinds: &[&str]) -> Result<Option<Operation>, Fault> {
+        self.one(OPEN_OF, &[&kinds]).await
+    }
+
+    /// Operations, newest first, older than one of them; of all states, or of these.
+    pub(super) async fn list(
+        &self,
+        before: Option<Uuid>,
+        states: Option<&[State]>,
+        most: i64,
+    ) -> Result<Vec<Operation>, Fault> {
+        let states: Option<Vec<&str>> =
+            states.map(|states| states.iter().map(|state| state.name()).collect());
+        let rows = self.rows(LIST, &[&before, &states, &most]).await?;
+        rows.iter().map(operation).collect()
+    }
+
+    async fn one(&self, sql: &str, parameters: Parameters<'_>) -> Result<Option<Operation>, Fault> {
+        let rows = self.rows(sql, parameters).await?;
+        rows.first().map(operation).transpose()
+    }
+
+    async fn state(&self, sql: &str, parameters: Parameters<'_>) -> Result<Option<State>, Fault> {
+        let rows = self.rows(sql, parameters).await?;
+        let name: Option<String> = rows
+            .first()
+            .map(|row| row.try_get("state"))
+            .transpose()
+            .map_err(Fault::Refused)?;
+        Ok(name.as_deref().and_then(State::of))
+    }
+
+    async fn rows(&self, sql: &str, parameters: Parameters<'_>) -> Result<Vec<Row>, Fault> {
+        let mut lease = self.pool.lease().await?;
+        lease
+            .ask(async |connection, ()| connection.query(sql, parameters).await)
+            .await
+    }
+}
+
+fn operation(row: &Row) -> Result<Operation, Fault> {
+    let read = || {
+        let Json(request) = row.try_get("request")?;
+        let state: String = row.try_get("state")?;
+        Ok(Operation {
+            id: row.try_get("id")?,
+            request,
+            // What the table's check does not let in cannot come out.
+            state: State::of(&state).unwrap_or(State::Failed),
+            requested_by: row.try_get("requested_by")?,
+            requested_at: row.try_get("requested_at")?,
+            started_at: row.try_get("started_at")?,
+            ended_at: row.try_get("ended_at")?,
+            progress: Progress {
+                doing: row.try_get("doing")?,
+                done: row.try_get("done")?,
+                of: row.try_get("todo")?,
+            },
+            result: row.try_get("result")?,
+            note: row.try_get("note")?,
+        })
+    };
+    read().map_err(Fault::Refused)
+}

@@ -1,0 +1,230 @@
+//! The documents of orders, customers and products, one aggregate after the other.
+//! Never takes a document for wrong because it is newer than what was read of the log: then more of that is read.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use serde::de::DeserializeOwned;
+use tokio::time::sleep;
+use uuid::Uuid;
+
+use super::{
+    Compared, Due,
+    fold::{Fold, Whose, history},
+    pages::Events,
+};
+use crate::{
+    domain::value::Sku,
+    operations::{Failed, model::Model, patiently},
+    read::{
+        connection::Container,
+        document::{
+            Generation,
+            customer::{CUSTOMER, CustomerDocument, OrderRowDocument},
+            order::{EventDocument, ORDER, OrderDocument},
+            product::{PRODUCT, ProductDocument},
+        },
+        store::Store,
+    },
+};
+
+/// Aggregates that are looked up at a time, and those that are compared at the same time.
+const STEP: i64 = 40;
+const TOGETHER: usize = 8;
+/// How often a stock level that is behind is looked at again, and after how long.
+const LOOKS: usize = 15;
+const BETWEEN: Duration = Duration::from_millis(200);
+/// Longest wait for what happened to one order.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The aggregates of a generation.
+pub(super) struct Aggregates<'a> {
+    model: &'a Model,
+    of: Generation,
+    due: Due,
+    orders: Store,
+    customers: Store,
+    products: Store,
+}
+
+impl<'a> Aggregates<'a> {
+    pub(super) fn new(model: &'a Model, of: Generation, due: Due) -> Self {
+        let store = |container| Store::new(&model.connection, container);
+        Self {
+            model,
+            of,
+            due,
+            orders: store(Container::Orders),
+            customers: store(Container::Customers),
+            products: store(Container::Products),
+        }
+    }
+
+    /// Compares the next ones after this one, so many percent of them; the last one's id, or `None` when there are no more.
+    pub(super) async fn next(
+        &self,
+        after: &str,
+        until: i64,
+        percent: u32,
+    ) -> Result<Option<(String, Vec<Compared>)>, Failed> {
+        let log = &self.model.log;
+        let streams = patiently(async || Ok(log.streams(after, until, STEP).await?)).await?;
+        let Some(last) = streams.last() else {
+            return Ok(None);
+        };
+        let chosen = streams.iter().filter(|stream| is_chosen(stream, percent));
+        let compared = stream::iter(chosen)
+            .map(|stream| patiently(async || self.one(stream).await))
+            .buffer_unordered(TOGETHER)
+            .try_collect();
+        Ok(Some((last.clone(), compared.await?)))
+    }
+
+    async fn one(&self, stream: &str) -> Result<Compared, Failed> {
+        let events = Events::open(&self.model.log, stream).await?;
+        let kind = events.first().map_or("", |row| &row.event.kind);
+        match Whose::of(stream, kind) {
+            Some(Whose::Order(id)) => self.order(&events, stream, id).await,
+            Some(Whose::Customer(_)) => self.customer(&events, stream).await,
+            Some(Whose::Product(sku)) => self.product(&events, stream, &sku).await,
+            None => Err(Failed::refused(format!(
+                "the log of {stream}: whose it is cannot be told"
+            ))),
+        }
+    }
+
+    async fn order(&self, events: &Events<'_>, stream: &str, id: Uuid) -> Result<Compared, Failed> {
+        let pk = self.of.partition(stream);
+        let found: Option<OrderDocument> = read(&self.orders, &pk, ORDER).await?;
+        let shown = found.as_ref().map_or(0, OrderDocument::version);
+        let mut compared = Compared::default();
+        self.history(events, id, (&pk, shown), &mut compared).await?;
+        let reached = self.fold(events, stream, shown).await?;
+        compared.document((&pk, ORDER), reached.fold.order(), found, reached.is_behind);
+        // The first event says whose it is.
+        let first = self.fold(events, stream, 1).await?.fold;
+        let customer = first.customer_of_order().unwrap_or_default();
+        let pk = self.of.partition(&customer.to_string());
+        let found: Option<OrderRowDocument> = read(&self.customers, &pk, stream).await?;
+        let shown = found.as_ref().map_or(0, OrderRowDocument::version);
+        let reached = self.fold(events, stream, shown).await?;
+        compared.document((&pk, stream), reached.fold.row(), found, reached.is_behind);
+        Ok(compared)
+    }
+
+    /// An order's events, each of which stands there for itself. The order's own document is written with the event, so what
+    /// it shows has its event there.
+    async fn history(
+        &self,
+        events: &Events<'_>,
+        order: Uuid,
+        (pk, shown): (&str, i64),
+        compared: &mut Compared,
+    ) -> Result<(), Failed> {
+        let text = "SELECT * FROM c WHERE c.kind = 'event' ORDER BY c.version";
+        let found: Vec<EventDocument> = self.orders.query(Some(pk), text, &[], PATIENCE).await?;
+        let highest = found.iter().map(EventDocument::version).max().unwrap_or(0);
+        let by_id = found.into_iter().map(|event| (event.id().to_owned(), event));
+        let mut found: BTreeMap<String, EventDocument> = by_id.collect();
+        let mut walk = events.walk();
+        while let Some(row) = walk.peek(highest.max(shown)).await? {
+            let expected = history(self.of, order, row);
+            let there = found.remove(expected.id());
+            if row.event.version <= shown || there.is_some() {
+                let id = expected.id().to_owned();
+                compared.document((pk, &id), Some(expected), there, false);
+            }
+            walk.step();
+        }
+        for (id, stray) in found {
+            compared.document((pk, &id), None, Some(stray), false);
+        }
+        Ok(())
+    }
+
+    async fn customer(&self, events: &Events<'_>, stream: &str) -> Result<Compared, Failed> {
+        let pk = self.of.partition(stream);
+        let found: Option<CustomerDocument> = read(&self.customers, &pk, CUSTOMER).await?;
+        let shown = found.as_ref().map_or(0, CustomerDocument::version);
+        let reached = self.fold(events, stream, shown).await?;
+        let mut compared = Compared::default();
+        compared.document((&pk, CUSTOMER), reached.fold.customer(), found, reached.is_behind);
+        Ok(compared)
+    }
+
+    /// A stock level moves with every order: it is looked at until it stands still.
+    async fn product(&self, events: &Events<'_>, stream: &str, sku: &Sku) -> Result<Compared, Failed> {
+        let pk = self.of.partition(stream);
+        let mut before = None;
+        let mut compared = Compared::default();
+        for look in 1..=LOOKS {
+            let found: Option<ProductDocument> = read(&self.products, &pk, PRODUCT).await?;
+            // One that has never moved is in no event.
+            let level = self.model.log.stock(sku).await?.filter(|level| level.seq > 0);
+            let shown = found.as_ref().map_or(0, ProductDocument::version);
+            let reached = self.fold(events, stream, shown).await?;
+            let expected = match reached.fold.product() {
+                Some(product) => Some(product.with(level.as_ref())),
+                // Not told of yet; an order may have moved its stock already.
+                None if found.is_some() => Some(ProductDocument::new(self.of, sku, None, level.as_ref())),
+                None => None,
+            };
+            if found == expected || look == LOOKS {
+                if found != expected && look > 1 && before != found {
+                    compared.documents += 1;
+                    compared.moving += 1;
+                } else {
+                    compared.document((&pk, PRODUCT), expected, found, reached.is_behind);
+                }
+                break;
+            }
+            before = found;
+            sleep(BETWEEN).await;
+        }
+        Ok(compared)
+    }
+
+    /// What the events up to a version, and those after it that must be shown as well, make of it.
+    async fn fold<'s>(
+        &self,
+        events: &Events<'_>,
+        stream: &'s str,
+        shown: i64,
+    ) -> Result<Reached<'s>, Failed> {
+        let mut fold = Fold::new(self.of, stream);
+        let mut walk = events.walk();
+        while let Some(row) = walk.peek(shown).await? {
+            if row.event.version > shown && !self.due.is_past(row) {
+                return Ok(Reached {
+                    fold,
+                    is_behind: true,
+                });
+            }
+            fold.then(row)?;
+            walk.step();
+        }
+        Ok(Reached {
+            fold,
+            is_behind: false,
+        })
+    }
+}
+
+/// How far the events of an aggregate were folded.
+struct Reached<'a> {
+    fold: Fold<'a>,
+    /// There are more, which may be under way still.
+    is_behind: bool,
+}
+
+async fn read<D: DeserializeOwned>(store: &Store, pk: &str, id: &str) -> Result<Option<D>, Failed> {
+    Ok(store.read::<D>(pk, id).await?.map(|found| found.document))
+}
+
+/// The same aggregates each time.
+fn is_chosen(stream: &str, percent: u32) -> bool {
+    let sum = stream
+        .bytes()
+        .fold(0_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
+    sum % 100 < percent
+}

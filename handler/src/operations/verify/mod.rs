@@ -1,0 +1,247 @@
+//! Holds the documents of a generation against the log: each one must be what the events say up to its own version, folded
+//! anew by the rules of the domain. Projections store the state that came with an event; the fold makes it out of what
+//! happened. That they agree is the proof. Never changes anything.
+//!
+//! While the shop goes on, a document may not have its newest event yet: that is counted as behind, and only as different
+//! when the event should have been there by then.
+
+mod aggregate;
+mod fold;
+mod pages;
+mod sums;
+
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+
+use super::{Failed, Tell, model::Model, patiently, runner::Came};
+use crate::{read::document::Generation, write::outbox::Pending};
+
+/// Most differences that are told one by one, and most text of them: the report is kept in a row of a table.
+const TOLD: usize = 100;
+const TOLD_BYTES: usize = 200 * 1024;
+/// How long an event may be under way before a document that lacks it is wrong, in seconds.
+pub const USUAL_GRACE: u32 = 300;
+
+/// The documents compared with the log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Comparison {
+    /// Which generation; the live one when nothing is said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub generation: Option<u32>,
+    /// How many percent of the orders, customers and products; always the same ones.
+    #[schemars(range(min = 1, max = 100))]
+    pub sample: u32,
+    /// How many seconds an event may be under way before a document that lacks it differs.
+    pub grace_seconds: u32,
+}
+
+impl Default for Comparison {
+    fn default() -> Self {
+        Self {
+            generation: None,
+            sample: 100,
+            grace_seconds: USUAL_GRACE,
+        }
+    }
+}
+
+/// Which events a document must show.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) enum Due {
+    /// Those up to this position of the log: a rebuild has put them in.
+    Position(i64),
+    /// Those that had happened by then.
+    Time(#[serde(with = "time::serde::rfc3339")] OffsetDateTime),
+}
+
+impl Due {
+    fn is_past(self, row: &Pending) -> bool {
+        match self {
+            Self::Position(until) => row.position <= until,
+            Self::Time(until) => row.event.occurred_at <= until,
+        }
+    }
+}
+
+/// A document that is not what the log says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Difference {
+    /// Its partition key.
+    pub pk: String,
+    /// Its id.
+    pub id: String,
+    /// What it must be; null when it must not be there.
+    pub expected: Value,
+    /// What it is; null when it is not there.
+    pub found: Value,
+}
+
+/// What a comparison came to.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Report {
+    /// The generation that was compared.
+    pub generation: Generation,
+    /// Orders, customers and products.
+    pub aggregates: i64,
+    /// Documents that were held against the log.
+    pub documents: i64,
+    /// Documents that are right, but for events that are still under way.
+    pub behind: i64,
+    /// Documents that kept moving and so could not be pinned down: hot products, and today's sales.
+    pub moving: i64,
+    /// Documents that differ.
+    pub different: i64,
+    /// The first hundred of them.
+    pub differences: Vec<Difference>,
+}
+
+/// What the comparison of a few documents came to.
+#[derive(Debug, Default)]
+struct Compared {
+    documents: i64,
+    behind: i64,
+    moving: i64,
+    different: Vec<Difference>,
+}
+
+impl Compared {
+    /// Counts a document, and what it differs by.
+    fn document<D: Serialize + PartialEq>(
+        &mut self,
+        (pk, id): (&str, &str),
+        expected: Option<D>,
+        found: Option<D>,
+        is_behind: bool,
+    ) {
+        self.documents += 1;
+        if expected == found {
+            self.behind += i64::from(is_behind);
+            return;
+        }
+        self.different.push(Difference {
+            pk: pk.to_owned(),
+            id: id.to_owned(),
+            expected: json!(expected),
+            found: json!(found),
+        });
+    }
+}
+
+impl Report {
+    /// Something differs.
+    #[must_use]
+    pub fn is_bad(&self) -> bool {
+        self.different > 0
+    }
+
+    fn add(&mut self, compared: Compared) {
+        self.documents += compared.documents;
+        self.behind += compared.behind;
+        self.moving += compared.moving;
+        self.different += i64::try_from(compared.different.len()).unwrap_or(i64::MAX);
+        for difference in compared.different {
+            if self.differences.len() < TOLD && self.told_bytes() < TOLD_BYTES {
+                self.differences.push(difference);
+            }
+        }
+    }
+
+    fn told_bytes(&self) -> usize {
+        let bytes = |it: &Difference| it.expected.to_string().len() + it.found.to_string().len();
+        self.differences.iter().map(bytes).sum()
+    }
+}
+
+/// How far a comparison is.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Cursor {
+    due: Due,
+    percent: u32,
+    /// What begins after this position is for the next time: a busy shop would never end.
+    until: Option<i64>,
+    /// Aggregates up to this one are compared, in the database's order of text.
+    after: String,
+    /// The sales, once all aggregates are compared.
+    sums: Option<sums::Cursor>,
+    report: Report,
+}
+
+impl Cursor {
+    pub(super) fn new(of: Generation, due: Due, percent: u32) -> Self {
+        Self {
+            due,
+            percent,
+            until: None,
+            after: String::new(),
+            sums: None,
+            report: Report {
+                generation: of,
+                ..Report::default()
+            },
+        }
+    }
+
+    pub(super) fn report(&self) -> &Report {
+        &self.report
+    }
+
+    /// Compares some more; true when all is compared.
+    pub(super) async fn piece(&mut self, model: &Model, tell: Tell<'_>) -> Result<bool, Failed> {
+        let until = match self.until {
+            Some(until) => until,
+            None => *self
+                .until
+                .insert(patiently(async || Ok(model.log.last().await?)).await?),
+        };
+        if let Some(sums) = &mut self.sums {
+            return sums.piece(model, &mut self.report, tell).await;
+        }
+        let aggregates = aggregate::Aggregates::new(model, self.report.generation, self.due);
+        let next = aggregates.next(&self.after, until, self.percent).await?;
+        let Some((last, compared)) = next else {
+            self.sums = Some(sums::Cursor::default());
+            return Ok(false);
+        };
+        self.after = last;
+        for of_one in compared {
+            self.report.aggregates += 1;
+            self.report.add(of_one);
+        }
+        tell("aggregates compared", self.report.aggregates, 0);
+        Ok(false)
+    }
+}
+
+impl Comparison {
+    /// Does some of it.
+    pub(super) async fn piece(
+        &self,
+        model: &Model,
+        cursor: &mut Option<Cursor>,
+        tell: Tell<'_>,
+    ) -> Result<Came, Failed> {
+        let cursor = match cursor {
+            Some(cursor) => cursor,
+            none => {
+                let of = match self.generation {
+                    Some(generation) => Generation(generation),
+                    None => model.pointer().await?.live,
+                };
+                let grace = Duration::from_secs(self.grace_seconds.into());
+                let due = Due::Time(OffsetDateTime::now_utc() - grace);
+                none.insert(Cursor::new(of, due, self.sample))
+            }
+        };
+        Ok(if cursor.piece(model, tell).await? {
+            Came::Over(json!(cursor.report))
+        } else {
+            Came::More
+        })
+    }
+}
