@@ -9,7 +9,7 @@ use std::{
 
 use tokio::{
     sync::Notify,
-    time::{Instant, timeout},
+    time::{Instant, timeout_at},
 };
 
 use crate::{
@@ -23,8 +23,6 @@ const MOST_DELIVERIES: u32 = 50;
 const RENEWED: Duration = Duration::from_secs(5 * 60);
 /// How long a lock lasts that nobody renews.
 const LOCKED_MS: u64 = 60_000;
-/// How long nobody looks for locks that have run out.
-const BETWEEN_LOOKS: Duration = Duration::from_millis(500);
 
 #[derive(Clone)]
 struct Message {
@@ -89,7 +87,10 @@ impl Subscription {
             if let Some(delivery) = self.try_receive() {
                 return delivery;
             }
-            let _ = timeout(BETWEEN_LOOKS, arrived).await;
+            match self.next_unlocked() {
+                Some(over) => drop(timeout_at(over, arrived).await),
+                None => arrived.await,
+            }
         }
     }
 
@@ -121,6 +122,12 @@ impl Subscription {
             message: message.number,
             body: message.body,
         })
+    }
+
+    /// When the next lock runs out.
+    fn next_unlocked(&self) -> Option<Instant> {
+        let inner = lock(&self.inner);
+        inner.locked.values().map(|(_, until)| *until).min()
     }
 
     /// Messages whose locks have run out are there again.
@@ -200,5 +207,7 @@ impl Drop for Delivery {
         if let Some((_, until)) = inner.locked.get_mut(&self.number) {
             *until = over.min(*until);
         }
+        drop(inner);
+        self.subscription.arrived.notify_waiters();
     }
 }

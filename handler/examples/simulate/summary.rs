@@ -18,6 +18,8 @@ pub(crate) struct Summary {
     deliveries: u64,
     steps: u64,
     longest: Duration,
+    /// Of all steps of all runs, in whatever order they were played.
+    hash: u64,
     troubles: [u64; KINDS],
 }
 
@@ -28,6 +30,7 @@ impl Summary {
         self.events += report.events as u64;
         self.deliveries += report.deliveries;
         self.steps += report.tally.steps;
+        self.hash = self.hash.wrapping_add(report.tally.hash);
         self.longest = self.longest.max(report.drained_in);
         for (sum, count) in self.troubles.iter_mut().zip(report.tally.troubles) {
             *sum += count;
@@ -68,7 +71,10 @@ impl Summary {
         }
         println!("{:>10}  events committed", self.events);
         println!("{:>10}  deliveries", self.deliveries);
-        println!("{:>10}  steps", self.steps);
+        println!(
+            "{:>10}  steps, of which the hash is {:016x}",
+            self.steps, self.hash
+        );
         println!(
             "{} runs in {:.1} s, {:.0} a second; done at the latest {:.1} s after the trouble had ended",
             self.runs,
