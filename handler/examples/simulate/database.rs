@@ -86,6 +86,23 @@ impl Database {
         lock(&self.inner).outbox.len()
     }
 
+    /// The last position that can be seen.
+    pub(crate) fn last(&self) -> i64 {
+        let inner = lock(&self.inner);
+        inner.log.keys().next_back().copied().unwrap_or_default()
+    }
+
+    /// Some of what can be seen now, after one position and up to another.
+    pub(crate) fn page(&self, after: i64, until: i64, most: usize) -> Vec<Pending> {
+        let inner = lock(&self.inner);
+        let rows = inner.log.range(after + 1..=until).take(most);
+        let pending = |(position, event): (&i64, &Recorded)| Pending {
+            position: *position,
+            event: event.clone(),
+        };
+        rows.map(pending).collect()
+    }
+
     /// Takes the lock, unless somebody has it.
     fn begin(&self) -> Option<Session<'_>> {
         let mut inner = lock(&self.inner);

@@ -88,17 +88,6 @@ impl Documents {
         lock(&self.inner).away_until = Some(Instant::now() + duration);
     }
 
-    /// Puts a document there, as if it had been there for long.
-    pub(crate) fn put(&self, place: Place, document: Value) {
-        let now = (document, 0);
-        let versions = Versions {
-            before: Some(now.clone()),
-            now,
-            written: Instant::now(),
-        };
-        lock(&self.inner).there.insert(place, versions);
-    }
-
     /// Everything but the control documents.
     pub(crate) fn all(&self) -> BTreeMap<Place, Value> {
         let inner = lock(&self.inner);

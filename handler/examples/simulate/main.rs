@@ -8,6 +8,7 @@ mod documents;
 mod fate;
 mod fold;
 mod process;
+mod rebuild;
 mod run;
 mod shop;
 mod subscription;

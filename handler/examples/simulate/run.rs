@@ -9,9 +9,9 @@ use std::{
 };
 
 use handler::domain::event::Recorded;
-use serde_json::json;
 use tokio::{
     runtime::Builder,
+    task::JoinSet,
     time::{Instant, sleep_until},
 };
 
@@ -21,6 +21,7 @@ use crate::{
     documents::Documents,
     fate::{Fate, Tally},
     process::{Outside, Process},
+    rebuild::rebuild,
     shop::Shop,
     topic::Topic,
     trouble::Trouble,
@@ -51,6 +52,7 @@ enum Action {
     MayCrash,
     MayBeAway,
     MayGetRubbish,
+    Rebuild,
     Tick,
     Commit(i64, Box<Recorded>),
     Relent,
@@ -61,7 +63,10 @@ enum Action {
 struct World {
     outside: Outside,
     processes: Vec<Option<Process>>,
+    /// A terminal in which another generation is being filled.
+    rebuild: JoinSet<()>,
     agenda: BTreeMap<u64, VecDeque<Action>>,
+    rebuilds: bool,
     /// Milliseconds between two calls of the timer.
     period: u64,
     relented: Option<u64>,
@@ -98,7 +103,6 @@ async fn play(seed: u64, print: bool) -> Report {
         together: [1, 4, 16][fate.pick(3)],
         fate,
     };
-    let generations = generations(&outside);
     let mut world = World::new(outside, &shop);
     let late = world.go_on().await;
     let fate = &world.outside.fate;
@@ -111,7 +115,8 @@ async fn play(seed: u64, print: bool) -> Report {
             world.outside.topic.subscription.waiting()
         ))
     } else {
-        check::check(&shop, &world.outside, &generations)
+        let generations: &[u32] = if world.rebuilds { &[1, 2] } else { &[1] };
+        check::check(&shop, &world.outside, generations)
     };
     Report {
         seed,
@@ -123,17 +128,6 @@ async fn play(seed: u64, print: bool) -> Report {
     }
 }
 
-/// In some runs there are two generations of documents: after a rebuild, for instance.
-fn generations(outside: &Outside) -> Vec<u32> {
-    if outside.fate.percent(80) {
-        return vec![1];
-    }
-    let pointer = json!({ "id": "pointer", "pk": "control", "live": 2, "highest": 2, "previous": 1 });
-    let place = ("control", "control".to_owned(), "pointer".to_owned());
-    outside.documents.put(place, pointer);
-    vec![1, 2]
-}
-
 impl World {
     fn new(outside: Outside, shop: &Shop) -> Self {
         let fate = Arc::clone(&outside.fate);
@@ -141,7 +135,9 @@ impl World {
         let mut world = Self {
             outside,
             processes: (0..processes).map(|_| None).collect(),
+            rebuild: JoinSet::new(),
             agenda: BTreeMap::new(),
+            rebuilds: fate.percent(25),
             period: fate.between(5_000..=30_000),
             relented: None,
             done: None,
@@ -157,6 +153,9 @@ impl World {
         }
         for _ in 0..2 {
             world.at(fate.between(0..=end), Action::MayGetRubbish);
+        }
+        if world.rebuilds {
+            world.at(fate.between(0..=end), Action::Rebuild);
         }
         world.at(fate.between(0..=world.period), Action::Tick);
         world.at(end, Action::Relent);
@@ -199,8 +198,7 @@ impl World {
             for action in actions {
                 if let Action::Look = action {
                     self.outside.database.unpark();
-                    let idle =
-                        self.outside.database.waiting() + self.outside.topic.subscription.waiting() == 0;
+                    let idle = self.is_idle();
                     self.done = self.done.or(Some(now).filter(|_| idle));
                     if idle && self.done.is_some_and(|done| now >= done + LATE_MS) {
                         return false;
@@ -220,6 +218,24 @@ impl World {
         true
     }
 
+    /// Whoever rebuilds is killed, and goes on later.
+    async fn kill_rebuild(&mut self, now: u64) {
+        let fate = Arc::clone(&self.outside.fate);
+        while self.rebuild.try_join_next().is_some() {}
+        if !self.rebuild.is_empty() && fate.strikes(Trouble::Crash) {
+            fate.say(format_args!("the rebuild is killed"));
+            self.rebuild.shutdown().await;
+            self.at(now + fate.between(1..=20_000), Action::Rebuild);
+        }
+    }
+
+    /// True when everything is sent, projected and rebuilt.
+    fn is_idle(&mut self) -> bool {
+        while self.rebuild.try_join_next().is_some() {}
+        let waiting = self.outside.database.waiting() + self.outside.topic.subscription.waiting();
+        waiting == 0 && self.rebuild.is_empty()
+    }
+
     async fn act(&mut self, now: u64, action: Action) {
         let fate = Arc::clone(&self.outside.fate);
         match action {
@@ -228,8 +244,10 @@ impl World {
                 self.processes[n] = Some(Process::start(&self.outside));
             }
             Action::MayCrash => {
-                let n = fate.pick(self.processes.len());
-                if self.processes[n].is_some() && fate.strikes(Trouble::Crash) {
+                let n = fate.pick(self.processes.len() + 1);
+                if n == self.processes.len() {
+                    self.kill_rebuild(now).await;
+                } else if self.processes[n].is_some() && fate.strikes(Trouble::Crash) {
                     fate.say(format_args!("process {n} is killed"));
                     if let Some(process) = self.processes[n].take() {
                         process.kill().await;
@@ -248,6 +266,10 @@ impl World {
                 if fate.strikes(Trouble::Rubbish) {
                     self.outside.topic.subscription.put(&RUBBISH.into());
                 }
+            }
+            Action::Rebuild => {
+                fate.say(format_args!("a rebuild is begun, or gone on with"));
+                self.rebuild.spawn(rebuild(self.outside.clone()));
             }
             Action::Tick => {
                 // The host has it called in one process.
