@@ -157,7 +157,10 @@ impl World {
         if world.rebuilds {
             world.at(fate.between(0..=end), Action::Rebuild);
         }
-        world.at(fate.between(0..=world.period), Action::Tick);
+        // The relay needs it only for what an operator has sent again: what a dead process has left it finds at its next start.
+        if fate.percent(75) || world.outside.topic.refused().is_some() {
+            world.at(fate.between(0..=world.period), Action::Tick);
+        }
         world.at(end, Action::Relent);
         world
     }
