@@ -7,7 +7,7 @@ use tokio::{sync::Notify, time::Instant};
 
 use crate::{
     bus::{Bus, Envelope, SendError, Topic, fitting},
-    write::outbox::{Drained, Outbox, Pending, Verdict},
+    write::outbox::{Drained, Outbox, Pending, Rows, Verdict},
 };
 
 /// Pauses after a failure: doubled each time, from the first to the longest.
@@ -33,16 +33,16 @@ enum Left {
 pub struct Interrupted(pub String);
 
 /// Moves events from the outbox to the bus.
-pub struct Relay {
-    outbox: Arc<Outbox>,
-    bus: Arc<Bus>,
+pub struct Relay<R = Outbox, T = Bus> {
+    outbox: Arc<R>,
+    bus: Arc<T>,
     committed: Arc<Notify>,
 }
 
-impl Relay {
+impl<R: Rows, T: Topic> Relay<R, T> {
     /// `committed` is notified when rows may have come into the outbox.
     #[must_use]
-    pub fn new(outbox: Arc<Outbox>, bus: Arc<Bus>, committed: Arc<Notify>) -> Self {
+    pub fn new(outbox: Arc<R>, bus: Arc<T>, committed: Arc<Notify>) -> Self {
         Self {
             outbox,
             bus,
@@ -89,7 +89,8 @@ impl Relay {
     async fn drain(&self, until: Option<Instant>) -> Result<Left, Interrupted> {
         // Looks once more after each commit: a commit that found the lock taken may have left its rows to us.
         while until.is_none_or(|until| Instant::now() < until) {
-            let drained = self.outbox.drain(async |rows| self.send(&rows).await).await;
+            let bus = Arc::clone(&self.bus);
+            let drained = self.outbox.drain(move |rows| offer(bus, rows)).await;
             let verdict = match drained.map_err(|fault| Interrupted(fault.to_string()))? {
                 Drained::Empty => break,
                 Drained::Busy => return Ok(Left::Others),
@@ -104,21 +105,21 @@ impl Relay {
         }
         Ok(Left::Nothing)
     }
+}
 
-    /// Sends the rows in order.
-    async fn send(&self, rows: &[Pending]) -> Verdict {
-        let mut unfit = Vec::new();
-        let mut ready = Vec::with_capacity(rows.len());
-        for row in rows {
-            match Envelope::of(&row.event) {
-                Ok(envelope) => ready.push((row.position, envelope)),
-                Err(error) => unfit.push((row.position, error.to_string())),
-            }
+/// Sends the rows in order.
+async fn offer(topic: Arc<impl Topic>, rows: Vec<Pending>) -> Verdict {
+    let mut unfit = Vec::new();
+    let mut ready = Vec::with_capacity(rows.len());
+    for row in rows {
+        match Envelope::of(&row.event) {
+            Ok(envelope) => ready.push((row.position, envelope)),
+            Err(error) => unfit.push((row.position, error.to_string())),
         }
-        let mut verdict = send(&*self.bus, &ready, Instant::now() + SENDING).await;
-        verdict.parked.extend(unfit);
-        verdict
     }
+    let mut verdict = send(&*topic, &ready, Instant::now() + SENDING).await;
+    verdict.parked.extend(unfit);
+    verdict
 }
 
 /// Sends messages in order, one batch at a time, each as large as the bus takes it, and begins none later than `until`. What

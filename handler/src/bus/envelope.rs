@@ -91,7 +91,9 @@ impl Envelope {
         self.0.len() as u64 + ITEM_OVERHEAD_BYTES
     }
 
-    pub(super) fn encoded(&self) -> &[u8] {
+    /// Its sections, as they go over the wire.
+    #[must_use]
+    pub fn encoded(&self) -> &[u8] {
         &self.0
     }
 }

@@ -28,7 +28,10 @@ impl Received {
     }
 
     /// Reads an encoded message.
-    pub(super) fn decode(bytes: &[u8]) -> Result<Self, BusError> {
+    ///
+    /// # Errors
+    /// [`BusError`] when it is none.
+    pub fn decode(bytes: &[u8]) -> Result<Self, BusError> {
         let message = Body::<Value>::decode_message_from_reader(SliceReader::new(bytes));
         message.map(Self).map_err(unavailable)
     }

@@ -19,7 +19,7 @@ use super::{
         sales::{Sale, TOTALS, TotalsDocument},
     },
     memory::{Memory, Waiter, Waiting},
-    store::{Store, StoreError, Stored, Write},
+    store::{Collection, Store, StoreError, Stored, Write},
 };
 
 /// How often a write is tried at once after somebody else was first.
@@ -32,41 +32,41 @@ const PRODUCTS: usize = 2_000;
 const LANES: usize = 64;
 
 /// Where a kind of document lives, and those of it that are remembered.
-struct Shelf<D> {
-    store: Store,
+struct Shelf<S, D> {
+    store: S,
     memory: Memory<D>,
 }
 
 /// One of whose documents many events move.
-struct Shared<D> {
-    shelf: Shelf<D>,
+struct Shared<S, D> {
+    shelf: Shelf<S, D>,
     waiting: Waiting<D>,
 }
 
 /// All documents.
-pub struct Documents {
-    orders: Shelf<OrderDocument>,
-    customers: Shared<CustomerDocument>,
-    rows: Shared<OrderRowDocument>,
-    products: Shared<ProductDocument>,
-    totals: Shelf<TotalsDocument>,
+pub struct Documents<S = Store> {
+    orders: Shelf<S, OrderDocument>,
+    customers: Shared<S, CustomerDocument>,
+    rows: Shared<S, OrderRowDocument>,
+    products: Shared<S, ProductDocument>,
+    totals: Shelf<S, TotalsDocument>,
     /// Writers of one document take turns here instead of at the store, where all but one would fail.
     lanes: [Mutex<()>; LANES],
 }
 
-impl<D> Shelf<D> {
-    fn new(connection: &Arc<Connection>, container: Container, remembered: usize) -> Self {
+impl<S, D> Shelf<S, D> {
+    fn new(store: S, remembered: usize) -> Self {
         Self {
-            store: Store::new(connection, container),
+            store,
             memory: Memory::new(remembered),
         }
     }
 }
 
-impl<D> Shared<D> {
-    fn new(connection: &Arc<Connection>, container: Container, remembered: usize) -> Self {
+impl<S, D> Shared<S, D> {
+    fn new(store: S, remembered: usize) -> Self {
         Self {
-            shelf: Shelf::new(connection, container, remembered),
+            shelf: Shelf::new(store, remembered),
             waiting: Waiting::default(),
         }
     }
@@ -76,12 +76,20 @@ impl Documents {
     /// The documents of this account.
     #[must_use]
     pub fn new(connection: &Arc<Connection>) -> Self {
+        Self::of(|container| Store::new(connection, container))
+    }
+}
+
+impl<S: Collection> Documents<S> {
+    /// The documents of these containers.
+    #[must_use]
+    pub fn of(open: impl Fn(Container) -> S) -> Self {
         Self {
-            orders: Shelf::new(connection, Container::Orders, ORDERS),
-            customers: Shared::new(connection, Container::Customers, ORDERS),
-            rows: Shared::new(connection, Container::Customers, ORDERS),
-            products: Shared::new(connection, Container::Products, PRODUCTS),
-            totals: Shelf::new(connection, Container::Sales, ORDERS),
+            orders: Shelf::new(open(Container::Orders), ORDERS),
+            customers: Shared::new(open(Container::Customers), ORDERS),
+            rows: Shared::new(open(Container::Customers), ORDERS),
+            products: Shared::new(open(Container::Products), PRODUCTS),
+            totals: Shelf::new(open(Container::Sales), ORDERS),
             lanes: std::array::from_fn(|_| Mutex::new(())),
         }
     }
@@ -105,7 +113,7 @@ impl Documents {
 
     /// Puts `incoming` over what is there, in one write with all others that wait to do the same: a document that every
     /// order moves is written as often as the store can, and not as often as there are orders.
-    async fn together<D: Document>(&self, shared: &Shared<D>, incoming: &D) -> Result<bool, StoreError> {
+    async fn together<D: Document>(&self, shared: &Shared<S, D>, incoming: &D) -> Result<bool, StoreError> {
         let place = shared.waiting.join(incoming);
         let _turn = self.lane(incoming.pk()).lock().await;
         if place.is_written() {
@@ -166,8 +174,8 @@ impl Documents {
 }
 
 /// Puts `incoming` over what is there, and `beside` beside it, in one batch. Whoever calls has the document's lane.
-async fn merge<D: Document>(
-    shelf: &Shelf<D>,
+async fn merge<S: Collection, D: Document>(
+    shelf: &Shelf<S, D>,
     incoming: &D,
     beside: Option<&EventDocument>,
 ) -> Result<bool, StoreError> {
@@ -209,7 +217,7 @@ async fn merge<D: Document>(
 
 /// One document in the place of what was read, alone or with an event beside it; its new ETag.
 async fn write<D: Document>(
-    store: &Store,
+    store: &impl Collection,
     (pk, id): (&str, &str),
     document: &D,
     read: Option<&Stored<D>>,

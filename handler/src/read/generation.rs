@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::{
     connection::{Connection, Container},
     document::Generation,
-    store::{Store, StoreError, Stored},
+    store::{Collection, Store, StoreError, Stored},
 };
 
 /// How old a pointer may be that somebody goes by, counted from before it was read.
@@ -57,8 +57,8 @@ pub struct Building {
 }
 
 /// The pointer, as everybody in this process goes by it.
-pub struct Generations {
-    store: Store,
+pub struct Generations<S = Store> {
+    store: S,
     known: Mutex<Option<(Instant, Arc<Pointer>)>>,
     /// Held by the one who reads it anew; when that failed last, and why.
     reading: tokio::sync::Mutex<Option<(Instant, StoreError)>>,
@@ -94,8 +94,16 @@ impl Generations {
     /// Of this account.
     #[must_use]
     pub fn new(connection: &Arc<Connection>) -> Self {
+        Self::of(Store::new(connection, Container::Control))
+    }
+}
+
+impl<S: Collection> Generations<S> {
+    /// Of this container.
+    #[must_use]
+    pub fn of(control: S) -> Self {
         Self {
-            store: Store::new(connection, Container::Control),
+            store: control,
             known: Mutex::default(),
             reading: tokio::sync::Mutex::default(),
         }

@@ -8,6 +8,7 @@ pub mod cosmos;
 pub mod document;
 pub mod generation;
 pub mod incoming;
+pub mod jitter;
 mod lag;
 mod memory;
 pub mod model;

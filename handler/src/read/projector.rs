@@ -5,7 +5,6 @@
 use std::{sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
-use rand::RngExt;
 use time::OffsetDateTime;
 use tokio::{
     sync::Mutex,
@@ -19,8 +18,9 @@ use super::{
     document::Generation,
     generation::Generations,
     incoming::Incoming,
+    jitter::Jitter,
     lag::Lag,
-    store::StoreError,
+    store::{Collection, Store, StoreError},
 };
 
 /// How long one invocation waits for the store; the host renews the lock for 5 minutes.
@@ -51,9 +51,10 @@ struct Work {
 }
 
 /// Writes documents.
-pub struct Projector {
-    generations: Arc<Generations>,
-    documents: Documents,
+pub struct Projector<S = Store> {
+    generations: Arc<Generations<S>>,
+    documents: Documents<S>,
+    jitter: Jitter,
     lag: Lag,
     /// Held by the one invocation that tries while the store is away; the others wait here instead of trying too.
     trying: Mutex<()>,
@@ -63,9 +64,18 @@ impl Projector {
     /// A projector into this account.
     #[must_use]
     pub fn new(connection: &Arc<Connection>, generations: &Arc<Generations>) -> Self {
+        Self::of(generations, Documents::new(connection), Jitter::default())
+    }
+}
+
+impl<S: Collection> Projector<S> {
+    /// A projector into these documents.
+    #[must_use]
+    pub fn of(generations: &Arc<Generations<S>>, documents: Documents<S>, jitter: Jitter) -> Self {
         Self {
             generations: Arc::clone(generations),
-            documents: Documents::new(connection),
+            documents,
+            jitter,
             lag: Lag::default(),
             trying: Mutex::new(()),
         }
@@ -128,9 +138,7 @@ impl Projector {
                 told = true;
             }
             // As long as it asks for, and at least between half and all of our own pause, so that processes do not come back in step.
-            let wait = retry_after
-                .unwrap_or_default()
-                .max(rand::rng().random_range(pause / 2..=pause));
+            let wait = retry_after.unwrap_or_default().max(self.jitter.of(pause));
             if Instant::now() + wait > until {
                 return Err(ProjectError::Away(why));
             }

@@ -71,6 +71,20 @@ pub enum Drained {
     Rows(Verdict),
 }
 
+/// Where the rows of a drain come from: the table, or the one of a simulation.
+pub trait Rows: Send + Sync {
+    /// Offers the oldest rows to `send` and writes down what became of them, in one transaction that nobody else's runs beside.
+    ///
+    /// # Errors
+    /// When the database cannot be reached or breaks away: whatever was sent will then be sent again, under the same ids.
+    fn drain<F>(
+        &self,
+        send: impl FnOnce(Vec<Pending>) -> F + Send,
+    ) -> impl Future<Output = Result<Drained, Fault>> + Send
+    where
+        F: Future<Output = Verdict> + Send;
+}
+
 /// The outbox, over one connection of its own.
 #[derive(Debug)]
 pub struct Outbox {
@@ -87,35 +101,6 @@ impl Outbox {
             pool: Pool::of_schema(NEEDED_SCHEMA, config, 1),
             turn: Mutex::new(()),
         }
-    }
-
-    /// Offers the oldest rows to `send` and writes down what became of them, in one transaction.
-    ///
-    /// # Errors
-    /// When the database cannot be reached or breaks away: whatever was sent will then be sent again, under the same ids.
-    pub async fn drain(&self, send: impl AsyncFnOnce(Vec<Pending>) -> Verdict) -> Result<Drained, Fault> {
-        let _turn = self.turn.lock().await;
-        let mut lease = self.pool.lease().await?;
-        lease.begin(BEGIN).await?;
-        let locked = lease
-            .ask(async |connection, ()| connection.query_one(LOCK, &[]).await)
-            .await?;
-        if !locked.try_get::<_, bool>(0).map_err(Fault::Refused)? {
-            lease.end("rollback").await?;
-            return Ok(Drained::Busy);
-        }
-        let rows = lease
-            .ask(async |connection, ()| connection.query(READ, &[&MOST_ROWS]).await)
-            .await?;
-        if rows.is_empty() {
-            lease.end("rollback").await?;
-            return Ok(Drained::Empty);
-        }
-        let pending: Result<Vec<_>, _> = rows.iter().map(pending).collect();
-        let verdict = send(pending.map_err(Fault::Refused)?).await;
-        note(&mut lease, &verdict).await?;
-        lease.end("commit").await?;
-        Ok(Drained::Rows(verdict))
     }
 
     /// Forgets up to 1 000 idempotency keys that are older than a day, and returns how many.
@@ -141,6 +126,36 @@ impl Outbox {
         lease
             .ask(async |connection, ()| connection.execute(sql, &[]).await)
             .await
+    }
+}
+
+impl Rows for Outbox {
+    async fn drain<F>(&self, send: impl FnOnce(Vec<Pending>) -> F + Send) -> Result<Drained, Fault>
+    where
+        F: Future<Output = Verdict> + Send,
+    {
+        let _turn = self.turn.lock().await;
+        let mut lease = self.pool.lease().await?;
+        lease.begin(BEGIN).await?;
+        let locked = lease
+            .ask(async |connection, ()| connection.query_one(LOCK, &[]).await)
+            .await?;
+        if !locked.try_get::<_, bool>(0).map_err(Fault::Refused)? {
+            lease.end("rollback").await?;
+            return Ok(Drained::Busy);
+        }
+        let rows = lease
+            .ask(async |connection, ()| connection.query(READ, &[&MOST_ROWS]).await)
+            .await?;
+        if rows.is_empty() {
+            lease.end("rollback").await?;
+            return Ok(Drained::Empty);
+        }
+        let pending: Result<Vec<_>, _> = rows.iter().map(pending).collect();
+        let verdict = send(pending.map_err(Fault::Refused)?).await;
+        note(&mut lease, &verdict).await?;
+        lease.end("commit").await?;
+        Ok(Drained::Rows(verdict))
     }
 }
 

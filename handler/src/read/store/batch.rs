@@ -38,11 +38,8 @@ pub struct BatchError {
 }
 
 impl Store {
-    /// Writes all of it or nothing, and returns the new ETags in the same order.
-    ///
-    /// # Errors
-    /// [`BatchError`] names the write that did not hold.
-    pub async fn batch(&self, pk: &str, writes: Vec<Write>) -> Result<Vec<String>, BatchError> {
+    /// Writes all of it or nothing.
+    pub(super) async fn together(&self, pk: &str, writes: Vec<Write>) -> Result<Vec<String>, BatchError> {
         let whole = |error: StoreError| BatchError { at: None, error };
         let asked = writes.len();
         let client = self.connection.container(self.container).await.map_err(whole)?;

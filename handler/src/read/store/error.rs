@@ -89,8 +89,10 @@ impl From<CosmosError> for StoreError {
 
 const TOO_MANY_REQUESTS: u16 = 429;
 
-/// Credentials, roles and containers are mended by operators: messages wait for that as they wait for an outage.
-pub(super) fn of_status(code: u16, why: String, retry_after: Option<Duration>) -> StoreError {
+/// What a status means that is no success. Credentials, roles and containers are mended by operators: messages wait for that as
+/// they wait for an outage.
+#[must_use]
+pub fn of_status(code: u16, why: String, retry_after: Option<Duration>) -> StoreError {
     match code {
         409 | 412 => StoreError::Changed,
         // Two at a time wrote the same document.

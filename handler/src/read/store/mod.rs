@@ -18,7 +18,7 @@ use tokio::time::timeout;
 
 use super::connection::{Connection, Container, PATIENCE};
 pub use batch::{BatchError, Write};
-pub use error::StoreError;
+pub use error::{StoreError, of_status};
 
 /// A document and the ETag it had when it was read or written.
 #[derive(Debug, Clone)]
@@ -27,6 +27,62 @@ pub struct Stored<T> {
     pub document: T,
     /// The store's ETag.
     pub etag: String,
+}
+
+/// What projections need of a container: documents with ETags, in Cosmos DB or in a simulation.
+pub trait Collection: Send + Sync {
+    /// A point read; `None` when there is no such document.
+    ///
+    /// # Errors
+    /// [`StoreError::Away`], [`StoreError::Busy`] or [`StoreError::Refused`].
+    fn read<T: DeserializeOwned + Send>(
+        &self,
+        pk: &str,
+        id: &str,
+    ) -> impl Future<Output = Result<Option<Stored<T>>, StoreError>> + Send;
+
+    /// Writes a document that must not be there yet, and returns its ETag.
+    ///
+    /// # Errors
+    /// [`StoreError::Changed`] when it is there already.
+    fn create<T: Serialize + Sync>(
+        &self,
+        pk: &str,
+        id: &str,
+        document: &T,
+    ) -> impl Future<Output = Result<String, StoreError>> + Send;
+
+    /// Writes a document over whatever is there.
+    ///
+    /// # Errors
+    /// [`StoreError::Away`], [`StoreError::Busy`] or [`StoreError::Refused`].
+    fn upsert<T: Serialize + Sync>(
+        &self,
+        pk: &str,
+        id: &str,
+        document: &T,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Writes over a document that must still have this ETag, and returns its new one.
+    ///
+    /// # Errors
+    /// [`StoreError::Changed`] when it has another by now, or is gone.
+    fn replace<T: Serialize + Sync>(
+        &self,
+        place: (&str, &str),
+        document: &T,
+        read: &str,
+    ) -> impl Future<Output = Result<String, StoreError>> + Send;
+
+    /// Writes all of it or nothing, and returns the new ETags in the same order.
+    ///
+    /// # Errors
+    /// [`BatchError`] names the write that did not hold.
+    fn batch(
+        &self,
+        pk: &str,
+        writes: Vec<Write>,
+    ) -> impl Future<Output = Result<Vec<String>, BatchError>> + Send;
 }
 
 /// One container.
@@ -49,7 +105,7 @@ impl Store {
     /// A point read; `None` when there is no such document.
     ///
     /// # Errors
-    /// [`StoreError::Away`] or [`StoreError::Refused`].
+    /// [`StoreError::Away`], [`StoreError::Busy`] or [`StoreError::Refused`].
     pub async fn read<T: DeserializeOwned>(
         &self,
         pk: &str,
@@ -93,45 +149,6 @@ impl Store {
         Ok(timeout(patience, asking).await.map_err(late)??)
     }
 
-    /// Writes a document that must not be there yet, and returns its ETag.
-    ///
-    /// # Errors
-    /// [`StoreError::Changed`] when it is there already.
-    pub async fn create<T: Serialize>(&self, pk: &str, id: &str, document: &T) -> Result<String, StoreError> {
-        let client = self.connection.container(self.container).await?;
-        let answer = within(client.create_item(pk.to_owned(), id, document, None)).await??;
-        etag(answer.headers().etag())
-    }
-
-    /// Writes a document over whatever is there.
-    ///
-    /// # Errors
-    /// [`StoreError::Away`] or [`StoreError::Refused`].
-    pub async fn upsert<T: Serialize>(&self, pk: &str, id: &str, document: &T) -> Result<(), StoreError> {
-        let client = self.connection.container(self.container).await?;
-        within(client.upsert_item(pk.to_owned(), id, document, None)).await??;
-        Ok(())
-    }
-
-    /// Writes over a document that must still have this ETag, and returns its new one.
-    ///
-    /// # Errors
-    /// [`StoreError::Changed`] when it has another by now, or is gone.
-    pub async fn replace<T: Serialize>(
-        &self,
-        (pk, id): (&str, &str),
-        document: &T,
-        read: &str,
-    ) -> Result<String, StoreError> {
-        let client = self.connection.container(self.container).await?;
-        let condition = Precondition::if_match(read.to_owned());
-        let options = ItemWriteOptions::default().with_precondition(condition);
-        match within(client.replace_item(pk.to_owned(), id, document, Some(options))).await? {
-            Err(error) if error.status().is_not_found() => Err(StoreError::Changed),
-            answer => etag(answer?.headers().etag()),
-        }
-    }
-
     /// Removes a document; that it is gone already is as good.
     ///
     /// # Errors
@@ -147,6 +164,52 @@ impl Store {
     /// True when the container answers now.
     pub async fn answers(&self) -> bool {
         self.read::<Value>("health", "health").await.is_ok()
+    }
+}
+
+impl Collection for Store {
+    async fn read<T: DeserializeOwned + Send>(
+        &self,
+        pk: &str,
+        id: &str,
+    ) -> Result<Option<Stored<T>>, StoreError> {
+        self.read(pk, id).await
+    }
+
+    async fn create<T: Serialize + Sync>(
+        &self,
+        pk: &str,
+        id: &str,
+        document: &T,
+    ) -> Result<String, StoreError> {
+        let client = self.connection.container(self.container).await?;
+        let answer = within(client.create_item(pk.to_owned(), id, document, None)).await??;
+        etag(answer.headers().etag())
+    }
+
+    async fn upsert<T: Serialize + Sync>(&self, pk: &str, id: &str, document: &T) -> Result<(), StoreError> {
+        let client = self.connection.container(self.container).await?;
+        within(client.upsert_item(pk.to_owned(), id, document, None)).await??;
+        Ok(())
+    }
+
+    async fn replace<T: Serialize + Sync>(
+        &self,
+        (pk, id): (&str, &str),
+        document: &T,
+        read: &str,
+    ) -> Result<String, StoreError> {
+        let client = self.connection.container(self.container).await?;
+        let condition = Precondition::if_match(read.to_owned());
+        let options = ItemWriteOptions::default().with_precondition(condition);
+        match within(client.replace_item(pk.to_owned(), id, document, Some(options))).await? {
+            Err(error) if error.status().is_not_found() => Err(StoreError::Changed),
+            answer => etag(answer?.headers().etag()),
+        }
+    }
+
+    async fn batch(&self, pk: &str, writes: Vec<Write>) -> Result<Vec<String>, BatchError> {
+        self.together(pk, writes).await
     }
 }
 

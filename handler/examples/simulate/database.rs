@@ -1,0 +1,241 @@
+//! The database as the relay sees it: a log whose events become visible in another order than their positions, an outbox,
+//! and the one lock of the whole deployment. Never forgets a row that a committed transaction has not deleted.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use handler::{
+    domain::event::Recorded,
+    postgres::Fault,
+    write::outbox::{Drained, Pending, Rows, Verdict},
+};
+use tokio::time::Instant;
+
+use crate::{
+    fate::{Fate, lock},
+    trouble::Trouble,
+};
+
+/// `idle_in_transaction_session_timeout` of a drain.
+const IDLE: Duration = Duration::from_secs(30);
+
+/// PostgreSQL.
+pub(crate) struct Database {
+    fate: Arc<Fate>,
+    /// Most rows of one drain: few, so that a run has many drains.
+    most: usize,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    log: BTreeMap<i64, Recorded>,
+    /// By position; parked ones with the reason.
+    outbox: BTreeMap<i64, Option<String>>,
+    /// Who has the lock, and when the database takes it away.
+    held: Option<(u64, Instant)>,
+    sessions: u64,
+}
+
+/// A transaction that has the lock; rolled back when dropped, at once or when the database has missed its client for long.
+struct Session<'a> {
+    database: &'a Database,
+    number: u64,
+    ended: bool,
+}
+
+/// One process's way to the outbox.
+pub(crate) struct Outbox {
+    database: Arc<Database>,
+    /// One connection: its user waits here.
+    turn: tokio::sync::Mutex<()>,
+}
+
+impl Database {
+    pub(crate) fn new(fate: &Arc<Fate>) -> Self {
+        Self {
+            fate: Arc::clone(fate),
+            most: [1, 3, 10, 500][fate.pick(4)],
+            inner: Mutex::default(),
+        }
+    }
+
+    /// An event becomes visible, with its row of the outbox.
+    pub(crate) fn commit(&self, position: i64, event: Recorded) {
+        self.fate.say(format_args!(
+            "committed at {position}: {} of {} v{}",
+            event.kind, event.subject, event.version
+        ));
+        let mut inner = lock(&self.inner);
+        inner.outbox.insert(position, None);
+        inner.log.insert(position, event);
+    }
+
+    /// An operator has all parked rows sent after all.
+    pub(crate) fn unpark(&self) {
+        for parked in lock(&self.inner).outbox.values_mut() {
+            *parked = None;
+        }
+    }
+
+    /// Rows that wait.
+    pub(crate) fn waiting(&self) -> usize {
+        lock(&self.inner).outbox.len()
+    }
+
+    /// The last position that can be seen.
+    pub(crate) fn last(&self) -> i64 {
+        let inner = lock(&self.inner);
+        inner.log.keys().next_back().copied().unwrap_or_default()
+    }
+
+    /// Some of what can be seen now, after one position and up to another.
+    pub(crate) fn page(&self, after: i64, until: i64, most: usize) -> Vec<Pending> {
+        let inner = lock(&self.inner);
+        let rows = inner.log.range(after + 1..=until).take(most);
+        let pending = |(position, event): (&i64, &Recorded)| Pending {
+            position: *position,
+            event: event.clone(),
+        };
+        rows.map(pending).collect()
+    }
+
+    /// Takes the lock, unless somebody has it.
+    fn begin(&self) -> Option<Session<'_>> {
+        let mut inner = lock(&self.inner);
+        if inner.held.is_some_and(|(_, until)| Instant::now() < until) {
+            return None;
+        }
+        inner.sessions += 1;
+        let number = inner.sessions;
+        inner.held = Some((number, Instant::now() + IDLE));
+        Some(Session {
+            database: self,
+            number,
+            ended: false,
+        })
+    }
+
+    fn read(&self) -> Vec<Pending> {
+        let inner = lock(&self.inner);
+        let waiting = inner.outbox.iter().filter(|(_, parked)| parked.is_none());
+        let rows = waiting.take(self.most).filter_map(|(position, _)| {
+            let event = inner.log.get(position)?.clone();
+            Some(Pending {
+                position: *position,
+                event,
+            })
+        });
+        rows.collect()
+    }
+
+    fn commit_drain(&self, verdict: &Verdict) {
+        let mut inner = lock(&self.inner);
+        for position in &verdict.sent {
+            inner.outbox.remove(position);
+        }
+        for (position, reason) in &verdict.parked {
+            inner.outbox.insert(*position, Some(reason.clone()));
+        }
+    }
+}
+
+impl Session<'_> {
+    /// A statement: false when the database has ended this session meanwhile.
+    fn lives(&self) -> bool {
+        let mut inner = lock(&self.database.inner);
+        match &mut inner.held {
+            Some((number, until)) if *number == self.number && Instant::now() < *until => {
+                *until = Instant::now() + IDLE;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Commit or rollback: the lock is free.
+    fn end(mut self) {
+        self.ended = true;
+    }
+}
+
+impl Drop for Session<'_> {
+    fn drop(&mut self) {
+        if !self.ended && self.database.fate.strikes(Trouble::LockLingers) {
+            return;
+        }
+        let held = lock(&self.database.inner).held;
+        if held.is_some_and(|(number, _)| number == self.number) {
+            lock(&self.database.inner).held = None;
+        }
+    }
+}
+
+impl Outbox {
+    pub(crate) fn new(database: &Arc<Database>) -> Self {
+        Self {
+            database: Arc::clone(database),
+            turn: tokio::sync::Mutex::default(),
+        }
+    }
+}
+
+fn lost() -> Fault {
+    Fault::Lost("simulated".to_owned())
+}
+
+impl Rows for Outbox {
+    async fn drain<F>(&self, send: impl FnOnce(Vec<Pending>) -> F + Send) -> Result<Drained, Fault>
+    where
+        F: Future<Output = Verdict> + Send,
+    {
+        let _turn = self.turn.lock().await;
+        let fate = &self.database.fate;
+        if fate.strikes(Trouble::DatabaseAway) {
+            fate.wait(1..=3_000).await;
+            return Err(Fault::Unreachable("simulated".to_owned()));
+        }
+        fate.wait(1..=5).await;
+        let Some(session) = self.database.begin() else {
+            fate.wait(1..=5).await;
+            return Ok(Drained::Busy);
+        };
+        fate.wait(1..=5).await;
+        let rows = self.database.read();
+        if rows.is_empty() {
+            fate.wait(1..=5).await;
+            session.end();
+            return Ok(Drained::Empty);
+        }
+        fate.say(format_args!(
+            "drain {} of {} rows from {}",
+            session.number,
+            rows.len(),
+            rows[0].position
+        ));
+        let verdict = send(rows).await;
+        fate.wait(1..=5).await;
+        if !session.lives() || fate.strikes(Trouble::CommitLost) {
+            fate.say(format_args!("drain {} rolled back", session.number));
+            return Err(lost());
+        }
+        self.database.commit_drain(&verdict);
+        fate.say(format_args!(
+            "drain {} committed: {} sent, {} parked, stopped: {:?}",
+            session.number,
+            verdict.sent.len(),
+            verdict.parked.len(),
+            verdict.stopped
+        ));
+        session.end();
+        if fate.strikes(Trouble::CommitUnheard) {
+            fate.wait(1..=2_000).await;
+            return Err(lost());
+        }
+        fate.wait(1..=5).await;
+        Ok(Drained::Rows(verdict))
+    }
+}

@@ -1,0 +1,299 @@
+//! The read store as projections see it: documents with ETags in memory, written by requests that may be refused, lost, late
+//! or unheard. Never half a batch, and never a write against another ETag than the document has.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use handler::read::{
+    connection::Container,
+    store::{BatchError, Collection, StoreError, Stored, Write, of_status},
+};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::{
+    fate::{Fate, far, lock},
+    trouble::Trouble,
+};
+
+/// How long a client waits for an answer.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// How far a replica lags at most.
+const LAG: Duration = Duration::from_secs(2);
+
+/// Container, partition key, id.
+pub(crate) type Place = (&'static str, String, String);
+
+/// The account.
+pub(crate) struct Documents {
+    fate: Arc<Fate>,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    there: BTreeMap<Place, Versions>,
+    etags: u64,
+    /// Nobody gets an answer before.
+    away_until: Option<Instant>,
+}
+
+/// A document as it is, and as a replica may still show it.
+#[derive(Clone)]
+struct Versions {
+    now: (Value, u64),
+    before: Option<(Value, u64)>,
+    written: Instant,
+}
+
+/// One process's way to one container.
+#[derive(Clone)]
+pub(crate) struct Shelf {
+    documents: Arc<Documents>,
+    container: &'static str,
+}
+
+/// A write that did not hold, by its place in the batch.
+type Held = Result<Vec<String>, usize>;
+
+impl Documents {
+    pub(crate) fn new(fate: &Arc<Fate>) -> Self {
+        Self {
+            fate: Arc::clone(fate),
+            inner: Mutex::default(),
+        }
+    }
+
+    /// One process's way to a container.
+    pub(crate) fn shelf(self: &Arc<Self>, container: Container) -> Shelf {
+        Shelf {
+            documents: Arc::clone(self),
+            container: match container {
+                Container::Orders => "orders",
+                Container::Customers => "customers",
+                Container::Products => "products",
+                Container::Sales => "sales",
+                Container::Control => "control",
+            },
+        }
+    }
+
+    /// Away for everybody, for so long.
+    pub(crate) fn away(&self, duration: Duration) {
+        self.fate.say(format_args!("the store is away for {duration:?}"));
+        lock(&self.inner).away_until = Some(Instant::now() + duration);
+    }
+
+    /// Everything but the control documents.
+    pub(crate) fn all(&self) -> BTreeMap<Place, Value> {
+        let inner = lock(&self.inner);
+        let all = inner
+            .there
+            .iter()
+            .filter(|((container, ..), _)| *container != "control");
+        all.map(|(place, versions)| (place.clone(), versions.now.0.clone()))
+            .collect()
+    }
+
+    fn is_away(&self) -> bool {
+        lock(&self.inner)
+            .away_until
+            .is_some_and(|until| Instant::now() < until)
+    }
+
+    fn read(&self, place: &Place, stale: bool) -> Option<(Value, u64)> {
+        let inner = lock(&self.inner);
+        let versions = inner.there.get(place)?;
+        if stale && versions.written.elapsed() < LAG {
+            versions.before.clone()
+        } else {
+            Some(versions.now.clone())
+        }
+    }
+
+    /// All of it or nothing. The condition: `None` whatever is there, `Some(None)` nothing is there, else this ETag.
+    fn write_all(
+        &self,
+        container: &'static str,
+        pk: &str,
+        writes: Vec<(String, Option<Option<u64>>, Value)>,
+    ) -> Held {
+        let mut inner = lock(&self.inner);
+        let place = |id: &str| (container, pk.to_owned(), id.to_owned());
+        for (at, (id, condition, _)) in writes.iter().enumerate() {
+            let etag = inner.there.get(&place(id)).map(|versions| versions.now.1);
+            if condition.is_some_and(|wanted| wanted != etag) {
+                return Err(at);
+            }
+        }
+        let mut etags = Vec::new();
+        for (id, _, document) in writes {
+            inner.etags += 1;
+            let etag = inner.etags;
+            let before = inner.there.get(&place(&id)).map(|versions| versions.now.clone());
+            inner.there.insert(
+                place(&id),
+                Versions {
+                    now: (document, etag),
+                    before,
+                    written: Instant::now(),
+                },
+            );
+            etags.push(etag.to_string());
+        }
+        Ok(etags)
+    }
+}
+
+impl Shelf {
+    /// What every request may meet with before anything is done.
+    async fn knock(&self) -> Result<(), StoreError> {
+        let fate = &self.documents.fate;
+        let refused = |status: u16, retry_after| of_status(status, format!("status {status}"), retry_after);
+        if self.documents.is_away() {
+            fate.wait(1..=50).await;
+            return Err(refused(503, None));
+        }
+        if fate.strikes(Trouble::Throttled) {
+            fate.wait(1..=1_000).await;
+            return Err(refused(429, Some(fate.ms(1..=3_000))));
+        }
+        if fate.strikes(Trouble::StoreFailed) {
+            fate.wait(1..=50).await;
+            return Err(refused(503, None));
+        }
+        if fate.strikes(Trouble::RequestLost) {
+            sleep(PATIENCE).await;
+            return Err(refused(408, None));
+        }
+        Ok(())
+    }
+
+    /// One request that writes.
+    async fn write(
+        &self,
+        pk: &str,
+        writes: Vec<(String, Option<Option<u64>>, Value)>,
+    ) -> Result<Held, StoreError> {
+        self.knock().await?;
+        let fate = &self.documents.fate;
+        if fate.strikes(Trouble::Contended) {
+            fate.wait(1..=50).await;
+            return Err(of_status(449, "status 449".to_owned(), None));
+        }
+        let (documents, container, partition) = (Arc::clone(&self.documents), self.container, pk.to_owned());
+        let what: Vec<String> = writes.iter().map(|(id, ..)| id.clone()).collect();
+        let work = move || {
+            let held = documents.write_all(container, &partition, writes);
+            documents.fate.say(format_args!(
+                "  {container} {partition} {}: {held:?}",
+                what.join(" and ")
+            ));
+            held
+        };
+        if fate.strikes(Trouble::WriteLate) {
+            let arriving = far(PATIENCE + fate.ms(1..=20_000), work);
+            let _ = timeout(PATIENCE, arriving).await;
+            return Err(of_status(408, "no answer".to_owned(), None));
+        }
+        let held = far(fate.ms(0..=10), work).await;
+        if fate.strikes(Trouble::WriteUnheard) {
+            fate.wait(1..=3_000).await;
+            return Err(of_status(503, "status 503".to_owned(), None));
+        }
+        fate.wait(0..=10).await;
+        Ok(held)
+    }
+
+    async fn one(
+        &self,
+        pk: &str,
+        id: &str,
+        condition: Option<Option<u64>>,
+        document: Value,
+    ) -> Result<String, StoreError> {
+        let held = self.write(pk, vec![(id.to_owned(), condition, document)]).await?;
+        let etags = held.map_err(|_| StoreError::Changed)?;
+        Ok(etags.into_iter().next().unwrap_or_default())
+    }
+}
+
+fn json<T: Serialize>(document: &T) -> Result<Value, StoreError> {
+    serde_json::to_value(document).map_err(|error| StoreError::Refused(error.to_string()))
+}
+
+/// What is no ETag of ours is no document's.
+fn number(etag: &str) -> u64 {
+    etag.parse().unwrap_or_default()
+}
+
+impl Collection for Shelf {
+    async fn read<T: DeserializeOwned + Send>(
+        &self,
+        pk: &str,
+        id: &str,
+    ) -> Result<Option<Stored<T>>, StoreError> {
+        self.knock().await?;
+        let fate = &self.documents.fate;
+        fate.wait(0..=10).await;
+        let stale = fate.strikes(Trouble::StaleRead);
+        let found = self
+            .documents
+            .read(&(self.container, pk.to_owned(), id.to_owned()), stale);
+        fate.wait(0..=10).await;
+        let Some((document, etag)) = found else {
+            return Ok(None);
+        };
+        let document =
+            serde_json::from_value(document).map_err(|error| StoreError::Refused(error.to_string()))?;
+        Ok(Some(Stored {
+            document,
+            etag: etag.to_string(),
+        }))
+    }
+
+    async fn create<T: Serialize + Sync>(
+        &self,
+        pk: &str,
+        id: &str,
+        document: &T,
+    ) -> Result<String, StoreError> {
+        self.one(pk, id, Some(None), json(document)?).await
+    }
+
+    async fn upsert<T: Serialize + Sync>(&self, pk: &str, id: &str, document: &T) -> Result<(), StoreError> {
+        self.one(pk, id, None, json(document)?).await.map(drop)
+    }
+
+    async fn replace<T: Serialize + Sync>(
+        &self,
+        (pk, id): (&str, &str),
+        document: &T,
+        read: &str,
+    ) -> Result<String, StoreError> {
+        self.one(pk, id, Some(Some(number(read))), json(document)?).await
+    }
+
+    async fn batch(&self, pk: &str, writes: Vec<Write>) -> Result<Vec<String>, BatchError> {
+        let named = |document: Value, condition| {
+            let id = document["id"].as_str().unwrap_or_default().to_owned();
+            (id, condition, document)
+        };
+        let writes = writes.into_iter().map(|write| match write {
+            Write::Create(document) => named(document, Some(None)),
+            Write::Upsert(document) => named(document, None),
+            Write::Replace { id, etag, document } => (id, Some(Some(number(&etag))), document),
+        });
+        match self.write(pk, writes.collect()).await {
+            Ok(held) => held.map_err(|at| BatchError {
+                at: Some(at),
+                error: StoreError::Changed,
+            }),
+            Err(error) => Err(BatchError { at: None, error }),
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! What the documents must be, folded out of the history by the rules of the domain and written down as docs/read-model.md
+//! describes them. Never uses a projection, nor the state that travels with an event.
+
+use std::collections::BTreeMap;
+
+use handler::{
+    domain::{
+        customer::{self, Customer},
+        event::{Event, Recorded},
+        order::{self, Order},
+        product::{self, Product},
+        value::Sku,
+    },
+    read::document::{Generation, sales::shard},
+};
+use serde_json::{Value, json};
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use uuid::Uuid;
+
+use crate::{documents::Place, shop::Shop};
+
+/// Documents by their places.
+pub(crate) type All = BTreeMap<Place, Value>;
+
+/// An aggregate after some of its events.
+enum Folded {
+    Order(Order),
+    Customer(Customer),
+    Product(Product),
+}
+
+/// All documents of a generation; `None` when the history is not one that can be.
+pub(crate) fn documents(shop: &Shop, generation: Generation) -> Option<All> {
+    let mut all = sales(shop, generation);
+    let mut folded: BTreeMap<&str, (Folded, OffsetDateTime)> = BTreeMap::new();
+    for committed in &shop.log {
+        let event = &committed.event;
+        let before = folded.remove(event.subject.as_str()).map(|(before, _)| before);
+        let after = then(before, event)?;
+        if let Folded::Order(order) = &after {
+            let pk = generation.partition(&event.subject);
+            let id = format!("event-{}", order.version);
+            let document = json!({ "id": id, "pk": pk, "gen": generation, "kind": "event", "orderId": order.id,
+                "version": order.version, "type": event.kind, "at": text(event.occurred_at)?, "data": event.data });
+            all.insert(("orders", pk, id), document);
+        }
+        folded.insert(&event.subject, (after, event.occurred_at));
+    }
+    for (after, at) in folded.into_values() {
+        let level = |sku: &Sku| shop.stock.get(sku).filter(|level| level.seq > 0);
+        match after {
+            Folded::Order(order) => {
+                put(&mut all, "customers", row(&order, generation)?);
+                put(&mut all, "orders", whole(&order, generation, at)?);
+            }
+            Folded::Customer(Customer {
+                id,
+                version,
+                name,
+                email,
+            }) => {
+                let pk = generation.partition(&id.to_string());
+                let document = json!({ "id": "customer", "pk": pk, "gen": generation, "kind": "customer",
+                    "customerId": id, "version": version, "name": name, "email": email, "changedAt": text(at)? });
+                put(&mut all, "customers", document);
+            }
+            Folded::Product(Product {
+                sku,
+                version,
+                name,
+                price,
+            }) => {
+                let described =
+                    json!({ "version": version, "name": name, "price": price, "changedAt": text(at)? });
+                let mut document = json!({ "id": "product", "pk": generation.partition(sku.as_str()),
+                    "gen": generation, "kind": "product", "sku": sku, "described": described });
+                if let Some(level) = level(&sku) {
+                    document["stock"] = json!({ "available": level.available, "seq": level.seq });
+                }
+                put(&mut all, "products", document);
+            }
+        }
+    }
+    Some(all)
+}
+
+fn then(before: Option<Folded>, recorded: &Recorded) -> Option<Folded> {
+    let event = json!({ "type": recorded.kind, "data": recorded.data });
+    let event: Event = serde_json::from_value(event).ok()?;
+    let id = || recorded.subject.parse::<Uuid>().ok();
+    Some(match (before, recorded.kind.split('.').nth(1)?) {
+        (Some(Folded::Order(order)), _) => Folded::Order(order::evolve(order.id, Some(order), &event)?),
+        (Some(Folded::Customer(it)), _) => Folded::Customer(customer::evolve(it.id, Some(it), &event)?),
+        (Some(Folded::Product(it)), _) => {
+            Folded::Product(product::evolve(&it.sku.clone(), Some(it), &event)?)
+        }
+        (None, "OrderPlaced") => Folded::Order(order::evolve(id()?, None, &event)?),
+        (None, "CustomerRegistered") => Folded::Customer(customer::evolve(id()?, None, &event)?),
+        (None, _) => Folded::Product(product::evolve(
+            &recorded.subject.clone().try_into().ok()?,
+            None,
+            &event,
+        )?),
+    })
+}
+
+/// The order's own document: all of the order, under other names for its id.
+fn whole(order: &Order, generation: Generation, changed_at: OffsetDateTime) -> Option<Value> {
+    let mut document = serde_json::to_value(order).ok()?;
+    let pk = generation.partition(&order.id.to_string());
+    for (name, value) in [
+        ("id", json!("order")),
+        ("pk", json!(pk)),
+        ("gen", json!(generation)),
+        ("kind", json!("order")),
+        ("orderId", json!(order.id)),
+        ("changedAt", json!(text(changed_at)?)),
+    ] {
+        document[name] = value;
+    }
+    Some(document)
+}
+
+/// The order in its customer's list.
+fn row(order: &Order, generation: Generation) -> Option<Value> {
+    Some(
+        json!({ "id": order.id, "pk": generation.partition(&order.customer.id.to_string()), "gen": generation,
+        "kind": "order", "orderId": order.id, "version": order.version, "status": order.progress.status(),
+        "customer": order.customer, "total": order.total, "placedAt": text(order.placed_at)? }),
+    )
+}
+
+/// The sums of one currency in one shard of a day.
+#[derive(Default)]
+struct Sums {
+    paid_orders: i64,
+    paid: i128,
+    cancelled_orders: i64,
+    cancelled: i128,
+}
+
+/// Sums and markers, counted one by one.
+fn sales(shop: &Shop, generation: Generation) -> All {
+    let mut all = All::new();
+    let mut days: BTreeMap<(String, String), BTreeMap<&str, Sums>> = BTreeMap::new();
+    for sold in &shop.sales {
+        let pk = shard(generation, sold.at.date(), sold.order);
+        let marker =
+            json!({ "id": sold.event, "pk": pk, "gen": generation, "kind": "marker", "orderId": sold.order });
+        put(&mut all, "sales", marker);
+        let day = days.entry((pk, sold.at.date().to_string())).or_default();
+        let of = day.entry(sold.total.currency.as_str()).or_default();
+        let amount = i128::from(sold.total.amount);
+        if sold.cancelled {
+            (of.cancelled_orders, of.cancelled) = (of.cancelled_orders + 1, of.cancelled + amount);
+        } else {
+            (of.paid_orders, of.paid) = (of.paid_orders + 1, of.paid + amount);
+        }
+    }
+    for ((pk, day), currencies) in days {
+        let sums = |of: Sums| {
+            json!({ "paidOrders": of.paid_orders, "paid": of.paid.to_string(),
+                "cancelledOrders": of.cancelled_orders, "cancelled": of.cancelled.to_string() })
+        };
+        let currencies: BTreeMap<&str, Value> = currencies
+            .into_iter()
+            .map(|(name, of)| (name, sums(of)))
+            .collect();
+        let totals = json!({ "id": "totals", "pk": pk, "gen": generation, "kind": "totals", "day": day,
+            "currencies": currencies });
+        put(&mut all, "sales", totals);
+    }
+    all
+}
+
+/// A document at the place that it names itself.
+fn put(all: &mut All, container: &'static str, document: Value) {
+    let named = |name: &str| document[name].as_str().unwrap_or_default().to_owned();
+    all.insert((container, named("pk"), named("id")), document);
+}
+
+fn text(at: OffsetDateTime) -> Option<String> {
+    at.format(&Rfc3339).ok()
+}

@@ -1,0 +1,141 @@
+//! A handler process with the Functions host before it: the relay, the timer's call, and invocations of the projector.
+//! Never keeps anything over a crash.
+
+use std::{sync::Arc, time::Duration};
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use handler::{
+    read::{Generations, Projector, apply, incoming, jitter::Jitter},
+    relay::Relay,
+};
+use serde_json::Value;
+use tokio::{
+    sync::{Notify, Semaphore},
+    task::JoinSet,
+    time::Instant,
+};
+
+use crate::{
+    database::{Database, Outbox},
+    documents::{Documents, Shelf},
+    fate::Fate,
+    subscription::Delivery,
+    topic::{Bus, Topic},
+    trouble::Trouble,
+};
+
+/// How long a sweep may send, as the timer has it.
+const SWEEP: Duration = Duration::from_secs(20);
+
+/// What processes share, and what outlives them.
+#[derive(Clone)]
+pub(crate) struct Outside {
+    pub(crate) fate: Arc<Fate>,
+    pub(crate) database: Arc<Database>,
+    pub(crate) topic: Arc<Topic>,
+    pub(crate) documents: Arc<Documents>,
+    /// Messages that a host hands over at the same time.
+    pub(crate) together: usize,
+}
+
+/// A process that lives.
+pub(crate) struct Process {
+    relay: Arc<Relay<Outbox, Bus>>,
+    committed: Arc<Notify>,
+    tasks: JoinSet<()>,
+}
+
+impl Process {
+    /// Starts one with no memory.
+    pub(crate) fn start(outside: &Outside) -> Self {
+        let fate = &outside.fate;
+        let committed = Arc::new(Notify::new());
+        let outbox = Arc::new(Outbox::new(&outside.database));
+        let bus = Arc::new(Bus::new(&outside.topic));
+        let relay = Arc::new(Relay::new(outbox, bus, Arc::clone(&committed)));
+        let shelf = |container| outside.documents.shelf(container);
+        let control = shelf(handler::read::connection::Container::Control);
+        let jitter = Jitter::seeded(fate.between(0..=u64::MAX));
+        let projector = Projector::of(
+            &Arc::new(Generations::of(control)),
+            apply::Documents::of(shelf),
+            jitter,
+        );
+        let mut tasks = JoinSet::new();
+        let running = Arc::clone(&relay);
+        tasks.spawn(async move { running.run().await });
+        tasks.spawn(pump(outside.clone(), Arc::new(projector)));
+        Self {
+            relay,
+            committed,
+            tasks,
+        }
+    }
+
+    /// One of its commands has been committed.
+    pub(crate) fn committed(&self) {
+        self.committed.notify_one();
+    }
+
+    /// The timer calls.
+    pub(crate) fn tick(&mut self) {
+        let relay = Arc::clone(&self.relay);
+        self.tasks.spawn(async move {
+            // Said to the host, which calls again in any case.
+            let _ = relay.sweep(Instant::now() + SWEEP).await;
+        });
+    }
+
+    /// Killed: whatever it was at ends where it waits.
+    pub(crate) async fn kill(mut self) {
+        self.tasks.shutdown().await;
+    }
+}
+
+/// The host: hands messages over, several at a time.
+async fn pump(outside: Outside, projector: Arc<Projector<Shelf>>) {
+    let places = Arc::new(Semaphore::new(outside.together));
+    let mut invocations = JoinSet::new();
+    loop {
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else {
+            return;
+        };
+        let delivery = outside.topic.subscription.receive().await;
+        while invocations.try_join_next().is_some() {}
+        let (fate, projector) = (Arc::clone(&outside.fate), Arc::clone(&projector));
+        invocations.spawn(async move {
+            invoke(&fate, &projector, delivery).await;
+            drop(place);
+        });
+    }
+}
+
+/// One invocation, as `triggers` answers it: whatever is no success makes the host abandon the message.
+async fn invoke(fate: &Fate, projector: &Projector<Shelf>, delivery: Delivery) {
+    let number = delivery.number;
+    fate.say(format_args!("delivery {number} of message {}", delivery.message));
+    fate.wait(0..=5).await;
+    // As the host hands a binary body over.
+    let body = Value::String(STANDARD.encode(&delivery.body));
+    let outcome = match incoming::decode(body) {
+        Ok(event) => projector.project(event).await.map_err(|error| error.to_string()),
+        Err(error) => Err(error.to_string()),
+    };
+    fate.wait(0..=5).await;
+    match outcome {
+        Err(why) => {
+            fate.say(format_args!("delivery {number} failed: {why}"));
+            fate.wait(0..=1_000).await;
+            delivery.abandon();
+        }
+        // Its lock runs out.
+        Ok(()) if fate.strikes(Trouble::CompletionLost) => drop(delivery),
+        Ok(()) => {
+            let done = delivery.complete();
+            fate.say(format_args!(
+                "delivery {number} {}",
+                if done { "done" } else { "done, its lock lost" }
+            ));
+        }
+    }
+}

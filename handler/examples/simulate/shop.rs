@@ -1,0 +1,350 @@
+//! A random history of a small shop, made by the rules of the domain, with the stock that each event moves.
+//! Never writes it anywhere: it says what is committed, in which order, and what of it had to be there before.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use handler::domain::{
+    customer::{self, Customer},
+    event::{Event, Recorded, StockLevel},
+    order::{self, Offer, Order, Shipment},
+    product::{self, Product},
+    value::{Money, Quantity, Sku},
+};
+use serde::Serialize;
+use serde_json::{Value, json};
+use time::{Duration, OffsetDateTime};
+use uuid::Uuid;
+
+use crate::fate::Fate;
+
+const CUSTOMERS: usize = 3;
+const PRODUCTS: usize = 4;
+
+/// What an order asks for.
+type Lines = Vec<(Sku, Quantity)>;
+
+/// The shop as it stands after its history: what the tables of the write model would hold.
+#[derive(Default)]
+pub(crate) struct Shop {
+    customers: BTreeMap<Uuid, Customer>,
+    products: BTreeMap<Sku, Product>,
+    orders: BTreeMap<Uuid, Order>,
+    pub(crate) stock: BTreeMap<Sku, StockLevel>,
+    /// What was sold and taken back.
+    pub(crate) sales: Vec<Sold>,
+    pub(crate) log: Vec<Committed>,
+    orders_placed: u64,
+}
+
+/// An event, and whatever its transaction read or locked: its like that came before must be visible first.
+pub(crate) struct Committed {
+    pub(crate) event: Recorded,
+    pub(crate) touches: BTreeSet<String>,
+}
+
+/// An order was paid, or a paid one cancelled.
+pub(crate) struct Sold {
+    pub(crate) event: Uuid,
+    pub(crate) order: Uuid,
+    pub(crate) at: OffsetDateTime,
+    pub(crate) total: Money,
+    pub(crate) cancelled: bool,
+}
+
+/// What an event left behind.
+struct After<S> {
+    version: i64,
+    subject: String,
+    state: S,
+    stock: Vec<StockLevel>,
+    touches: BTreeSet<String>,
+}
+
+impl Shop {
+    /// A shop to which so many things have happened.
+    pub(crate) fn with(fate: &Fate, events: usize) -> Self {
+        let mut shop = Self::default();
+        // Refused commands leave nothing; the bound is for a shop in which nothing can happen any more.
+        for _ in 0..events * 50 {
+            if shop.log.len() >= events {
+                break;
+            }
+            // What cannot be asked for is not asked.
+            let _ = shop.step(fate);
+        }
+        shop
+    }
+
+    /// Some hours after the one before, so that sales fall on several days.
+    fn now(&self) -> OffsetDateTime {
+        let hours = i64::try_from(self.log.len()).unwrap_or_default();
+        OffsetDateTime::UNIX_EPOCH + Duration::hours(5 * hours)
+    }
+
+    fn step(&mut self, fate: &Fate) -> Option<()> {
+        match fate.pick(20) {
+            0 | 1 => self.customer_step(fate),
+            2..=6 => self.product_step(fate),
+            7..=10 => self.place(fate),
+            _ => self.order_step(fate),
+        }
+    }
+
+    fn customer_step(&mut self, fate: &Fate) -> Option<()> {
+        let id = customer_id(fate.pick(CUSTOMERS));
+        let n = fate.between(0..=99);
+        let command = match (self.customers.contains_key(&id), n % 2) {
+            (false, _) => customer::Command::Register {
+                name: text("Ada")?,
+                email: text("ada@example.org")?,
+            },
+            (true, 0) => customer::Command::Rename {
+                name: text(&format!("Ada {n}"))?,
+            },
+            (true, _) => customer::Command::ChangeEmail {
+                email: text(&format!("ada{n}@example.org"))?,
+            },
+        };
+        let before = self.customers.get(&id).cloned();
+        let event = customer::decide(id, before.as_ref(), command).ok()?;
+        let after = customer::evolve(id, before, &event)?;
+        self.customers.insert(id, after.clone());
+        let touches = [id.to_string()].into();
+        let subject = id.to_string();
+        self.record(
+            &event,
+            After {
+                version: after.version,
+                subject,
+                state: after,
+                stock: Vec::new(),
+                touches,
+            },
+        )
+    }
+
+    fn product_step(&mut self, fate: &Fate) -> Option<()> {
+        let sku = sku(fate.pick(PRODUCTS))?;
+        let price = || {
+            let currency = if fate.percent(90) { "EUR" } else { "USD" };
+            serde_json::from_value(json!({ "amount": fate.between(1..=5_000), "currency": currency })).ok()
+        };
+        let pieces = i64::try_from(fate.between(1..=30)).ok()?;
+        let command = match (self.products.contains_key(&sku), fate.pick(4)) {
+            (false, _) => product::Command::Add {
+                name: text("Thing")?,
+                price: price()?,
+            },
+            (true, 0) => product::Command::Rename {
+                name: text(&format!("Thing {pieces}"))?,
+            },
+            (true, 1) => product::Command::ChangePrice { price: price()? },
+            (true, _) => product::Command::Restock {
+                quantity: pieces.try_into().ok()?,
+            },
+        };
+        let before = self.products.get(&sku).cloned();
+        let event = product::decide(&sku, before.as_ref(), command).ok()?;
+        let after = product::evolve(&sku, before, &event)?;
+        self.products.insert(sku.clone(), after.clone());
+        let empty = StockLevel {
+            sku: sku.clone(),
+            available: 0,
+            seq: 0,
+        };
+        self.stock.entry(sku.clone()).or_insert(empty);
+        let stock = match &event {
+            Event::ProductRestocked { quantity } => self.moved([(sku.clone(), quantity.get())]),
+            _ => Vec::new(),
+        };
+        let (subject, touches) = (sku.as_str().to_owned(), [sku.as_str().to_owned()].into());
+        self.record(
+            &event,
+            After {
+                version: after.version,
+                subject,
+                state: after,
+                stock,
+                touches,
+            },
+        )
+    }
+
+    fn place(&mut self, fate: &Fate) -> Option<()> {
+        let customer = self.customers.get(&customer_id(fate.pick(CUSTOMERS)))?.clone();
+        let (lines, catalogue) = self.wanted(fate)?;
+        let id = order_id(self.orders_placed);
+        let at = self.now();
+        let command = order::Command::Place {
+            customer: Ok(customer),
+            lines,
+            catalogue,
+            expected_total: None,
+            at,
+        };
+        self.order(id, command)?;
+        self.orders_placed += 1;
+        Some(())
+    }
+
+    /// Mostly of an order that is young: orders are done with at some time.
+    fn order_step(&mut self, fate: &Fate) -> Option<()> {
+        let back = fate.between(1..=self.orders_placed.clamp(1, 6));
+        let id = order_id(self.orders_placed.checked_sub(back)?);
+        let at = self.now();
+        let command = match fate.pick(10) {
+            0 | 1 => {
+                let (lines, catalogue) = self.wanted(fate)?;
+                order::Command::ChangeLines {
+                    lines,
+                    catalogue,
+                    expected_total: None,
+                    at,
+                }
+            }
+            2..=4 => order::Command::Pay {
+                amount: self.orders.get(&id)?.total.clone(),
+                at,
+            },
+            5 | 6 => {
+                let shipment = Shipment {
+                    carrier: text("Post")?,
+                    tracking_number: text("1Z")?,
+                };
+                order::Command::Ship { shipment, at }
+            }
+            7 => order::Command::Deliver { at },
+            _ => order::Command::Cancel {
+                reason: text("changed my mind")?,
+                at,
+            },
+        };
+        self.order(id, command)
+    }
+
+    /// Some pieces of one to three products, and the products as they are now.
+    fn wanted(&self, fate: &Fate) -> Option<(Lines, BTreeMap<Sku, Offer>)> {
+        let first = fate.pick(PRODUCTS);
+        let mut lines = Vec::new();
+        let mut catalogue = BTreeMap::new();
+        for n in 0..=fate.pick(3) {
+            let sku = sku((first + n) % PRODUCTS)?;
+            let product = self.products.get(&sku)?.clone().into();
+            let available = self.stock.get(&sku)?.available;
+            catalogue.insert(sku.clone(), Offer { product, available });
+            lines.push((sku, i64::try_from(fate.between(1..=4)).ok()?.try_into().ok()?));
+        }
+        Some((lines, catalogue))
+    }
+
+    fn order(&mut self, id: Uuid, command: order::Command) -> Option<()> {
+        let before = self.orders.get(&id).cloned();
+        let event = order::decide(id, before.as_ref(), command).ok()?;
+        let was_paid = before
+            .as_ref()
+            .is_some_and(|order| order.progress.paid_at().is_some());
+        let was = held(before.as_ref());
+        let after = order::evolve(id, before, &event)?;
+        let is = held(Some(&after));
+        let pieces = |side: &BTreeMap<Sku, i64>, sku: &Sku| side.get(sku).copied().unwrap_or_default();
+        let skus: BTreeSet<Sku> = was.keys().chain(is.keys()).cloned().collect();
+        let deltas = skus
+            .iter()
+            .map(|sku| (sku.clone(), pieces(&was, sku) - pieces(&is, sku)));
+        let stock = self.moved(deltas.filter(|(_, delta)| *delta != 0));
+        let cancelled = matches!(event, Event::OrderCancelled { .. });
+        if matches!(event, Event::OrderPaid { .. }) || (cancelled && was_paid) {
+            let (event, at) = (event_id(self.log.len()), self.now());
+            self.sales.push(Sold {
+                event,
+                order: id,
+                at,
+                total: after.total.clone(),
+                cancelled,
+            });
+        }
+        self.orders.insert(id, after.clone());
+        let mut touches: BTreeSet<String> = skus.iter().map(|sku| sku.as_str().to_owned()).collect();
+        touches.extend([id.to_string(), after.customer.id.to_string()]);
+        let subject = id.to_string();
+        self.record(
+            &event,
+            After {
+                version: after.version,
+                subject,
+                state: after,
+                stock,
+                touches,
+            },
+        )
+    }
+
+    fn moved(&mut self, deltas: impl IntoIterator<Item = (Sku, i64)>) -> Vec<StockLevel> {
+        let mut levels = Vec::new();
+        for (sku, delta) in deltas {
+            if let Some(level) = self.stock.get_mut(&sku) {
+                (level.available, level.seq) = (level.available + delta, level.seq + 1);
+                levels.push(level.clone());
+            }
+        }
+        levels
+    }
+
+    fn record<S: Serialize>(&mut self, event: &Event, after: After<S>) -> Option<()> {
+        let (kind, data) = event.to_parts().ok()?;
+        let stock = if after.stock.is_empty() {
+            Value::Null
+        } else {
+            serde_json::to_value(&after.stock).ok()?
+        };
+        let event = Recorded {
+            event_id: event_id(self.log.len()),
+            subject: after.subject,
+            version: after.version,
+            kind,
+            data: serde_json::from_str(data.get()).ok()?,
+            state: serde_json::to_value(&after.state).ok()?,
+            stock,
+            traceparent: None,
+            occurred_at: self.now(),
+        };
+        self.log.push(Committed {
+            event,
+            touches: after.touches,
+        });
+        Some(())
+    }
+}
+
+/// The pieces that an order keeps out of stock.
+fn held(order: Option<&Order>) -> BTreeMap<Sku, i64> {
+    let held = order.filter(|order| order.progress.cancelled().is_none());
+    let lines = held.into_iter().flat_map(|order| &order.lines);
+    lines
+        .map(|line| (line.sku.clone(), line.quantity.get()))
+        .collect()
+}
+
+fn text<T: TryFrom<String>>(text: &str) -> Option<T> {
+    T::try_from(text.to_owned()).ok()
+}
+
+fn sku(n: usize) -> Option<Sku> {
+    text(&format!("SKU-{n}"))
+}
+
+fn id(kind: u128, n: u128) -> Uuid {
+    Uuid::from_u128(kind << 64 | n)
+}
+
+fn customer_id(n: usize) -> Uuid {
+    id(1, n as u128)
+}
+
+fn order_id(n: u64) -> Uuid {
+    id(2, n.into())
+}
+
+fn event_id(n: usize) -> Uuid {
+    id(3, n as u128)
+}

@@ -1,0 +1,182 @@
+//! The topic as the relay sees it: batches of encoded messages, taken as a whole or not at all, with duplicate detection.
+//! Never loses what it has taken, and never takes a part of a batch.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use handler::bus::{self, Envelope, Received, SendError};
+use tokio::time::{Instant, timeout};
+
+use crate::{
+    fate::{Fate, far, lock},
+    subscription::Subscription,
+    trouble::Trouble,
+};
+
+/// How long a sender waits: for a link and an answer, and for another link and another answer.
+const PATIENCE_MS: u64 = 20_000;
+
+/// A message that was taken.
+#[derive(Debug, Clone)]
+pub(crate) struct Taken {
+    pub(crate) message_id: String,
+    pub(crate) body: Arc<[u8]>,
+}
+
+/// The topic, with the subscription of the read model behind it.
+pub(crate) struct Topic {
+    fate: Arc<Fate>,
+    pub(crate) subscription: Arc<Subscription>,
+    batch_bytes: u64,
+    /// How long the topic remembers the ids of its messages.
+    window: Duration,
+    /// The event that the bus does not take at first.
+    refused: Option<String>,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    taken: Vec<Taken>,
+    /// When each message was last taken.
+    known: BTreeMap<String, Instant>,
+    /// From now on it takes everything.
+    takes_all: bool,
+}
+
+/// One process's link to the topic.
+pub(crate) struct Bus {
+    topic: Arc<Topic>,
+    link: tokio::sync::Mutex<()>,
+}
+
+impl Topic {
+    pub(crate) fn new(fate: &Arc<Fate>, refused: Option<String>) -> Self {
+        Self {
+            fate: Arc::clone(fate),
+            subscription: Arc::new(Subscription::new(fate)),
+            batch_bytes: [2_000, 6_000, 250_000][fate.pick(3)],
+            window: Duration::from_secs([0, 20, 600][fate.pick(3)]),
+            refused,
+            inner: Mutex::default(),
+        }
+    }
+
+    /// From now on the bus takes everything.
+    pub(crate) fn take_all(&self) {
+        lock(&self.inner).takes_all = true;
+    }
+
+    /// The event that the bus did not take at first.
+    pub(crate) fn refused(&self) -> Option<&str> {
+        self.refused.as_deref()
+    }
+
+    /// All that was ever taken, in the topic's order.
+    pub(crate) fn taken(&self) -> Vec<Taken> {
+        lock(&self.inner).taken.clone()
+    }
+
+    fn refuses(&self, batch: &[Taken]) -> bool {
+        let refused = batch
+            .iter()
+            .any(|message| Some(&message.message_id) == self.refused.as_ref());
+        refused && !lock(&self.inner).takes_all
+    }
+
+    fn take(&self, batch: Vec<Taken>) {
+        for message in batch {
+            let now = Instant::now();
+            let before = lock(&self.inner).known.insert(message.message_id.clone(), now);
+            let again = before.is_some_and(|at| now.duration_since(at) < self.window);
+            self.fate.say(format_args!(
+                "topic has {}{}",
+                message.message_id,
+                if again { ", a duplicate" } else { "" }
+            ));
+            if again {
+                continue;
+            }
+            self.subscription.put(&message.body);
+            if self.fate.strikes(Trouble::DeliveredTwice) {
+                self.subscription.put(&message.body);
+            }
+            lock(&self.inner).taken.push(message);
+        }
+    }
+}
+
+impl Bus {
+    pub(crate) fn new(topic: &Arc<Topic>) -> Self {
+        Self {
+            topic: Arc::clone(topic),
+            link: tokio::sync::Mutex::default(),
+        }
+    }
+}
+
+fn away(why: &str) -> SendError {
+    SendError::Unavailable(why.to_owned())
+}
+
+/// Reads a message as any receiver would.
+fn decoded(envelope: &Envelope) -> Result<Taken, SendError> {
+    let message =
+        Received::decode(envelope.encoded()).map_err(|error| SendError::Refused(error.to_string()))?;
+    Ok(Taken {
+        message_id: message.message_id(),
+        body: message.body().as_ref().into(),
+    })
+}
+
+impl bus::Topic for Bus {
+    async fn batch_bytes(&self) -> Result<u64, SendError> {
+        let _link = self.link.lock().await;
+        let fate = &self.topic.fate;
+        if fate.strikes(Trouble::BusAway) {
+            fate.wait(1..=5_000).await;
+            return Err(away("no link"));
+        }
+        fate.wait(0..=5).await;
+        Ok(self.topic.batch_bytes)
+    }
+
+    async fn send(&self, batch: &[Envelope]) -> Result<(), SendError> {
+        let _link = self.link.lock().await;
+        let topic = Arc::clone(&self.topic);
+        let fate = &self.topic.fate;
+        if fate.strikes(Trouble::Stalled) {
+            fate.wait(1..=90_000).await;
+        }
+        let batch = batch.iter().map(decoded).collect::<Result<Vec<_>, _>>()?;
+        fate.say(format_args!("  sends {} messages", batch.len()));
+        if fate.strikes(Trouble::BusBusy) {
+            fate.wait(1..=50).await;
+            return Err(away("server-busy"));
+        }
+        if fate.strikes(Trouble::SendLost) {
+            fate.wait(1..=PATIENCE_MS).await;
+            return Err(away("cut before"));
+        }
+        if topic.refuses(&batch) {
+            fate.wait(1..=10).await;
+            return Err(SendError::Refused("simulated".to_owned()));
+        }
+        if fate.strikes(Trouble::SendLate) {
+            let patience = fate.ms(1..=PATIENCE_MS);
+            let arriving = far(patience + fate.ms(1..=20_000), move || topic.take(batch));
+            let _ = timeout(patience, arriving).await;
+            return Err(away("no answer"));
+        }
+        far(fate.ms(0..=5), move || topic.take(batch)).await;
+        if fate.strikes(Trouble::SendUnheard) {
+            fate.wait(1..=PATIENCE_MS).await;
+            return Err(away("cut after"));
+        }
+        fate.wait(0..=5).await;
+        Ok(())
+    }
+}
