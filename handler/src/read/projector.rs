@@ -45,7 +45,7 @@ struct Work {
     event: Option<Incoming>,
     /// The one that a rebuild fills; else those that the pointer names.
     into: Option<Generation>,
-    left: Vec<Change>,
+    left: Vec<(Generation, Change)>,
     /// Something was new to the documents.
     written: bool,
 }
@@ -170,13 +170,18 @@ impl<S: Collection> Projector<S> {
                 Some(generation) => vec![generation],
                 None => self.generations.now().await?.written(),
             };
-            let asked = generations
-                .into_iter()
-                .flat_map(|generation| changes(generation, event.clone()));
+            let asked = generations.into_iter().flat_map(|generation| {
+                let changes = changes(generation, event.clone());
+                changes.into_iter().map(move |change| (generation, change))
+            });
             work.left = asked.collect();
             work.event = None;
+        } else if work.into.is_none() {
+            // What was taken out meanwhile is being removed: nothing may come back into it.
+            let written = self.generations.now().await?.written();
+            work.left.retain(|(generation, _)| written.contains(generation));
         }
-        let done = join_all(work.left.iter().map(|change| self.documents.apply(change))).await;
+        let done = join_all(work.left.iter().map(|(_, change)| self.documents.apply(change))).await;
         let mut still = Vec::new();
         let mut worst = Ok(());
         for (change, outcome) in work.left.drain(..).zip(done) {

@@ -77,6 +77,10 @@ impl From<CosmosError> for StoreError {
             .response()
             .and_then(|response| response.headers().retry_after_ms);
         let code = u16::from(status.status_code());
+        let part = status.sub_status().map(|part| part.value());
+        if (code, part) == FULL {
+            return Self::Refused(format!("the logical partition is full: {error}"));
+        }
         if code != TOO_MANY_REQUESTS && (status.is_transient() || status.is_timeout()) {
             return Self::Away {
                 why: error.to_string(),
@@ -88,6 +92,8 @@ impl From<CosmosError> for StoreError {
 }
 
 const TOO_MANY_REQUESTS: u16 = 429;
+/// All documents of one partition key have 20 GB: no wait helps (Microsoft: "HTTP status codes for Azure Cosmos DB", 403).
+const FULL: (u16, Option<u16>) = (403, Some(1014));
 
 /// What a status means that is no success. Credentials, roles and containers are mended by operators: messages wait for that as
 /// they wait for an outage.
