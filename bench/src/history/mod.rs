@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result};
 use devstack::postgres::Durability;
 use handler::{
     config::Config,
-    write::outbox::{Drained, Outbox, Pending, Verdict},
+    write::outbox::{Drained, Outbox, Pending, Rows, Verdict},
 };
 
 use crate::{database::Database, handler::Handler, messages::invocation};
