@@ -8,6 +8,7 @@ pub mod cosmos;
 pub mod demo;
 pub mod host;
 mod http;
+pub mod operate;
 mod ports;
 pub mod postgres;
 pub mod servicebus;

@@ -4,7 +4,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use devstack::{demo, servicebus, up};
+use devstack::{demo, operate, servicebus, up};
 
 /// The local stack.
 #[derive(Parser)]
@@ -19,6 +19,8 @@ enum Command {
     Up(up::Args),
     /// Drives one order through the system and prints each hop with its time.
     Demo(demo::Args),
+    /// Runs one of the handler's own tools on the local stack: `operate status`.
+    Operate(operate::Args),
     /// Runs the Service Bus emulator.
     Servicebus(servicebus::command::Args),
 }
@@ -28,6 +30,7 @@ async fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Up(args) => up::run(args).await,
         Command::Demo(args) => demo::run(args).await,
+        Command::Operate(args) => operate::run(args),
         Command::Servicebus(args) => servicebus::command::run(args).await,
     };
     match outcome {

@@ -17,8 +17,12 @@ pub enum To {
 
 /// Starts logging; called once, when the command line is known.
 pub fn start(to: To) {
-    // The Cosmos DB client tells at level info what it found out about the account; nobody needs that at each start.
-    let usual = || EnvFilter::new("info,azure_data_cosmos_driver=warn");
+    // The Cosmos DB client tells at level info what it found out about the account; nobody needs that at each start. Who sits at
+    // a terminal is told by the tool itself how things go.
+    let usual = || match to {
+        To::Stdout => EnvFilter::new("info,azure_data_cosmos_driver=warn"),
+        To::Stderr => EnvFilter::new("warn"),
+    };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| usual());
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false);
     match to {

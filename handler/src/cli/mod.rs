@@ -8,12 +8,15 @@ mod operation;
 mod progress;
 mod rebuild;
 mod replay;
+mod say;
 mod why;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use uuid::Uuid;
+
+use say::say;
 
 use crate::{
     app,
@@ -127,7 +130,7 @@ async fn act(action: Action, config: Config) -> Result<ExitCode, String> {
         }
         Action::Openapi { v3_0 } => {
             let version = if v3_0 { Version::V30 } else { Version::V31 };
-            println!("{:#}", openapi::document(version));
+            say!("{:#}", openapi::document(version));
             Ok(ExitCode::SUCCESS)
         }
         Action::Rebuild { step } => rebuild::step(step, config).await,

@@ -11,7 +11,7 @@ use tokio::{
 };
 use uuid::Uuid;
 
-use super::progress::Progress;
+use super::{progress::Progress, say::say};
 use crate::{
     config::{Config, ReadModel},
     operations::{
@@ -87,7 +87,7 @@ pub(super) async fn run(arguments: Arguments, config: Config) -> Result<ExitCode
             let only = open.then_some(states.as_slice());
             let listed = operations.list(None, only, limit.into()).await.map_err(words)?;
             for operation in &listed {
-                println!(
+                say!(
                     "{}",
                     if json {
                         json!(operation).to_string()
@@ -104,15 +104,15 @@ pub(super) async fn run(arguments: Arguments, config: Config) -> Result<ExitCode
             print(&operation, json);
             return Ok(code);
         }
-        Action::Show { id } => println!("{:#}", json!(operations.get(id).await.map_err(words)?)),
+        Action::Show { id } => say!("{:#}", json!(operations.get(id).await.map_err(words)?)),
         Action::Pause { id } => {
-            println!(
+            say!(
                 "{}",
                 line(&operations.steer(id, Wanted::Paused).await.map_err(words)?)
             );
         }
         Action::Cancel { id } => {
-            println!(
+            say!(
                 "{}",
                 line(&operations.steer(id, Wanted::Cancelled).await.map_err(words)?)
             );
@@ -128,33 +128,34 @@ pub(super) async fn run(arguments: Arguments, config: Config) -> Result<ExitCode
 pub(super) async fn status(subscription: &str, as_json: bool, config: Config) -> Result<ExitCode, String> {
     let status = reach(config)?.status(subscription).await;
     if as_json {
-        println!("{}", json!(status));
+        say!("{}", json!(status));
     } else {
         if let Some(outbox) = &status.outbox {
             let oldest = outbox.oldest_seconds;
             let oldest = oldest
                 .map(|seconds| format!(", the oldest for {seconds:.0} s"))
                 .unwrap_or_default();
-            println!(
+            say!(
                 "outbox: {} waiting{oldest}, {} parked",
-                outbox.waiting, outbox.parked
+                outbox.waiting,
+                outbox.parked
             );
         }
         if let Some(messages) = &status.subscription {
             let (name, waiting) = (&messages.name, messages.waiting);
-            println!(
+            say!(
                 "subscription {name}: {waiting} waiting, {} dead letters",
                 messages.dead_letters
             );
         }
         if let Some(pointer) = &status.generations {
-            println!("generations: {}", json!(pointer));
+            say!("generations: {}", json!(pointer));
         }
         for operation in &status.operations {
-            println!("operation {}", line(operation));
+            say!("operation {}", line(operation));
         }
         for unknown in &status.unknown {
-            println!("unknown: {unknown}");
+            say!("unknown: {unknown}");
         }
     }
     Ok(match status.unknown.as_slice() {
@@ -279,9 +280,9 @@ fn code(operation: &Operation) -> ExitCode {
 /// What came of it.
 pub(super) fn print(operation: &Operation, as_json: bool) {
     if as_json {
-        println!("{}", operation.result.as_ref().unwrap_or(&Value::Null));
+        say!("{}", operation.result.as_ref().unwrap_or(&Value::Null));
     } else {
-        println!("{}", line(operation));
+        say!("{}", line(operation));
     }
 }
 

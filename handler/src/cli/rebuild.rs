@@ -6,7 +6,10 @@ use std::{num::NonZeroU32, process::ExitCode};
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::operation::{ask, finish, reach_documents, words};
+use super::{
+    operation::{ask, finish, reach_documents, words},
+    say::say,
+};
 use crate::{
     config::Config,
     operations::{
@@ -18,6 +21,9 @@ use crate::{
     },
     read::generation::Pointer,
 };
+
+/// Requests to Cosmos DB for one event, on average (docs/benchmarks.md).
+const REQUESTS_PER_EVENT: i64 = 4;
 
 /// What to do with the generations of the read model.
 #[derive(Debug, Subcommand)]
@@ -82,7 +88,7 @@ pub(super) async fn step(step: Step, config: Config) -> Result<ExitCode, String>
         Step::Retire { rate } => {
             let (removed, code) = ask(&operations, &Request::Retire(Removal { rate })).await?;
             if let Some(result) = &removed.result {
-                println!("{} documents removed", result["removed"]);
+                say!("{} documents removed", result["removed"]);
             }
             return Ok(code);
         }
@@ -105,7 +111,10 @@ async fn anew(operations: &Operations, rate: Option<NonZeroU32>, json: bool) -> 
             operations.steer(open.id, Wanted::Running).await.map_err(words)?;
             finish(operations, open.id).await?
         }
-        None => ask(operations, &Request::Rebuild(Anew { rate })).await?,
+        None => {
+            estimate(operations, rate).await?;
+            ask(operations, &Request::Rebuild(Anew { rate })).await?
+        }
     };
     let Some(report) = report(&operation, json)? else {
         return Ok(code);
@@ -117,6 +126,23 @@ async fn anew(operations: &Operations, rate: Option<NonZeroU32>, json: bool) -> 
         eprintln!("generation {live} is live; `handler rebuild rollback` goes back");
     }
     Ok(code)
+}
+
+/// Says what a rebuild will take, before it begins.
+async fn estimate(operations: &Operations, rate: Option<NonZeroU32>) -> Result<(), String> {
+    let events = operations.events_at_most().await.map_err(words)?;
+    let seconds = match rate {
+        Some(rate) => format!(
+            "{} s at the least",
+            (events + i64::from(rate.get()) - 1) / i64::from(rate.get())
+        ),
+        None => "as fast as it goes".to_owned(),
+    };
+    let requests = events * REQUESTS_PER_EVENT;
+    eprintln!(
+        "{events} events at most, {seconds}, about {requests} requests to Cosmos DB, and as many again for the proof"
+    );
+    Ok(())
 }
 
 /// Gives up what is being filled.
@@ -154,7 +180,7 @@ pub(super) async fn verify(comparison: Comparison, config: Config) -> Result<Exi
 }
 
 fn generations(pointer: &Pointer) {
-    println!("{}", json!(pointer));
+    say!("{}", json!(pointer));
 }
 
 /// Says what came of a comparison, if it came to its end: what differs, and what by.
@@ -164,10 +190,10 @@ fn report(operation: &Operation, as_json: bool) -> Result<Option<Report>, String
     };
     let report: Report = serde_json::from_value(result.clone()).map_err(|error| error.to_string())?;
     if as_json {
-        println!("{result}");
+        say!("{result}");
         return Ok(Some(report));
     }
-    println!(
+    say!(
         "generation {}: {} aggregates, {} documents compared, {} different, {} behind, {} moving",
         report.generation,
         report.aggregates,
@@ -183,7 +209,7 @@ fn report(operation: &Operation, as_json: bool) -> Result<Option<Report>, String
         found,
     } in &report.differences
     {
-        println!("{pk} {id}\n  must be {expected}\n  is      {found}");
+        say!("{pk} {id}\n  must be {expected}\n  is      {found}");
     }
     Ok(Some(report))
 }

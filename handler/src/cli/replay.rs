@@ -12,6 +12,7 @@ use super::{
     Cli,
     dead_letters::time_of,
     operation::{ask, finish, print, reach, reach_documents, words},
+    say::say,
 };
 use crate::{
     config::Config,
@@ -146,10 +147,10 @@ pub(super) async fn run(arguments: Arguments, config: Config) -> Result<ExitCode
     }
     if !yes {
         if json {
-            println!("{}", json!(planned));
+            say!("{}", json!(planned));
         } else {
-            println!("{}", plan(&planned));
-            println!(
+            say!("{}", plan(&planned));
+            say!(
                 "nothing was sent; `handler operations run {}` does it",
                 planned.id
             );
@@ -174,7 +175,11 @@ fn plan(operation: &Operation) -> String {
         plan["events"], plan["seconds"]
     )];
     if let Some(types) = plan["byType"].as_object() {
-        lines.extend(types.iter().map(|(name, count)| format!("{count:>10}  {name}")));
+        lines.extend(
+            types
+                .iter()
+                .map(|(name, count)| format!("{:>10}  {name}", count.to_string())),
+        );
     }
     if let (Some(earliest), Some(latest)) = (plan["earliest"].as_str(), plan["latest"].as_str()) {
         lines.push(format!(

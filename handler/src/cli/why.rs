@@ -7,6 +7,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::operation::{DIFFERENT, reach_documents, words};
+use super::say::say;
 use crate::{config::Config, operations::why::Step};
 
 /// Shows one order over every hop.
@@ -22,7 +23,7 @@ pub(super) async fn why(
     let operations = reach_documents(config)?;
     let trail = operations.why(order, subscription).await.map_err(words)?;
     if as_json {
-        println!("{}", json!(trail));
+        say!("{}", json!(trail));
     } else {
         for Step {
             version,
@@ -45,17 +46,17 @@ pub(super) async fn why(
                 .as_ref()
                 .map(|it| format!(", its message {it}"))
                 .unwrap_or_default();
-            println!("{version:>3} {type} at {at}, event {event_id}{key}: {outbox}, {history}{message}");
+            say!("{version:>3} {type} at {at}, event {event_id}{key}: {outbox}, {history}{message}");
         }
         let version =
             |version: Option<i64>| version.map_or("missing".to_owned(), |it| format!("version {it}"));
-        println!(
+        say!(
             "    document {}, row in the customer's list {} (generation {})",
             version(trail.document),
             version(trail.customers_row),
             trail.generation
         );
-        println!(
+        say!(
             "    {}",
             trail.first_difference.as_deref().unwrap_or("all hops agree")
         );

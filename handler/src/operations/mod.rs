@@ -163,6 +163,14 @@ impl Operations {
         Ok(self.table.list(before, states, most).await?)
     }
 
+    /// How many events the log has at most: positions that were given to nobody count as well.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub async fn events_at_most(&self) -> Result<i64, Failed> {
+        Ok(self.log.last().await?)
+    }
+
     /// The rebuild or removal that is not over yet.
     ///
     /// # Errors

@@ -131,6 +131,7 @@ async fn settle(table: &Table, claim: &Claim, came: Result<Came, Failed>) -> Res
     };
     let (id, kind) = (claim.operation.id, claim.operation.request.kind());
     match &note {
+        None if state == State::Planned => tracing::info!(operation = %id, kind, "operation_planned"),
         None => tracing::info!(operation = %id, kind, state = state.name(), "operation_ended"),
         Some(why) => tracing::error!(operation = %id, kind, %why, "operation_failed"),
     }
