@@ -8,6 +8,7 @@ use hyper::StatusCode;
 use serde_json::json;
 
 use crate::{
+    rebuild::{settings, told},
     support::{App, Client},
     system::System,
     topic::Topic,
@@ -98,7 +99,8 @@ async fn a_bus_that_swallows_everything_holds_up_nobody() {
 }
 
 #[tokio::test]
-async fn an_event_that_the_bus_refuses_is_parked_with_the_reason_and_the_others_go() {
+async fn an_event_that_the_bus_refuses_is_parked_with_the_reason_the_others_go_and_so_does_it_when_that_is_mended()
+ {
     let system = System::start().await;
     let customer = system.client.seed(&[("MUG", 5)]).await;
     let first = system.client.place(&customer, &[("MUG", 1)]).await;
@@ -107,11 +109,23 @@ async fn an_event_that_the_bus_refuses_is_parked_with_the_reason_and_the_others_
     let next = system.client.place(&customer, &[("MUG", 1)]).await;
     system.shown(&next.body["id"], 1).await;
     system.logged(&["outbox_row_parked"]).await;
-    let parked = system
-        .rows("select reason from write_model.outbox where parked_at is not null")
+    let settings = settings(&system);
+    let parked = told(&settings, &["outbox", "list", "--json"], 0).await;
+    assert_eq!(
+        (&parked["subject"], &parked["type"]),
+        (&json!("huge"), &json!("orders.Huge.v1")),
+        "{parked}"
+    );
+    assert!(parked["reason"].as_str().unwrap().contains("size"), "{parked}");
+    let elsewhere = told(&settings, &["outbox", "retry", "--position", "999999"], 3).await;
+    assert_eq!(elsewhere, "0 will be tried again\n");
+
+    system
+        .rows("update write_model.events set data = '{}', state = '{}' where stream = 'huge'")
         .await;
-    assert_eq!(parked.len(), 1);
-    assert!(parked[0].get::<_, String>(0).contains("size"), "{parked:?}");
+    told(&settings, &["outbox", "retry"], 0).await;
+    system.relayed().await;
+    told(&settings, &["outbox", "list"], 3).await;
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@
 mod dead_letters;
 mod letter_view;
 mod operation;
+mod outbox;
 mod progress;
 mod rebuild;
 mod replay;
@@ -79,6 +80,8 @@ enum Action {
         #[arg(long)]
         json: bool,
     },
+    /// List the events that the bus has refused for their content, or let the relay try them again.
+    Outbox(outbox::Arguments),
     /// List, show, run, pause or cancel what was asked for: replays, rebuilds, checks.
     Operations(operation::Arguments),
     /// List, show, resubmit or delete the dead letters of a subscription. Exit code 0: done; 1: failed, or not all of it could be
@@ -103,6 +106,7 @@ pub async fn run() -> ExitCode {
         | Action::Status { .. }
         | Action::Replay(_)
         | Action::Operations(_)
+        | Action::Outbox(_)
         | Action::DeadLetters(_)
         | Action::Openapi { .. } => To::Stderr,
     };
@@ -141,6 +145,7 @@ async fn act(action: Action, config: Config) -> Result<ExitCode, String> {
         } => why::why(order, &subscription, json, config).await,
         Action::Status { subscription, json } => operation::status(&subscription, json, config).await,
         Action::Replay(arguments) => replay::run(arguments, config).await,
+        Action::Outbox(arguments) => outbox::run(arguments, config).await,
         Action::Operations(arguments) => operation::run(arguments, config).await,
         Action::DeadLetters(arguments) => dead_letters::run(arguments, config).await,
         Action::Verify(comparison) => rebuild::verify(comparison, config).await,

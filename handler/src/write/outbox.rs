@@ -2,8 +2,11 @@
 //! the other rows that time makes superfluous.
 //! Never sends anything itself, and never deletes a row that was not reported sent.
 
+use serde::Serialize;
+use time::OffsetDateTime;
 use tokio::sync::Mutex;
 use tokio_postgres::{Config, Row};
+use uuid::Uuid;
 
 use super::pool::NEEDED_SCHEMA;
 use crate::{
@@ -28,6 +31,14 @@ const DELETE: &str = "delete from write_model.outbox where position = any($1::bi
 const PARK: &str =
     "update write_model.outbox set parked_at = now(), reason = $2::text where position = $1::bigint";
 
+const PARKED: &str = "
+    select o.position, e.event_id, e.stream, e.type, o.parked_at, coalesce(o.reason, '') as reason
+    from write_model.outbox o join write_model.events e using (position)
+    where o.parked_at is not null order by o.position limit 100";
+const RETRY: &str = "
+    update write_model.outbox set parked_at = null, reason = null
+    where parked_at is not null and ($1::bigint[] is null or position = any($1::bigint[]))";
+
 /// Small steps, so that no sweep holds locks for long.
 const EXPIRE_KEYS: &str = "
     delete from write_model.idempotency_keys where (caller, key) in (
@@ -47,6 +58,26 @@ pub struct Pending {
     pub position: i64,
     /// What is to be sent.
     pub event: Recorded,
+}
+
+/// A row that the bus has refused for its content.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Parked {
+    /// Its place in the log.
+    pub position: i64,
+    /// The event's id.
+    pub event_id: Uuid,
+    /// The aggregate's id.
+    pub subject: String,
+    /// The event's name.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// When it was put aside (UTC).
+    #[serde(with = "time::serde::rfc3339")]
+    pub at: OffsetDateTime,
+    /// What the bus said.
+    pub reason: String,
 }
 
 /// What became of the rows that were offered; those not named stay as they are.
@@ -118,6 +149,42 @@ impl Outbox {
     /// When the database cannot be reached; the next sweep goes on.
     pub async fn forget_untold(&self) -> Result<u64, Fault> {
         self.delete(FORGET_UNTOLD).await
+    }
+
+    /// The first hundred rows that the bus has refused, oldest first.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn parked(&self) -> Result<Vec<Parked>, Fault> {
+        let _turn = self.turn.lock().await;
+        let mut lease = self.pool.lease().await?;
+        let rows = lease
+            .ask(async |connection, ()| connection.query(PARKED, &[]).await)
+            .await?;
+        let parked = |row: &Row| {
+            Ok(Parked {
+                position: row.try_get("position")?,
+                event_id: row.try_get("event_id")?,
+                subject: row.try_get("stream")?,
+                kind: row.try_get("type")?,
+                at: row.try_get("parked_at")?,
+                reason: row.try_get("reason")?,
+            })
+        };
+        let read: Result<_, _> = rows.iter().map(parked).collect();
+        read.map_err(Fault::Refused)
+    }
+
+    /// Lets the relay try rows again that the bus has refused: these, or all of them; how many there were.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn retry(&self, positions: Option<&[i64]>) -> Result<u64, Fault> {
+        let _turn = self.turn.lock().await;
+        let mut lease = self.pool.lease().await?;
+        lease
+            .ask(async |connection, ()| connection.execute(RETRY, &[&positions]).await)
+            .await
     }
 
     async fn delete(&self, sql: &str) -> Result<u64, Fault> {

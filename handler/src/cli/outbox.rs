@@ -1,0 +1,73 @@
+//! `handler outbox`: the events that the bus has refused, looked at, and tried again.
+//! Never takes one away: the relay does when the bus has it.
+
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use super::say::say;
+use crate::{config::Config, postgres::Fault, write::outbox::Outbox};
+
+/// Nothing was there that was meant.
+const NOTHING: u8 = 3;
+
+#[derive(Debug, Args)]
+#[command(after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 there was none. Settings: PG*.")]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// List the first hundred of them, with what the bus said.
+    List {
+        /// One JSON object a line.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Let the relay try them again, within seconds: all, or those at these positions.
+    Retry {
+        /// A position of the log; may be said several times.
+        #[arg(long)]
+        position: Vec<i64>,
+    },
+}
+
+/// Does what the arguments say.
+///
+/// # Errors
+/// One line for the operator.
+pub(super) async fn run(arguments: Arguments, config: Config) -> Result<ExitCode, String> {
+    let outbox = Outbox::new(config.postgres.ok_or("setting PGHOST: is missing")?);
+    let words = |fault: Fault| fault.to_string();
+    let count = match arguments.action {
+        Action::List { json } => {
+            let parked = outbox.parked().await.map_err(words)?;
+            for row in &parked {
+                if json {
+                    say!("{}", json!(row));
+                } else {
+                    let (position, kind, subject) = (row.position, &row.kind, &row.subject);
+                    say!(
+                        "{position} {kind} of {subject}, event {}: {}",
+                        row.event_id,
+                        row.reason
+                    );
+                }
+            }
+            parked.len() as u64
+        }
+        Action::Retry { position } => {
+            let positions = (!position.is_empty()).then_some(position.as_slice());
+            let count = outbox.retry(positions).await.map_err(words)?;
+            say!("{count} will be tried again");
+            count
+        }
+    };
+    Ok(match count {
+        0 => ExitCode::from(NOTHING),
+        _ => ExitCode::SUCCESS,
+    })
+}
