@@ -9,6 +9,9 @@ use crate::{
     write::log::Log,
 };
 
+/// How often the pointer is tried to be changed when somebody else has.
+const ATTEMPTS: usize = 5;
+
 /// What reaches both.
 pub struct Model {
     pub(super) log: Arc<Log>,
@@ -61,6 +64,17 @@ impl Model {
     /// # Errors
     /// [`Failed`] when another one is being removed.
     pub async fn give_up(&self) -> Result<Pointer, Failed> {
+        for _ in 1..ATTEMPTS {
+            // Whoever fills it writes the pointer again and again.
+            match self.try_to_give_up().await {
+                Err(Failed::Overtaken) => {}
+                other => return other,
+            }
+        }
+        self.try_to_give_up().await
+    }
+
+    async fn try_to_give_up(&self) -> Result<Pointer, Failed> {
         let read = self.load().await?;
         let Some(building) = read.document.building else {
             return Ok(read.document);

@@ -94,6 +94,7 @@ pub(super) async fn work<C: Serialize + DeserializeOwned + Default + Sync + std:
             return Ok(Left::Waiting);
         };
         let Some(came) = worked else {
+            table.release(claim, None).await?;
             return Ok(Left::Done);
         };
         let state = table.save(claim, &cursor, &heard.now()).await?;
