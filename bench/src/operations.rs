@@ -21,6 +21,8 @@ use crate::{
     usage,
 };
 
+/// Physical partitions of each container: the emulator takes longer for each write the more documents are in one.
+const PARTITIONS: u32 = 500;
 /// Between two looks at a process.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -80,7 +82,7 @@ async fn measure(binary: &Path, wanted: usize) -> Result<()> {
     );
     row(events, "replay over the bus", events, &run);
     drop(bus);
-    let cosmos = Cosmos::start()?;
+    let cosmos = Cosmos::start_spread(PARTITIONS)?;
     let settings = both(database.app_settings(), cosmos.settings());
     let run = tool(binary, &settings, &[&replay[..], &["--direct"]].concat()).await?;
     ensure!(run.result["done"] == events, "{}", run.result);
@@ -88,7 +90,7 @@ async fn measure(binary: &Path, wanted: usize) -> Result<()> {
     let run = tool(binary, &settings, &["verify", "--grace", "0", "--json"]).await?;
     ensure!(run.result["different"] == 0, "{}", run.result);
     row(events, "verify", events, &run);
-    let cosmos = Cosmos::start()?;
+    let cosmos = Cosmos::start_spread(PARTITIONS)?;
     let settings = both(database.app_settings(), cosmos.settings());
     let run = tool(binary, &settings, &["rebuild", "run", "--json"]).await?;
     ensure!(run.result["different"] == 0, "{}", run.result);

@@ -12,13 +12,16 @@ use devstack::{
 /// The key that the emulator is known by; it guards nothing.
 const KEY: &str = "C2y6yDjf5/R+ob0N8A7Cgv30VRDJIWEHLM+4QDU5DE2nQ9nDuVTqobD4b8mGGyPMbIZnqyMsEcaGQy67XIw/Jw==";
 
-pub(super) async fn run() -> Result<()> {
-    let emulator = Emulator::start(Options {
+pub(super) async fn run(partitions: Option<u32>) -> Result<()> {
+    let options = Options {
         containers: app_folder::workspace_root().join("bicep/cosmos-containers.json"),
         listen: ([127, 0, 0, 1], 0).into(),
         advertise: None,
-    })
-    .await?;
+    };
+    let emulator = match partitions {
+        None => Emulator::start(options).await?,
+        Some(partitions) => Emulator::start_spread(options, partitions).await?,
+    };
     super::tell(emulator.address());
     super::until_alone(move || emulator.requests()).await
 }

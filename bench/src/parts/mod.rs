@@ -21,7 +21,10 @@ use crate::process::{LISTENING, Process};
 #[derive(Debug, Subcommand)]
 pub(crate) enum Part {
     /// The Cosmos DB emulator; answers each line of its input with the number of requests so far.
-    Cosmos,
+    Cosmos {
+        /// Physical partitions of each container.
+        partitions: Option<u32>,
+    },
     /// The Service Bus emulator.
     Bus,
     /// A handler that does nothing but the point read of GetOrder.
@@ -33,7 +36,7 @@ pub(crate) enum Part {
 /// Runs a part until its input ends.
 pub(crate) async fn run(part: &Part) -> Result<()> {
     match part {
-        Part::Cosmos => cosmos::run().await,
+        Part::Cosmos { partitions } => cosmos::run(*partitions).await,
         Part::Bus => bus::run().await,
         Part::Bare => bare::run().await,
         Part::Stack { handler } => stack::run(handler).await,
@@ -48,6 +51,13 @@ impl Cosmos {
     pub(crate) fn start() -> Result<Self> {
         let mut command = part("cosmos")?;
         command.env_clear();
+        start(&mut command).map(Self)
+    }
+
+    /// The same for very many documents.
+    pub(crate) fn start_spread(partitions: u32) -> Result<Self> {
+        let mut command = part("cosmos")?;
+        command.env_clear().arg(partitions.to_string());
         start(&mut command).map(Self)
     }
 

@@ -22,11 +22,15 @@ pub(super) fn read(file: &Path) -> Result<Containers> {
     serde_json::from_str(&text).with_context(|| format!("{} is not a list of containers", file.display()))
 }
 
-pub(super) async fn make(gateway: &Gateway, containers: &Containers) -> Result<()> {
+/// Makes all of it; each container in as many physical partitions as the service thinks right, or in so many.
+pub(super) async fn make(gateway: &Gateway, containers: &Containers, partitions: Option<u32>) -> Result<()> {
     create(gateway, "dbs", &json!({ "id": containers.database })).await?;
     let path = format!("dbs/{}/colls", containers.database);
     for container in &containers.containers {
-        create(gateway, &path, container).await?;
+        match partitions {
+            None => create(gateway, &path, container).await?,
+            Some(partitions) => gateway.spread(&containers.database, container, partitions)?,
+        }
     }
     Ok(())
 }

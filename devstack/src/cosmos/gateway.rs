@@ -12,8 +12,9 @@ use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
 use azure_core::http::{Method as CoreMethod, RawResponse, Request};
 use azure_data_cosmos_driver::in_memory_emulator::{
-    ConsistencyLevel, InMemoryEmulatorHttpClient, VirtualAccountConfig, VirtualRegion,
+    ConsistencyLevel, ContainerConfig, InMemoryEmulatorHttpClient, VirtualAccountConfig, VirtualRegion,
 };
+use azure_data_cosmos_driver::models::PartitionKeyDefinition;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -48,6 +49,17 @@ impl Gateway {
             key: STANDARD.decode(key)?,
             switches,
         })
+    }
+
+    /// Makes a container in so many physical partitions.
+    pub(super) fn spread(&self, database: &str, container: &Value, partitions: u32) -> Result<()> {
+        let id = container["id"].as_str().context("a container without an id")?;
+        let key: PartitionKeyDefinition = serde_json::from_value(container["partitionKey"].clone())?;
+        let config = ContainerConfig::new().with_partition_count(partitions).build()?;
+        self.service
+            .store()
+            .create_container_with_config(database, id, key, config);
+        Ok(())
     }
 
     /// Makes a resource in a feed; for our own use, so unsigned.

@@ -67,18 +67,34 @@ impl Emulator {
         Self::serve(listener, &options.containers, options.advertise).await
     }
 
+    /// The same with each container spread over so many physical partitions: the service in memory copies one for each
+    /// batch, which takes the longer the more is in it.
+    pub async fn start_spread(options: Options, partitions: u32) -> Result<Self> {
+        let listener = listen(options.listen).await?;
+        Self::serve_spread(listener, &options.containers, options.advertise, Some(partitions)).await
+    }
+
     /// Like [`Self::start`], on what has been bound already.
     pub(crate) async fn serve(
         listener: TcpListener,
         containers: &Path,
         advertise: Option<SocketAddr>,
     ) -> Result<Self> {
+        Self::serve_spread(listener, containers, advertise, None).await
+    }
+
+    async fn serve_spread(
+        listener: TcpListener,
+        containers: &Path,
+        advertise: Option<SocketAddr>,
+        partitions: Option<u32>,
+    ) -> Result<Self> {
         let containers = containers::read(containers)?;
         let address = listener.local_addr()?;
         let advertised = advertise.unwrap_or(address);
         let switches = Switches::default();
         let gateway = Gateway::new(advertised, KEY, switches.clone())?;
-        containers::make(&gateway, &containers).await?;
+        containers::make(&gateway, &containers, partitions).await?;
         let requests = Arc::new(AtomicU64::new(0));
         let counter = Arc::clone(&requests);
         let count = move |request: Request| {

@@ -13,6 +13,7 @@ use handler::read::{
     generation::{Building, Pointer, REMEMBERED},
     incoming,
     jitter::Jitter,
+    projector::PATIENCE,
     store::StoreError,
 };
 use tokio::time::sleep;
@@ -83,7 +84,7 @@ async fn step(
             let position = page.last().map_or(until, |last| last.position);
             let projecting = page.iter().filter_map(|row| {
                 let message = serde_json::to_value(CloudEvent::from(&row.event)).ok()?;
-                Some(projector.project_into(Some(ANEW), incoming::decode(message).ok()?))
+                Some(projector.project_into(Some(ANEW), incoming::decode(message).ok()?, PATIENCE))
             });
             for projected in join_all(projecting).await {
                 projected.map_err(|error| StoreError::Refused(error.to_string()))?;

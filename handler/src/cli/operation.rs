@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use tokio::{
     signal::unix::{SignalKind, signal},
-    time::{Instant, sleep},
+    time::{Instant, sleep, timeout},
 };
 use uuid::Uuid;
 
@@ -24,6 +24,8 @@ use crate::{
 pub(super) const DIFFERENT: u8 = 3;
 /// How long a terminal keeps an operation before it lets others have a turn.
 const TURN: Duration = Duration::from_secs(20);
+/// How long what is being done may take to come to its end when it is to stop.
+const LAST_PIECE: Duration = Duration::from_secs(5);
 /// Between two looks at one that somebody else works on, or that has to wait.
 const LOOK: Duration = Duration::from_millis(500);
 
@@ -207,10 +209,11 @@ pub(super) async fn finish(operations: &Operations, id: Uuid) -> Result<(Operati
     let tell = |what: &str, done, of| progress.tell(what, done, of);
     let mut terminate = signal(SignalKind::terminate()).map_err(|error| error.to_string())?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| error.to_string())?;
+    let mut working = std::pin::pin!(work(operations, id, &tell));
     let ended = tokio::select! {
-        ended = work(operations, id, &tell) => ended,
-        _ = interrupt.recv() => Err(stop(operations, id).await),
-        _ = terminate.recv() => Err(stop(operations, id).await),
+        ended = &mut working => ended,
+        _ = interrupt.recv() => stop(operations, id, working).await,
+        _ = terminate.recv() => stop(operations, id, working).await,
     };
     progress.done();
     let operation = ended?;
@@ -235,7 +238,13 @@ async fn work(
             }
             stepped => stepped.map_err(|fault| fault.to_string())?,
         };
-        let operation = operations.get(id).await.map_err(words)?;
+        let operation = match operations.get(id).await {
+            Err(failed) if failed.passes() => {
+                sleep(LOOK).await;
+                continue;
+            }
+            got => got.map_err(words)?,
+        };
         if !operation.state.is_open() {
             return Ok(operation);
         }
@@ -251,17 +260,27 @@ async fn work(
     }
 }
 
-/// Stopped by a signal.
-async fn stop(operations: &Operations, id: Uuid) -> String {
-    let paused = operations.steer(id, Wanted::Paused).await;
-    match paused {
-        Ok(_) => format!("operation {id} is paused; `handler operations run {id}` goes on with it"),
-        // What is only planned has done nothing yet.
-        Err(_) => match operations.steer(id, Wanted::Cancelled).await {
-            Ok(_) => format!("operation {id} is cancelled"),
-            Err(failed) => format!("operation {id} goes on elsewhere: {failed}"),
-        },
-    }
+/// Stopped by a signal: paused, and left when what was done is written down.
+async fn stop(
+    operations: &Operations,
+    id: Uuid,
+    working: impl Future<Output = Result<Operation, String>>,
+) -> Result<Operation, String> {
+    let paused = match operations.steer(id, Wanted::Paused).await {
+        // What is only being planned has done nothing yet.
+        Err(Failed::Refused(_)) => operations.steer(id, Wanted::Cancelled).await,
+        paused => paused,
+    };
+    let state = match paused {
+        Ok(operation) => operation.state,
+        Err(failed) => return Err(format!("operation {id} goes on elsewhere: {failed}")),
+    };
+    // Whoever stops here stops for good after that.
+    let _ended = timeout(LAST_PIECE, working).await;
+    Err(match state {
+        State::Paused => format!("operation {id} is paused; `handler operations run {id}` goes on with it"),
+        _ => format!("operation {id} is {}", state.name()),
+    })
 }
 
 fn code(operation: &Operation) -> ExitCode {

@@ -80,7 +80,7 @@ pub(super) async fn step(step: Step, config: Config) -> Result<ExitCode, String>
             &operations
                 .model()
                 .map_err(words)?
-                .roll_back()
+                .roll_back(None)
                 .await
                 .map_err(words)?,
         ),
@@ -107,7 +107,16 @@ pub(super) async fn step(step: Step, config: Config) -> Result<ExitCode, String>
 /// Begins a rebuild, or goes on with the one that was begun.
 async fn anew(operations: &Operations, rate: Option<NonZeroU32>, json: bool) -> Result<ExitCode, String> {
     let (operation, code) = match operations.open_rebuild().await.map_err(words)? {
+        Some(open) if matches!(open.request, Request::Retire(_)) => {
+            let id = open.id;
+            return Err(format!(
+                "a removal is under way; `handler operations run {id}` goes on with it"
+            ));
+        }
         Some(open) => {
+            if rate.is_some() {
+                eprintln!("the rebuild that was begun goes on at its own rate");
+            }
             operations.steer(open.id, Wanted::Running).await.map_err(words)?;
             finish(operations, open.id).await?
         }

@@ -52,6 +52,17 @@ pub enum Unfit {
     },
 }
 
+/// What a name looks like (Microsoft: "Naming rules and restrictions for Azure resources", Microsoft.ServiceBus).
+pub(super) const NAME: &str =
+    "a subscription's name has 1 to 50 letters, digits, dots, hyphens and underscores";
+
+/// Whether a subscription may be called so.
+#[must_use]
+pub fn is_name(name: &str) -> bool {
+    let sound = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    (1..=50).contains(&name.len()) && name.chars().all(sound)
+}
+
 impl Subscription {
     /// Asks the bus for its rules. `force` overrules [`Unfit::NoRule`], and nothing else.
     ///

@@ -1,21 +1,26 @@
 //! One turn of work on one operation, whatever its kind.
 //! Never for long: whoever has it gives it back after its turn, and others come first then.
 
+use std::num::NonZeroU32;
+
 use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::{
-    Failed, Operations, Tell,
+    Operations, Tell,
     dead_letters::{self, DeadLetters},
     operation::{Operation, Request, State},
     rebuild,
-    replay::{self, Projection, Replay},
+    replay::{self, MOST_PROJECTED, MOST_SENT, Replay},
     retire,
-    runner::{Came, Left, work},
+    runner::{Left, work},
     table::Claim,
     verify,
 };
-use crate::{postgres::Fault, write::outbox::Pending};
+use crate::{
+    postgres::Fault,
+    write::{log::Selection, outbox::Pending},
+};
 
 impl Operations {
     /// Works on one that waits, or on this very one, until then. `None` when there is none, or somebody else is at it; true
@@ -39,8 +44,14 @@ impl Operations {
     async fn advance(&self, claim: &Claim, until: Instant, tell: Tell<'_>) -> Result<Left, Fault> {
         let table = &self.table;
         match &claim.operation.request {
-            Request::Replay(replay) => Box::pin(self.replay(claim, replay, until, tell)).await,
-            Request::Projection(projection) => Box::pin(self.project(claim, projection, until, tell)).await,
+            Request::Replay(replay) => {
+                let which = (&replay.events, replay.rate);
+                Box::pin(self.replay(claim, which, Some(replay), until, tell)).await
+            }
+            Request::Projection(projection) => {
+                let which = (&projection.events, projection.rate);
+                Box::pin(self.replay(claim, which, None, until, tell)).await
+            }
             Request::Rebuild(anew) => {
                 let piece = async |cursor: &mut rebuild::Cursor, tell: Tell<'_>| {
                     anew.piece(self.model()?, cursor, tell).await
@@ -76,55 +87,41 @@ impl Operations {
         }
     }
 
+    /// Plans a replay, or does some of it: over the bus, or where no subscription is named into the documents.
     async fn replay(
         &self,
         claim: &Claim,
-        replay: &Replay,
+        (events, rate): (&Selection, NonZeroU32),
+        over: Option<&Replay>,
         until: Instant,
         tell: Tell<'_>,
     ) -> Result<Left, Fault> {
-        let (log, events, rate) = (&self.log, &replay.events, replay.rate);
+        let log = &self.log;
         let mut sender = None;
         let piece = async |cursor: &mut replay::Cursor, tell: Tell<'_>| {
             if claim.operation.state == State::Planning {
                 return cursor.plan(log, events, rate, tell).await;
             }
-            let sender = match &mut sender {
-                Some(sender) => sender,
-                none => {
-                    // Asked each turn: its rules may be others by now.
-                    let subscription = self.subscription(&replay.subscription)?;
-                    subscription.admits_replays(replay.force).await?;
-                    none.insert(replay::Sender::new(subscription, number(&claim.operation)))
-                }
-            };
-            let send = async |cursor: &mut replay::Cursor, page: Vec<Pending>, upto: i64| {
-                sender.send(cursor, page, upto).await
-            };
-            cursor.deliver(log, events, rate, tell, send).await
-        };
-        work(&self.table, claim, until, tell, piece).await
-    }
-
-    async fn project(
-        &self,
-        claim: &Claim,
-        projection: &Projection,
-        until: Instant,
-        tell: Tell<'_>,
-    ) -> Result<Left, Fault> {
-        let (log, events, rate) = (&self.log, &projection.events, projection.rate);
-        let piece = async |cursor: &mut replay::Cursor, tell: Tell<'_>| -> Result<Came, Failed> {
-            if claim.operation.state == State::Planning {
-                return cursor.plan(log, events, rate, tell).await;
+            if let (
+                Some(Replay {
+                    subscription, force, ..
+                }),
+                None,
+            ) = (over, &sender)
+            {
+                // Asked each turn: its rules may be others by now.
+                let subscription = self.subscription(subscription)?;
+                subscription.admits_replays(*force).await?;
+                sender = Some(replay::Sender::new(subscription, number(&claim.operation)));
             }
-            let projector = &self.model()?.projector;
-            let project = async |cursor: &mut replay::Cursor, page: Vec<Pending>, upto: i64| {
-                cursor.project(projector, page, upto).await
+            let deliver = async |cursor: &mut replay::Cursor, page: Vec<Pending>, upto: i64| match &sender {
+                Some(sender) => sender.send(cursor, page, upto).await,
+                None => cursor.project(&self.model()?.projector, page, upto).await,
             };
-            cursor.deliver(log, events, rate, tell, project).await
+            let most = if over.is_some() { MOST_SENT } else { MOST_PROJECTED };
+            cursor.deliver(log, (events, rate), most, tell, deliver).await
         };
-        work(&self.table, claim, until, tell, piece).await
+        Box::pin(work(&self.table, claim, until, tell, piece)).await
     }
 }
 

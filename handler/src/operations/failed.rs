@@ -11,10 +11,11 @@ use crate::{
     read::{projector::ProjectError, store::StoreError},
 };
 
-/// How long an operation waits for a store or a database that is busy or away, and between which pauses.
-const PATIENCE: Duration = Duration::from_secs(4 * 60);
+/// How long a piece of work waits for a store or a database that is busy or away, and between which pauses: less than a piece
+/// may take, so that the row says what is in the way.
+pub(super) const PATIENCE: Duration = Duration::from_secs(8);
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// Why an operation ended early, or was not begun.
 #[derive(Debug, thiserror::Error)]

@@ -32,7 +32,8 @@ use crate::{
     write::log::Log,
 };
 
-pub use addressee::{Subscription, Unfit};
+use addressee::NAME;
+pub use addressee::{Subscription, Unfit, is_name};
 use dead_letters::DeadLetters;
 pub use failed::Failed;
 use failed::patiently;
@@ -211,6 +212,9 @@ impl Operations {
     }
 
     fn subscription(&self, name: &str) -> Result<Subscription, Failed> {
+        if !addressee::is_name(name) {
+            return Err(Failed::Invalid("/subscription", NAME));
+        }
         let topic = self.topic.as_ref().ok_or(Failed::NotConfigured("Service Bus"))?;
         Ok(Subscription {
             address: topic.address.clone(),
@@ -218,6 +222,11 @@ impl Operations {
             name: name.to_owned(),
         })
     }
+}
+
+/// The text without what PostgreSQL cannot keep in a `jsonb`.
+fn storable(text: &str) -> String {
+    text.replace('\0', "")
 }
 
 /// An event of the log as its message would bring it.

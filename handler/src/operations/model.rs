@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use super::Failed;
 use crate::{
-    read::{Account, Connection, Generations, Projector, generation::Pointer, store::Stored},
+    read::{
+        Account, Connection, Generations, Projector, document::Generation, generation::Pointer, store::Stored,
+    },
     write::log::Log,
 };
 
@@ -43,15 +45,24 @@ impl Model {
         Ok(found.map_or_else(Pointer::default, |found| found.document))
     }
 
-    /// Reads what was live before again; what was live stays written, so that this can be undone by itself.
+    /// Reads the generation that was live before again, or makes sure that this one is read; what was live stays written, so
+    /// that this can be undone by itself.
     ///
     /// # Errors
     /// [`Failed`] when there is nothing to go back to.
-    pub async fn roll_back(&self) -> Result<Pointer, Failed> {
+    pub async fn roll_back(&self, to: Option<Generation>) -> Result<Pointer, Failed> {
         let read = self.load().await?;
+        if to == Some(read.document.live) {
+            return Ok(read.document);
+        }
         let Some(previous) = read.document.previous else {
             return Err(Failed::refused("no generation was live before this one"));
         };
+        if let Some(to) = to.filter(|to| *to != previous) {
+            return Err(Failed::refused(format!(
+                "generation {to} was not live before this one"
+            )));
+        }
         let turned = self.save(&read, |it| {
             it.previous = Some(it.live);
             it.live = previous;

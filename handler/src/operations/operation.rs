@@ -9,16 +9,17 @@ use uuid::Uuid;
 
 use super::{
     Failed,
-    dead_letters::{Deletion, Resubmission},
+    dead_letters::{self, Deletion, Resubmission},
     rebuild::Anew,
     replay::{Projection, Replay},
     retire::Removal,
     verify::Comparison,
 };
-use crate::{domain::value::Time, write::log::Selection};
+use crate::domain::value::Time;
 
-/// Most aggregates, and most types, that can be named at once.
+/// Most aggregates, types or messages that can be named at once, and most bytes of each.
 const MOST_NAMED: usize = 100;
+const LONGEST_NAME: usize = 200;
 /// Longest reason, in bytes.
 const LONGEST_REASON: usize = 500;
 
@@ -102,23 +103,17 @@ impl Request {
     /// [`Failed::Invalid`].
     pub(super) fn check(&self) -> Result<(), Failed> {
         match self {
-            Self::Replay(Replay {
-                subscription, events, ..
-            }) => {
-                named(subscription)?;
-                short(events)
+            Self::Replay(Replay { events, .. }) | Self::Projection(Projection { events, .. }) => {
+                short("/events/subjects", &events.subjects)?;
+                short("/events/types", &events.types)
             }
-            Self::Projection(Projection { events, .. }) => short(events),
-            Self::Resubmit(Resubmission { subscription, .. }) => named(subscription),
-            Self::Delete(Deletion {
-                subscription,
-                because,
-                ..
-            }) => {
-                if because.trim().is_empty() || because.len() > LONGEST_REASON {
-                    return Err(Failed::Invalid("/because", "a reason has 1 to 500 bytes"));
+            Self::Resubmit(Resubmission { letters, .. }) => letter_texts(letters),
+            Self::Delete(Deletion { letters, because, .. }) => {
+                if !is_text(because, LONGEST_REASON) {
+                    let rule = "a reason has 1 to 500 bytes and no control characters";
+                    return Err(Failed::Invalid("/because", rule));
                 }
-                named(subscription)
+                letter_texts(letters)
             }
             Self::Verify(Comparison { sample, .. }) if !(1..=100).contains(sample) => {
                 Err(Failed::Invalid("/sample", "a sample is 1 to 100 percent"))
@@ -163,24 +158,29 @@ pub enum State {
     Failed,
 }
 
-/// Microsoft: "Naming rules and restrictions for Azure resources", Microsoft.ServiceBus.
-fn named(subscription: &str) -> Result<(), Failed> {
-    let sound = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
-    if (1..=50).contains(&subscription.len()) && subscription.chars().all(sound) {
-        return Ok(());
-    }
-    let rule = "a subscription's name has 1 to 50 letters, digits, dots, hyphens and underscores";
-    Err(Failed::Invalid("/subscription", rule))
+/// Not empty, not too long, and nothing in it that no name has.
+fn is_text(text: &str, longest: usize) -> bool {
+    !text.trim().is_empty() && text.len() <= longest && !text.chars().any(char::is_control)
 }
 
-fn short(events: &Selection) -> Result<(), Failed> {
-    if events.subjects.len() <= MOST_NAMED && events.types.len() <= MOST_NAMED {
+fn short(pointer: &'static str, texts: &[String]) -> Result<(), Failed> {
+    if texts.len() <= MOST_NAMED && texts.iter().all(|text| is_text(text, LONGEST_NAME)) {
         return Ok(());
     }
-    Err(Failed::Invalid(
-        "/events",
-        "at most 100 subjects and 100 types can be named",
-    ))
+    let rule = "at most 100 are named, each with 1 to 200 bytes and no control characters";
+    Err(Failed::Invalid(pointer, rule))
+}
+
+fn letter_texts(letters: &dead_letters::Selection) -> Result<(), Failed> {
+    short("/letters/messageIds", &letters.message_ids)?;
+    for (pointer, text) in [
+        ("/letters/subject", &letters.subject),
+        ("/letters/type", &letters.kind),
+        ("/letters/reason", &letters.reason),
+    ] {
+        short(pointer, text.as_slice())?;
+    }
+    Ok(())
 }
 
 impl State {
@@ -213,12 +213,6 @@ impl State {
     #[must_use]
     pub fn of(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|state| state.name() == name)
-    }
-
-    /// Nothing will be done any more.
-    #[must_use]
-    pub fn is_over(self) -> bool {
-        matches!(self, Self::Cancelled | Self::Completed | Self::Failed)
     }
 
     /// Somebody may work on it.

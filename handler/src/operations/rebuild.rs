@@ -17,7 +17,7 @@ use super::{
     model::Model,
     replay::project,
     runner::Came,
-    verify::{self, Due},
+    verify::{self, Due, USUAL_GRACE},
 };
 use crate::read::{
     document::Generation,
@@ -25,8 +25,10 @@ use crate::read::{
     store::Stored,
 };
 
+/// Longer than any statement of the app may take: its role's statement_timeout is 2 s.
+const STATEMENTS: Duration = Duration::from_secs(3);
 /// Most events of one piece; the pointer is written after each.
-const STEP: u32 = 200;
+const STEP: u32 = 100;
 
 /// All documents anew.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -65,6 +67,7 @@ impl Anew {
                     building.generation,
                     Due::Position(until),
                     100,
+                    USUAL_GRACE,
                 ));
             }
             return Ok(Came::More);
@@ -95,6 +98,8 @@ impl Anew {
             tell("waiting until everybody knows the new generation", 0, 0);
             sleep(2 * REMEMBERED).await;
             building.until = Some(model.log.last().await?);
+            // A position before it may not be visible yet: its statement is under way, which ends within the role's time.
+            sleep(STATEMENTS).await;
             model.save(read, |it| it.building = Some(building)).await?;
             return Ok(None);
         };

@@ -117,25 +117,30 @@ impl Removal {
 
 /// Whether there is something to be removed.
 pub(super) fn may_begin(pointer: &Pointer) -> Result<(), Failed> {
-    match (pointer.retiring, pointer.previous) {
-        (None, None) => Err(Failed::refused("there is no generation to be removed")),
+    match (pointer.retiring, pointer.previous, pointer.building) {
+        (None, None, None) => Err(Failed::refused("there is no generation to be removed")),
         _ => Ok(()),
     }
 }
 
-/// The generation that is to go; nobody who asks from now on finds it in the pointer.
+/// The generation that is to go; nobody who asks from now on finds it in the pointer. One that is half filled is given up: no
+/// rebuild is under way beside a removal.
 async fn taken_out(model: &Model) -> Result<Generation, Failed> {
     let read = model.load().await?;
-    match (read.document.retiring, read.document.previous) {
-        (Some(retiring), _) => Ok(retiring),
-        (None, Some(previous)) => {
-            let taken = model.save(&read, |it| {
-                it.previous = None;
-                it.retiring = Some(previous);
-            });
-            taken.await?;
-            Ok(previous)
-        }
-        (None, None) => Err(Failed::refused("there is no generation to be removed")),
+    let pointer = &read.document;
+    if let Some(retiring) = pointer.retiring {
+        return Ok(retiring);
     }
+    let building = pointer.building.map(|building| building.generation);
+    let Some(taken) = pointer.previous.or(building) else {
+        return Err(Failed::refused("there is no generation to be removed"));
+    };
+    let taking = model.save(&read, |it| {
+        if it.previous.take().is_none() {
+            it.building = None;
+        }
+        it.retiring = Some(taken);
+    });
+    taking.await?;
+    Ok(taken)
 }

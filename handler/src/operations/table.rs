@@ -77,13 +77,12 @@ const GET: &str = concat!(
     columns!(),
     " from write_model.operations where id = $1::uuid"
 );
-const LIST: &str = concat!(
-    "select ",
-    columns!(),
-    " from write_model.operations
+/// Results may be long, and are left out.
+const LIST: &str = "
+     select id, request, state, requested_by, requested_at, started_at, ended_at, doing, done, todo, null::jsonb as result, note
+     from write_model.operations
      where ($1::uuid is null or id < $1::uuid) and ($2::text[] is null or state = any($2::text[]))
-     order by id desc limit $3::bigint"
-);
+     order by id desc limit $3::bigint";
 const OPEN_OF: &str = concat!(
     "select ",
     columns!(),
@@ -158,11 +157,23 @@ impl Table {
         let lease = Uuid::now_v7();
         let rows = self.rows(CLAIM, &[&lease, &kinds, &only]).await?;
         let Some(row) = rows.first() else { return Ok(None) };
-        Ok(Some(Claim {
-            operation: operation(row)?,
-            cursor: row.try_get("cursor").map_err(Fault::Refused)?,
-            lease,
-        }))
+        match operation(row) {
+            Ok(operation) => Ok(Some(Claim {
+                operation,
+                cursor: row.try_get("cursor").map_err(Fault::Refused)?,
+                lease,
+            })),
+            // A newer version of this program has asked for it, and was taken back.
+            Err(_) => {
+                let id: Uuid = row.try_get("id").map_err(Fault::Refused)?;
+                let why = "what was asked for cannot be read by this version";
+                tracing::error!(operation = %id, why, "operation_failed");
+                let none: Option<&Value> = None;
+                self.rows(END, &[&id, &lease, &State::Failed.name(), &none, &Some(why)])
+                    .await?;
+                Ok(None)
+            }
+        }
     }
 
     /// Says that its holder is alive; the state that it is in now, or `None` when it is somebody else's.
@@ -227,7 +238,8 @@ impl Table {
         let states: Option<Vec<&str>> =
             states.map(|states| states.iter().map(|state| state.name()).collect());
         let rows = self.rows(LIST, &[&before, &states, &most]).await?;
-        rows.iter().map(operation).collect()
+        // One that a newer version has asked for is not for us to tell.
+        Ok(rows.iter().filter_map(|row| operation(row).ok()).collect())
     }
 
     async fn one(&self, sql: &str, parameters: Parameters<'_>) -> Result<Option<Operation>, Fault> {

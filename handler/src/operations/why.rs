@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::{Failed, Operations, Subscription, model::Model};
 use crate::{
-    bus::{Queue, Received},
+    bus::{BusError, Queue, Received},
     domain::value::Time,
     read::{
         connection::Container,
@@ -26,7 +26,7 @@ use crate::{
 
 /// Messages of a queue that are looked through, and those of one request.
 const MOST_LOOKED_AT: usize = 2_000;
-const PAGE: i32 = 250;
+const PAGE: i32 = 50;
 /// Longest wait for an order's history.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);
 
@@ -153,42 +153,44 @@ async fn messages(subscription: &Subscription, events: &[Uuid]) -> Result<BTreeM
     let Subscription { address, topic, name } = subscription;
     let of = |error| Failed::from(subscription.known(error));
     let mut found = BTreeMap::new();
-    let mut note = |message: &Received, words: String| {
-        let id = message.message_id();
-        // A replay's has a number after it.
-        let event = id.split('/').next().unwrap_or_default().parse();
-        if let Some(event) = event.ok().filter(|event| events.contains(event)) {
-            found.insert(event, words);
-        }
-    };
     let mut queue = Queue::subscription(address, topic, name).await.map_err(of)?;
-    for message in first(&mut queue).await.map_err(of)? {
+    let waits = |message: &Received| {
         let deliveries = message.deliveries();
-        note(
-            &message,
-            format!("waits at the subscription {name}, {deliveries} deliveries have failed"),
-        );
-    }
+        format!("waits at the subscription {name}, {deliveries} deliveries have failed")
+    };
+    look(&mut queue, events, &mut found, waits).await.map_err(of)?;
     let mut queue = Queue::dead_letters(address, topic, name).await.map_err(of)?;
-    for message in first(&mut queue).await.map_err(of)? {
+    let is_dead = |message: &Received| {
         let reason = message.reason().unwrap_or("no reason given");
-        note(
-            &message,
-            format!("is a dead letter of the subscription {name}: {reason}"),
-        );
-    }
+        format!("is a dead letter of the subscription {name}: {reason}")
+    };
+    look(&mut queue, events, &mut found, is_dead).await.map_err(of)?;
     Ok(found)
 }
 
-async fn first(queue: &mut Queue) -> Result<Vec<Received>, crate::bus::BusError> {
-    let (mut from, mut seen) = (0, Vec::new());
-    while seen.len() < MOST_LOOKED_AT {
+/// Notes what is to be said of the messages of these events, as far as they are among the first of a queue.
+async fn look(
+    queue: &mut Queue,
+    events: &[Uuid],
+    found: &mut BTreeMap<Uuid, String>,
+    words: impl Fn(&Received) -> String,
+) -> Result<(), BusError> {
+    let (mut from, mut seen) = (0, 0);
+    while seen < MOST_LOOKED_AT {
         let page = queue.peek(from, PAGE).await?;
         let Some(last) = page.last() else { break };
         from = last.sequence() + 1;
-        seen.extend(page);
+        seen += page.len();
+        for message in &page {
+            let id = message.message_id();
+            // A replay's has a number after it.
+            let event = id.split('/').next().unwrap_or_default().parse();
+            if let Some(event) = event.ok().filter(|event| events.contains(event)) {
+                found.insert(event, words(message));
+            }
+        }
     }
-    Ok(seen)
+    Ok(())
 }
 
 impl Trail {

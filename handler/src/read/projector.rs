@@ -86,10 +86,11 @@ impl<S: Collection> Projector<S> {
     /// # Errors
     /// See [`ProjectError`]; what was written by then stays, and the next delivery does the rest.
     pub async fn project(&self, incoming: Incoming) -> Result<(), ProjectError> {
-        self.project_into(None, incoming).await
+        self.project_into(None, incoming, PATIENCE).await
     }
 
-    /// The same for one generation, whichever the pointer names: what a rebuild does with every event of the log.
+    /// The same for one generation, whichever the pointer names, and with a patience of one's own: what a rebuild does with
+    /// every event of the log.
     ///
     /// # Errors
     /// See [`ProjectError`].
@@ -97,8 +98,9 @@ impl<S: Collection> Projector<S> {
         &self,
         into: Option<Generation>,
         incoming: Incoming,
+        patience: Duration,
     ) -> Result<(), ProjectError> {
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + patience;
         let waiting = timeout_at(until, self.trying.lock()).await;
         drop(waiting.map_err(|_| ProjectError::Away("others are waiting for it".to_owned()))?);
         let happened = incoming.at;

@@ -119,7 +119,7 @@ async fn the_read_model_is_made_anew_rolled_back_removed_and_verified_over_http(
         "operation-refused",
     );
     is(
-        &client.post("/api/operations/rollbacks", json!({})).await,
+        &client.post("/api/operations/rollbacks", json!({ "to": 2 })).await,
         409,
         "operation-refused",
     );
@@ -137,7 +137,7 @@ async fn the_read_model_is_made_anew_rolled_back_removed_and_verified_over_http(
         (&json!(0), &json!(2)),
         "{done}"
     );
-    let back = client.post("/api/operations/rollbacks", json!({})).await;
+    let back = client.post("/api/operations/rollbacks", json!({ "to": 1 })).await;
     assert_eq!(
         (back.status, &back.body["live"]),
         (StatusCode::OK, &json!(1)),
@@ -164,6 +164,49 @@ async fn the_read_model_is_made_anew_rolled_back_removed_and_verified_over_http(
         (&json!(0), &json!([])),
         "{status}"
     );
+}
+
+#[tokio::test]
+async fn a_rebuild_that_is_cancelled_gives_up_what_it_has_filled_and_a_removal_comes_before_the_next_one() {
+    let system = System::start().await;
+    let client = &system.client;
+    client.seed(&[("MUG", 50)]).await;
+    let rebuild = ask(client, "rebuilds", json!({ "rate": 1 })).await;
+    let filling = async {
+        let mut again = interval(Duration::from_millis(50));
+        while get(client, "/api/operations/status", &[]).await.body["generations"]["building"].is_null() {
+            again.tick().await;
+        }
+    };
+    timeout(2 * DEADLINE, filling).await.unwrap();
+    assert_eq!(
+        steer(client, &rebuild, "cancelled").await.body["state"],
+        "cancelled"
+    );
+    let status = get(client, "/api/operations/status", &[]).await.body;
+    assert_eq!(
+        (
+            &status["generations"]["building"],
+            &status["generations"]["retiring"]
+        ),
+        (&Value::Null, &json!(2)),
+        "{status}"
+    );
+    is(
+        &client.post("/api/operations/rebuilds", json!({})).await,
+        409,
+        "operation-refused",
+    );
+    let removal = ask(client, "removals", json!({ "rate": 5000 })).await;
+    is(
+        &client.post("/api/operations/rebuilds", json!({})).await,
+        409,
+        "operation-refused",
+    );
+    until(client, &removal, "completed").await;
+    let status = get(client, "/api/operations/status", &[]).await.body;
+    let generations = json!({ "id": "pointer", "pk": "control", "live": 1, "highest": 2 });
+    assert_eq!(status["generations"], generations, "{status}");
 }
 
 #[tokio::test]

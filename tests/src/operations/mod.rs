@@ -5,6 +5,7 @@ mod direct;
 mod http;
 mod replaying;
 mod steering;
+mod verifying;
 
 use std::collections::BTreeMap;
 
@@ -23,7 +24,7 @@ const USAGE: i32 = 2;
 
 /// A shop with a history that no bus has been told of, and a bus that waits for it.
 pub(super) struct Log {
-    _app: App,
+    pub(super) app: App,
     pub(super) bench: Bench,
     /// Every event of the log in its order, as its message brings it.
     pub(super) events: Vec<Value>,
@@ -42,7 +43,7 @@ impl Log {
             .into_iter()
             .map(|mut message| message["Data"]["message"].take());
         Self {
-            _app: app,
+            app,
             bench,
             events: events.collect(),
             settings,

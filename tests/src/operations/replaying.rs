@@ -34,6 +34,8 @@ async fn a_replay_is_planned_first_and_then_heard_by_its_subscription_alone_in_t
         "nothing goes out before somebody says so"
     );
 
+    // What comes after the plan is not meant.
+    log.app.seed(&[("LATE", 5)]).await;
     let id = text(&planned["id"]);
     let said = log.run(&["operations", "run", &id, "--json"]).await;
     let report = &said.json()[0];

@@ -102,6 +102,44 @@ async fn a_running_replay_is_paused_gone_on_with_and_cancelled_from_elsewhere() 
 }
 
 #[tokio::test]
+async fn a_terminal_that_stood_still_finds_its_work_done_by_others_and_nothing_is_heard_twice() {
+    let mut log = Log::start(12).await;
+    let all = log.ids(|_| true);
+    let id = log
+        .planned(&["--subscription", "mail", "--all", "--rate", "30"])
+        .await;
+    let tool = log
+        .tool(&["operations", "run", &id])
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    accepted(&log, 30).await;
+    let stopped = Pid::from_raw(tool.id().unwrap().cast_signed());
+    kill(stopped, Signal::SIGSTOP).unwrap();
+    let app = App::start_alone(log.settings.clone()).await;
+    let calling = async {
+        let mut again = interval(Duration::from_millis(100));
+        while log.show(&id).await["state"] != "completed" {
+            again.tick().await;
+            let call = [("content-type", "application/json")];
+            app.try_send("POST", "/RelayOutbox", "{}", &call).await;
+        }
+    };
+    timeout(4 * DEADLINE, calling).await.unwrap();
+    kill(stopped, Signal::SIGCONT).unwrap();
+    let ended = timeout(DEADLINE, tool.wait_with_output()).await.unwrap().unwrap();
+    assert_eq!(ended.status.code(), Some(DONE), "{ended:?}");
+    assert_eq!(log.show(&id).await["result"]["done"], json!(all.len()));
+    log.bench.topic.send("last", "{}").await;
+    let heard = log.bench.topic.hear_up_to("mail", "last").await;
+    let replays: Vec<_> = heard
+        .into_iter()
+        .filter(|heard| heard.id.contains("/r"))
+        .collect();
+    assert_eq!(events_of(&replays), all);
+}
+
+#[tokio::test]
 async fn what_a_terminal_leaves_behind_the_apps_timer_goes_on_with_and_an_outage_only_delays_it() {
     let mut log = Log::start(12).await;
     let all = log.ids(|_| true);

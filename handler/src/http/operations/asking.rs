@@ -26,7 +26,7 @@ use crate::{
         retire::Removal,
         verify::Comparison,
     },
-    read::generation::Pointer,
+    read::{document::Generation, generation::Pointer},
 };
 
 /// Into which state an operation is to be brought.
@@ -104,7 +104,7 @@ asks_for!(
     "retire",
     "running",
     "Remove the documents that nobody reads any more",
-    "Those from before the last switch, or of a rebuild that was given up.",
+    "Those from before the last switch, or of a rebuild that was given up or has failed. Begins at once.",
     json!({ "rate": 200 })
 );
 asks_for!(
@@ -172,24 +172,27 @@ pub(in crate::http) fn roll_back_doc() -> Doc {
         "Read the documents again that were read before the last switch",
         pointer,
     )
-    .takes::<Empty>(json!({}))
-    .detail("Nothing is lost, since both are written; done twice it changes nothing.")
+    .takes::<Back>(json!({ "to": 1 }))
+    .detail("Nothing is lost, since both are written. What is read already stays so.")
     .refuses(&[Kind::OperationRefused, Kind::NotApplicable])
 }
 
-/// No members.
+/// Which documents are to be read.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(in crate::http) struct Empty {}
+#[schemars(rename = "Rollback")]
+pub(in crate::http) struct Back {
+    /// The generation that was live before.
+    to: Generation,
+}
 
 /// `POST /api/operations/rollbacks`.
 pub(in crate::http) async fn roll_back(
     State(reach): State<Reach>,
     Given {
-        call: _,
-        body: Empty {},
-    }: Given<Empty>,
+        body: Back { to }, ..
+    }: Given<Back>,
 ) -> Result<Response, Problem> {
-    let pointer = of_documents(&reach)?.model()?.roll_back().await?;
+    let pointer = of_documents(&reach)?.model()?.roll_back(Some(to)).await?;
     Ok(Json(pointer).into_response())
 }

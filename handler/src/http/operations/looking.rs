@@ -21,6 +21,7 @@ use crate::{
     operations::{
         Failed,
         dead_letters::{LetterView, WholeLetter},
+        is_name,
         operation::{Operation, State as Stand},
         status::Status,
         why::Trail,
@@ -32,6 +33,16 @@ use crate::{
 pub(super) fn id(text: &str) -> Result<Uuid, Problem> {
     let absent = |_| Problem::new(Kind::UnknownOperation, Kind::UnknownOperation.meaning());
     Uuid::try_parse(text).map_err(absent)
+}
+
+/// The subscription that is asked about.
+fn subscription(parameters: &Parameters) -> Result<&str, Problem> {
+    let name = parameters.get("subscription").unwrap_or(USUAL_SUBSCRIPTION);
+    if is_name(name) {
+        return Ok(name);
+    }
+    let rule = "subscription has 1 to 50 letters, digits, dots, hyphens and underscores";
+    Err(Problem::new(Kind::InvalidQuery, rule))
 }
 
 fn an_operation() -> Value {
@@ -105,7 +116,7 @@ pub(in crate::http) async fn letters(
 ) -> Result<Response, Problem> {
     let parameters = parameters.only(&["subscription", "limit", "cursor"])?;
     let slice = parameters.slice(|key| key.parse::<i64>().ok().filter(|sequence| *sequence >= 0))?;
-    let subscription = parameters.get("subscription").unwrap_or(USUAL_SUBSCRIPTION);
+    let subscription = subscription(&parameters)?;
     let from = slice.after.map_or(0, |last| last.saturating_add(1));
     let most = i32::try_from(slice.limit).unwrap_or(i32::MAX);
     let found = operations(&reach)?
@@ -150,7 +161,7 @@ pub(in crate::http) async fn letter(
         .ok()
         .filter(|number| *number >= 0)
         .ok_or_else(absent)?;
-    let subscription = parameters.get("subscription").unwrap_or(USUAL_SUBSCRIPTION);
+    let subscription = subscription(&parameters)?;
     let found = operations(&reach)?
         .dead_letters(subscription)?
         .look(sequence, 1)
@@ -185,7 +196,7 @@ pub(in crate::http) async fn status(
     parameters: Parameters,
 ) -> Result<Response, Problem> {
     let parameters = parameters.only(&["subscription"])?;
-    let subscription = parameters.get("subscription").unwrap_or(USUAL_SUBSCRIPTION);
+    let subscription = subscription(&parameters)?;
     Ok(Json(operations(&reach)?.status(subscription).await).into_response())
 }
 
@@ -220,7 +231,7 @@ pub(in crate::http) async fn trace(
     let parameters = parameters.only(&["subscription"])?;
     let absent = || Problem::new(Kind::UnknownOrder, Kind::UnknownOrder.meaning());
     let order = Uuid::try_parse(&text).map_err(|_| absent())?;
-    let subscription = parameters.get("subscription").unwrap_or(USUAL_SUBSCRIPTION);
+    let subscription = subscription(&parameters)?;
     match of_documents(&reach)?.why(order, subscription).await {
         Err(Failed::Absent(_)) => Err(absent()),
         trail => Ok(Json(trail?).into_response()),

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::{DeadLetters, Error, Fate, Letter, Selection, Tally, sweep::Swept};
-use crate::operations::{Failed, Tell, runner::Came};
+use crate::operations::{Failed, Tell, runner::Came, storable};
 
 /// How long one piece lasts.
 const PIECE: Duration = Duration::from_secs(4);
@@ -111,8 +111,8 @@ fn told(
 ) -> std::io::Result<()> {
     if let (Fate::Kept(why), true) = (fate, kept.len() < TOLD) {
         kept.push(Kept {
-            message_id: letter.received.message_id(),
-            why: why.clone(),
+            message_id: storable(&letter.received.message_id()),
+            why: storable(why),
         });
     }
     let [done, of] = [tally.done, tally.selected].map(|count| i64::try_from(count).unwrap_or(i64::MAX));
@@ -129,7 +129,7 @@ fn came(over: Result<bool, Error>, before: Tally, cursor: &mut Cursor) -> Result
         0
     };
     let missing = done + kept < selected;
-    if !over || (missing && cursor.idle < IDLE_PIECES) {
+    if cursor.idle < IDLE_PIECES && (!over || missing) {
         return Ok(Came::More);
     }
     let result = json!({
@@ -140,9 +140,13 @@ fn came(over: Result<bool, Error>, before: Tally, cursor: &mut Cursor) -> Result
         "missed": selected - done - kept,
         "keptLetters": cursor.kept,
     });
-    Ok(if kept == 0 {
-        Came::Over(result)
+    Ok(if missing || kept > 0 {
+        let left = selected - done;
+        Came::Bad(
+            result,
+            format!("{left} of {selected} dead letters could not be dealt with"),
+        )
     } else {
-        Came::Bad(result, format!("{kept} dead letters could not be dealt with"))
+        Came::Over(result)
     })
 }

@@ -74,9 +74,17 @@ pub struct Tally {
 /// Looks through the queue page by page, without locking or counting anything; ends when `look` has seen enough.
 pub(super) async fn look_through(
     queue: &mut Queue,
+    look: impl FnMut(Letter) -> Result<bool, Error>,
+) -> Result<(), Error> {
+    look_on(queue, 0, look).await
+}
+
+/// The same from this sequence number on.
+async fn look_on(
+    queue: &mut Queue,
+    mut from: i64,
     mut look: impl FnMut(Letter) -> Result<bool, Error>,
 ) -> Result<(), Error> {
-    let mut from = 0;
     loop {
         let page = queue.peek(from, PAGE).await?;
         let Some(last) = page.last() else {
@@ -100,8 +108,12 @@ pub(super) async fn look_through(
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct Swept {
-    /// Sequence number of the last selected letter; `None` before the first look.
+    /// The first look goes on from this sequence number; it is over when `last` is there.
+    looked: i64,
+    /// Sequence number of the last selected letter.
     last: Option<i64>,
+    /// The last one that the first look has found so far.
+    found: i64,
     pub(super) tally: Tally,
     /// Sequence numbers of those that were tried, and are still there.
     kept: BTreeSet<i64>,
@@ -116,22 +128,12 @@ pub(super) async fn sweep(
     work: impl AsyncFnMut(&[Letter]) -> Worked,
     told: &mut Told<'_>,
 ) -> Result<bool, Error> {
-    let limit = selection.limit.unwrap_or(usize::MAX);
     let last = match swept.last {
         Some(last) => last,
-        None => {
-            let (mut selected, mut last) = (0, 0);
-            look_through(&mut queue, |letter| {
-                if selected < limit && selection.matches(&letter) {
-                    selected += 1;
-                    last = letter.received.sequence();
-                }
-                Ok(selected < limit)
-            })
-            .await?;
-            swept.tally.selected = selected;
-            *swept.last.insert(last)
-        }
+        None => match first_look(&mut queue, (selection, until), swept).await? {
+            Some(last) => last,
+            None => return Ok(false),
+        },
     };
     let mut sweep = Sweep {
         swept,
@@ -148,6 +150,32 @@ pub(super) async fn sweep(
         tracing::warn!(%error, "dead_letters_not_released");
     }
     Ok(over)
+}
+
+/// Counts the selected letters, as far as it comes until then; the last one, once all are counted.
+async fn first_look(
+    queue: &mut Queue,
+    (selection, until): (&Selection, Option<Instant>),
+    swept: &mut Swept,
+) -> Result<Option<i64>, Error> {
+    let limit = selection.limit.unwrap_or(usize::MAX);
+    let from = swept.looked;
+    let mut is_late = false;
+    look_on(queue, from, |letter| {
+        let sequence = letter.received.sequence();
+        if swept.tally.selected < limit && selection.matches(&letter) {
+            swept.tally.selected += 1;
+            swept.found = sequence;
+        }
+        swept.looked = sequence + 1;
+        is_late = until.is_some_and(|until| Instant::now() >= until);
+        Ok(swept.tally.selected < limit && !is_late)
+    })
+    .await?;
+    if is_late && swept.tally.selected < limit {
+        return Ok(None);
+    }
+    Ok(Some(*swept.last.insert(swept.found)))
 }
 
 struct Sweep<'a> {
@@ -169,8 +197,10 @@ impl Sweep<'_> {
         mut work: impl AsyncFnMut(&[Letter]) -> Worked,
         told: &mut Told<'_>,
     ) -> Result<bool, Error> {
+        let mut worked_on = false;
         while self.swept.tally.done + self.swept.tally.kept < self.swept.tally.selected {
-            if self.until.is_some_and(|until| Instant::now() >= until) {
+            // The way to the first one counts for nothing, or one behind many others would never be come to.
+            if worked_on && self.until.is_some_and(|until| Instant::now() >= until) {
                 return Ok(false);
             }
             self.renew(queue).await?;
@@ -180,6 +210,7 @@ impl Sweep<'_> {
             if letters.is_empty() {
                 continue;
             }
+            worked_on = true;
             let worked = work(&letters).await;
             let settled = self.settle(queue, &letters, locks, worked.fates, told).await;
             worked.stopped.map_or(Ok(()), Err)?;

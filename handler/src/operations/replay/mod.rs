@@ -14,18 +14,21 @@ use std::num::NonZeroU32;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 pub use plan::Plan;
 pub(super) use project::project;
 pub(super) use send::Sender;
 
+use super::storable;
 use crate::write::log::{Found, Selection};
 
 /// Events a second where nobody says: what a small account and a careful consumer can take.
 pub const USUAL_RATE: NonZeroU32 = NonZeroU32::MIN.saturating_add(199);
-/// Most events of one piece of work.
-const MOST_AT_ONCE: u32 = 500;
+/// Most events of one piece of work: batches to the bus are cheap, and an event into documents costs some four requests.
+pub(super) const MOST_SENT: u32 = 500;
+pub(super) const MOST_PROJECTED: u32 = 100;
 /// Most events that are told one by one as refused.
 const TOLD: usize = 100;
 
@@ -69,6 +72,9 @@ pub(super) struct Cursor {
     range: Option<Range>,
     /// What there is to do, as far as it is counted.
     found: Found,
+    /// When it is time for more.
+    #[serde(skip)]
+    not_before: Option<Instant>,
     /// Everything up to this position is done.
     position: i64,
     /// Events that have arrived.
@@ -115,6 +121,7 @@ impl Cursor {
         tracing::error!(%event_id, %why, "replay_refused");
         self.refused += 1;
         if self.refusals.len() < TOLD {
+            let why = storable(&why);
             self.refusals.push(Refusal { event_id, why });
         }
     }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::json;
 use tokio::time::{Instant, sleep_until};
 
-use super::{Cursor, MOST_AT_ONCE, Range, Report};
+use super::{Cursor, Range, Report};
 use crate::{
     operations::{Failed, Tell, patiently, runner::Came},
     write::{
@@ -71,13 +71,13 @@ impl Cursor {
         Ok(Came::Planned(json!(Plan::new(&self.found, rate))))
     }
 
-    /// Takes the next events, has them delivered, and waits until it is time for more. What was delivered is noted even when
-    /// the rest fails.
+    /// Takes the next events, at most so many, has them delivered, when it is time for them. What was delivered is noted even when the rest
+    /// fails.
     pub(in crate::operations) async fn deliver(
         &mut self,
         log: &Log,
-        events: &Selection,
-        rate: NonZeroU32,
+        (events, rate): (&Selection, NonZeroU32),
+        most: u32,
         tell: Tell<'_>,
         deliver: impl AsyncFnOnce(&mut Self, Vec<Pending>, i64) -> Result<(), Failed>,
     ) -> Result<Came, Failed> {
@@ -92,9 +92,12 @@ impl Cursor {
                 refusals: &self.refusals,
             })));
         }
+        if let Some(not_before) = self.not_before.take() {
+            sleep_until(not_before).await;
+        }
         let begun = Instant::now();
         // About a second's worth, so that a pause or a limit is felt at once.
-        let most = i64::from(rate.get().min(MOST_AT_ONCE));
+        let most = i64::from(rate.get().min(most));
         let (page, upto) = log.select(events, self.position, range.until, most).await?;
         let before = self.done + self.refused;
         let delivered = if page.is_empty() {
@@ -107,7 +110,7 @@ impl Cursor {
         tell("events replayed", now, self.found.events.max(now));
         delivered?;
         let pace = Duration::from_secs_f64((now - before) as f64 / f64::from(rate.get()));
-        sleep_until(begun + pace).await;
+        self.not_before = Some(begun + pace);
         Ok(Came::More)
     }
 }

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::Cursor;
 use crate::{
-    operations::{Failed, incoming},
+    operations::{Failed, failed::PATIENCE, incoming},
     read::{Projector, document::Generation, projector::ProjectError},
     write::outbox::Pending,
 };
@@ -29,7 +29,7 @@ pub(in crate::operations) async fn project(
             Ok(event) => event,
             Err(error) => return Ok(Some((event_id, error.to_string()))),
         };
-        match projector.project_into(into, event).await {
+        match projector.project_into(into, event, PATIENCE).await {
             Ok(()) => Ok(None),
             Err(ProjectError::Refused(why)) => Ok(Some((event_id, why))),
             Err(away) => Err(Failed::from(away)),

@@ -41,26 +41,28 @@ impl Sender {
         page: Vec<Pending>,
         upto: i64,
     ) -> Result<(), Failed> {
-        let mut ready = Vec::with_capacity(page.len());
+        let (mut ready, mut unfit) = (Vec::with_capacity(page.len()), Vec::new());
         for Pending { position, event } in &page {
             match Envelope::replay(event, self.number, &self.subscription) {
                 Ok(envelope) => ready.push((*position, envelope)),
-                Err(error) => cursor.refuse(event.event_id, error.to_string()),
+                Err(error) => unfit.push((*position, error.to_string())),
             }
         }
         let verdict = relay::send(&self.bus, &ready, Instant::now() + SENDING).await;
         cursor.done += i64::try_from(verdict.sent.len()).unwrap_or(i64::MAX);
-        for (position, why) in &verdict.parked {
-            if let Some(row) = page.iter().find(|row| row.position == *position) {
-                cursor.refuse(row.event.event_id, why.clone());
-            }
-        }
         let settled = verdict.sent.len() + verdict.parked.len();
         cursor.position = match ready.get(settled) {
             None => upto,
             // They go out in order, so what is left begins here.
             Some((first_left, _)) => first_left - 1,
         };
+        // What lies behind that comes again.
+        unfit.retain(|(position, _)| *position <= cursor.position);
+        for (position, why) in verdict.parked.iter().chain(&unfit) {
+            if let Some(row) = page.iter().find(|row| row.position == *position) {
+                cursor.refuse(row.event.event_id, why.clone());
+            }
+        }
         verdict.stopped.map_or(Ok(()), |why| Err(Failed::Bus(why)))
     }
 }

@@ -5,11 +5,11 @@ use std::{collections::BTreeMap, time::Duration};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::de::DeserializeOwned;
-use tokio::time::sleep;
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{
-    Compared, Due,
+    Compared, Due, Late,
     fold::{Fold, Whose, history},
     pages::Events,
 };
@@ -31,9 +31,6 @@ use crate::{
 /// Aggregates that are looked up at a time, and those that are compared at the same time.
 const STEP: i64 = 40;
 const TOGETHER: usize = 8;
-/// How often a stock level that is behind is looked at again, and after how long.
-const LOOKS: usize = 15;
-const BETWEEN: Duration = Duration::from_millis(200);
 /// Longest wait for what happened to one order.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -102,7 +99,10 @@ impl<'a> Aggregates<'a> {
         let reached = self.fold(events, stream, shown).await?;
         compared.document((&pk, ORDER), reached.fold.order(), found, reached.is_behind);
         // The first event says whose it is.
-        let first = self.fold(events, stream, 1).await?.fold;
+        let mut first = Fold::new(self.of, stream);
+        if let Some(row) = events.first() {
+            first.then(row)?;
+        }
         let customer = first.customer_of_order().unwrap_or_default();
         let pk = self.of.partition(&customer.to_string());
         let found: Option<OrderRowDocument> = read(&self.customers, &pk, stream).await?;
@@ -112,8 +112,7 @@ impl<'a> Aggregates<'a> {
         Ok(compared)
     }
 
-    /// An order's events, each of which stands there for itself. The order's own document is written with the event, so what
-    /// it shows has its event there.
+    /// An order's events, each of which stands there for itself.
     async fn history(
         &self,
         events: &Events<'_>,
@@ -130,7 +129,10 @@ impl<'a> Aggregates<'a> {
         while let Some(row) = walk.peek(highest.max(shown)).await? {
             let expected = history(self.of, order, row);
             let there = found.remove(expected.id());
-            if row.event.version <= shown || there.is_some() {
+            // Each comes by its own message, and an earlier one may come later.
+            if there.is_none() && !self.due.is_past(row) {
+                compared.behind += i64::from(row.event.version <= shown);
+            } else {
                 let id = expected.id().to_owned();
                 compared.document((pk, &id), Some(expected), there, false);
             }
@@ -152,35 +154,33 @@ impl<'a> Aggregates<'a> {
         Ok(compared)
     }
 
-    /// A stock level moves with every order: it is looked at until it stands still.
+    /// What is said of a product is compared at once. Its stock level moves with every order, and no event says when it must be
+    /// there: one that is behind is looked at again at the end.
     async fn product(&self, events: &Events<'_>, stream: &str, sku: &Sku) -> Result<Compared, Failed> {
         let pk = self.of.partition(stream);
-        let mut before = None;
+        let found: Option<ProductDocument> = read(&self.products, &pk, PRODUCT).await?;
+        // One that has never moved is in no event.
+        let level = self.model.log.stock(sku).await?.filter(|level| level.seq > 0);
+        let shown = found.as_ref().map_or(0, ProductDocument::version);
+        let reached = self.fold(events, stream, shown).await?;
+        let mut expected = match reached.fold.product() {
+            Some(product) => Some(product.with(level.as_ref())),
+            // Not told of yet; an order may have moved its stock already.
+            None if found.is_some() => Some(ProductDocument::new(self.of, sku, None, level.as_ref())),
+            None => None,
+        };
         let mut compared = Compared::default();
-        for look in 1..=LOOKS {
-            let found: Option<ProductDocument> = read(&self.products, &pk, PRODUCT).await?;
-            // One that has never moved is in no event.
-            let level = self.model.log.stock(sku).await?.filter(|level| level.seq > 0);
-            let shown = found.as_ref().map_or(0, ProductDocument::version);
-            let reached = self.fold(events, stream, shown).await?;
-            let expected = match reached.fold.product() {
-                Some(product) => Some(product.with(level.as_ref())),
-                // Not told of yet; an order may have moved its stock already.
-                None if found.is_some() => Some(ProductDocument::new(self.of, sku, None, level.as_ref())),
-                None => None,
-            };
-            if found == expected || look == LOOKS {
-                if found != expected && look > 1 && before != found {
-                    compared.documents += 1;
-                    compared.moving += 1;
-                } else {
-                    compared.document((&pk, PRODUCT), expected, found, reached.is_behind);
-                }
-                break;
-            }
-            before = found;
-            sleep(BETWEEN).await;
+        if let (Some(level), Some(there)) = (&level, &found)
+            && there.seq() < level.seq
+        {
+            compared.late.push(Late {
+                sku: sku.clone(),
+                seq: level.seq,
+                since: OffsetDateTime::now_utc(),
+            });
+            expected = expected.map(|expected| expected.with_stock_of(there));
         }
+        compared.document((&pk, PRODUCT), expected, found, reached.is_behind);
         Ok(compared)
     }
 
@@ -208,6 +208,22 @@ impl<'a> Aggregates<'a> {
             is_behind: false,
         })
     }
+}
+
+/// Looks again at stock levels that were behind; those that are still.
+///
+/// # Errors
+/// When the store cannot be read.
+pub(super) async fn still_late(model: &Model, of: Generation, late: &[Late]) -> Result<Vec<Late>, Failed> {
+    let products = &Store::new(&model.connection, Container::Products);
+    let looks = stream::iter(late).map(|one| async move {
+        let pk = of.partition(one.sku.as_str());
+        let found: Option<ProductDocument> = patiently(async || read(products, &pk, PRODUCT).await).await?;
+        let is_late = found.is_none_or(|found| found.seq() < one.seq);
+        Ok::<_, Failed>(is_late.then(|| one.clone()))
+    });
+    let looked: Vec<_> = looks.buffer_unordered(TOGETHER).try_collect().await?;
+    Ok(looked.into_iter().flatten().collect())
 }
 
 /// How far the events of an aggregate were folded.

@@ -18,11 +18,19 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 
 use super::{Failed, Tell, model::Model, patiently, runner::Came};
-use crate::{read::document::Generation, write::outbox::Pending};
+use crate::{
+    domain::value::Sku,
+    read::document::{Generation, product::PRODUCT},
+    write::outbox::Pending,
+};
 
 /// Most differences that are told one by one, and most text of them: the report is kept in a row of a table.
 const TOLD: usize = 100;
 const TOLD_BYTES: usize = 200 * 1024;
+/// Most stock levels that are remembered as late; with more of them, projections are behind as a whole.
+const MOST_LATE: usize = 1_000;
+/// Between two looks at what is late.
+const LOOK: Duration = Duration::from_secs(1);
 /// How long an event may be under way before a document that lacks it is wrong, in seconds.
 pub const USUAL_GRACE: u32 = 300;
 
@@ -94,12 +102,22 @@ pub struct Report {
     pub documents: i64,
     /// Documents that are right, but for events that are still under way.
     pub behind: i64,
-    /// Documents that kept moving and so could not be pinned down: hot products, and today's sales.
+    /// Documents that kept moving and so could not be pinned down: stock levels of hot products, and today's sales.
     pub moving: i64,
     /// Documents that differ.
     pub different: i64,
     /// The first hundred of them.
     pub differences: Vec<Difference>,
+}
+
+/// A product whose stock level was behind when it was looked at.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Late {
+    sku: Sku,
+    /// What it must have come to.
+    seq: i64,
+    #[serde(with = "time::serde::rfc3339")]
+    since: OffsetDateTime,
 }
 
 /// What the comparison of a few documents came to.
@@ -108,6 +126,7 @@ struct Compared {
     documents: i64,
     behind: i64,
     moving: i64,
+    late: Vec<Late>,
     different: Vec<Difference>,
 }
 
@@ -164,23 +183,31 @@ impl Report {
 pub(super) struct Cursor {
     due: Due,
     percent: u32,
+    grace_seconds: u32,
     /// What begins after this position is for the next time: a busy shop would never end.
     until: Option<i64>,
     /// Aggregates up to this one are compared, in the database's order of text.
     after: String,
     /// The sales, once all aggregates are compared.
     sums: Option<sums::Cursor>,
+    /// The sales are compared as well.
+    summed: bool,
+    /// Stock levels that were behind.
+    late: Vec<Late>,
     report: Report,
 }
 
 impl Cursor {
-    pub(super) fn new(of: Generation, due: Due, percent: u32) -> Self {
+    pub(super) fn new(of: Generation, due: Due, percent: u32, grace_seconds: u32) -> Self {
         Self {
             due,
+            grace_seconds,
             percent,
             until: None,
             after: String::new(),
             sums: None,
+            summed: false,
+            late: Vec::new(),
             report: Report {
                 generation: of,
                 ..Report::default()
@@ -194,6 +221,15 @@ impl Cursor {
 
     /// Compares some more; true when all is compared.
     pub(super) async fn piece(&mut self, model: &Model, tell: Tell<'_>) -> Result<bool, Failed> {
+        let of = self.report.generation;
+        if !model.pointer().await?.written().contains(&of) {
+            return Err(Failed::refused(format!(
+                "there is no generation {of}, or no more"
+            )));
+        }
+        if self.summed {
+            return self.wait_for_late(model, tell).await;
+        }
         let until = match self.until {
             Some(until) => until,
             None => *self
@@ -201,21 +237,61 @@ impl Cursor {
                 .insert(patiently(async || Ok(model.log.last().await?)).await?),
         };
         if let Some(sums) = &mut self.sums {
-            return sums.piece(model, &mut self.report, tell).await;
+            self.summed = sums.piece(model, self.due, &mut self.report, tell).await?;
+            return Ok(false);
         }
-        let aggregates = aggregate::Aggregates::new(model, self.report.generation, self.due);
+        let aggregates = aggregate::Aggregates::new(model, of, self.due);
         let next = aggregates.next(&self.after, until, self.percent).await?;
         let Some((last, compared)) = next else {
             self.sums = Some(sums::Cursor::default());
             return Ok(false);
         };
         self.after = last;
-        for of_one in compared {
+        for mut of_one in compared {
             self.report.aggregates += 1;
+            for late in std::mem::take(&mut of_one.late) {
+                if self.late.len() < MOST_LATE {
+                    self.late.push(late);
+                } else {
+                    self.report.moving += 1;
+                }
+            }
             self.report.add(of_one);
         }
         tell("aggregates compared", self.report.aggregates, 0);
         Ok(false)
+    }
+
+    /// Looks again at stock levels that were behind, until none is or they have had their time; true when that is so.
+    async fn wait_for_late(&mut self, model: &Model, tell: Tell<'_>) -> Result<bool, Failed> {
+        let of = self.report.generation;
+        let still = aggregate::still_late(model, of, &self.late).await?;
+        let arrived = self.late.len() - still.len();
+        // They are as far as they had to be; what they are now has moved on.
+        self.report.moving += i64::try_from(arrived).unwrap_or(i64::MAX);
+        self.late = still;
+        let grace = time::Duration::seconds(self.grace_seconds.into());
+        let now = OffsetDateTime::now_utc();
+        if self.late.iter().any(|late| now - late.since <= grace) {
+            tell(
+                "stock levels that are still behind",
+                i64::try_from(self.late.len()).unwrap_or(0),
+                0,
+            );
+            tokio::time::sleep(LOOK).await;
+            return Ok(false);
+        }
+        let different = std::mem::take(&mut self.late).into_iter().map(|late| Difference {
+            pk: of.partition(late.sku.as_str()),
+            id: PRODUCT.to_owned(),
+            expected: json!({ "stock": { "seq": late.seq } }),
+            found: Value::Null,
+        });
+        self.report.add(Compared {
+            different: different.collect(),
+            ..Compared::default()
+        });
+        Ok(true)
     }
 }
 
@@ -236,7 +312,7 @@ impl Comparison {
                 };
                 let grace = Duration::from_secs(self.grace_seconds.into());
                 let due = Due::Time(OffsetDateTime::now_utc() - grace);
-                none.insert(Cursor::new(of, due, self.sample))
+                none.insert(Cursor::new(of, due, self.sample, self.grace_seconds))
             }
         };
         Ok(if cursor.piece(model, tell).await? {

@@ -8,7 +8,7 @@ use serde_json::Value;
 use time::Duration;
 use tokio::time::sleep;
 
-use super::{Compared, Difference, Report};
+use super::{Compared, Difference, Due, Report};
 use crate::{
     operations::{Failed, Tell, incoming, model::Model, patiently},
     read::{
@@ -44,13 +44,21 @@ pub(super) struct Cursor {
     /// Everything up to this position is summed up.
     position: i64,
     /// Sums that are not compared yet, by partition.
-    open: BTreeMap<String, TotalsDocument>,
+    open: BTreeMap<String, Open>,
     /// Those that differed in the pass before, with what was found: only they are summed up again.
     again: Option<BTreeMap<String, Value>>,
-    /// Those that differ in this pass.
-    differences: Vec<Difference>,
+    /// The first of those that differ in this pass, and whether a sale in them may be under way.
+    differences: Vec<(Difference, bool)>,
     /// Sums that were held against the log.
     documents: i64,
+}
+
+/// A sum so far.
+#[derive(Debug, Serialize, Deserialize)]
+struct Open {
+    sum: TotalsDocument,
+    /// It has a sale in it that may be under way.
+    is_fresh: bool,
 }
 
 impl Cursor {
@@ -58,6 +66,7 @@ impl Cursor {
     pub(super) async fn piece(
         &mut self,
         model: &Model,
+        due: Due,
         report: &mut Report,
         tell: Tell<'_>,
     ) -> Result<bool, Failed> {
@@ -71,19 +80,17 @@ impl Cursor {
         if self.position < until {
             let upto = (self.position + WINDOW).min(until);
             let sales = patiently(async || Ok(model.log.sales(self.position, upto).await?)).await?;
-            self.sum_up(report.generation, &sales)?;
+            self.sum_up(report.generation, due, &sales)?;
             self.position = upto;
-            let closed = self.closed_days();
-            self.compare(&store, closed).await?;
+            self.compare(&store, self.closed_days()).await?;
             tell("sales summed up", upto, until);
             return Ok(false);
         }
-        let rest = std::mem::take(&mut self.open);
-        self.compare(&store, rest.into_values().collect()).await?;
+        self.compare(&store, self.open.keys().cloned().collect()).await?;
         Ok(self.end_pass(report).await)
     }
 
-    fn sum_up(&mut self, of: Generation, sales: &[Pending]) -> Result<(), Failed> {
+    fn sum_up(&mut self, of: Generation, due: Due, sales: &[Pending]) -> Result<(), Failed> {
         for row in sales {
             let event = incoming(&row.event)?;
             let State::Order(order) = &event.state else {
@@ -94,39 +101,50 @@ impl Cursor {
             };
             let pk = sale.pk();
             if self.again.as_ref().is_none_or(|again| again.contains_key(&pk)) {
-                let sum = sale.added_to(self.open.get(&pk));
-                self.open.insert(pk, sum);
+                let before = self.open.get(&pk);
+                let is_fresh = before.is_some_and(|open| open.is_fresh) || !due.is_past(row);
+                let sum = sale.added_to(before.map(|open| &open.sum));
+                self.open.insert(pk, Open { sum, is_fresh });
             }
         }
         Ok(())
     }
 
-    /// Takes out the sums of days that are long over. A sale that comes after all makes its sum differ, and that is summed up
-    /// again, then to the end.
-    fn closed_days(&mut self) -> Vec<TotalsDocument> {
-        let newest = self.open.values().map(TotalsDocument::day).max();
+    /// The sums of days that are long over. A sale that comes after all makes its sum differ, and that is summed up again, then
+    /// to the end.
+    fn closed_days(&self) -> Vec<String> {
+        let newest = self.open.values().map(|open| open.sum.day()).max();
         let Some(newest) = newest.filter(|_| self.again.is_none()) else {
             return Vec::new();
         };
-        let is_closed = |sum: &TotalsDocument| newest - sum.day() > OPEN_DAYS;
-        let closed = self.open.extract_if(.., |_, sum| is_closed(sum));
-        closed.map(|(_, sum)| sum).collect()
+        let closed = self
+            .open
+            .iter()
+            .filter(|(_, open)| newest - open.sum.day() > OPEN_DAYS);
+        closed.map(|(pk, _)| pk.clone()).collect()
     }
 
-    async fn compare(&mut self, store: &Store, sums: Vec<TotalsDocument>) -> Result<(), Failed> {
-        for sum in sums {
-            let pk = sum.pk().to_owned();
+    /// Compares these sums; each is open until that is done.
+    async fn compare(&mut self, store: &Store, sums: Vec<String>) -> Result<(), Failed> {
+        for pk in sums {
             let found: Option<TotalsDocument> = patiently(async || {
                 let found = store.read(&pk, TOTALS).await?;
                 Ok(found.map(|found| found.document))
             })
             .await?;
+            let Some(Open { sum, is_fresh }) = self.open.remove(&pk) else {
+                continue;
+            };
             let mut compared = Compared::default();
             compared.document((&pk, TOTALS), Some(sum), found, false);
             if self.again.is_none() {
                 self.documents += compared.documents;
             }
-            self.differences.extend(compared.different);
+            // With so many there is no other pass.
+            if self.differences.len() <= MOST_AGAIN {
+                let different = compared.different.into_iter();
+                self.differences.extend(different.map(|it| (it, is_fresh)));
+            }
         }
         Ok(())
     }
@@ -135,23 +153,29 @@ impl Cursor {
     async fn end_pass(&mut self, report: &mut Report) -> bool {
         self.passes += 1;
         let differences = std::mem::take(&mut self.differences);
-        let found = |it: &Difference| (it.pk.clone(), it.found.clone());
         let last = self.passes == PASSES || differences.len() > MOST_AGAIN;
         if !differences.is_empty() && !last {
-            self.again = Some(differences.iter().map(found).collect());
+            let found = differences.into_iter().map(|(it, _)| (it.pk, it.found));
+            self.again = Some(found.collect());
             (self.until, self.position) = (None, 0);
             sleep(BETWEEN).await;
             return false;
         }
         let before = self.again.take().unwrap_or_default();
-        let moves = |it: &Difference| before.get(&it.pk).is_some_and(|found| *found != it.found);
-        let (moving, different): (Vec<_>, Vec<_>) = differences.into_iter().partition(moves);
-        report.add(Compared {
-            documents: self.documents,
-            behind: 0,
-            moving: i64::try_from(moving.len()).unwrap_or(i64::MAX),
-            different,
-        });
+        let mut compared = Compared {
+            documents: std::mem::take(&mut self.documents),
+            ..Compared::default()
+        };
+        for (it, is_fresh) in differences {
+            if before.get(&it.pk).is_some_and(|found| *found != it.found) {
+                compared.moving += 1;
+            } else if is_fresh {
+                compared.behind += 1;
+            } else {
+                compared.different.push(it);
+            }
+        }
+        report.add(compared);
         true
     }
 }

@@ -87,6 +87,21 @@ impl ProductDocument {
         self.described.as_ref().map_or(0, |described| described.version)
     }
 
+    /// The `seq` of its stock level; 0 when it has none.
+    #[must_use]
+    pub fn seq(&self) -> i64 {
+        self.stock.as_ref().map_or(0, |level| level.seq)
+    }
+
+    /// The same with the stock level of another one.
+    #[must_use]
+    pub fn with_stock_of(self, other: &Self) -> Self {
+        Self {
+            stock: other.stock.clone(),
+            ..self
+        }
+    }
+
     /// Whose document it is.
     #[must_use]
     pub fn sku(&self) -> &Sku {

@@ -47,7 +47,7 @@ const HOPS: &str = "
     left join write_model.outbox o on o.position = e.position
     left join lateral (
         select key from write_model.idempotency_keys
-        where event_id = e.event_id and at between e.occurred_at - interval '2 minutes' and e.occurred_at + interval '2 minutes'
+        where event_id = e.event_id and at between e.occurred_at - interval '10 seconds' and e.occurred_at + interval '10 seconds'
         limit 1) k on true
     where e.stream = $1::text order by e.version";
 const STOCK: &str = "select available, seq from write_model.stock where sku = $1::text";
