@@ -11,7 +11,7 @@ use crate::{operations::Operations, postgres::Fault, read::Tables, relay::Relay,
 /// How long one call may spend on sending, and on each of the other parts: none takes another's time.
 const SENDING: Duration = Duration::from_secs(20);
 const TIDYING: Duration = Duration::from_secs(5);
-/// The same for an operation; a piece of work may take 5 s longer.
+/// The same for an operation; a piece of work may take 3 s longer.
 const OPERATING: Duration = Duration::from_secs(15);
 
 /// As much as the main thread of a terminal has.

@@ -1,5 +1,5 @@
-//! The command line: `handler serve` (default), `handler migrate`, `handler openapi`, and what operators do: `handler rebuild`,
-//! `handler verify`, `handler why` and `handler dead-letters`.
+//! The command line: `handler serve` (default), `handler migrate`, `handler openapi`, and what operators do, from `handler status`
+//! to `handler rebuild`: docs/operations.md.
 //! Never takes a setting as an argument: settings come from the environment, as the Functions host gives them.
 
 mod dead_letters;
