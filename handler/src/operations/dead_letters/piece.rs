@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{DeadLetters, Error, Fate, Letter, Selection, Tally, sweep::Swept};
+use super::{DeadLetters, Error, Fate, Letter, Selection, Tally, Told, sweep::Swept};
 use crate::operations::{Failed, Tell, runner::Came, storable};
 
 /// How long one piece lasts.
@@ -73,14 +73,11 @@ impl Resubmission {
         cursor: &mut Cursor,
         tell: Tell<'_>,
     ) -> Result<Came, Failed> {
-        let Cursor { swept, kept, .. } = cursor;
-        let before = swept.tally;
-        let mut told = |letter: &Letter, fate: &Fate, tally| told(kept, (letter, fate), tally, tell);
-        let until = Some(Instant::now() + PIECE);
-        let over = of
-            .resubmit_some((&self.letters, until), self.force, swept, &mut told)
-            .await;
-        came(over, before, cursor)
+        let some = async |until, swept: &mut Swept, told: &mut Told<'_>| {
+            of.resubmit_some((&self.letters, Some(until)), self.force, swept, told)
+                .await
+        };
+        piece(cursor, tell, some).await
     }
 }
 
@@ -92,15 +89,24 @@ impl Deletion {
         cursor: &mut Cursor,
         tell: Tell<'_>,
     ) -> Result<Came, Failed> {
-        let Cursor { swept, kept, .. } = cursor;
-        let before = swept.tally;
-        let mut told = |letter: &Letter, fate: &Fate, tally| told(kept, (letter, fate), tally, tell);
-        let until = Some(Instant::now() + PIECE);
-        let over = of
-            .delete_some((&self.letters, until), &self.because, swept, &mut told)
-            .await;
-        came(over, before, cursor)
+        let some = async |until, swept: &mut Swept, told: &mut Told<'_>| {
+            of.delete_some((&self.letters, Some(until)), &self.because, swept, told)
+                .await
+        };
+        piece(cursor, tell, some).await
     }
+}
+
+async fn piece(
+    cursor: &mut Cursor,
+    tell: Tell<'_>,
+    some: impl AsyncFnOnce(Instant, &mut Swept, &mut Told<'_>) -> Result<bool, Error>,
+) -> Result<Came, Failed> {
+    let Cursor { swept, kept, .. } = cursor;
+    let before = swept.tally;
+    let mut told = |letter: &Letter, fate: &Fate, tally| told(kept, (letter, fate), tally, tell);
+    let over = some(Instant::now() + PIECE, swept, &mut told).await;
+    came(over, before, cursor)
 }
 
 fn told(
