@@ -10,7 +10,9 @@ mod progress;
 mod rebuild;
 mod replay;
 mod say;
+mod status;
 mod why;
+mod work;
 
 use std::process::ExitCode;
 
@@ -143,7 +145,7 @@ async fn act(action: Action, config: Config) -> Result<ExitCode, String> {
             subscription,
             json,
         } => why::why(order, &subscription, json, config).await,
-        Action::Status { subscription, json } => operation::status(&subscription, json, config).await,
+        Action::Status { subscription, json } => status::run(&subscription, json, config).await,
         Action::Replay(arguments) => replay::run(arguments, config).await,
         Action::Outbox(arguments) => outbox::run(arguments, config).await,
         Action::Operations(arguments) => operation::run(arguments, config).await,

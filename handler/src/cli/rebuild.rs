@@ -7,8 +7,8 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::{
-    operation::{ask, finish, reach_documents, words},
     say::say,
+    work::{ask, finish, reach_documents, words},
 };
 use crate::{
     config::Config,

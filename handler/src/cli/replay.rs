@@ -11,8 +11,9 @@ use uuid::Uuid;
 use super::{
     Cli,
     dead_letters::time_of,
-    operation::{ask, finish, print, reach, reach_documents, words},
+    operation::print,
     say::say,
+    work::{ask, finish, reach, reach_documents, words},
 };
 use crate::{
     config::Config,

@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::operation::{DIFFERENT, reach_documents, words};
 use super::say::say;
+use super::work::{DIFFERENT, reach_documents, words};
 use crate::{config::Config, operations::why::Step};
 
 /// Shows one order over every hop.
