@@ -98,6 +98,15 @@ impl Doc {
         self
     }
 
+    /// Takes a subscription's name; `description` says what for.
+    #[must_use]
+    pub fn of_subscription(mut self, description: &'static str) -> Self {
+        let schema =
+            json!({ "type": "string", "pattern": "^[A-Za-z0-9._-]{1,50}$", "default": "read-model" });
+        self.query.push(("subscription", description, schema, false));
+        self.refuses(&[Kind::InvalidQuery])
+    }
+
     /// Asked for a range of days.
     #[must_use]
     pub fn days(mut self) -> Self {

@@ -103,7 +103,7 @@ pub(in crate::http) fn letters_doc() -> Doc {
         json!({ "items": [letter] }),
     )
     .detail("In the order of the queue. Looking locks and counts nothing.")
-    .asks("subscription", "Whose; `read-model` if nothing is said.")
+    .of_subscription("Whose.")
     .pages(&[])
     .refuses(&[Kind::OperationRefused])
 }
@@ -139,7 +139,7 @@ pub(in crate::http) fn letter_doc() -> Doc {
         "bodyText": "hello, is this the billing topic?"
     });
     Doc::new::<WholeLetter>("Look at a dead letter with its whole body", letter)
-        .asks("subscription", "Whose; `read-model` if nothing is said.")
+        .of_subscription("Whose.")
         .refuses(&[
             Kind::UnknownDeadLetter,
             Kind::OperationRefused,
@@ -182,10 +182,7 @@ pub(in crate::http) fn status_doc() -> Doc {
     });
     Doc::new::<Status>("How things are", status)
         .detail("What cannot be asked now is named in `unknown`.")
-        .asks(
-            "subscription",
-            "Whose messages are counted; `read-model` if nothing is said.",
-        )
+        .of_subscription("Whose messages are counted.")
         .refuses(&[Kind::InvalidQuery])
 }
 
@@ -209,10 +206,7 @@ pub(in crate::http) fn trace_doc() -> Doc {
         "generation": 1, "document": 1, "customersRow": 1, "firstDifference": null
     });
     Doc::new::<Trail>("Follow an order over every hop", trail)
-        .asks(
-            "subscription",
-            "Where its messages are looked for; `read-model` if nothing is said.",
-        )
+        .of_subscription("Where its messages are looked for.")
         .refuses(&[
             Kind::UnknownOrder,
             Kind::OperationRefused,
