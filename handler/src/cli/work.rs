@@ -3,6 +3,7 @@
 
 use std::{process::ExitCode, time::Duration};
 
+use futures_util::future::join;
 use tokio::{
     signal::unix::{SignalKind, signal},
     time::{Instant, sleep, timeout},
@@ -127,17 +128,19 @@ async fn stop(
     id: Uuid,
     working: impl Future<Output = Result<Operation, String>>,
 ) -> Result<Operation, String> {
-    let paused = match operations.steer(id, Wanted::Paused).await {
-        // What is only being planned has done nothing yet.
-        Err(Failed::Refused(_)) => operations.steer(id, Wanted::Cancelled).await,
-        paused => paused,
+    let pausing = async {
+        match operations.steer(id, Wanted::Paused).await {
+            // What is only being planned has done nothing yet.
+            Err(Failed::Refused(_)) => operations.steer(id, Wanted::Cancelled).await,
+            paused => paused,
+        }
     };
+    // Both at once: the work may have the connection that is needed for stopping it.
+    let (paused, _ended) = join(pausing, timeout(LAST_PIECE, working)).await;
     let state = match paused {
         Ok(operation) => operation.state,
         Err(failed) => return Err(format!("operation {id} goes on elsewhere: {failed}")),
     };
-    // Whoever stops here stops for good after that.
-    let _ended = timeout(LAST_PIECE, working).await;
     Err(match state {
         State::Paused => format!("operation {id} is paused; `handler operations run {id}` goes on with it"),
         _ => format!("operation {id} is {}", state.name()),
