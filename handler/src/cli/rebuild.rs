@@ -162,13 +162,18 @@ async fn cancel(operations: &Operations) -> Result<(), String> {
     if open.is_none() && model.pointer().await.map_err(words)?.building.is_none() {
         return Err("no rebuild is under way".to_owned());
     }
-    if let Some(open) = open {
-        operations
-            .steer(open.id, Wanted::Cancelled)
-            .await
-            .map_err(words)?;
-    }
-    generations(&model.give_up().await.map_err(words)?);
+    let given_up = match open {
+        // Which gives up what it has filled.
+        Some(open) => {
+            operations
+                .steer(open.id, Wanted::Cancelled)
+                .await
+                .map_err(words)?;
+            model.pointer().await
+        }
+        None => model.give_up().await,
+    };
+    generations(&given_up.map_err(words)?);
     Ok(())
 }
 

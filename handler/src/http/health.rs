@@ -21,6 +21,7 @@ use super::{
     principal::principal,
     problem::{Kind, Problem},
 };
+use crate::operations::status::Outbox;
 
 /// Longest wait for one part.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -40,19 +41,6 @@ pub(super) struct Health {
 #[derive(Serialize, JsonSchema)]
 struct Details {
     outbox: Outbox,
-}
-
-/// Events that the bus has not got.
-#[derive(Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-struct Outbox {
-    /// How many are to be sent; counted up to 10 000.
-    waiting: i64,
-    /// How many the bus has refused: each is for a person to look at. Counted up to 10 000.
-    parked: i64,
-    /// How old the oldest is that waits, in seconds; absent when none does.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    oldest_seconds: Option<f64>,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -133,12 +121,9 @@ pub(super) async fn health(
 async fn details(reach: &Reach) -> Option<Details> {
     let backlog = timeout(PATIENCE, reach.writer.as_ref()?.backlog()).await;
     let backlog = backlog.ok()?.ok()?;
-    let outbox = Outbox {
-        waiting: backlog.waiting,
-        parked: backlog.parked,
-        oldest_seconds: backlog.oldest,
-    };
-    Some(Details { outbox })
+    Some(Details {
+        outbox: backlog.into(),
+    })
 }
 
 /// A part that does not answer in time is as bad as one that is away.

@@ -11,6 +11,7 @@ use super::{
 use crate::{
     bus::{BusError, Queue},
     read::generation::Pointer,
+    write::backlog::Backlog,
 };
 
 /// Messages are counted up to this.
@@ -43,7 +44,6 @@ pub struct Status {
 /// Events that the bus has not got.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-#[schemars(rename = "OutboxStatus")]
 pub struct Outbox {
     /// How many are to be sent; counted up to 10 000.
     pub waiting: i64,
@@ -67,6 +67,16 @@ pub struct Messages {
     pub dead_letters: usize,
 }
 
+impl From<Backlog> for Outbox {
+    fn from(backlog: Backlog) -> Self {
+        Self {
+            waiting: backlog.waiting,
+            parked: backlog.parked,
+            oldest_seconds: backlog.oldest,
+        }
+    }
+}
+
 impl Operations {
     /// How things are; `subscription` names the one whose messages are counted.
     pub async fn status(&self, subscription: &str) -> Status {
@@ -74,13 +84,7 @@ impl Operations {
         let mut unknown = Vec::new();
         let mut note = |what: &str, why: Failed| unknown.push(format!("{what}: {why}"));
         match self.log.backlog().await {
-            Ok(backlog) => {
-                status.outbox = backlog.map(|backlog| Outbox {
-                    waiting: backlog.waiting,
-                    parked: backlog.parked,
-                    oldest_seconds: backlog.oldest,
-                });
-            }
+            Ok(backlog) => status.outbox = backlog.map(Outbox::from),
             Err(fault) => note("outbox", fault.into()),
         }
         if self.topic.is_some() {

@@ -1,10 +1,19 @@
 //! Sends dead letters to the topic again, for their own subscription only.
 //! Never counts a letter as sent before the bus has accepted it.
 
+use std::time::Duration;
+
 use time::OffsetDateTime;
+use tokio::time::Instant;
 
 use super::{Error, Fate, Letter, sweep::Worked};
-use crate::bus::{Bus, Envelope, SendError, fitting};
+use crate::{
+    bus::{Bus, Envelope, SendError},
+    relay,
+};
+
+/// How long sending one batch of letters may take.
+const SENDING: Duration = Duration::from_secs(30);
 
 /// Sends to one topic for one subscription.
 pub(super) struct Sender {
@@ -25,49 +34,40 @@ impl Sender {
 
     /// Sends letters in their order, in as few batches as they fit into.
     pub(super) async fn send(&mut self, letters: &[Letter]) -> Worked {
-        let mut fates = Vec::with_capacity(letters.len());
-        let outcome = self.send_into(&mut fates, letters).await;
+        let mut fates: Vec<Option<Fate>> = letters.iter().map(|_| None).collect();
+        let (mut ids, mut ready) = (
+            Vec::with_capacity(letters.len()),
+            Vec::with_capacity(letters.len()),
+        );
+        for (place, letter) in (0..).zip(letters) {
+            let id = self.next_id(&letter.received.message_id());
+            match Envelope::again(&letter.received, &id, &self.subscription) {
+                Ok(envelope) => ready.push((place, envelope)),
+                Err(error) => settle(&mut fates, place, Fate::Kept(error.to_string())),
+            }
+            ids.push(id);
+        }
+        let verdict = relay::send(&self.bus, &ready, Instant::now() + SENDING).await;
+        for place in verdict.sent {
+            let id = usize::try_from(place)
+                .ok()
+                .and_then(|place| ids.get(place))
+                .cloned();
+            settle(&mut fates, place, Fate::Resubmitted(id.unwrap_or_default()));
+        }
+        for (place, why) in verdict.parked {
+            settle(&mut fates, place, Fate::Kept(why));
+        }
+        // They go out in order: behind the first without a fate nothing was sent.
+        let fates: Vec<Fate> = fates.into_iter().map_while(|fate| fate).collect();
+        let late = (fates.len() < letters.len()).then(|| "the bus is too slow".to_owned());
         Worked {
             fates,
-            stopped: outcome.err().map(Error::Send),
+            stopped: verdict
+                .stopped
+                .or(late)
+                .map(|why| Error::Send(SendError::Unavailable(why))),
         }
-    }
-
-    async fn send_into(&mut self, fates: &mut Vec<Fate>, letters: &[Letter]) -> Result<(), SendError> {
-        let limit = self.bus.batch_bytes().await?;
-        let mut copies = Vec::with_capacity(letters.len());
-        for letter in letters {
-            let id = self.next_id(&letter.received.message_id());
-            let envelope = Envelope::again(&letter.received, &id, &self.subscription)?;
-            copies.push((id, envelope));
-        }
-        let mut rest = copies.as_slice();
-        while !rest.is_empty() {
-            let fit = fitting(rest.iter().map(|(_, envelope)| envelope), limit);
-            let (batch, later) = rest.split_at(fit);
-            match self.send_batch(batch).await {
-                // All of it or nothing was taken, so the culprit is found one by one.
-                Err(SendError::Refused(_)) => {
-                    for alone in batch.chunks(1) {
-                        let sent = self.send_batch(alone).await;
-                        match sent {
-                            Err(SendError::Refused(why)) => fates.push(Fate::Kept(why)),
-                            other => fates.extend(other?),
-                        }
-                    }
-                }
-                other => fates.extend(other?),
-            }
-            rest = later;
-        }
-        Ok(())
-    }
-
-    async fn send_batch(&self, batch: &[(String, Envelope)]) -> Result<Vec<Fate>, SendError> {
-        let envelopes: Vec<Envelope> = batch.iter().map(|(_, envelope)| envelope.clone()).collect();
-        self.bus.send(&envelopes).await?;
-        let sent = batch.iter().map(|(id, _)| Fate::Resubmitted(id.clone()));
-        Ok(sent.collect())
     }
 
     fn next_id(&mut self, old: &str) -> String {
@@ -76,6 +76,13 @@ impl Sender {
         let (event, number) = numbered(old);
         self.last = now_us.max(self.last + 1).max(number + 1);
         format!("{event}/r{}", self.last)
+    }
+}
+
+/// What became of the letter at this place.
+fn settle(fates: &mut [Option<Fate>], place: i64, fate: Fate) {
+    if let Some(open) = usize::try_from(place).ok().and_then(|place| fates.get_mut(place)) {
+        *open = Some(fate);
     }
 }
 
