@@ -87,6 +87,16 @@ impl Database {
         Ok(())
     }
 
+    /// Lets the log have taken so many days until now, instead of minutes: positions are what time goes by.
+    pub(crate) async fn spread(&self, days: u32) -> Result<()> {
+        let sql = format!(
+            "update write_model.events
+            set occurred_at = occurred_at - make_interval(days => ({days} * (last - position) / last)::int)
+            from (select max(position) as last from write_model.events) as log"
+        );
+        Ok(self.owner.batch_execute(&sql).await?)
+    }
+
     /// Turns the trigger of READ_MODEL=postgres on or off, which is all that a command notices of it.
     pub(crate) async fn keep_tables(&self, on: bool) -> Result<()> {
         let what = if on { "enable" } else { "disable" };

@@ -5,7 +5,8 @@
 use std::{
     collections::BTreeMap,
     path::Path,
-    process::{Command, Stdio},
+    pin::pin,
+    process::Stdio,
     time::{Duration, Instant},
 };
 
@@ -13,7 +14,7 @@ use anyhow::{Context as _, Result, ensure};
 use clap::Args;
 use devstack::app_folder;
 use serde_json::Value;
-use tokio::time::sleep;
+use tokio::{process::Command, select, time::sleep};
 
 use crate::{
     history::{self, Size},
@@ -21,8 +22,11 @@ use crate::{
     usage,
 };
 
-/// Physical partitions of each container: the emulator takes longer for each write the more documents are in one.
-const PARTITIONS: u32 = 500;
+/// Physical partitions of each container: the emulator copies one for each batch. With many more of them the client's
+/// session token, which names each, is too long for a header.
+const PARTITIONS: u32 = 700;
+/// A log of any size is as long as half a year; a third of it is when payments come.
+const DAYS: u32 = 180;
 /// Between two looks at a process.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -69,6 +73,7 @@ async fn measure(binary: &Path, wanted: usize) -> Result<()> {
         orders,
     };
     let (database, ..) = history::happened(binary, size).await?;
+    database.spread(DAYS).await?;
     let events = customers + 2 * products + 3 * orders;
     let mut bus = parts::bus()?;
     let bus_settings = both(database.app_settings(), parts::bus_settings(bus.address()));
@@ -108,17 +113,27 @@ async fn tool(binary: &Path, settings: &BTreeMap<String, String>, arguments: &[&
     let begun = Instant::now();
     let mut command = Command::new(binary);
     command.args(arguments).env_clear().envs(settings);
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    let process = child.id().context("it has no id")?;
+    let mut output = pin!(child.wait_with_output());
     let mut peak_kb = 0;
-    while child.try_wait()?.is_none() {
-        // It may end while we look.
-        peak_kb = usage::memory(child.id()).map_or(peak_kb, |memory| memory.peak.max(peak_kb));
-        sleep(LOOK).await;
-    }
+    let output = loop {
+        select! {
+            output = &mut output => break output?,
+            // It may end while we look.
+            () = sleep(LOOK) => {
+                peak_kb = usage::memory(process).map_or(peak_kb, |memory| memory.peak.max(peak_kb));
+            }
+        }
+    };
     let took = begun.elapsed();
-    let output = child.wait_with_output()?;
-    ensure!(output.status.success(), "{arguments:?}: {}", output.status);
     let said = String::from_utf8(output.stdout)?;
+    let complaints = String::from_utf8_lossy(&output.stderr);
+    ensure!(
+        output.status.success(),
+        "{arguments:?}: {}\n{said}{complaints}",
+        output.status
+    );
     let result = said.lines().last().context("it said nothing")?;
     Ok(Run {
         took,

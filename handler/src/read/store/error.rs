@@ -96,14 +96,15 @@ const TOO_MANY_REQUESTS: u16 = 429;
 const FULL: (u16, Option<u16>) = (403, Some(1014));
 
 /// What a status means that is no success. Credentials, roles and containers are mended by operators: messages wait for that as
-/// they wait for an outage.
+/// they wait for an outage. 431 (RFC 6585) is about what the client sends with everything, its session token of each physical
+/// partition; a container of over a thousand of them gets there, and no document is to blame.
 #[must_use]
 pub fn of_status(code: u16, why: String, retry_after: Option<Duration>) -> StoreError {
     match code {
         409 | 412 => StoreError::Changed,
         // Two at a time wrote the same document.
         TOO_MANY_REQUESTS | 449 => StoreError::Busy { why, retry_after },
-        401 | 403 | 404 | 408 | 410 | 500.. => StoreError::Away { why, retry_after },
+        401 | 403 | 404 | 408 | 410 | 431 | 500.. => StoreError::Away { why, retry_after },
         _ => StoreError::Refused(why),
     }
 }
@@ -111,6 +112,18 @@ pub fn of_status(code: u16, why: String, retry_after: Option<Duration>) -> Store
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_what_is_about_the_document_itself_is_refused() {
+        for code in [400, 413, 422] {
+            let error = of_status(code, String::new(), None);
+            assert!(matches!(error, StoreError::Refused(_)), "{code}: {error:?}");
+        }
+        for code in [401, 403, 404, 408, 410, 431, 500, 503] {
+            let error = of_status(code, String::new(), None);
+            assert!(matches!(error, StoreError::Away { .. }), "{code}: {error:?}");
+        }
+    }
 
     #[test]
     fn of_several_errors_the_worst_counts_and_the_longest_wait() {
