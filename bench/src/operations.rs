@@ -25,7 +25,7 @@ use crate::{
 /// Physical partitions of each container: the emulator copies one for each batch. With many more of them the client's
 /// session token, which names each, is too long for a header.
 const PARTITIONS: u32 = 700;
-/// A log of any size is as long as half a year; a third of it is when payments come.
+/// A log of any size is as long as half a year, as the sales of one day share 16 partitions.
 const DAYS: u32 = 180;
 /// Between two looks at a process.
 const LOOK: Duration = Duration::from_millis(20);
