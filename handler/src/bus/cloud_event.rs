@@ -27,7 +27,7 @@ pub struct CloudEvent {
     /// The aggregate's id: an order id, a customer id or a SKU.
     pub subject: String,
     /// When it happened (RFC 3339, UTC).
-    #[serde(with = "time::serde::rfc3339")]
+    #[serde(with = "crate::domain::utc")]
     pub time: OffsetDateTime,
     /// Always "application/json".
     pub datacontenttype: String,

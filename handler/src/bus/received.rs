@@ -11,6 +11,7 @@ use serde_amqp::read::SliceReader;
 use time::OffsetDateTime;
 
 use super::connection::{BusError, unavailable};
+use crate::domain::utc;
 
 /// Application property that says whom a message is for: `none` = everybody, else the one subscription.
 pub(super) const REPLAY: &str = "replay";
@@ -155,7 +156,8 @@ impl Received {
         let Value::Timestamp(at) = self.annotation(name)? else {
             return None;
         };
-        OffsetDateTime::from_unix_timestamp_nanos(i128::from(at.milliseconds()) * 1_000_000).ok()
+        let at = OffsetDateTime::from_unix_timestamp_nanos(i128::from(at.milliseconds()) * 1_000_000);
+        utc::checked(at.ok()?).ok()
     }
 
     fn mark(&self, name: &str) -> Option<&str> {

@@ -8,11 +8,12 @@ use std::{
 
 use clap::{Args, CommandFactory, Subcommand, error::ErrorKind};
 use serde_json::json;
-use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use time::OffsetDateTime;
 
 use super::{Cli, letter_view, progress::Progress};
 use crate::{
     config::Config,
+    domain::utc,
     operations::{
         Subscription,
         dead_letters::{DeadLetters, Error, Fate, Letter, LetterView, Selection, Tally, WholeLetter},
@@ -134,7 +135,7 @@ impl Which {
 }
 
 pub(super) fn time_of(text: &str) -> Result<OffsetDateTime, String> {
-    OffsetDateTime::parse(text, &Rfc3339).map_err(|_| "is no time such as 2026-11-24T10:00:00Z".to_owned())
+    utc::parse(text).map_err(|why| why.to_string())
 }
 
 /// Does what the arguments say.

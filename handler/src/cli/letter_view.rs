@@ -4,9 +4,12 @@
 use std::fmt::Write;
 
 use serde_json::{Value, json};
-use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use time::OffsetDateTime;
 
-use crate::operations::dead_letters::{Fate, Letter, WholeLetter};
+use crate::{
+    domain::utc,
+    operations::dead_letters::{Fate, Letter, WholeLetter},
+};
 
 /// Over the rows.
 pub(super) const HEAD: &str = "\
@@ -84,7 +87,7 @@ pub(super) fn outcome(letter: &Letter, fate: &Fate) -> Value {
 }
 
 fn exact(at: OffsetDateTime) -> String {
-    at.format(&Rfc3339).unwrap_or_else(|_| unknown())
+    utc::text(at).unwrap_or_else(|_| unknown())
 }
 
 fn seconds(at: OffsetDateTime) -> String {

@@ -71,7 +71,7 @@ pub enum Event {
         /// Sum of the lines.
         total: Money,
         /// When (UTC).
-        #[serde(with = "time::serde::rfc3339")]
+        #[serde(with = "crate::domain::utc")]
         at: OffsetDateTime,
     },
     /// The order has other lines from now on, and its pieces were moved to match.
@@ -82,7 +82,7 @@ pub enum Event {
         /// Sum of the lines.
         total: Money,
         /// When (UTC).
-        #[serde(with = "time::serde::rfc3339")]
+        #[serde(with = "crate::domain::utc")]
         at: OffsetDateTime,
     },
     /// The order was paid in full.
@@ -91,7 +91,7 @@ pub enum Event {
         /// What was paid, which is the total.
         amount: Money,
         /// When (UTC).
-        #[serde(with = "time::serde::rfc3339")]
+        #[serde(with = "crate::domain::utc")]
         at: OffsetDateTime,
     },
     /// The order left the house.
@@ -100,14 +100,14 @@ pub enum Event {
         /// How, and how to follow it.
         shipment: Shipment,
         /// When (UTC).
-        #[serde(with = "time::serde::rfc3339")]
+        #[serde(with = "crate::domain::utc")]
         at: OffsetDateTime,
     },
     /// The order arrived.
     #[serde(rename = "orders.OrderDelivered.v1")]
     OrderDelivered {
         /// When (UTC).
-        #[serde(with = "time::serde::rfc3339")]
+        #[serde(with = "crate::domain::utc")]
         at: OffsetDateTime,
     },
     /// The order was called off and its pieces put back into stock.
@@ -116,7 +116,7 @@ pub enum Event {
         /// Why.
         reason: Reason,
         /// When (UTC).
-        #[serde(with = "time::serde::rfc3339")]
+        #[serde(with = "crate::domain::utc")]
         at: OffsetDateTime,
     },
 }

@@ -7,6 +7,7 @@ pub mod order;
 mod pricing;
 pub mod product;
 pub mod rejection;
+pub mod utc;
 pub mod value;
 
 #[cfg(test)]

@@ -32,7 +32,7 @@ pub struct Order {
     /// Sum of the lines.
     pub total: Money,
     /// When it was placed (UTC).
-    #[serde(with = "time::serde::rfc3339")]
+    #[serde(with = "crate::domain::utc")]
     #[schemars(with = "Time")]
     pub placed_at: OffsetDateTime,
     /// How far it is, with what belongs to that.
@@ -49,18 +49,18 @@ pub enum Progress {
     /// Paid in full.
     Paid {
         /// When (UTC).
-        #[serde(with = "time::serde::rfc3339")]
+        #[serde(with = "crate::domain::utc")]
         #[schemars(with = "Time")]
         paid_at: OffsetDateTime,
     },
     /// On its way.
     Shipped {
         /// When it was paid (UTC).
-        #[serde(with = "time::serde::rfc3339")]
+        #[serde(with = "crate::domain::utc")]
         #[schemars(with = "Time")]
         paid_at: OffsetDateTime,
         /// When it left (UTC).
-        #[serde(with = "time::serde::rfc3339")]
+        #[serde(with = "crate::domain::utc")]
         #[schemars(with = "Time")]
         shipped_at: OffsetDateTime,
         /// How it travels.
@@ -69,17 +69,17 @@ pub enum Progress {
     /// In the customer's hands.
     Delivered {
         /// When it was paid (UTC).
-        #[serde(with = "time::serde::rfc3339")]
+        #[serde(with = "crate::domain::utc")]
         #[schemars(with = "Time")]
         paid_at: OffsetDateTime,
         /// When it left (UTC).
-        #[serde(with = "time::serde::rfc3339")]
+        #[serde(with = "crate::domain::utc")]
         #[schemars(with = "Time")]
         shipped_at: OffsetDateTime,
         /// How it travelled.
         shipment: Shipment,
         /// When it arrived (UTC).
-        #[serde(with = "time::serde::rfc3339")]
+        #[serde(with = "crate::domain::utc")]
         #[schemars(with = "Time")]
         delivered_at: OffsetDateTime,
     },
@@ -87,14 +87,14 @@ pub enum Progress {
     Cancelled {
         /// When it was paid (UTC), if it was.
         #[serde(
-            with = "time::serde::rfc3339::option",
+            with = "crate::domain::utc::option",
             default,
             skip_serializing_if = "Option::is_none"
         )]
         #[schemars(with = "Option<Time>")]
         paid_at: Option<OffsetDateTime>,
         /// When it was called off (UTC).
-        #[serde(with = "time::serde::rfc3339")]
+        #[serde(with = "crate::domain::utc")]
         #[schemars(with = "Time")]
         cancelled_at: OffsetDateTime,
         /// Why.

@@ -36,19 +36,19 @@ pub struct Operation {
     /// Who asked for it: a caller's id, or the name of who sat at the terminal.
     pub requested_by: String,
     /// When (UTC).
-    #[serde(with = "time::serde::rfc3339")]
+    #[serde(with = "crate::domain::utc")]
     #[schemars(with = "Time")]
     pub requested_at: OffsetDateTime,
     /// When the work began (UTC).
     #[serde(
-        with = "time::serde::rfc3339::option",
+        with = "crate::domain::utc::option",
         skip_serializing_if = "Option::is_none"
     )]
     #[schemars(with = "Option<Time>")]
     pub started_at: Option<OffsetDateTime>,
     /// When it was over (UTC).
     #[serde(
-        with = "time::serde::rfc3339::option",
+        with = "crate::domain::utc::option",
         skip_serializing_if = "Option::is_none"
     )]
     #[schemars(with = "Option<Time>")]

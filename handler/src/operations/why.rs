@@ -58,7 +58,7 @@ pub struct Step {
     /// Its id, which is the message's too.
     pub event_id: Uuid,
     /// When it happened (UTC).
-    #[serde(with = "time::serde::rfc3339")]
+    #[serde(with = "crate::domain::utc")]
     #[schemars(with = "Time")]
     pub at: OffsetDateTime,
     /// The Idempotency-Key that it was asked for under, for a day.

@@ -8,7 +8,7 @@ use serde_json::Value;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::domain::{customer::Customer, event::StockLevel, order::Order, product::Product};
+use crate::domain::{customer::Customer, event::StockLevel, order::Order, product::Product, utc};
 
 /// How often a body may be wrapped: the host encodes a binary body once, and a text body twice.
 const MOST_WRAPPINGS: usize = 4;
@@ -55,7 +55,7 @@ struct CloudEvent {
     id: Uuid,
     r#type: String,
     subject: String,
-    #[serde(with = "time::serde::rfc3339")]
+    #[serde(with = "crate::domain::utc")]
     time: OffsetDateTime,
     sequence: String,
     data: Data,
@@ -114,7 +114,7 @@ pub fn decode(body: Value) -> Result<Incoming, Undecodable> {
         kind: event.r#type,
         at: event.time,
         version,
-        data,
+        data: utc::normalised(data),
         state,
         stock: stock.unwrap_or_default(),
     })

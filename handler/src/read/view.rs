@@ -10,6 +10,7 @@ use uuid::Uuid;
 use crate::domain::{
     order::{CustomerRef, Order, Status},
     product::Product,
+    utc,
     value::{Currency, Money, Time},
 };
 
@@ -57,7 +58,7 @@ pub struct OrderRow {
     /// What it costs.
     pub total: Money,
     /// When it was placed (UTC).
-    #[serde(with = "time::serde::rfc3339")]
+    #[serde(with = "crate::domain::utc")]
     #[schemars(with = "Time")]
     pub placed_at: OffsetDateTime,
 }
@@ -71,10 +72,12 @@ pub struct HistoryEvent {
     /// The event's name with its major version.
     pub r#type: String,
     /// When (UTC).
-    #[serde(with = "time::serde::rfc3339")]
+    #[serde(with = "crate::domain::utc")]
     #[schemars(with = "Time")]
     pub at: OffsetDateTime,
     /// What happened, as the event says it.
+    #[serde(deserialize_with = "utc::any")]
+    #[schemars(with = "Value")]
     pub data: Value,
 }
 
@@ -136,12 +139,14 @@ pub mod day {
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
     use time::{Date, format_description::well_known::Iso8601};
 
-    /// Reads exactly this form; `None` for any other.
+    use crate::domain::utc::{FIRST_YEAR, LAST_YEAR};
+
+    /// Reads exactly this form of a day that a time can have; `None` for any other.
     #[must_use]
     pub fn parse(text: &str) -> Option<Date> {
         Date::parse(text, &Iso8601::DATE)
             .ok()
-            .filter(|day| day.to_string() == text)
+            .filter(|day| day.to_string() == text && (FIRST_YEAR..=LAST_YEAR).contains(&day.year()))
     }
 
     /// Writes it.

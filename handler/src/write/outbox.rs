@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::pool::NEEDED_SCHEMA;
 use crate::{
-    domain::event::Recorded,
+    domain::{event::Recorded, utc},
     postgres::{Fault, Lease, Pool},
 };
 
@@ -74,7 +74,7 @@ pub struct Parked {
     #[serde(rename = "type")]
     pub kind: String,
     /// When it was put aside (UTC).
-    #[serde(with = "time::serde::rfc3339")]
+    #[serde(with = "crate::domain::utc")]
     pub at: OffsetDateTime,
     /// What the bus said.
     pub reason: String,
@@ -248,8 +248,8 @@ pub(super) fn pending(row: &Row) -> Result<Pending, tokio_postgres::Error> {
             subject: row.try_get("stream")?,
             version: row.try_get("version")?,
             kind: row.try_get("type")?,
-            data: row.try_get("data")?,
-            state: row.try_get("state")?,
+            data: utc::normalised(row.try_get("data")?),
+            state: utc::normalised(row.try_get("state")?),
             stock: row.try_get("stock")?,
             traceparent: row.try_get("traceparent")?,
             occurred_at: row.try_get("occurred_at")?,

@@ -65,7 +65,7 @@ pub(super) struct Replay {
     pub(super) subject: String,
     pub(super) version: i64,
     pub(super) event_id: Uuid,
-    #[serde(with = "time::serde::rfc3339")]
+    #[serde(with = "crate::domain::utc")]
     pub(super) occurred_at: OffsetDateTime,
     pub(super) r#type: String,
     pub(super) state: Value,

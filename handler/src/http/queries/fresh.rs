@@ -13,7 +13,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 
-use crate::{http::problem::Problem, read::view::Seen};
+use crate::{domain::utc, http::problem::Problem, read::view::Seen};
 
 /// One thing with its entity tag.
 pub(super) fn one<T: Serialize>(asked: &HeaderMap, seen: &Seen<T>) -> Response {
@@ -46,6 +46,8 @@ fn marked(mut answer: Response, etag: &str, changed_at: Option<OffsetDateTime>) 
     if let Ok(etag) = HeaderValue::from_str(etag) {
         headers.insert(header::ETAG, etag);
     }
+    // An HTTP date begins with 1970 and has four digits for the year (RFC 9110, section 5.6.7).
+    let changed_at = changed_at.and_then(|at| utc::checked(at).ok());
     let changed_at = changed_at.map(|at| httpdate::fmt_http_date(SystemTime::from(at)));
     if let Some(at) = changed_at.and_then(|at| HeaderValue::from_str(&at).ok()) {
         headers.insert(header::LAST_MODIFIED, at);

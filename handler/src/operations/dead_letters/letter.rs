@@ -26,7 +26,7 @@ pub struct Event {
     /// The aggregate's id: an order id, a customer id or a SKU.
     pub subject: String,
     /// When it happened (UTC).
-    #[serde(with = "time::serde::rfc3339")]
+    #[serde(with = "crate::domain::utc")]
     pub time: OffsetDateTime,
     /// The aggregate's version after it, in decimal digits.
     pub sequence: String,

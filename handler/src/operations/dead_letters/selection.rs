@@ -27,14 +27,14 @@ pub struct Selection {
     pub reason: Option<String>,
     /// Came onto the subscription earlier than this.
     #[serde(
-        with = "time::serde::rfc3339::option",
+        with = "crate::domain::utc::option",
         skip_serializing_if = "Option::is_none"
     )]
     #[schemars(with = "Option<Time>")]
     pub before: Option<OffsetDateTime>,
     /// Came onto the subscription at this time or later.
     #[serde(
-        with = "time::serde::rfc3339::option",
+        with = "crate::domain::utc::option",
         skip_serializing_if = "Option::is_none"
     )]
     #[schemars(with = "Option<Time>")]

@@ -20,7 +20,7 @@ pub struct LetterView {
     /// Its number in the queue.
     pub sequence: i64,
     /// When it came onto the subscription (UTC).
-    #[serde(with = "time::serde::rfc3339::option")]
+    #[serde(with = "crate::domain::utc::option")]
     #[schemars(with = "Option<Time>")]
     pub enqueued_at: Option<OffsetDateTime>,
     /// How many deliveries have failed.

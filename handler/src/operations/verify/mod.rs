@@ -66,7 +66,7 @@ pub(super) enum Due {
     /// Those up to this position of the log: a rebuild has put them in.
     Position(i64),
     /// Those that had happened by then.
-    Time(#[serde(with = "time::serde::rfc3339")] OffsetDateTime),
+    Time(#[serde(with = "crate::domain::utc")] OffsetDateTime),
 }
 
 impl Due {
@@ -116,7 +116,7 @@ struct Late {
     sku: Sku,
     /// What it must have come to.
     seq: i64,
-    #[serde(with = "time::serde::rfc3339")]
+    #[serde(with = "crate::domain::utc")]
     since: OffsetDateTime,
 }
 

@@ -29,7 +29,7 @@ pub struct CustomerDocument {
     version: i64,
     name: Name,
     email: Email,
-    #[serde(with = "time::serde::rfc3339")]
+    #[serde(with = "crate::domain::utc")]
     changed_at: OffsetDateTime,
 }
 

@@ -35,11 +35,11 @@ pub struct OrderDocument {
     customer: CustomerRef,
     lines: Vec<Line>,
     total: Money,
-    #[serde(with = "time::serde::rfc3339")]
+    #[serde(with = "crate::domain::utc")]
     placed_at: OffsetDateTime,
     #[serde(flatten)]
     progress: Progress,
-    #[serde(with = "time::serde::rfc3339")]
+    #[serde(with = "crate::domain::utc")]
     changed_at: OffsetDateTime,
 }
 

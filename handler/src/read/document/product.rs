@@ -43,7 +43,7 @@ struct Described {
     version: i64,
     name: Name,
     price: Price,
-    #[serde(with = "time::serde::rfc3339")]
+    #[serde(with = "crate::domain::utc")]
     changed_at: OffsetDateTime,
 }
 

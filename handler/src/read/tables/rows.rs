@@ -9,7 +9,7 @@ use tokio_postgres::{
 };
 
 use crate::{
-    domain::{customer::Customer, order::Order, value::Currency},
+    domain::{customer::Customer, order::Order, utc, value::Currency},
     postgres::describe,
     read::{
         store::StoreError,
@@ -71,7 +71,7 @@ pub(super) fn history_event(row: &Row) -> Result<HistoryEvent, StoreError> {
         version: get(row, "version")?,
         r#type: get(row, "type")?,
         at: get(row, "occurred_at")?,
-        data: get(row, "data")?,
+        data: utc::normalised(get(row, "data")?),
     })
 }
 

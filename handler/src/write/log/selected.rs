@@ -68,14 +68,14 @@ pub struct Selection {
     pub types: Vec<String>,
     /// That happened at this time or later.
     #[serde(
-        with = "time::serde::rfc3339::option",
+        with = "crate::domain::utc::option",
         skip_serializing_if = "Option::is_none"
     )]
     #[schemars(with = "Option<Time>")]
     pub from: Option<OffsetDateTime>,
     /// That happened before this time.
     #[serde(
-        with = "time::serde::rfc3339::option",
+        with = "crate::domain::utc::option",
         skip_serializing_if = "Option::is_none"
     )]
     #[schemars(with = "Option<Time>")]
@@ -101,10 +101,10 @@ pub struct Found {
     /// The last one's position.
     pub last_position: Option<i64>,
     /// When the earliest happened.
-    #[serde(with = "time::serde::rfc3339::option")]
+    #[serde(with = "crate::domain::utc::option")]
     pub earliest: Option<OffsetDateTime>,
     /// When the latest happened.
-    #[serde(with = "time::serde::rfc3339::option")]
+    #[serde(with = "crate::domain::utc::option")]
     pub latest: Option<OffsetDateTime>,
 }
 
