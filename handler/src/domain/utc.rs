@@ -118,7 +118,9 @@ pub mod option {
         deserializer: D,
     ) -> Result<Option<OffsetDateTime>, D::Error> {
         let text: Option<String> = Option::deserialize(deserializer)?;
-        text.map(|text| parse(&text)).transpose().map_err(de::Error::custom)
+        text.map(|text| parse(&text))
+            .transpose()
+            .map_err(de::Error::custom)
     }
 }
 

@@ -40,17 +40,11 @@ pub struct Operation {
     #[schemars(with = "Time")]
     pub requested_at: OffsetDateTime,
     /// When the work began (UTC).
-    #[serde(
-        with = "crate::domain::utc::option",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(with = "crate::domain::utc::option", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<Time>")]
     pub started_at: Option<OffsetDateTime>,
     /// When it was over (UTC).
-    #[serde(
-        with = "crate::domain::utc::option",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(with = "crate::domain::utc::option", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<Time>")]
     pub ended_at: Option<OffsetDateTime>,
     /// How far it is.

@@ -26,17 +26,11 @@ pub struct Selection {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// Came onto the subscription earlier than this.
-    #[serde(
-        with = "crate::domain::utc::option",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(with = "crate::domain::utc::option", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<Time>")]
     pub before: Option<OffsetDateTime>,
     /// Came onto the subscription at this time or later.
-    #[serde(
-        with = "crate::domain::utc::option",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(with = "crate::domain::utc::option", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<Time>")]
     pub after: Option<OffsetDateTime>,
     /// No more than so many, the first of the queue.

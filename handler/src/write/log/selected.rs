@@ -67,17 +67,11 @@ pub struct Selection {
     #[schemars(length(max = 100), inner(length(min = 1, max = 200)))]
     pub types: Vec<String>,
     /// That happened at this time or later.
-    #[serde(
-        with = "crate::domain::utc::option",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(with = "crate::domain::utc::option", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<Time>")]
     pub from: Option<OffsetDateTime>,
     /// That happened before this time.
-    #[serde(
-        with = "crate::domain::utc::option",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(with = "crate::domain::utc::option", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<Time>")]
     pub before: Option<OffsetDateTime>,
     /// At this position of the log or after it.
