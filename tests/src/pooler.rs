@@ -17,7 +17,7 @@ use tokio::time::{interval, sleep, timeout};
 
 use crate::{
     contention::WRONG_LEVELS,
-    pgbouncer::PgBouncer,
+    pgbouncer::{self, PgBouncer},
     support::{Answer, App, Client, DEADLINE, Database, connect},
     system::System,
     topic::Topic,
@@ -79,6 +79,9 @@ async fn sweep(client: &Client) {
 
 #[tokio::test]
 async fn many_handlers_share_a_few_connections_and_nothing_is_oversold_lost_or_done_twice() {
+    if pgbouncer::is_missing() {
+        return;
+    }
     let mut system = System::start().await;
     system.stack.stop_host().await;
     let direct = system.settings();
@@ -143,6 +146,9 @@ async fn pooled(server: SocketAddr, more: &[(&str, &str)]) -> (Database, PgBounc
 #[tokio::test]
 async fn while_the_pooler_is_away_commands_answer_503_and_each_key_happens_once_all_the_same() {
     const KEYS: usize = 120;
+    if pgbouncer::is_missing() {
+        return;
+    }
     let (database, mut pooler, apps) = pooled(Database::server_address(), &[]).await;
     let customer = apps[0].seed(&[("MUG", 500)]).await;
     let done = AtomicUsize::new(0);
@@ -197,6 +203,9 @@ async fn while_the_pooler_is_away_commands_answer_503_and_each_key_happens_once_
 
 #[tokio::test]
 async fn while_the_server_behind_the_pooler_is_away_commands_answer_503_and_come_back_by_themselves() {
+    if pgbouncer::is_missing() {
+        return;
+    }
     let wire = Proxy::start(Database::server_address()).await.unwrap();
     let (database, _pooler, apps) = pooled(wire.address(), &[]).await;
     let customer = apps[0].seed(&[("MUG", 5)]).await;
@@ -220,6 +229,9 @@ async fn while_the_server_behind_the_pooler_is_away_commands_answer_503_and_come
 
 #[tokio::test]
 async fn the_read_model_in_postgresql_is_read_through_a_pooler_too() {
+    if pgbouncer::is_missing() {
+        return;
+    }
     let (database, _pooler, apps) = pooled(Database::server_address(), &[("READ_MODEL", "postgres")]).await;
     let customer = apps[0].seed(&[("MUG", 50)]).await;
     let orders = join_all((0..10).map(|n| {
@@ -268,6 +280,9 @@ async fn the_read_model_in_postgresql_is_read_through_a_pooler_too() {
 
 #[tokio::test]
 async fn what_is_set_for_the_role_holds_behind_a_pooler() {
+    if pgbouncer::is_missing() {
+        return;
+    }
     let (database, pooler, _apps) = pooled(Database::server_address(), &[]).await;
     let settings = database.settings(pooler.address());
     let (user, password) = (&settings["PGUSER"], &settings["PGPASSWORD"]);

@@ -1,13 +1,17 @@
 //! A real PgBouncer that pools transactions, in front of a PostgreSQL server.
 //! Never outlives the test that started it, however that ends.
 
+mod fetch;
+mod program;
+
 use std::{
     collections::BTreeMap,
-    fs,
+    fs, io,
     net::{Ipv4Addr, SocketAddr, TcpListener},
     os::unix::fs::chown,
-    path::{Path, PathBuf},
+    path::Path,
     process::Stdio,
+    sync::LazyLock,
     time::Duration,
 };
 
@@ -19,15 +23,25 @@ use tokio::{
 };
 
 use crate::support::DEADLINE;
+use program::{Places, Program};
 
 /// A shell that lives as long as its stdin is open, and takes PgBouncer with it.
 const KEEPER: &str = r#"
-"$1" "$2" &
+env ${3:+LD_LIBRARY_PATH="$3"} "$1" "$2" &
 bouncer=$!
 cat >/dev/null
 kill -KILL "$bouncer"
 wait "$bouncer"
 "#;
+
+/// The program that this machine has, or has just got; else why not.
+static PROGRAM: LazyLock<Result<Program, String>> = LazyLock::new(|| Program::find(&Places::usual()));
+
+/// True when there is no PgBouncer to test with, which is said; a test then ends, and with `CI=true` it fails.
+pub(crate) fn is_missing() -> bool {
+    let ci = std::env::var_os("CI");
+    program::is_missing(PROGRAM.as_ref().err(), ci.as_deref(), io::stderr())
+}
 
 /// A running PgBouncer; it ends when dropped.
 pub(crate) struct PgBouncer {
@@ -121,10 +135,12 @@ fn log(folder: &Path) -> String {
 /// Starts it, and waits until it listens; `None` when it ended instead.
 async fn run(folder: &Path) -> Option<Child> {
     let mut command = Command::new("sh");
+    let (program, libraries) = PROGRAM.as_ref().unwrap().prepare(folder).unwrap();
     command
         .args(["-c", KEEPER, "sh"])
-        .arg(program())
+        .arg(program)
         .arg(folder.join("pgbouncer.ini"))
+        .arg(libraries)
         .current_dir("/")
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
@@ -156,18 +172,6 @@ async fn run(folder: &Path) -> Option<Child> {
         Ok(listens) => listens.then_some(keeper),
         Err(_) => panic!("PgBouncer does not listen: {}", log(folder)),
     }
-}
-
-/// Debian puts it where users do not look.
-fn program() -> PathBuf {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders = std::env::split_paths(&path).chain(["/usr/sbin".into()]);
-    folders
-        .map(|folder| folder.join("pgbouncer"))
-        .find(|file| file.is_file())
-        .expect(
-            "PgBouncer is not installed; Debian: apt-get install pgbouncer; macOS: brew install pgbouncer",
-        )
 }
 
 /// It refuses to run as root: then somebody else must.
