@@ -4,7 +4,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use devstack::{demo, operate, servicebus, up};
+use devstack::{cosmos, demo, operate, servicebus, up};
 
 /// The local stack.
 #[derive(Parser)]
@@ -23,6 +23,8 @@ enum Command {
     Operate(operate::Args),
     /// Runs the Service Bus emulator.
     Servicebus(servicebus::command::Args),
+    /// Runs the Cosmos DB emulator.
+    Cosmos(cosmos::command::Args),
 }
 
 #[tokio::main]
@@ -32,6 +34,7 @@ async fn main() -> ExitCode {
         Command::Demo(args) => demo::run(args).await,
         Command::Operate(args) => operate::run(args),
         Command::Servicebus(args) => servicebus::command::run(args).await,
+        Command::Cosmos(args) => cosmos::command::run(args).await,
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

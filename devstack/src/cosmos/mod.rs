@@ -2,6 +2,7 @@
 //! It never keeps anything beyond its process, and never answers a request whose signature is wrong.
 
 mod authorization;
+pub mod command;
 mod containers;
 mod gateway;
 mod reader;
