@@ -239,7 +239,7 @@ async fn while_processes_are_killed_each_order_arrives_in_the_order_of_its_versi
         let versions = arrived
             .entry(event["subject"].as_str().unwrap().to_owned())
             .or_default();
-        let version: i64 = event["sequence"].as_str().unwrap().parse().unwrap();
+        let version: i64 = event["aggregateversion"].as_i64().unwrap();
         assert!(
             versions.last().is_none_or(|last| *last < version),
             "{version} after {versions:?}"

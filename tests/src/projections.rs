@@ -87,7 +87,7 @@ fn message(row: &Row) -> Value {
         subject: row.get("stream"),
         time: row.get("occurred_at"),
         datacontenttype: "application/json".to_owned(),
-        sequence: version.to_string(),
+        aggregateversion: version,
         traceparent: None,
         data: Data {
             event: row.get("data"),

@@ -47,7 +47,7 @@ pub(crate) fn message_of(id: Uuid, version: i64) -> Value {
     }
     json!({
         "specversion": "1.0", "id": id, "source": "/orders/write-model", "type": kind, "subject": id, "time": AT,
-        "datacontenttype": "application/json", "sequence": version.to_string(),
+        "datacontenttype": "application/json", "aggregateversion": version,
         "data": { "event": {}, "stock": null, "state": state },
     })
 }
@@ -81,6 +81,20 @@ async fn an_older_version_never_overwrites_a_newer_one() {
     for (incoming, shown) in [(2, 2), (1, 2), (2, 2), (3, 3), (2, 3), (1, 3), (3, 3)] {
         projecting.project(incoming).await;
         assert_eq!(projecting.version().await, shown, "after {incoming}");
+    }
+}
+
+#[tokio::test]
+async fn messages_of_earlier_releases_are_projected_among_todays() {
+    let projecting = start().await;
+    for version in 1..=3 {
+        let mut earlier = message(version);
+        let attributes = earlier.as_object_mut().unwrap();
+        attributes.remove("aggregateversion");
+        attributes.insert("sequence".to_owned(), json!(version.to_string()));
+        assert_eq!(projecting.invoke(earlier).await, StatusCode::OK);
+        assert_eq!(projecting.version().await, version);
+        projecting.project(version).await;
     }
 }
 

@@ -99,7 +99,7 @@ async fn an_event_of_a_newer_major_version_waits_in_the_dead_letters_and_is_neve
     let id = "0198c9c1-0000-7000-8000-000000000001";
     let event = json!({
         "specversion": "1.0", "id": id, "source": "/orders/write-model", "type": "orders.OrderPlaced.v2",
-        "subject": id, "time": "2026-11-24T10:00:00Z", "sequence": "1", "data": { "event": {}, "state": {}, "stock": null }
+        "subject": id, "time": "2026-11-24T10:00:00Z", "aggregateversion": 1, "data": { "event": {}, "state": {}, "stock": null }
     });
     topic.send("m-v2", &event.to_string()).await;
     let (body, reason) = topic.dead_letter().await;

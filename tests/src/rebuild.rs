@@ -170,7 +170,7 @@ async fn a_rebuild_that_is_killed_goes_on_where_it_was_and_fills_an_empty_store(
     let mut wrong = messages[messages.len() - 1].clone();
     let event = &mut wrong["Data"]["message"];
     let version = event["data"]["state"]["version"].as_i64().unwrap() + 1;
-    event["sequence"] = json!(version.to_string());
+    event["aggregateversion"] = json!(version);
     event["data"]["state"]["version"] = json!(version);
     deliver(&wrong, std::slice::from_ref::<Client>(&reader), 0).await;
     let report = told(&settings, &VERIFY, 3).await;

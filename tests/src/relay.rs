@@ -54,7 +54,7 @@ async fn several_processes_send_each_event_once_and_each_order_in_the_order_of_i
     assert_eq!((ids.len(), events), (events, 3 + 3 * ORDERS));
     let mut versions: BTreeMap<&str, Vec<i64>> = BTreeMap::new();
     for event in &heard {
-        let version = event["sequence"].as_str().unwrap().parse().unwrap();
+        let version = event["aggregateversion"].as_i64().unwrap();
         versions
             .entry(event["subject"].as_str().unwrap())
             .or_default()

@@ -60,7 +60,7 @@ impl System {
                 assert_eq!(earlier, message.body, "again, and not the same");
                 continue;
             }
-            let version: i64 = event["sequence"].as_str().unwrap().parse().unwrap();
+            let version: i64 = event["aggregateversion"].as_i64().unwrap();
             let subject = event["subject"].as_str().unwrap().to_owned();
             let before = newest.insert(subject, version).unwrap_or_default();
             assert_eq!(version, before + 1, "not in order: {event}");

@@ -153,11 +153,7 @@ async fn stored(events: &Client, order: &str, version: i64) -> Result<Look> {
 
 async fn sent(topic: &mut Topic, order: &str, version: i64) -> Result<Look> {
     let event = topic.next().await?;
-    // CloudEvents carry a sequence as text; a number is taken as well.
-    let sequence = event["sequence"]
-        .as_i64()
-        .or_else(|| event["sequence"].as_str()?.parse().ok());
-    let arrived = event["subject"] == order && sequence == Some(version);
+    let arrived = event["subject"] == order && event["aggregateversion"] == version;
     Ok(Look {
         arrived,
         seen: format!("{} of {}", event["type"], event["subject"]),

@@ -13,7 +13,7 @@ pub const CONTENT_TYPE: &str = "application/cloudevents+json; charset=utf-8";
 /// Where all our events come from.
 const SOURCE: &str = "/orders/write-model";
 
-/// A CloudEvents 1.0 envelope with the extensions `sequence` and `traceparent`.
+/// A CloudEvents 1.0 envelope with the extensions `aggregateversion` and `traceparent`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CloudEvent {
     /// Always "1.0".
@@ -31,8 +31,9 @@ pub struct CloudEvent {
     pub time: OffsetDateTime,
     /// Always "application/json".
     pub datacontenttype: String,
-    /// The aggregate's version after the event, in decimal digits: the extension is a string by its definition.
-    pub sequence: String,
+    /// The aggregate's version after the event. An extension of our own: the standard's `sequence` counts what a source
+    /// sends, and sorts as text.
+    pub aggregateversion: i64,
     /// W3C trace context of the request that caused it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,
@@ -61,7 +62,7 @@ impl From<&Recorded> for CloudEvent {
             subject: event.subject.clone(),
             time: event.occurred_at,
             datacontenttype: "application/json".to_owned(),
-            sequence: event.version.to_string(),
+            aggregateversion: event.version,
             traceparent: event.traceparent.clone(),
             data: Data {
                 event: event.data.clone(),

@@ -57,7 +57,8 @@ struct CloudEvent {
     subject: String,
     #[serde(with = "crate::domain::utc")]
     time: OffsetDateTime,
-    sequence: String,
+    #[serde(flatten)]
+    version: StatedVersion,
     data: Data,
 }
 
@@ -66,6 +67,25 @@ struct Data {
     event: Value,
     state: Value,
     stock: Option<Vec<StockLevel>>,
+}
+
+/// The aggregate's version after an event, where our messages say it.
+#[derive(Debug, Clone, Deserialize)]
+pub struct StatedVersion {
+    aggregateversion: Option<i64>,
+    /// Where earlier releases said it: messages and dead letters of theirs may still come.
+    sequence: Option<String>,
+}
+
+impl StatedVersion {
+    /// The version, if the event says one.
+    #[must_use]
+    pub fn get(&self) -> Option<i64> {
+        match &self.sequence {
+            Some(text) if self.aggregateversion.is_none() => text.parse().ok(),
+            _ => self.aggregateversion,
+        }
+    }
 }
 
 /// Reads the trigger's `Data` value: JSON as it is, JSON as text, or either in base64.
@@ -104,9 +124,9 @@ pub fn decode(body: Value) -> Result<Incoming, Undecodable> {
     };
     let state = state.map_err(|error| Undecodable(format!("the state cannot be: {error}")))?;
     let (subject, version) = state.identity();
-    if subject != event.subject || version.to_string() != event.sequence {
+    if subject != event.subject || event.version.get() != Some(version) {
         return Err(Undecodable(
-            "subject and sequence are not those of the state".to_owned(),
+            "subject and aggregateversion are not those of the state".to_owned(),
         ));
     }
     Ok(Incoming {
@@ -160,7 +180,7 @@ mod tests {
     fn event() -> Value {
         let id = "0198c9c1-0000-7000-8000-000000000001";
         json!({
-            "specversion": "1.0", "id": id, "type": "orders.OrderPlaced.v1", "subject": id, "sequence": "1",
+            "specversion": "1.0", "id": id, "type": "orders.OrderPlaced.v1", "subject": id, "aggregateversion": 1,
             "time": "2026-11-24T10:00:00Z",
             "data": { "event": {}, "stock": null, "state": {
                 "id": id, "version": 1, "status": "placed", "customer": { "id": id, "name": "Ada" }, "lines": [],
@@ -183,11 +203,37 @@ mod tests {
     }
 
     #[test]
+    fn the_version_is_read_where_it_stands_now_and_where_earlier_releases_had_it() {
+        let with = |now: Option<Value>, earlier: Option<Value>| {
+            let mut event = event();
+            let attributes = event.as_object_mut().unwrap();
+            attributes.remove("aggregateversion");
+            attributes.extend(now.map(|value| ("aggregateversion".to_owned(), value)));
+            attributes.extend(earlier.map(|value| ("sequence".to_owned(), value)));
+            decode(event).map(|read| read.version)
+        };
+        assert_eq!(with(Some(json!(1)), None).ok(), Some(1));
+        assert_eq!(with(None, Some(json!("1"))).ok(), Some(1));
+        // Beside ours it is the standard's, which counts something else.
+        assert_eq!(with(Some(json!(1)), Some(json!("0000000041"))).ok(), Some(1));
+        for (now, earlier) in [
+            (None, None),
+            (Some(json!(2)), None),
+            (None, Some(json!("2"))),
+            (Some(json!(2)), Some(json!("1"))),
+            (Some(json!("1")), None),
+        ] {
+            let said = format!("{now:?} {earlier:?}");
+            assert!(with(now, earlier).is_err(), "{said}");
+        }
+    }
+
+    #[test]
     fn rubbish_and_unknown_major_versions_are_undecodable() {
         let mut unknown = event();
         unknown["type"] = json!("orders.OrderPlaced.v2");
         let mut contradicting = event();
-        contradicting["sequence"] = json!("2");
+        contradicting["aggregateversion"] = json!(2);
         for body in [
             json!("rubbish"),
             json!(null),

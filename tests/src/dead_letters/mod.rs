@@ -169,7 +169,7 @@ fn event(order: &str) -> Value {
     });
     json!({
         "specversion": "1.0", "id": order, "source": "/orders/write-model", "type": "orders.OrderPlaced.v1",
-        "subject": order, "time": AT, "datacontenttype": "application/json", "sequence": "1",
+        "subject": order, "time": AT, "datacontenttype": "application/json", "aggregateversion": 1,
         "data": { "event": { "at": AT }, "stock": null, "state": state },
     })
 }

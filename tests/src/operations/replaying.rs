@@ -50,7 +50,7 @@ async fn a_replay_is_planned_first_and_then_heard_by_its_subscription_alone_in_t
         let mark = message.marks.get("replay");
         assert_eq!(mark, Some(&SimpleValue::String("mail".into())));
         let body: Value = serde_json::from_slice(&message.body).unwrap();
-        for part in ["id", "subject", "type", "time", "sequence", "data"] {
+        for part in ["id", "subject", "type", "time", "aggregateversion", "data"] {
             assert_eq!(body[part], event[part], "{part}");
         }
     }

@@ -1,11 +1,11 @@
 //! A dead letter with the event in it, when there is one to be read.
 //! Never refuses a message: one that nobody can read is still listed, shown, deleted, and resubmitted.
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::Value;
 use time::OffsetDateTime;
 
-use crate::bus::Received;
+use crate::{bus::Received, read::incoming::StatedVersion};
 
 /// One dead letter.
 #[derive(Debug, Clone)]
@@ -17,7 +17,7 @@ pub struct Letter {
 }
 
 /// What an operator needs to know of an event; CloudEvents 1.0, in the names of its JSON.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 pub struct Event {
     /// Identity of the event.
     pub id: String,
@@ -28,8 +28,9 @@ pub struct Event {
     /// When it happened (UTC).
     #[serde(with = "crate::domain::utc")]
     pub time: OffsetDateTime,
-    /// The aggregate's version after it, in decimal digits.
-    pub sequence: String,
+    /// The aggregate's version after it.
+    #[serde(flatten)]
+    pub version: StatedVersion,
     /// What happened (`event`) and what came of it (`state`, `stock`).
     #[serde(default)]
     pub data: Value,

@@ -77,7 +77,7 @@ impl LetterView {
             replay: received.replay().map(str::to_owned),
             r#type: letter.kind().map(str::to_owned),
             subject: letter.subject().map(str::to_owned),
-            version: event.and_then(|event| event.sequence.parse().ok()),
+            version: event.and_then(|event| event.version.get()),
             event: event.map(|event| event.data["event"].clone()),
             unreadable: letter.event.as_ref().err().cloned(),
         }
