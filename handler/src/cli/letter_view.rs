@@ -55,7 +55,10 @@ pub(super) fn page(letter: &Letter) -> String {
     line("of", letter.subject());
     match &letter.event {
         Ok(event) => {
-            line("version", event.version.get().map(|version| version.to_string()).as_deref());
+            line(
+                "version",
+                event.version.get().map(|version| version.to_string()).as_deref(),
+            );
             line("happened", Some(&seconds(event.time)));
         }
         Err(why) => line("unreadable", Some(why)),
