@@ -1,6 +1,7 @@
 //! The rules of the shop: values, events, and for each aggregate its `decide` and `evolve`.
 //! Never async, never I/O, never a clock or an id generator: times and ids come in with the command.
 
+mod blank;
 pub mod customer;
 pub mod event;
 pub mod order;

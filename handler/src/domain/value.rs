@@ -4,12 +4,16 @@
 use std::fmt;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
-/// Longest name of a person or product, in bytes of UTF-8.
-pub const MAX_NAME_BYTES: usize = 200;
-/// Longest reason, in bytes of UTF-8.
-pub const MAX_REASON_BYTES: usize = 500;
+use super::blank;
+
+/// Longest name of a person or product, in characters (Unicode code points, as JSON Schema counts).
+pub const MAX_NAME: usize = 200;
+/// Longest reason, in characters.
+pub const MAX_REASON: usize = 500;
+/// Longest e-mail address, in characters (RFC 5321, section 4.5.3.1.3, less the angle brackets).
+pub const MAX_EMAIL: usize = 254;
 /// Most pieces of one SKU in one order or one restock.
 pub const MAX_QUANTITY: i64 = 10_000;
 /// Largest amount of money, in minor units: what every reader of JSON holds exactly (RFC 8259, section 6), and Cosmos DB,
@@ -54,12 +58,11 @@ impl fmt::Display for Money {
     }
 }
 
-/// Makes a newtype over `String` whose only way in is a check.
+/// Makes a newtype over `String` that is made by a check; with `#[serde(try_from = "String")]` it is read by that check too.
 macro_rules! text {
-    ($(#[$doc:meta])* $name:ident, $pattern:literal, 1..=$longest:literal, $check:expr) => {
-        $(#[$doc])*
+    ($(#[$meta:meta])* $name:ident, $pattern:expr, 1..=$longest:expr, $check:expr) => {
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
-        #[serde(try_from = "String", into = "String")]
+        $(#[$meta])*
         #[schemars(extend("pattern" = $pattern, "minLength" = 1, "maxLength" = $longest))]
         pub struct $name(String);
 
@@ -90,6 +93,7 @@ macro_rules! text {
 
 text!(
     /// ISO 4217 alphabetic code: three capital letters.
+    #[serde(try_from = "String", into = "String")]
     Currency,
     "^[A-Z]{3}$",
     1..=3,
@@ -101,6 +105,7 @@ text!(
 
 text!(
     /// Stock keeping unit: `^[A-Z0-9][A-Z0-9._-]{0,39}$`.
+    #[serde(try_from = "String", into = "String")]
     Sku,
     "^[A-Z0-9][A-Z0-9._-]*$",
     1..=40,
@@ -113,39 +118,59 @@ text!(
 );
 
 text!(
-    /// Name of a person, product, carrier or parcel: 1 to 200 bytes, not blank, no control characters.
+    /// Name of a person, product, carrier or parcel: 1 to 200 characters, some of which can be seen, and no control characters.
     Name,
-    "^[^\\u0000-\\u001f\\u007f-\\u009f]*[^\\s\\u0000-\\u001f\\u007f-\\u009f][^\\u0000-\\u001f\\u007f-\\u009f]*$",
-    1..=200,
+    blank::pattern(),
+    1..=MAX_NAME,
     |text| {
-        let ok = !text.trim().is_empty() && text.len() <= MAX_NAME_BYTES && !text.chars().any(char::is_control);
-        if ok { Ok(()) } else { Err(Invalid("a name is 1 to 200 bytes, not blank, without control characters")) }
+        let ok = is_words(text, MAX_NAME);
+        if ok { Ok(()) } else { Err(Invalid("a name is 1 to 200 characters, not blank, without control characters")) }
     }
 );
 
 text!(
-    /// Why something was done, in a person's words: 1 to 500 bytes, not blank, no control characters.
+    /// Why something was done, in a person's words: 1 to 500 characters, some of which can be seen, and no control characters.
     Reason,
-    "^[^\\u0000-\\u001f\\u007f-\\u009f]*[^\\s\\u0000-\\u001f\\u007f-\\u009f][^\\u0000-\\u001f\\u007f-\\u009f]*$",
-    1..=500,
+    blank::pattern(),
+    1..=MAX_REASON,
     |text| {
-        let ok = !text.trim().is_empty() && text.len() <= MAX_REASON_BYTES && !text.chars().any(char::is_control);
-        if ok { Ok(()) } else { Err(Invalid("a reason is 1 to 500 bytes, not blank, without control characters")) }
+        let ok = is_words(text, MAX_REASON);
+        if ok { Ok(()) } else { Err(Invalid("a reason is 1 to 500 characters, not blank, without control characters")) }
     }
 );
 
 text!(
-    /// E-mail address, checked only for what every address has: something, one `@`, something (RFC 5321 allows the rest).
+    /// E-mail address, checked only for what every address has: something, one `@`, something. Quoted local parts (RFC 5321,
+    /// section 4.1.2) are not taken.
     Email,
-    "^[^@\\s\\u0000-\\u001f\\u007f-\\u009f]+@[^@\\s\\u0000-\\u001f\\u007f-\\u009f]+$",
-    1..=254,
+    blank::address_pattern(),
+    1..=MAX_EMAIL,
     |text| {
+        if text.contains('"') {
+            return Err(Invalid("an e-mail address with a quoted part is not taken"));
+        }
         let parts = text.split_once('@');
-        let sound = |t: &str| !t.is_empty() && !t.contains('@') && !t.chars().any(|c| c.is_whitespace() || c.is_control());
-        let ok = text.len() <= 254 && parts.is_some_and(|(local, domain)| sound(local) && sound(domain));
-        if ok { Ok(()) } else { Err(Invalid("an e-mail address is name@domain, at most 254 bytes")) }
+        let ok = text.chars().count() <= MAX_EMAIL
+            && parts.is_some_and(|(local, domain)| blank::is_all_visible(local) && blank::is_all_visible(domain));
+        if ok { Ok(()) } else { Err(Invalid("an e-mail address is name@domain, at most 254 characters, without spaces")) }
     }
 );
+
+/// Text for people: 1 to `longest` characters, something to be seen among them, and no control characters.
+#[must_use]
+pub fn is_words(text: &str, longest: usize) -> bool {
+    text.chars().count() <= longest && !blank::is_blank(text) && !text.chars().any(char::is_control)
+}
+
+/// Reads a text that is new, by today's rules. What is stored is read without them, because a rule may be younger than it.
+///
+/// # Errors
+/// Those of the deserializer, and [`Invalid`].
+pub fn fresh<'de, D: Deserializer<'de>, T: TryFrom<String, Error = Invalid>>(
+    deserializer: D,
+) -> Result<T, D::Error> {
+    T::try_from(String::deserialize(deserializer)?).map_err(D::Error::custom)
+}
 
 /// How many pieces: 1 to 10 000.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -237,11 +262,73 @@ mod tests {
     }
 
     #[test]
-    fn names_are_counted_in_bytes_and_hold_no_control_characters() {
-        assert!(Name::try_from("é".repeat(100)).is_ok());
-        assert!(Name::try_from("é".repeat(101)).is_err());
+    fn names_are_counted_in_characters_and_hold_no_control_characters() {
+        for character in ["é", "茶", "☕", "🫖", "e\u{301}"] {
+            let characters = character.chars().count();
+            assert!(
+                Name::try_from(character.repeat(200 / characters)).is_ok(),
+                "{character}"
+            );
+            assert!(
+                Name::try_from(character.repeat(200 / characters + 1)).is_err(),
+                "{character}"
+            );
+        }
         assert!(Name::try_from("a\u{7}b".to_owned()).is_err());
-        assert!(Name::try_from("  ".to_owned()).is_err());
+    }
+
+    #[test]
+    fn text_in_which_nothing_can_be_seen_is_blank_and_no_name_reason_or_address() {
+        for blank in [
+            "",
+            "  ",
+            "\u{feff}",
+            "\u{200b}",
+            "\u{3164}",
+            "\u{ffa0}\u{115f}",
+            "\u{2060}\u{ad}",
+            "\u{2800}",
+            "\u{e0041}",
+            "\u{1d173}",
+            "\u{fe0f}",
+            "\u{a0}\u{3000}\u{2003}",
+        ] {
+            assert!(Name::try_from(blank.to_owned()).is_err(), "{blank:?}");
+            assert!(Reason::try_from(blank.to_owned()).is_err(), "{blank:?}");
+            assert!(Email::try_from(format!("{blank}@{blank}")).is_err(), "{blank:?}");
+            assert!(Name::try_from(format!("a{blank}b")).is_ok(), "{blank:?}");
+        }
+    }
+
+    #[test]
+    fn an_address_with_a_quoted_part_is_refused_in_words() {
+        for quoted in [r#""ada lovelace"@example.org"#, r#""a@b"@c"#, r#"ada@"b""#] {
+            let refused = Email::try_from(quoted.to_owned()).unwrap_err();
+            assert!(refused.0.contains("quoted"), "{quoted}");
+        }
+        for good in [
+            "ada@example.org",
+            "ädä@пример",
+            &format!("a@{}", "茶".repeat(252)),
+        ] {
+            assert!(Email::try_from(good.to_owned()).is_ok(), "{good}");
+        }
+        for bad in [
+            "@",
+            "a@",
+            "@b",
+            "a@b@c",
+            "a b@c",
+            &format!("a@{}", "茶".repeat(253)),
+        ] {
+            assert!(Email::try_from(bad.to_owned()).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_is_stored_is_read_though_a_rule_is_younger_than_it() {
+        let name: Name = serde_json::from_str("\"\u{200b}\"").unwrap();
+        assert_eq!(name.as_str(), "\u{200b}");
     }
 
     #[test]

@@ -15,13 +15,11 @@ use super::{
     retire::Removal,
     verify::Comparison,
 };
-use crate::domain::value::Time;
+use crate::domain::value::{MAX_REASON, Time, is_words};
 
-/// Most aggregates, types or messages that can be named at once, and most bytes of each.
+/// Most aggregates, types or messages that can be named at once, and most characters of each.
 const MOST_NAMED: usize = 100;
 const LONGEST_NAME: usize = 200;
-/// Longest reason, in bytes.
-const LONGEST_REASON: usize = 500;
 
 /// One operation.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -103,8 +101,8 @@ impl Request {
             }
             Self::Resubmit(Resubmission { letters, .. }) => letter_texts(letters),
             Self::Delete(Deletion { letters, because, .. }) => {
-                if !is_text(because, LONGEST_REASON) {
-                    let rule = "a reason has 1 to 500 bytes and no control characters";
+                if !is_words(because, MAX_REASON) {
+                    let rule = "a reason has 1 to 500 characters and no control characters";
                     return Err(Failed::Invalid("/because", rule));
                 }
                 letter_texts(letters)
@@ -152,16 +150,11 @@ pub enum State {
     Failed,
 }
 
-/// Not empty, not too long, and nothing in it that no name has.
-fn is_text(text: &str, longest: usize) -> bool {
-    !text.trim().is_empty() && text.len() <= longest && !text.chars().any(char::is_control)
-}
-
 fn short(pointer: &'static str, texts: &[String]) -> Result<(), Failed> {
-    if texts.len() <= MOST_NAMED && texts.iter().all(|text| is_text(text, LONGEST_NAME)) {
+    if texts.len() <= MOST_NAMED && texts.iter().all(|text| is_words(text, LONGEST_NAME)) {
         return Ok(());
     }
-    let rule = "at most 100 are named, each with 1 to 200 bytes and no control characters";
+    let rule = "at most 100 are named, each with 1 to 200 characters and no control characters";
     Err(Failed::Invalid(pointer, rule))
 }
 

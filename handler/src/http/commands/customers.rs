@@ -10,7 +10,7 @@ use super::{NewName, id};
 use crate::{
     domain::{
         customer::Customer,
-        value::{Email, Name},
+        value::{Email, Name, fresh},
     },
     http::{
         answer::{Answer, changed, created},
@@ -25,8 +25,10 @@ use crate::{
 #[serde(deny_unknown_fields)]
 pub(in crate::http) struct Registration {
     /// Name of the customer.
+    #[serde(deserialize_with = "fresh")]
     name: Name,
     /// Where to write to.
+    #[serde(deserialize_with = "fresh")]
     email: Email,
 }
 
@@ -34,6 +36,7 @@ pub(in crate::http) struct Registration {
 #[serde(deny_unknown_fields)]
 pub(in crate::http) struct NewEmail {
     /// The new address.
+    #[serde(deserialize_with = "fresh")]
     email: Email,
 }
 

@@ -10,13 +10,14 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::problem::{Kind, Problem};
-use crate::domain::value::Name;
+use crate::domain::value::{Name, fresh};
 
 /// A body that names a customer or a product anew.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewName {
     /// The new name.
+    #[serde(deserialize_with = "fresh")]
     name: Name,
 }
 

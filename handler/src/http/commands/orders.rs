@@ -12,7 +12,7 @@ use super::id;
 use crate::{
     domain::{
         order::Shipment,
-        value::{MAX_LINES, Money, Name, Quantity, Reason, Sku},
+        value::{MAX_LINES, Money, Name, Quantity, Reason, Sku, fresh},
     },
     http::{
         answer::{Answer, OrderAnswer, changed, created},
@@ -65,8 +65,10 @@ pub(in crate::http) struct Payment {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(in crate::http) struct Parcel {
     /// Who carries it.
+    #[serde(deserialize_with = "fresh")]
     carrier: Name,
     /// The carrier's number for it.
+    #[serde(deserialize_with = "fresh")]
     tracking_number: Name,
 }
 
@@ -79,6 +81,7 @@ pub(in crate::http) struct Delivery {}
 #[serde(deny_unknown_fields)]
 pub(in crate::http) struct Cancellation {
     /// Why, in a person's words.
+    #[serde(deserialize_with = "fresh")]
     reason: Reason,
 }
 

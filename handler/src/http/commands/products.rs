@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::NewName;
 use crate::{
-    domain::value::{Name, Price, Quantity, Sku},
+    domain::value::{Name, Price, Quantity, Sku, fresh},
     http::{
         answer::{Answer, ProductAnswer, changed, created},
         call::{Given, Named},
@@ -23,6 +23,7 @@ pub(in crate::http) struct NewProduct {
     /// Stock keeping unit, which nobody else has.
     sku: Sku,
     /// Name of the product.
+    #[serde(deserialize_with = "fresh")]
     name: Name,
     /// Price of one piece.
     price: Price,

@@ -8,7 +8,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::{DeadLetters, Error, Fate, Letter, Selection, Tally, Told, sweep::Swept};
-use crate::operations::{Failed, Tell, runner::Came, storable};
+use crate::{
+    domain::value::Reason,
+    operations::{Failed, Tell, runner::Came, storable},
+};
 
 /// How long one piece lasts.
 const PIECE: Duration = Duration::from_secs(4);
@@ -43,6 +46,7 @@ pub struct Deletion {
     pub letters: Selection,
     /// Why, for the log.
     #[schemars(length(min = 1, max = 500))]
+    #[schemars(with = "Reason")]
     pub because: String,
 }
 

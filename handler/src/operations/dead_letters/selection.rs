@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use super::Letter;
-use crate::domain::value::Time;
+use crate::domain::value::{Name, Time};
 
 /// Everything that is said must hold; what is not said holds for each.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -15,15 +15,19 @@ use crate::domain::value::Time;
 pub struct Selection {
     /// Any of these MessageIds; empty = any at all.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Vec<Name>", length(max = 100))]
     pub message_ids: Vec<String>,
     /// The aggregate's id: an order id, a customer id or a SKU.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Name>")]
     pub subject: Option<String>,
     /// The event's name, such as `orders.OrderPaid.v1`.
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Name>")]
     pub kind: Option<String>,
     /// Why it was dead-lettered, such as `MaxDeliveryCountExceeded`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Name>")]
     pub reason: Option<String>,
     /// Came onto the subscription earlier than this.
     #[serde(with = "crate::domain::utc::option", skip_serializing_if = "Option::is_none")]

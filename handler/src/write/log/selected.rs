@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::Log;
 use crate::{
-    domain::value::Time,
+    domain::value::{Name, Time},
     postgres::{Fault, Parameters},
     write::outbox::Pending,
 };
@@ -57,14 +57,14 @@ const BOUNDS: &str = "
 pub struct Selection {
     /// Of any of these aggregates: order ids, customer ids, SKUs.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 100), inner(length(min = 1, max = 200)))]
+    #[schemars(with = "Vec<Name>", length(max = 100))]
     pub subjects: Vec<String>,
     /// Of this customer, and of the orders that he or she has placed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub customer: Option<Uuid>,
     /// Of any of these types, such as `orders.OrderPaid.v1`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 100), inner(length(min = 1, max = 200)))]
+    #[schemars(with = "Vec<Name>", length(max = 100))]
     pub types: Vec<String>,
     /// That happened at this time or later.
     #[serde(with = "crate::domain::utc::option", skip_serializing_if = "Option::is_none")]
