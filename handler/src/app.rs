@@ -20,7 +20,7 @@ use tokio::{
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::{
-    bus::Bus,
+    bus::{Bus, Settlement},
     config::{Config, ReadModel},
     http::{
         Reach, api, body,
@@ -94,6 +94,8 @@ pub fn assemble(config: &Config) -> (Router, Option<Arc<Relay>>) {
         projector: cosmos
             .as_ref()
             .map(|(connection, generations)| Arc::new(Projector::new(connection, generations))),
+        settlement: (config.bus.as_ref().filter(|_| cosmos.is_some()))
+            .map(|topic| Settlement::start(topic, &config.subscription)),
     };
     let reach = Reach {
         writer,

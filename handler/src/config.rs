@@ -40,6 +40,8 @@ pub struct Config {
     pub pooler: Pooler,
     /// `ServiceBusConnection`, `ServiceBusTopic`; `None` when this process does not send.
     pub bus: Option<TopicAddress>,
+    /// `ServiceBusSubscription`: whose messages the projector gets; `read-model` (default).
+    pub subscription: String,
     /// `READ_MODEL`: `cosmos` (default) or `postgres`, which needs the PG settings and has no COSMOS settings beside it.
     pub read_model: ReadModel,
     /// `OUTBOX`: `keep` (default), or `forget` what waits in it for a day: for a deployment in which nobody has a bus.
@@ -76,6 +78,7 @@ impl Config {
             read_model: read_model(environment)?,
             forgets_outbox: forgets_outbox(environment)?,
             bus: bus(environment)?,
+            subscription: subscription(environment)?,
             cosmos: cosmos(environment)?,
         })
     }
@@ -136,6 +139,14 @@ fn bus(environment: &BTreeMap<String, String>) -> Result<Option<TopicAddress>, I
         address: Address::parse(connection).map_err(|why| invalid("ServiceBusConnection", &why))?,
         name: topic.to_owned(),
     }))
+}
+
+fn subscription(environment: &BTreeMap<String, String>) -> Result<String, Invalid> {
+    match environment.get("ServiceBusSubscription").map(String::as_str) {
+        None => Ok("read-model".to_owned()),
+        Some("") => Err(invalid("ServiceBusSubscription", "is empty")),
+        Some(name) => Ok(name.to_owned()),
+    }
 }
 
 const COSMOS: [&str; 3] = ["COSMOS_ENDPOINT", "COSMOS_KEY", "COSMOS_DATABASE"];

@@ -12,8 +12,10 @@ use axum::{
 };
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use uuid::Uuid;
 
 use crate::{
+    bus::Settlement,
     read::{
         Projector,
         incoming::decode,
@@ -25,6 +27,9 @@ use crate::{
 
 /// Subscriptions give a message up after so many deliveries (`maxDeliveryCount` in bicep/ and devstack/).
 const LAST_DELIVERY: i64 = 50;
+/// Why a message is a dead letter, in a word: what it says cannot be understood, or the documents will not take it.
+const UNDECODABLE: &str = "Undecodable";
+const REFUSED: &str = "RefusedByReadModel";
 
 /// What the triggers can reach.
 #[derive(Clone)]
@@ -33,6 +38,8 @@ pub struct Reach {
     pub timer: Option<Arc<Timer>>,
     /// `None` when this deployment has no Cosmos settings.
     pub projector: Option<Arc<Projector>>,
+    /// `None` when this deployment has no bus settings, or projects nothing.
+    pub settlement: Option<Settlement>,
 }
 
 /// What the host posts (Microsoft: "Azure Functions custom handlers", request payload).
@@ -95,7 +102,7 @@ async fn project_event(State(reach): State<Reach>, Json(invocation): Json<Invoca
     let body = invocation.data.into_values().next().unwrap_or_default();
     let event = match decode(body) {
         Ok(event) => event,
-        Err(error) => return poison(&invocation.metadata, &error.to_string()),
+        Err(error) => return poison(&reach, &invocation.metadata, UNDECODABLE, &error.to_string()).await,
     };
     match projector.project(event).await {
         Ok(()) => done(),
@@ -103,22 +110,40 @@ async fn project_event(State(reach): State<Reach>, Json(invocation): Json<Invoca
             tracing::warn!(%error, "event_not_projected");
             answer(StatusCode::SERVICE_UNAVAILABLE)
         }
-        Err(error @ ProjectError::Refused(_)) => poison(&invocation.metadata, &error.to_string()),
+        Err(error @ ProjectError::Refused(_)) => {
+            poison(&reach, &invocation.metadata, REFUSED, &error.to_string()).await
+        }
     }
 }
 
-/// A custom handler cannot dead-letter: it fails until the bus does. Said on the first and on the last delivery.
-fn poison(metadata: &Map<String, Value>, reason: &str) -> Response {
+/// What can never be projected becomes a dead letter at once, and 200 then only ends the call: the host's own settling meets a lost
+/// lock. Where that cannot be, the call fails until the bus gives the message up; said on the first and on the last delivery.
+async fn poison(reach: &Reach, metadata: &Map<String, Value>, reason: &'static str, why: &str) -> Response {
     let text = |name: &str| match metadata.get(name) {
         Some(Value::String(text)) => text.trim_matches('"').to_owned(),
         Some(other) => other.to_string(),
         None => String::new(),
     };
     let (message_id, delivery) = (text("MessageId"), text("DeliveryCount").parse().unwrap_or(1));
+    if let (Some(settlement), Ok(lock)) = (&reach.settlement, Uuid::parse_str(&text("LockToken"))) {
+        match settlement.dead_letter(lock, reason, why).await {
+            Ok(()) => {
+                tracing::error!(message_id, reason = why, delivery, "message_dead_lettered");
+                return done();
+            }
+            Err(error) if delivery == 1 => tracing::warn!(message_id, %error, "message_not_dead_lettered"),
+            Err(error) => tracing::debug!(message_id, %error, delivery, "message_not_dead_lettered"),
+        }
+    }
     match delivery {
-        1 => tracing::error!(message_id, reason, "message_refused"),
-        LAST_DELIVERY.. => tracing::error!(message_id, reason, delivery, "message_goes_to_dead_letters"),
-        _ => tracing::debug!(message_id, reason, delivery, "message_refused"),
+        1 => tracing::error!(message_id, reason = why, "message_refused"),
+        LAST_DELIVERY.. => tracing::error!(
+            message_id,
+            reason = why,
+            delivery,
+            "message_goes_to_dead_letters"
+        ),
+        _ => tracing::debug!(message_id, reason = why, delivery, "message_refused"),
     }
     answer(StatusCode::INTERNAL_SERVER_ERROR)
 }
@@ -134,6 +159,7 @@ mod tests {
         let reach = Reach {
             timer: None,
             projector: None,
+            settlement: None,
         };
         let invocation = serde_json::from_value(json!({ "Data": { "message": "e30=" } })).unwrap();
         let started = Instant::now();

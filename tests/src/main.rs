@@ -16,6 +16,7 @@ mod contention;
 mod contract;
 mod dead_letters;
 mod drainers;
+mod flood;
 mod functions;
 mod histories;
 mod host;

@@ -187,6 +187,21 @@ impl Topic {
         timeout(DEADLINE, burying).await.unwrap();
     }
 
+    /// Locks the next message of a subscription, and leaves it so: its lock token.
+    pub(crate) async fn lock(&mut self, subscription: &str) -> Uuid {
+        let locking = async {
+            let mut receiver = self.receiver(subscription, 1).await;
+            let delivery = receiver.recv::<Body<Value>>().await.unwrap();
+            let tag: &[u8] = delivery.delivery_tag();
+            // It travels in the byte order of a .NET Guid.
+            let token = Uuid::from_bytes_le(tag.try_into().unwrap());
+            // Kept attached: a link that ends gives back what it has not settled.
+            std::mem::forget(receiver);
+            token
+        };
+        timeout(DEADLINE, locking).await.unwrap()
+    }
+
     /// Receives so many messages and no more: what is prefetched stays locked.
     async fn receiver(&mut self, subscription: &str, most: usize) -> Receiver {
         let attaching = Receiver::builder()

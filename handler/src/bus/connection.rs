@@ -30,7 +30,7 @@ const TOKEN_LIFE: Duration = Duration::from_secs(3_600);
 const IDLE_TIMEOUT_MS: u32 = 60_000;
 
 /// Why the bus did not do what it was asked.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum BusError {
     /// The bus is away, slow or busy, or does not let us in: it says which.
     #[error("{0}")]

@@ -87,6 +87,27 @@ impl Management {
             .map(|_| ())
     }
 
+    /// Moves locked messages to the dead letters, and answers when they are there; whoever has received them may be another.
+    ///
+    /// # Errors
+    /// [`BusError::LockLost`] when one of the locks has run out; the others may be there all the same.
+    pub(super) async fn dead_letter(
+        &mut self,
+        locks: &[Uuid],
+        reason: &str,
+        description: &str,
+    ) -> Result<(), BusError> {
+        let asked = [
+            ("disposition-status", Value::String("suspended".to_owned())),
+            ("lock-tokens", tokens(locks)),
+            ("deadletter-reason", Value::String(reason.to_owned())),
+            ("deadletter-description", Value::String(description.to_owned())),
+        ];
+        self.call("com.microsoft:update-disposition", asked)
+            .await
+            .map(|_| ())
+    }
+
     /// The rules of a subscription.
     pub(super) async fn rules(&mut self) -> Result<Vec<Rule>, BusError> {
         let mut rules = Vec::new();

@@ -12,6 +12,7 @@ mod queue;
 mod received;
 mod rule;
 mod sender;
+mod settlement;
 
 pub use address::{Address, TopicAddress};
 pub use cloud_event::{CONTENT_TYPE, CloudEvent};
@@ -21,3 +22,4 @@ pub use queue::{Lock, Locked, Queue, rules};
 pub use received::Received;
 pub use rule::{Admits, Rule};
 pub use sender::{Bus, SendError, Topic};
+pub use settlement::Settlement;

@@ -76,6 +76,11 @@ async fn run(connection: &str, arguments: &[&str]) -> Said {
     Said::of(output.unwrap().unwrap())
 }
 
+/// The dead letters of `read-model`, as `list --json` says them.
+pub(crate) async fn letters(connection: &str) -> Vec<Value> {
+    run(connection, &["list", "--json"]).await.json()
+}
+
 /// A topic with these subscriptions, each with rules for what is for everybody and for what is for itself only; and one,
 /// `listener`, that hears everything; and one, `live`, that hears no replays.
 pub(crate) fn entities(lock: &str) -> Entities {

@@ -1,0 +1,160 @@
+//! Dead-letters messages that somebody else has received: the Functions host, which tells a custom handler the lock token and
+//! gives it no way to settle. Microsoft calls this cross-receiver settlement.
+//! Never counts on it: where it fails, the bus delivers on until it gives the message up by itself.
+//!
+//! Sources: docs/adr/0015-dead-letter-at-the-first-delivery.md.
+
+use std::collections::BTreeMap;
+
+use tokio::sync::{mpsc, oneshot};
+use uuid::Uuid;
+
+use super::{
+    address::{Address, TopicAddress},
+    connection::{BusError, Connection},
+    management::Management,
+};
+
+/// Most messages that are settled by one request, and most that wait for it.
+const MOST: usize = 100;
+/// Longest description, in characters; Microsoft's own clients refuse more than 4 096 bytes.
+const LONGEST: usize = 1_000;
+
+/// What dead-letters the messages of one subscription, by their lock tokens.
+#[derive(Clone)]
+pub struct Settlement {
+    waiting: mpsc::Sender<Doomed>,
+}
+
+struct Doomed {
+    lock: Uuid,
+    why: Why,
+    told: oneshot::Sender<Result<(), BusError>>,
+}
+
+/// What the letter will say: a word, and a sentence.
+type Why = (&'static str, String);
+
+impl Settlement {
+    /// For the messages of this subscription; connects when first used. It ends when the last of its clones is dropped.
+    #[must_use]
+    pub fn start(topic: &TopicAddress, subscription: &str) -> Self {
+        let (waiting, doomed) = mpsc::channel(MOST);
+        let worker = Worker {
+            address: topic.address.clone(),
+            entity: format!("{}/Subscriptions/{subscription}", topic.name),
+            node: None,
+        };
+        tokio::spawn(worker.run(doomed));
+        Self { waiting }
+    }
+
+    /// Moves the message under this lock to the dead letters, and answers when it is there. Whoever holds the lock has lost it
+    /// then.
+    ///
+    /// # Errors
+    /// [`BusError::LockLost`] when the lock has run out; otherwise the bus is away or refuses, and the message may be there
+    /// or not.
+    pub async fn dead_letter(
+        &self,
+        lock: Uuid,
+        reason: &'static str,
+        description: &str,
+    ) -> Result<(), BusError> {
+        let gone = || BusError::Unavailable("the process stops".to_owned());
+        let (told, outcome) = oneshot::channel();
+        let why = (reason, description.chars().take(LONGEST).collect());
+        let doomed = Doomed { lock, why, told };
+        self.waiting.send(doomed).await.map_err(|_| gone())?;
+        outcome.await.unwrap_or_else(|_| Err(gone()))
+    }
+}
+
+struct Worker {
+    address: Address,
+    entity: String,
+    node: Option<Node>,
+}
+
+impl Worker {
+    async fn run(mut self, mut doomed: mpsc::Receiver<Doomed>) {
+        let mut batch = Vec::new();
+        while doomed.recv_many(&mut batch, MOST).await > 0 {
+            // A flood is of one kind mostly, and then one request settles all that wait.
+            let mut alike: BTreeMap<Why, Vec<_>> = BTreeMap::new();
+            for Doomed { lock, why, told } in batch.drain(..) {
+                alike.entry(why).or_default().push((lock, told));
+            }
+            for (why, messages) in alike {
+                self.settle(&why, messages).await;
+            }
+        }
+    }
+
+    async fn settle(&mut self, why: &Why, messages: Vec<(Uuid, oneshot::Sender<Result<(), BusError>>)>) {
+        let locks: Vec<Uuid> = messages.iter().map(|(lock, _)| *lock).collect();
+        let all = self.dead_letter(&locks, why).await;
+        for (lock, told) in messages {
+            let outcome = match &all {
+                // One of them was lost: which, is found out one by one.
+                Err(BusError::LockLost) if locks.len() > 1 => self.dead_letter(&[lock], why).await,
+                all => all.clone(),
+            };
+            // Who has stopped waiting is not told.
+            let _ = told.send(outcome);
+        }
+    }
+
+    /// A connection that was open before and turns out to be dead is replaced once.
+    async fn dead_letter(&mut self, locks: &[Uuid], why: &Why) -> Result<(), BusError> {
+        if let Some(mut open) = self.node.take() {
+            let outcome = open.dead_letter(&self.entity, locks, why).await;
+            if let Err(BusError::Unavailable(why)) = &outcome {
+                tracing::debug!(error = %why, "settlement_connection_lost");
+            } else {
+                self.node = Some(open);
+                return outcome;
+            }
+        }
+        let mut fresh = Node::open(&self.address, &self.entity).await?;
+        let outcome = fresh.dead_letter(&self.entity, locks, why).await;
+        if !matches!(outcome, Err(BusError::Unavailable(_))) {
+            self.node = Some(fresh);
+        }
+        outcome
+    }
+}
+
+/// The management node of the subscription, over a connection of its own.
+struct Node {
+    // Dropped before its connection.
+    management: Management,
+    connection: Connection,
+}
+
+impl Node {
+    async fn open(address: &Address, entity: &str) -> Result<Self, BusError> {
+        let mut connection = Connection::open(address).await?;
+        connection.authorize(entity).await?;
+        let management = Management::attach(&mut connection, entity).await?;
+        Ok(Self {
+            management,
+            connection,
+        })
+    }
+
+    async fn dead_letter(
+        &mut self,
+        entity: &str,
+        locks: &[Uuid],
+        (reason, description): &Why,
+    ) -> Result<(), BusError> {
+        self.connection.authorize(entity).await?;
+        tokio::select! {
+            biased;
+            outcome = self.management.dead_letter(locks, reason, description) => outcome,
+            // A request whose connection has gone would wait for its answer until it is out of patience.
+            gone = self.connection.ended() => Err(gone),
+        }
+    }
+}
