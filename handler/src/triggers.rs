@@ -137,12 +137,9 @@ async fn poison(reach: &Reach, metadata: &Map<String, Value>, reason: &'static s
     }
     match delivery {
         1 => tracing::error!(message_id, reason = why, "message_refused"),
-        LAST_DELIVERY.. => tracing::error!(
-            message_id,
-            reason = why,
-            delivery,
-            "message_goes_to_dead_letters"
-        ),
+        LAST_DELIVERY.. => {
+            tracing::error!(message_id, reason = why, delivery, "message_goes_to_dead_letters")
+        }
         _ => tracing::debug!(message_id, reason = why, delivery, "message_refused"),
     }
     answer(StatusCode::INTERNAL_SERVER_ERROR)

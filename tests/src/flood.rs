@@ -63,7 +63,8 @@ async fn projector(bus: &Emulator, documents: BTreeMap<String, String>) -> App {
 }
 
 async fn invoke(app: &App, lock: &str) -> StatusCode {
-    let metadata = json!({ "MessageId": "\"m\"", "DeliveryCount": "1", "LockToken": json!(lock).to_string() });
+    let metadata =
+        json!({ "MessageId": "\"m\"", "DeliveryCount": "1", "LockToken": json!(lock).to_string() });
     let body = json!({ "Data": { "message": "rubbish" }, "Metadata": metadata });
     let answer = app.post("/ProjectEvent", body).await;
     let readable: Value = json!({ "Outputs": {}, "Logs": [], "ReturnValue": null });
@@ -76,7 +77,12 @@ async fn where_a_message_cannot_be_dead_lettered_the_bus_counts_its_deliveries()
     let (_cosmos, documents) = account().await;
     let mut bench = Bench::start_with(entities("PT1M")).await;
     let app = projector(&bench.bus, documents).await;
-    for lock in ["", "no token", &Uuid::nil().to_string(), &Uuid::now_v7().to_string()] {
+    for lock in [
+        "",
+        "no token",
+        &Uuid::nil().to_string(),
+        &Uuid::now_v7().to_string(),
+    ] {
         assert_eq!(
             invoke(&app, lock).await,
             StatusCode::INTERNAL_SERVER_ERROR,

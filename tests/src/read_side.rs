@@ -103,10 +103,7 @@ async fn an_event_of_a_newer_major_version_waits_in_the_dead_letters_and_is_neve
     });
     topic.send("m-v2", &event.to_string()).await;
     let (body, reason) = topic.dead_letter().await;
-    assert_eq!(
-        (body, reason.contains("Undecodable")),
-        (event.to_string(), true)
-    );
+    assert_eq!((body, reason.contains("Undecodable")), (event.to_string(), true));
     let line = system.logged(&["message_dead_lettered", "m-v2"]).await;
     assert!(line.contains("orders.OrderPlaced.v2"), "{line}");
 }
