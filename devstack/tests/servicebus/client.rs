@@ -210,11 +210,23 @@ pub(crate) async fn manage_on(
     operation: &str,
     body: Value,
 ) -> (i32, Value) {
+    manage_within(session, entity, operation, body, 0).await
+}
+
+/// The same where an answer may have so many bytes; 0 sets no limit.
+pub(crate) async fn manage_within(
+    session: &mut SessionHandle<()>,
+    entity: &str,
+    operation: &str,
+    body: Value,
+    limit: u64,
+) -> (i32, Value) {
     let node = format!("{entity}/$management");
     let mut sender = within(Sender::attach(session, "ask", node.as_str()))
         .await
         .unwrap();
-    let mut receiver = within(Receiver::attach(session, "answer", node.as_str()))
+    let receiver = Receiver::builder().name("answer").source(node.as_str());
+    let mut receiver = within(receiver.max_message_size(limit).attach(session))
         .await
         .unwrap();
     let request = Message::builder()

@@ -1,9 +1,8 @@
 //! Dead-letter queues: that of a subscription and that of a queue are worked through alike.
 //! Never sends to one: only the broker does.
 
-use fe2o3_amqp::types::primitives::Value;
-
 use crate::client::*;
+use crate::peeks::peek;
 
 /// What is sent to, what is received from, and where its dead letters go.
 const PLACES: [[&str; 3]; 2] = [
@@ -20,29 +19,6 @@ async fn kill(client: &mut Client, to: &str, from: &str, body: &str) {
         within(receiver.modify(&delivery, failed())).await.unwrap();
     }
     within(receiver.close()).await.unwrap();
-}
-
-/// Peeks through the management node of a dead-letter queue.
-async fn peek(client: &mut Client, dead: &str) -> (i32, Vec<Vec<u8>>) {
-    let body = map([
-        ("from-sequence-number", Value::Long(0)),
-        ("message-count", Value::Int(10)),
-    ]);
-    let (status, body) = manage(client, dead, "com.microsoft:peek-message", body).await;
-    let Value::Map(body) = body else {
-        return (status, Vec::new());
-    };
-    let Some(Value::List(messages)) = body.get(&Value::String("messages".into())) else {
-        panic!("{body:?}")
-    };
-    let bytes = |entry: &Value| match entry {
-        Value::Map(entry) => match entry.get(&Value::String("message".into())) {
-            Some(Value::Binary(bytes)) => bytes.to_vec(),
-            other => panic!("{other:?}"),
-        },
-        other => panic!("{other:?}"),
-    };
-    (status, messages.iter().map(bytes).collect())
 }
 
 fn contains(bytes: &[u8], text: &str) -> bool {

@@ -11,6 +11,7 @@ mod configuration;
 mod dead_letters;
 mod delivery;
 mod duplicates;
+mod peeks;
 mod refusal;
 mod rules;
 mod switches;

@@ -221,8 +221,9 @@ impl Broker {
         self.queues[id.0].renew(now, token)
     }
 
-    pub(crate) fn peek(&self, id: QueueId, from: i64, count: usize) -> Vec<Bytes> {
-        self.queues[id.0].peek(from, count)
+    /// Messages from a sequence number on, no more than fit into `room` bytes with `extra` for each, but always one.
+    pub(crate) fn peek(&self, id: QueueId, from: i64, count: usize, room: usize, extra: usize) -> Vec<Bytes> {
+        self.queues[id.0].peek(from, count, room, extra)
     }
 
     /// Returns messages whose lock ran out; tells whether there were any.

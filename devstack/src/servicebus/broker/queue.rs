@@ -182,25 +182,29 @@ impl Queue {
         Ok(*until)
     }
 
-    /// Ready and locked messages by sequence number, without touching them.
-    pub(super) fn peek(&self, from: i64, count: usize) -> Vec<Bytes> {
+    /// Ready and locked messages by sequence number, without touching them: as many as `room` bytes hold when each
+    /// costs `extra` more than itself, but always one.
+    pub(super) fn peek(&self, from: i64, count: usize, room: usize, extra: usize) -> Vec<Bytes> {
         let locked = self
             .locked
             .values()
             .map(|(_, entry)| entry)
             .filter(|entry| entry.sequence >= from);
-        let mut entries: Vec<_> = self
-            .ready
-            .range(from..)
-            .map(|(_, entry)| entry)
-            .chain(locked)
-            .collect();
+        let ready = self.ready.range(from..).map(|(_, entry)| entry).take(count);
+        let mut entries: Vec<_> = ready.chain(locked).collect();
         entries.sort_by_key(|entry| entry.sequence);
-        entries.truncate(count);
-        entries
-            .into_iter()
-            .map(|entry| self.render(entry, None, true))
-            .collect()
+        let mut left = room;
+        let mut messages = Vec::new();
+        for entry in entries.into_iter().take(count) {
+            let message = self.render(entry, None, true);
+            let rest = left.checked_sub(message.len() + extra);
+            if rest.is_none() && !messages.is_empty() {
+                break;
+            }
+            messages.push(message);
+            left = rest.unwrap_or(0);
+        }
+        messages
     }
 
     /// How many messages there are, locked ones too.

@@ -60,7 +60,7 @@ impl Broker {
     /// How many messages lie there.
     fn count(&self, path: &str) -> usize {
         match self.resolve(path) {
-            Some(Place::Queue { id, .. }) => self.peek(id, 0, usize::MAX).len(),
+            Some(Place::Queue { id, .. }) => self.peek(id, 0, usize::MAX, usize::MAX, 0).len(),
             other => panic!("{other:?}"),
         }
     }

@@ -71,13 +71,15 @@ fn reply(attach: &Performative, handle: u32, receives: bool, accepted: bool) -> 
         Value::Null,
         Value::Null,
         if receives { Value::Uint(0) } else { Value::Null },
-        Value::Ulong(MAX_MESSAGE as u64),
+        // What was stored is handed out whatever it has grown to by then: only the client's own limit holds there.
+        if receives {
+            attach.field(10).clone()
+        } else {
+            Value::Ulong(MAX_MESSAGE as u64)
+        },
     ];
     if !accepted {
         fields[if receives { 5 } else { 6 }] = Value::Null;
-    }
-    if fields[9] == Value::Null && receives {
-        fields[9] = Value::Uint(0);
     }
     Performative::new(code::ATTACH, fields)
 }
@@ -106,6 +108,9 @@ fn outgoing(attach: &Performative, context: &Context) -> Result<Link, AmqpError>
             ));
         }
     };
+    // Zero is no limit, as nothing is.
+    let limit = attach.field(10).number().filter(|limit| *limit > 0);
+    let limit = limit.and_then(|limit| usize::try_from(limit).ok());
     let target = attach.field(6).field(0).text().unwrap_or_default().to_owned();
     Ok(Link::Outgoing(Outgoing {
         names: [target, attach.field(0).text().unwrap_or_default().to_owned()],
@@ -115,6 +120,7 @@ fn outgoing(attach: &Performative, context: &Context) -> Result<Link, AmqpError>
         delivery_count: 0,
         credit: 0,
         drain: false,
+        max_message: limit.map_or(MAX_MESSAGE, |limit| limit.min(MAX_MESSAGE)),
         replies: VecDeque::new(),
     }))
 }

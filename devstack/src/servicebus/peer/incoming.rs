@@ -7,7 +7,7 @@ use super::super::amqp::{AmqpError, Performative, Value, code};
 use super::super::broker::InletId;
 use super::engine::{Context, Fault};
 use super::request::Request;
-use super::session::{Incoming, Link, Partial, Session, Sink, WINDOW};
+use super::session::{Incoming, Link, Outgoing, Partial, Session, Sink, WINDOW};
 use super::{management, request};
 
 /// The standard tier's limit on a message or batch.
@@ -93,24 +93,24 @@ impl Session {
         context: &mut Context,
     ) -> Result<(), Refusal> {
         let payload = Bytes::copy_from_slice(&whole.bytes);
-        let (request, reply) = match sink {
-            Sink::Publish(inlet) => return publish(*inlet, whole.format, &payload, context),
-            Sink::Cbs => {
-                let request = Request::read(&payload)?;
-                let reply = request::put_token(&request, context);
-                (request, reply)
-            }
+        if let Sink::Publish(inlet) = sink {
+            return publish(*inlet, whole.format, &payload, context);
+        }
+        let request = Request::read(&payload)?;
+        // Before anything is done: what cannot be answered must not be done either.
+        let link = self.reply_link(node, &request)?;
+        let reply = match sink {
             Sink::Management(place) => {
-                let request = Request::read(&payload)?;
-                let reply = management::answer(&request, place, context).ok_or(Refusal::Cut)?;
-                (request, reply)
+                management::answer(&request, place, link.max_message, context).ok_or(Refusal::Cut)?
             }
+            _ => request::put_token(&request, context),
         };
-        Ok(self.reply(node, &request, reply)?)
+        link.replies.push_back(reply);
+        Ok(())
     }
 
-    /// Queues a reply on the link that `reply-to` names, or on any receiver of the node.
-    fn reply(&mut self, node: &str, request: &Request, reply: Bytes) -> Result<(), AmqpError> {
+    /// The link that `reply-to` names, or any receiver of the node.
+    fn reply_link(&mut self, node: &str, request: &Request) -> Result<&mut Outgoing, AmqpError> {
         let receivers = || {
             self.links.iter().filter_map(|(handle, link)| match link {
                 Link::Outgoing(link) if link.node == node => Some((*handle, &link.names)),
@@ -123,10 +123,7 @@ impl Session {
             .and_then(|to| receivers().find(|(_, names)| names.contains(to)));
         let handle = named.or_else(|| receivers().next()).map(|(handle, _)| handle);
         match handle.and_then(|handle| self.links.get_mut(&handle)) {
-            Some(Link::Outgoing(link)) => {
-                link.replies.push_back(reply);
-                Ok(())
-            }
+            Some(Link::Outgoing(link)) => Ok(link),
             _ => Err(AmqpError::new(code::NOT_FOUND, "there is no link for the reply")),
         }
     }

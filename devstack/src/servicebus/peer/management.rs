@@ -12,15 +12,20 @@ use super::rules;
 
 /// The most messages one peek gives.
 const PEEK_MAX: u64 = 250;
+/// What a reply has around its messages at most, in bytes: sections, status, and the id of the request.
+const FRAME: usize = 1_024;
+/// What each message in a reply costs beside itself: a map of one name, and the message's length.
+const WRAPPING: usize = 32;
 
 /// A status, its text, its condition and the reply's body.
 pub(super) type Answer = (i32, &'static str, Option<&'static str>, Value);
 
-/// Answers one request; nothing where the connection is to break instead.
-pub(super) fn answer(request: &Request, place: &Place, context: &Context) -> Option<Bytes> {
+/// Answers one request in at most `room` bytes, unless one message alone is larger; nothing where the connection is to
+/// break instead.
+pub(super) fn answer(request: &Request, place: &Place, room: usize, context: &Context) -> Option<Bytes> {
     let (status, text, condition, body) = match (request.property("operation"), place) {
         (Some("com.microsoft:renew-lock"), Place::Queue { id, .. }) => renew(request, *id, context),
-        (Some("com.microsoft:peek-message"), Place::Queue { id, .. }) => peek(request, *id, context),
+        (Some("com.microsoft:peek-message"), Place::Queue { id, .. }) => peek(request, *id, room, context),
         (Some("com.microsoft:update-disposition"), Place::Queue { id, .. }) => update(request, *id, context)?,
         (Some("com.microsoft:enumerate-rules"), Place::Queue { id, .. }) => {
             rules::enumerate(request, *id, context)
@@ -78,7 +83,7 @@ fn renew(request: &Request, id: QueueId, context: &Context) -> Answer {
     }
 }
 
-fn peek(request: &Request, id: QueueId, context: &Context) -> Answer {
+fn peek(request: &Request, id: QueueId, room: usize, context: &Context) -> Answer {
     if request
         .body
         .get("session-id")
@@ -94,10 +99,9 @@ fn peek(request: &Request, id: QueueId, context: &Context) -> Answer {
     let Some(count) = request.body.get("message-count").and_then(Value::number) else {
         return bad("message-count is missing");
     };
-    let messages = context
-        .shared
-        .broker()
-        .peek(id, from, count.min(PEEK_MAX) as usize);
+    let room = room.saturating_sub(FRAME);
+    let count = count.min(PEEK_MAX) as usize;
+    let messages = context.shared.broker().peek(id, from, count, room, WRAPPING);
     if messages.is_empty() {
         return (204, "No messages.", None, Value::Null);
     }

@@ -35,6 +35,8 @@ pub(super) struct Outgoing {
     pub(super) delivery_count: u32,
     pub(super) credit: u32,
     pub(super) drain: bool,
+    /// The largest message the client takes here, in bytes.
+    pub(super) max_message: usize,
     pub(super) replies: VecDeque<Bytes>,
 }
 
