@@ -124,7 +124,8 @@ async fn release(State(probe): State<Arc<Probe>>) -> StatusCode {
     StatusCode::OK
 }
 
-/// `PROBE_<FUNCTION>` is `ok`, `empty`, `text`, `fail`, `fail-once` or `hold` (until `/api/release`).
+/// `PROBE_<FUNCTION>` is `ok`, `empty`, `text`, `fail`, `fail-once`, `hold` (until `/api/release`) or
+/// `hold-fail` (until then, and then it fails).
 async fn call(State(probe): State<Arc<Probe>>, Path(name): Path<String>, request: Request) -> Response {
     let headers = request.headers().clone();
     let body = request
@@ -153,12 +154,15 @@ async fn call(State(probe): State<Arc<Probe>>, Path(name): Path<String>, request
         "text" => "not JSON".into_response(),
         "fail" => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
         "fail-once" if count == 1 => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
-        "hold" => {
+        "hold" | "hold-fail" => {
             let mut released = probe.released.subscribe();
             released
                 .wait_for(|released| *released)
                 .await
                 .expect("the probe lives");
+            if mode == "hold-fail" {
+                return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+            }
             ok.into_response()
         }
         _ => ok.into_response(),

@@ -12,13 +12,14 @@ use fe2o3_amqp::{
     session::SessionHandle,
     types::{
         messaging::{ApplicationProperties, Body, Data, Message, Properties},
-        primitives::{Binary, Value},
+        primitives::{Array, Binary, OrderedMap, SimpleValue, Value},
     },
 };
 use fe2o3_amqp_cbs::{client::CbsClient, token::CbsToken};
 use hmac::{Hmac, Mac};
 use serde_json::json;
 use sha2::Sha256;
+use uuid::Uuid;
 
 use crate::app::within;
 
@@ -108,6 +109,37 @@ impl Client {
             .accepted_or("refused")
             .expect("to be accepted");
         within(sender.close()).await.expect("to close");
+    }
+
+    /// Makes a dead letter of what somebody else has received, by its lock token.
+    pub(crate) async fn suspend(&mut self, lock: Uuid) {
+        let node = format!("{TOPIC}/Subscriptions/view/$management");
+        let mut sender = within(Sender::attach(&mut self.session, "ask", node.as_str()))
+            .await
+            .expect("a link");
+        let mut receiver = within(Receiver::attach(&mut self.session, "answer", node.as_str()))
+            .await
+            .expect("a link");
+        let lock = Value::Uuid(lock.into_bytes().into());
+        let mut body = OrderedMap::new();
+        for (name, value) in [
+            ("lock-tokens", Value::Array(Array(vec![lock]))),
+            ("disposition-status", Value::String("suspended".into())),
+        ] {
+            body.insert(Value::String(name.into()), value);
+        }
+        let operation =
+            ApplicationProperties::builder().insert("operation", "com.microsoft:update-disposition");
+        let request = Message::builder()
+            .properties(Properties::builder().message_id(1_u64).reply_to("answer").build())
+            .application_properties(operation.build())
+            .value(Value::Map(body))
+            .build();
+        within(sender.send(request)).await.expect("to be taken");
+        let reply = within(receiver.recv::<Body<Value>>()).await.expect("a reply");
+        let status = reply.message().application_properties.as_ref();
+        let status = status.and_then(|properties| properties.0.get("statusCode"));
+        assert_eq!(status, Some(&SimpleValue::Int(200)));
     }
 
     /// Waits for a dead letter and gives its text.

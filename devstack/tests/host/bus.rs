@@ -101,6 +101,35 @@ async fn a_message_that_always_fails_becomes_a_dead_letter() {
     running.stop().await;
 }
 
+/// The real host's settling then fails with a lost lock, which it logs: the message is somebody else's by now.
+#[tokio::test]
+async fn a_message_that_its_function_settled_is_neither_delivered_again_nor_counted() {
+    for mode in ["hold", "hold-fail"] {
+        let broker = Broker::start("PT1M", 3).await;
+        let running = listening(&broker, "binary")
+            .setting("PROBE_PROJECT", mode)
+            .start()
+            .await;
+        let mut client = broker.client().await;
+        client.send("m-1", "rubbish").await;
+        let calls = running.calls("Project", 1).await;
+        let lock = calls[0]["Metadata"]["LockToken"].as_str().expect("a token");
+        client
+            .suspend(lock.trim_matches('"').parse().expect("a UUID"))
+            .await;
+        running.call("POST", "/api/release").await;
+        assert_eq!(client.dead_letter().await, "rubbish", "{mode}");
+        // The host ends what it has begun, so that nothing can come after it.
+        running.stop().await;
+        let switches = broker.emulator.switches();
+        assert_eq!(switches.held("events/Subscriptions/view"), Some(0), "{mode}");
+        let counts = switches.counts();
+        // One delivery and its outcome by token; the other of each is the test's own look at the dead letter.
+        let seen = [counts.deliveries, counts.settlements, counts.dead_letters];
+        assert_eq!(seen, [2, 2, 1], "{mode}");
+    }
+}
+
 #[tokio::test]
 async fn the_lock_of_a_long_call_is_renewed() {
     let broker = Broker::start("PT1S", 3).await;

@@ -10,6 +10,7 @@ mod client;
 mod configuration;
 mod dead_letters;
 mod delivery;
+mod dispositions;
 mod duplicates;
 mod peeks;
 mod refusal;

@@ -52,6 +52,11 @@ pub(super) fn bad(text: &'static str) -> Answer {
     (400, text, Some(code::INVALID_FIELD), Value::Null)
 }
 
+fn names_session(request: &Request) -> bool {
+    let session = request.body.get("session-id");
+    session.is_some_and(|session| *session != Value::Null)
+}
+
 fn tokens(request: &Request) -> Option<Vec<Uuid>> {
     let items = request.body.get("lock-tokens")?.items()?;
     let uuid = |item: &Value| match item {
@@ -84,11 +89,7 @@ fn renew(request: &Request, id: QueueId, context: &Context) -> Answer {
 }
 
 fn peek(request: &Request, id: QueueId, room: usize, context: &Context) -> Answer {
-    if request
-        .body
-        .get("session-id")
-        .is_some_and(|session| *session != Value::Null)
-    {
+    if names_session(request) {
         return unsupported("Sessions are not supported.");
     }
     let from = match request.body.get("from-sequence-number") {
@@ -115,7 +116,12 @@ fn peek(request: &Request, id: QueueId, room: usize, context: &Context) -> Answe
     )
 }
 
+/// Settles by lock token, whatever link of whatever connection a message was received on:
+/// <https://learn.microsoft.com/azure/service-bus-messaging/service-bus-amqp-request-response>.
 fn update(request: &Request, id: QueueId, context: &Context) -> Option<Answer> {
+    if names_session(request) {
+        return Some(unsupported("Sessions are not supported."));
+    }
     let Some(tokens) = tokens(request) else {
         return Some(bad("lock-tokens is missing"));
     };
