@@ -44,6 +44,7 @@ impl Handler {
             .env_clear()
             .envs(settings)
             .env("AUTH", "development")
+            .env("AZURE_FUNCTIONS_ENVIRONMENT", "Development")
             .env("FUNCTIONS_CUSTOMHANDLER_PORT", "0")
             .stdin(Stdio::null());
         let mut process = Process::start(&mut command).context("the handler")?;

@@ -21,7 +21,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::{
     bus::{Bus, Settlement},
-    config::{Config, ReadModel},
+    config::{Auth, Config, ReadModel},
     http::{
         Reach, api, body,
         endpoint::Endpoint,
@@ -44,7 +44,7 @@ const GRACE: Duration = Duration::from_secs(2);
 const WANTED_RESTART: u8 = 200;
 
 /// Every route of the handler, and the relay that runs beside them when there is one.
-pub fn assemble(config: &Config) -> (Router, Option<Arc<Relay>>) {
+pub fn assemble(config: &Config, auth: Auth) -> (Router, Option<Arc<Relay>>) {
     let committed = Arc::new(Notify::new());
     let writer = config.postgres.as_ref().map(|postgres| {
         let pool = Pool::new(postgres.clone(), config.pooler, COMMAND_CONNECTIONS);
@@ -102,7 +102,7 @@ pub fn assemble(config: &Config) -> (Router, Option<Arc<Relay>>) {
         read_model: read_model.map(Arc::new),
         bus,
         operations,
-        auth: config.auth,
+        auth,
     };
     (router(reach, triggers), relay)
 }
@@ -138,7 +138,7 @@ async fn other_method(method: Method) -> Response {
 ///
 /// # Errors
 /// When the port is taken or signals cannot be watched.
-pub async fn serve(config: Config) -> std::io::Result<ExitCode> {
+pub async fn serve(config: Config, auth: Auth) -> std::io::Result<ExitCode> {
     let mut terminate = tokio::signal::unix::signal(SignalKind::terminate())?;
     let mut interrupt = tokio::signal::unix::signal(SignalKind::interrupt())?;
     // Only now, with the signals watched, may anybody know that we are here.
@@ -148,8 +148,11 @@ pub async fn serve(config: Config) -> std::io::Result<ExitCode> {
         // Right where another app has the bus; without any, the outbox would grow for ever.
         tracing::warn!("outbox_is_left_to_others: if nobody has a bus, set OUTBOX=forget");
     }
+    if matches!(&auth, Auth::EasyAuth(admitted) if admitted.tenants.is_empty()) {
+        tracing::warn!("nobody_can_sign_in: AUTH_TENANTS is not set");
+    }
     let (stop, stopped) = oneshot::channel::<()>();
-    let (router, relay) = assemble(&config);
+    let (router, relay) = assemble(&config, auth);
     if let Some(relay) = relay {
         // It ends with the process: what it has not sent is in the outbox.
         tokio::spawn(async move { relay.run().await });

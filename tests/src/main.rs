@@ -39,6 +39,7 @@ mod read_side;
 mod rebuild;
 mod relay;
 mod roles;
+mod sign_in;
 mod support;
 mod sweeps;
 mod system;

@@ -32,6 +32,7 @@ pub(crate) async fn account() -> (cosmos::Emulator, BTreeMap<String, String>) {
         ("COSMOS_KEY", cosmos.key().to_owned()),
         ("COSMOS_DATABASE", "orders".to_owned()),
         ("AUTH", "development".to_owned()),
+        ("AZURE_FUNCTIONS_ENVIRONMENT", "Development".to_owned()),
         ("FUNCTIONS_CUSTOMHANDLER_PORT", "0".to_owned()),
     ];
     (

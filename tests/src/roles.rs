@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use devstack::host::{Role, User};
+use devstack::host::{Role, User, sign_in::TENANT};
 use hyper::StatusCode;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -82,30 +82,39 @@ const TABLE: [(&str, &[&str]); 3] = [
         ],
     ),
 ];
-const OPEN: [&str; 3] = ["Health", "GetOpenApi", "GetDocs"];
+pub(crate) const OPEN: [&str; 3] = ["Health", "GetOpenApi", "GetDocs"];
 
 /// `X-MS-CLIENT-PRINCIPAL` of somebody with these roles.
 fn principal(oid: &str, roles: &[&str]) -> String {
+    STANDARD.encode(signed_in(oid, roles).to_string())
+}
+
+/// The same before it is encoded.
+pub(crate) fn signed_in(oid: &str, roles: &[&str]) -> Value {
     let claim = |typ: &str, val: &str| json!({ "typ": typ, "val": val });
-    let mut claims = vec![claim(
-        "http://schemas.microsoft.com/identity/claims/objectidentifier",
-        oid,
-    )];
+    let mut claims = vec![
+        claim(
+            "http://schemas.microsoft.com/identity/claims/objectidentifier",
+            oid,
+        ),
+        claim("http://schemas.microsoft.com/identity/claims/tenantid", TENANT),
+    ];
     claims.extend(roles.iter().map(|role| claim("roles", role)));
-    let principal = json!({ "auth_typ": "aad", "name_typ": "name", "role_typ": "roles", "claims": claims });
-    STANDARD.encode(principal.to_string())
+    json!({ "auth_typ": "aad", "name_typ": "name", "role_typ": "roles", "claims": claims })
 }
 
 /// A handler that believes the platform's header.
-async fn start() -> App {
+pub(crate) async fn start() -> App {
     let database = Database::create().await;
     let mut settings = database.settings(Database::server_address());
     settings.remove("AUTH");
+    settings.insert("AUTH_TENANTS".to_owned(), TENANT.to_owned());
+    settings.insert("AUTH_ENFORCED_BY_PLATFORM".to_owned(), "true".to_owned());
     App::start_with(database, settings).await
 }
 
 /// Sends as this principal.
-async fn send(client: &Client, who: &str, method: &str, path: &str, body: Value) -> Answer {
+pub(crate) async fn send(client: &Client, who: &str, method: &str, path: &str, body: Value) -> Answer {
     let headers = [
         ("content-type", "application/json"),
         ("x-ms-client-principal", who),
@@ -175,7 +184,9 @@ async fn a_principal_that_cannot_be_read_is_nobody() {
     let app = start().await;
     let body = json!({ "name": "Ada", "email": "ada@example.org" }).to_string();
     let good = principal(&Uuid::now_v7().to_string(), &[]);
-    let no_oid = STANDARD.encode(json!({ "claims": [{ "typ": "name", "val": "Ada" }] }).to_string());
+    let mut no_oid = signed_in("ada", &[]);
+    no_oid["claims"].as_array_mut().unwrap().remove(0);
+    let no_oid = STANDARD.encode(no_oid.to_string());
     let empty_oid = principal("", &["staff"]);
     let no_claims = STANDARD.encode("{}");
     let headers: [&[&str]; 7] = [

@@ -146,6 +146,7 @@ impl Database {
             ("PGPASSWORD", APP_PASSWORD.to_owned()),
             ("PGDATABASE", self.name.clone()),
             ("AUTH", "development".to_owned()),
+            ("AZURE_FUNCTIONS_ENVIRONMENT", "Development".to_owned()),
             ("FUNCTIONS_CUSTOMHANDLER_PORT", "0".to_owned()),
         ];
         pairs

@@ -107,6 +107,7 @@ impl System {
             ("ServiceBusConnection", self.stack.servicebus_connection_string()),
             ("ServiceBusTopic", "order-events".to_owned()),
             ("AUTH", "development".to_owned()),
+            ("AZURE_FUNCTIONS_ENVIRONMENT", "Development".to_owned()),
             ("FUNCTIONS_CUSTOMHANDLER_PORT", "0".to_owned()),
         ];
         settings.map(|(name, value)| (name.to_owned(), value)).into()

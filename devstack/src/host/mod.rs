@@ -15,7 +15,7 @@ mod proxy;
 mod route;
 mod server;
 mod settings;
-mod sign_in;
+pub mod sign_in;
 mod timer;
 mod user;
 

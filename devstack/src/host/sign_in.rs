@@ -1,7 +1,10 @@
 //! Plays App Service authentication: tells the handler in headers who is signed in, and lets that change.
 //! It never lets a caller say so: what he sent under these names is taken away first.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use hyper::{HeaderMap, header::HeaderValue};
@@ -11,11 +14,21 @@ use super::user::User;
 
 /// Every header of the platform about the caller starts with this.
 const PRINCIPAL: &str = "x-ms-client-principal";
-/// The names that the default mapping of App Service gives to the token's `email` and `oid`.
+/// The names that the default mapping of App Service gives to the token's `email`, `oid`, `sub` and `tid`.
 const EMAIL: &str = "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/emailaddress";
 const OBJECT_ID: &str = "http://schemas.microsoft.com/identity/claims/objectidentifier";
-/// App roles keep the name they have in the token.
+const SUBJECT: &str = "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/nameidentifier";
+const TENANT_ID: &str = "http://schemas.microsoft.com/identity/claims/tenantid";
+/// App roles keep the name that they have in the token, whatever `role_typ` says: the mapping leaves them out by default.
 const ROLES: &str = "roles";
+const ROLE_TYPE: &str = "http://schemas.microsoft.com/ws/2008/06/identity/claims/role";
+
+/// The tenant that everybody is of who signs in here, for `AUTH_TENANTS`.
+pub const TENANT: &str = "de750000-0000-4000-8000-000000000001";
+/// The app that tokens are made out to, for `AUTH_AUDIENCES`.
+pub const AUDIENCE: &str = "de750000-0000-4000-8000-0000000000a9";
+/// How long a token holds, in seconds.
+const LIFETIME: u64 = 3_600;
 
 /// Who is signed in at the host; clones see the same user.
 #[derive(Clone, Debug, Default)]
@@ -53,14 +66,29 @@ impl SignIn {
     }
 }
 
-/// Microsoft: "Work with user identities in Azure App Service authentication".
+/// What is left of a v2.0 token of Entra ID (Microsoft: "Work with user identities in Azure App Service authentication"). Every value
+/// is text, and a list is a claim for each of its values.
 fn principal(user: &User, name: &str) -> Value {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let now = now.map(|since| since.as_secs()).unwrap_or_default();
+    let (id, issuer) = (
+        user.id.to_string(),
+        format!("https://login.microsoftonline.com/{TENANT}/v2.0"),
+    );
+    let (from, until) = (now.to_string(), (now + LIFETIME).to_string());
     let mut claims = vec![
-        json!({ "typ": EMAIL, "val": name }),
-        json!({ "typ": OBJECT_ID, "val": user.id }),
+        ("aud", AUDIENCE),
+        ("iss", &issuer),
+        ("iat", &from),
+        ("nbf", &from),
+        ("exp", &until),
+        (EMAIL, name),
+        ("name", name),
+        (OBJECT_ID, &id),
+        ("preferred_username", name),
     ];
-    // A claim for each value: that is how App Service writes a list.
-    let roles = user.roles.iter().map(|role| role.name());
-    claims.extend(roles.map(|role| json!({ "typ": ROLES, "val": role })));
-    json!({ "auth_typ": "aad", "name_typ": EMAIL, "role_typ": ROLES, "claims": claims })
+    claims.extend(user.roles.iter().map(|role| (ROLES, role.name())));
+    claims.extend([(SUBJECT, id.as_str()), (TENANT_ID, TENANT), ("ver", "2.0")]);
+    let claims = claims.iter().map(|(typ, val)| json!({ "typ": typ, "val": val }));
+    json!({ "auth_typ": "aad", "name_typ": EMAIL, "role_typ": ROLE_TYPE, "claims": claims.collect::<Vec<_>>() })
 }

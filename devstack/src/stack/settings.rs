@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::Stack;
+use crate::host::sign_in;
 
 /// Read from local.settings.json otherwise, where they are for a read model in Cosmos DB.
 const PROJECTING: [&str; 6] = [
@@ -22,9 +23,20 @@ const TABLES: [(&str, &str); 3] = [
     ("AzureWebJobs.ProjectEvent.Disabled", "true"),
 ];
 
+/// Whom the host may have signed in, for a handler with `AUTH=easyauth`. The host does enforce it: it takes forged headers away.
+const SIGN_IN: [(&str, &str); 3] = [
+    ("AUTH_TENANTS", sign_in::TENANT),
+    ("AUTH_AUDIENCES", sign_in::AUDIENCE),
+    ("AUTH_ENFORCED_BY_PLATFORM", "true"),
+];
+
+/// A stack is a developer's, and on loopback, in a pod as well; the handler would take this for a sign of the opposite.
+const ELSEWHERE: &str = "KUBERNETES_SERVICE_HOST";
+
 impl Stack {
     pub(super) fn environment(&self, over: BTreeMap<String, String>) -> BTreeMap<String, String> {
         let mut environment = self.database.app_environment();
+        environment.extend(SIGN_IN.map(|(name, value)| (name.to_owned(), value.to_owned())));
         let mut set = |name: &str, value: String| environment.insert(name.to_owned(), value);
         if let Some(faults) = &self.faults {
             set("PGHOST", faults.postgres.address().ip().to_string());
@@ -54,6 +66,7 @@ impl Stack {
     /// What the app is not to have, whoever else would give it.
     pub(super) fn without(&self) -> Vec<String> {
         let names: &[&str] = if self.cosmos.is_some() { &[] } else { &PROJECTING };
-        names.iter().map(|name| (*name).to_owned()).collect()
+        let names = names.iter().chain([&ELSEWHERE]);
+        names.map(|name| (*name).to_owned()).collect()
     }
 }

@@ -3,7 +3,10 @@
 
 use axum::body::Body;
 use base64::{Engine, engine::general_purpose::STANDARD};
-use devstack::host::{Role, User};
+use devstack::host::{
+    Role, User,
+    sign_in::{AUDIENCE, TENANT},
+};
 use serde_json::{Value, json};
 
 use crate::{
@@ -41,18 +44,32 @@ async fn forged_headers_are_replaced_by_those_of_the_signed_in_user() {
     assert_eq!(headers["x-ms-client-principal-idp"], "aad");
     let name = &headers["x-ms-client-principal-name"];
     let email = "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/emailaddress";
+    let issuer = format!("https://login.microsoftonline.com/{TENANT}/v2.0");
     let expected = json!({
         "auth_typ": "aad",
         "name_typ": email,
-        "role_typ": "roles",
+        "role_typ": "http://schemas.microsoft.com/ws/2008/06/identity/claims/role",
         "claims": [
+            { "typ": "aud", "val": AUDIENCE },
+            { "typ": "iss", "val": issuer },
             { "typ": email, "val": name },
+            { "typ": "name", "val": name },
             { "typ": "http://schemas.microsoft.com/identity/claims/objectidentifier", "val": user.id },
+            { "typ": "preferred_username", "val": name },
             { "typ": "roles", "val": "staff" },
             { "typ": "roles", "val": "operator" },
+            { "typ": "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/nameidentifier", "val": user.id },
+            { "typ": "http://schemas.microsoft.com/identity/claims/tenantid", "val": TENANT },
+            { "typ": "ver", "val": "2.0" },
         ],
     });
-    assert_eq!(principal(&headers), expected);
+    let mut principal = principal(&headers);
+    let claims = principal["claims"].as_array_mut().expect("claims");
+    let is_time = |claim: &&mut Value| ["iat", "nbf", "exp"].map(Value::from).contains(&claim["typ"]);
+    let times = claims.extract_if(.., |claim| is_time(&claim));
+    let seconds = |claim: Value| claim["val"].as_str().and_then(|text| text.parse::<u64>().ok());
+    assert_eq!(times.map_while(seconds).count(), 3);
+    assert_eq!(principal, expected);
     running.stop().await;
 }
 

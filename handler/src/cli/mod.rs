@@ -14,7 +14,7 @@ mod status;
 mod why;
 mod work;
 
-use std::process::ExitCode;
+use std::{collections::BTreeMap, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 use uuid::Uuid;
@@ -23,7 +23,7 @@ use say::say;
 
 use crate::{
     app,
-    config::{Config, ReadModel},
+    config::{Auth, Config, ReadModel},
     http::openapi::{self, Version},
     migrate::migrate,
     postgres::{Pooler, describe},
@@ -113,9 +113,10 @@ pub async fn run() -> ExitCode {
         | Action::Openapi { .. } => To::Stderr,
     };
     telemetry::start(logs);
-    let outcome = match Config::from_environment(&std::env::vars().collect()) {
+    let environment = std::env::vars().collect();
+    let outcome = match Config::from_environment(&environment) {
         Err(error) => Err(error.to_string()),
-        Ok(config) => act(action, config).await,
+        Ok(config) => act(action, config, &environment).await,
     };
     outcome.unwrap_or_else(|error| {
         match logs {
@@ -126,11 +127,16 @@ pub async fn run() -> ExitCode {
     })
 }
 
-async fn act(action: Action, config: Config) -> Result<ExitCode, String> {
+async fn act(
+    action: Action,
+    config: Config,
+    environment: &BTreeMap<String, String>,
+) -> Result<ExitCode, String> {
     match action {
         Action::Serve => {
             let port = config.port;
-            app::serve(config)
+            let auth = Auth::from_environment(environment).map_err(|error| error.to_string())?;
+            app::serve(config, auth)
                 .await
                 .map_err(|error| format!("port {port}: {error}"))
         }

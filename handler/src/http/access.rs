@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::problem::{Kind, Problem};
 
-/// What a signed-in caller may be, as app roles of the same names say it. Who has none of them is a customer.
+/// What a signed-in caller may be, as app roles of the same names say it. Who has no app role at all is a customer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
     /// Buys: sees and changes what is his own.

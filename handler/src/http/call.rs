@@ -35,7 +35,7 @@ impl FromRequestParts<Reach> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, reach: &Reach) -> Result<Self, Problem> {
-        let caller = principal(&parts.headers, reach.auth)?;
+        let caller = principal(&parts.headers, &reach.auth)?;
         let Some(who) = parts.extensions.get::<Who>() else {
             tracing::error!(path = parts.uri.path(), "call_without_access_rule");
             return Err(Problem::new(Kind::Forbidden, "nobody may make this call"));

@@ -90,7 +90,7 @@ pub(super) async fn health(
 ) -> Result<Json<Health>, Problem> {
     let mut parameters = form_urlencoded::parse(query.as_deref().unwrap_or_default().as_bytes());
     let details = if parameters.any(|(name, _)| name == "details") {
-        Who::StaffOrOperator.admit(&principal(&headers, reach.auth)?)?;
+        Who::StaffOrOperator.admit(&principal(&headers, &reach.auth)?)?;
         details(&reach).await
     } else {
         None

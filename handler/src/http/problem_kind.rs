@@ -45,8 +45,8 @@ kinds! {
         "A parameter of the URL is unknown, there twice, or has a value that it cannot have; `detail` names it.";
     InvalidConsistencyToken, BAD_REQUEST, "invalid-consistency-token",
         "The Consistency-Token header is not one value that one of our commands has answered with.";
-    Unauthenticated, UNAUTHORIZED, "unauthenticated", "Nobody is signed in, or the platform's header cannot be read.";
-    Forbidden, FORBIDDEN, "forbidden", "The caller's role does not include this call.";
+    Unauthenticated, UNAUTHORIZED, "unauthenticated", "Nobody is signed in, or somebody who may not sign in here.";
+    Forbidden, FORBIDDEN, "forbidden", "None of the caller's roles includes this call.";
     UnknownRoute, NOT_FOUND, "unknown-route", "There is nothing at this path.";
     UnknownOrder, NOT_FOUND, "unknown-order", "There is no such order, or it is not the caller's.";
     UnknownCustomer, NOT_FOUND, "unknown-customer", "There is no such customer, or it is not the caller.";

@@ -1,22 +1,17 @@
 //! Reads every setting once, at the start, into one value.
 //! Never read again later, and never guessed: half a group of settings is refused by the name of what is missing.
 
+mod auth;
+
 use std::collections::BTreeMap;
+
+pub use auth::{Admitted, Auth};
 
 use crate::{
     bus::{Address, TopicAddress},
     postgres::Pooler,
     read::Account,
 };
-
-/// Where a request's caller comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Auth {
-    /// App Service authentication puts the caller in `X-MS-CLIENT-PRINCIPAL`.
-    EasyAuth,
-    /// One fixed staff principal; for a developer's machine only.
-    Development,
-}
 
 /// Where queries are answered from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -32,8 +27,6 @@ pub enum ReadModel {
 pub struct Config {
     /// Port on 127.0.0.1 (`FUNCTIONS_CUSTOMHANDLER_PORT`).
     pub port: u16,
-    /// `AUTH`: `easyauth` (default) or `development`.
-    pub auth: Auth,
     /// `PGHOST`, `PGPORT`, `PGUSER`, `PGPASSWORD`, `PGDATABASE`; `None` when the whole group is absent.
     pub postgres: Option<tokio_postgres::Config>,
     /// `PG_POOLER`: nothing (default), or `transaction` for a pooler such as PgBouncer in that mode.
@@ -72,7 +65,6 @@ impl Config {
         };
         Ok(Self {
             port,
-            auth: auth(environment)?,
             postgres: postgres(environment)?,
             pooler: pooler(environment)?,
             read_model: read_model(environment)?,
@@ -88,26 +80,6 @@ fn invalid(name: &str, why: &str) -> Invalid {
     Invalid {
         name: name.to_owned(),
         why: why.to_owned(),
-    }
-}
-
-/// Any of these means Azure; the plans set different ones. (`CONTAINER_NAME` would be one, but other places set it too.)
-const AZURE: [&str; 4] = [
-    "WEBSITE_INSTANCE_ID",
-    "WEBSITE_SKU",
-    "WEBSITE_POD_NAME",
-    "LEGION_SERVICE_HOST",
-];
-
-fn auth(environment: &BTreeMap<String, String>) -> Result<Auth, Invalid> {
-    match environment.get("AUTH").map_or("easyauth", String::as_str) {
-        "easyauth" => Ok(Auth::EasyAuth),
-        "development" if AZURE.iter().any(|name| environment.contains_key(*name)) => Err(invalid(
-            "AUTH",
-            "is development, which lets everybody in, and this is Azure",
-        )),
-        "development" => Ok(Auth::Development),
-        _ => Err(invalid("AUTH", "is neither easyauth nor development")),
     }
 }
 
@@ -260,9 +232,8 @@ mod tests {
     }
 
     #[test]
-    fn nothing_set_means_easyauth_and_no_database() {
-        let config = read(&[]).unwrap();
-        assert_eq!((config.auth, config.postgres.is_none()), (Auth::EasyAuth, true));
+    fn nothing_set_means_no_database() {
+        assert!(read(&[]).unwrap().postgres.is_none());
     }
 
     #[test]
@@ -326,14 +297,5 @@ mod tests {
         }
         let error = super::tests::read(&[("PG_POOLER", "transaction")]).unwrap_err();
         assert!(error.contains("PGHOST"), "{error}");
-    }
-
-    #[test]
-    fn development_is_refused_in_azure() {
-        assert!(read(&[("AUTH", "development")]).is_ok());
-        for variable in AZURE {
-            let error = read(&[("AUTH", "development"), (variable, "x")]).unwrap_err();
-            assert!(error.contains("AUTH"), "{error}");
-        }
     }
 }
