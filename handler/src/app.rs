@@ -22,10 +22,11 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::{
     bus::{Bus, Settlement},
     config::{Auth, Config, ReadModel},
+    health::{Conditions, Health},
     http::{
         Reach, api, body,
         endpoint::Endpoint,
-        health,
+        health::ready,
         problem::{self, Kind, Problem},
     },
     operations::Operations,
@@ -46,8 +47,10 @@ const WANTED_RESTART: u8 = 200;
 /// Every route of the handler, and the relay that runs beside them when there is one.
 pub fn assemble(config: &Config, auth: Auth) -> (Router, Option<Arc<Relay>>) {
     let committed = Arc::new(Notify::new());
+    let conditions = Conditions::default();
     let writer = config.postgres.as_ref().map(|postgres| {
         let pool = Pool::new(postgres.clone(), config.pooler, COMMAND_CONNECTIONS);
+        let pool = pool.told_to(&conditions.write_model);
         Arc::new(Writer::start(pool, COMMAND_CONNECTIONS, Arc::clone(&committed)))
     });
     let bus = config
@@ -57,16 +60,19 @@ pub fn assemble(config: &Config, auth: Auth) -> (Router, Option<Arc<Relay>>) {
     let outbox = config
         .postgres
         .clone()
-        .map(|postgres| Arc::new(Outbox::new(postgres)));
+        .map(|postgres| Arc::new(Outbox::new(postgres).told_to(&conditions.write_model)));
     let relay = outbox
         .clone()
-        .zip(bus.clone())
+        .zip(bus)
         .map(|(outbox, bus)| Arc::new(Relay::new(outbox, bus, Arc::clone(&committed))));
     let tables = config
         .postgres
         .as_ref()
         .filter(|_| config.read_model == ReadModel::Postgres)
-        .map(|postgres| Arc::new(Tables::new(postgres.clone(), config.pooler)));
+        .map(|postgres| {
+            let tables = Tables::new(postgres.clone(), config.pooler);
+            Arc::new(tables.told_to(&conditions.read_model))
+        });
     let operations = config.postgres.as_ref().map(|postgres| {
         let operations = Operations::new(postgres, config.bus.clone(), config.cosmos.clone());
         Arc::new(operations)
@@ -83,6 +89,8 @@ pub fn assemble(config: &Config, auth: Auth) -> (Router, Option<Arc<Relay>>) {
         let generations = Arc::new(Generations::new(&connection));
         (connection, generations)
     });
+    let documents = cosmos.as_ref().map(|(connection, _)| connection);
+    let health = Arc::new(Health::new(config, documents, conditions));
     let read_model = match tables {
         Some(tables) => Some(read::ReadModel::Tables(tables)),
         None => cosmos
@@ -100,7 +108,7 @@ pub fn assemble(config: &Config, auth: Auth) -> (Router, Option<Arc<Relay>>) {
     let reach = Reach {
         writer,
         read_model: read_model.map(Arc::new),
-        bus,
+        health,
         operations,
         auth,
     };
@@ -110,7 +118,7 @@ pub fn assemble(config: &Config, auth: Auth) -> (Router, Option<Arc<Relay>>) {
 /// What is asked over HTTP, and what the host calls by itself.
 fn router(reach: Reach, triggers: triggers::Reach) -> Router {
     Endpoint::router(api::endpoints())
-        .route("/", get(health::ready))
+        .route("/", get(ready))
         .fallback(async || Problem::new(Kind::UnknownRoute, "there is nothing here"))
         .method_not_allowed_fallback(other_method)
         .layer(from_fn(body::whole))

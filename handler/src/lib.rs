@@ -4,8 +4,10 @@
 pub mod app;
 pub mod bus;
 pub mod cli;
+pub mod condition;
 pub mod config;
 pub mod domain;
+pub mod health;
 pub mod http;
 pub mod migrate;
 pub mod operations;

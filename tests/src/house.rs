@@ -10,13 +10,18 @@ use std::{
 use devstack::app_folder::workspace_root;
 
 /// What each part of the handler may use of the others; `app` and `cli` put everything together.
-const MAY_USE: [(&str, &[&str]); 12] = [
+const MAY_USE: [(&str, &[&str]); 14] = [
     ("domain", &[]),
-    ("postgres", &[]),
-    ("write", &["domain", "postgres"]),
-    ("bus", &["domain"]),
+    ("condition", &[]),
+    ("postgres", &["condition"]),
+    ("write", &["domain", "postgres", "condition"]),
+    ("bus", &["domain", "condition"]),
     ("relay", &["write", "bus"]),
-    ("read", &["domain", "postgres"]),
+    ("read", &["domain", "postgres", "condition"]),
+    (
+        "health",
+        &["postgres", "write", "read", "bus", "condition", "config"],
+    ),
     (
         "http",
         &[
@@ -24,14 +29,14 @@ const MAY_USE: [(&str, &[&str]); 12] = [
             "read",
             "domain",
             "config",
-            "bus",
+            "health",
             "operations",
             "telemetry",
         ],
     ),
     (
         "operations",
-        &["domain", "postgres", "write", "bus", "relay", "read"],
+        &["domain", "postgres", "write", "bus", "relay", "read", "health"],
     ),
     ("timer", &["postgres", "write", "relay", "read", "operations"]),
     ("triggers", &["timer", "read", "telemetry"]),

@@ -18,6 +18,7 @@ mod dead_letters;
 mod drainers;
 mod flood;
 mod functions;
+mod health;
 mod histories;
 mod host;
 mod house;

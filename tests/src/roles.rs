@@ -82,7 +82,7 @@ const TABLE: [(&str, &[&str]); 3] = [
         ],
     ),
 ];
-pub(crate) const OPEN: [&str; 3] = ["Health", "GetOpenApi", "GetDocs"];
+pub(crate) const OPEN: [&str; 5] = ["Health", "GetOpenApi", "GetDocs", "HealthLive", "HealthReady"];
 
 /// `X-MS-CLIENT-PRINCIPAL` of somebody with these roles.
 fn principal(oid: &str, roles: &[&str]) -> String {

@@ -85,6 +85,12 @@ impl Connection {
         if self.renew_at.get(entity).is_some_and(|renew_at| now < *renew_at) {
             return Ok(());
         }
+        self.renew(entity).await
+    }
+
+    /// Puts a token.
+    pub(super) async fn renew(&mut self, entity: &str) -> Result<(), BusError> {
+        let now = Instant::now();
         let since_1970 = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .map_err(unavailable)?;
@@ -95,7 +101,13 @@ impl Connection {
         let expires = i64::try_from(expiry_s * 1_000).map_err(unavailable)?;
         let expires = Timestamp::from_milliseconds(expires);
         let token = CbsToken::new(token, "servicebus.windows.net:sastoken", expires);
-        within(async { self.tokens.put_token(audience, token).await.map_err(of_call) }).await?;
+        let putting = async { self.tokens.put_token(audience, token).await.map_err(of_call) };
+        tokio::select! {
+            biased;
+            put = within(putting) => put?,
+            // Its answer would be waited for until the end of patience.
+            gone = self.handle.on_close() => return Err(of_end(gone)),
+        }
         // Renewed after four fifths of its life, counted on the monotonic clock.
         self.renew_at.insert(entity.to_owned(), now + TOKEN_LIFE * 4 / 5);
         Ok(())
@@ -103,10 +115,7 @@ impl Connection {
 
     /// Waits until the connection has ended, and says why.
     pub(super) async fn ended(&mut self) -> BusError {
-        match self.handle.on_close().await {
-            Ok(()) => BusError::Unavailable("the bus has closed the connection".to_owned()),
-            Err(error) => unavailable(error),
-        }
+        of_end(self.handle.on_close().await)
     }
 
     /// A session for one link.
@@ -119,6 +128,14 @@ impl Connection {
 pub(super) async fn within<T, E: From<BusError>>(work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
     let late = |_| BusError::Unavailable(format!("the bus did not answer in {PATIENCE:?}"));
     tokio::time::timeout(PATIENCE, work).await.map_err(late)?
+}
+
+/// Why a connection has ended.
+fn of_end(ended: Result<(), impl std::error::Error>) -> BusError {
+    match ended {
+        Ok(()) => BusError::Unavailable("the bus has closed the connection".to_owned()),
+        Err(error) => unavailable(error),
+    }
 }
 
 /// Anything that went wrong, with its causes.

@@ -10,6 +10,8 @@ use fe2o3_amqp::{
 };
 use tokio::sync::Mutex;
 
+use crate::condition::{Reason, Trouble};
+
 use super::{address::Address, connection::BusError, envelope::Envelope, link::Link};
 
 /// Message format of a batch: each data section is one encoded message.
@@ -88,9 +90,24 @@ impl Bus {
         Ok(bytes)
     }
 
-    /// True when there is a link, or one can be opened now.
-    pub async fn answers(&self) -> bool {
-        self.batch_bytes().await.is_ok()
+    /// What keeps the bus from taking messages now, if anything does. A token is put, which takes a way there and back; for a
+    /// sender that does nothing else, as it would wait behind what is being sent.
+    pub async fn look(&self) -> Option<Trouble> {
+        let mut link = self.link.lock().await;
+        if let Some(mut open) = link.take()
+            && open.prove(&self.topic).await.is_ok()
+        {
+            *link = Some(open);
+            return None;
+        }
+        match Link::open(&self.address, &self.topic).await {
+            Ok(fresh) => {
+                *link = Some(fresh);
+                None
+            }
+            Err(error @ BusError::NotFound(_)) => Some(Trouble::new(Reason::Missing, error.to_string())),
+            Err(error) => Some(Trouble::new(Reason::Unreachable, error.to_string())),
+        }
     }
 
     /// Sends all of it or nothing. A link that was open before and turns out to be dead is replaced once.

@@ -81,6 +81,9 @@ enum Action {
         /// As JSON.
         #[arg(long)]
         json: bool,
+        /// Ends with exit code 0: all is well; 1: a person is needed; 2: neither can be said, as something could not be asked.
+        #[arg(long)]
+        check: bool,
     },
     /// List the events that the bus has refused for their content, or let the relay try them again.
     Outbox(outbox::Arguments),
@@ -151,7 +154,11 @@ async fn act(
             subscription,
             json,
         } => why::why(order, &subscription, json, config).await,
-        Action::Status { subscription, json } => status::run(&subscription, json, config).await,
+        Action::Status {
+            subscription,
+            json,
+            check,
+        } => status::run(&subscription, json, check, config).await,
         Action::Replay(arguments) => replay::run(arguments, config).await,
         Action::Outbox(arguments) => outbox::run(arguments, config).await,
         Action::Operations(arguments) => operation::run(arguments, config).await,

@@ -53,6 +53,8 @@ pub fn endpoints() -> Vec<Endpoint> {
         E::get("TraceOrder", "/operations/orders/{id}", Operator, looking::trace, looking::trace_doc()),
         E::get("GetStatus", "/operations/status", Operator, looking::status, looking::status_doc()),
         E::get("Health", "/health", Anybody, health::health, health::health_doc()),
+        E::get("HealthLive", "/health/live", Anybody, health::live, health::live_doc()),
+        E::get("HealthReady", "/health/ready", Anybody, health::could_serve, health::ready_doc()),
         E::get("GetOpenApi", "/openapi.json", Anybody, openapi::get, openapi::get_doc()),
         E::get("GetDocs", "/docs", Anybody, openapi::docs, openapi::docs_doc()),
     ]

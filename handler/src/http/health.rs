@@ -1,7 +1,5 @@
-//! What the platform and operators ask: is it up, which part is not, and what waits.
+//! What the platform, probes and operators ask: is it up, which store is not, could it serve now, and what waits.
 //! Never says more to an anonymous caller than names and ok or degraded.
-
-use std::time::Duration;
 
 use axum::{
     Json,
@@ -21,10 +19,10 @@ use super::{
     principal::principal,
     problem::{Kind, Problem},
 };
-use crate::operations::status::Outbox;
+use crate::{health::Word, operations::status::Outbox};
 
-/// Longest wait for one part.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// Longest wait for what waits in the outbox.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// How the whole is, and each part.
 #[derive(Serialize, JsonSchema)]
@@ -54,13 +52,11 @@ struct Components {
     read_model: Word,
 }
 
-/// `off`: this deployment has no settings for it.
+/// That the process, or what it needs, is up.
 #[derive(Serialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-enum Word {
-    Ok,
-    Degraded,
-    Off,
+pub(super) struct Up {
+    /// Always `ok`: anything else is another answer.
+    status: Word,
 }
 
 /// `GET /`: the Functions host's readiness probe. Answers without looking at anything.
@@ -95,26 +91,47 @@ pub(super) async fn health(
     } else {
         None
     };
-    let (write_model, bus, read_model) = tokio::join!(
-        async { Some(soon(reach.writer.as_ref()?.answers()).await) },
-        async { Some(soon(reach.bus.as_ref()?.answers()).await) },
-        async { Some(soon(reach.read_model.as_ref()?.answers()).await) },
-    );
-    let word = |answers: Option<bool>| match answers {
-        None => Word::Off,
-        Some(true) => Word::Ok,
-        Some(false) => Word::Degraded,
-    };
-    let degraded = [write_model, bus, read_model].contains(&Some(false));
+    let report = reach.health.now().await;
     Ok(Json(Health {
-        status: word(Some(!degraded)),
+        status: report.word(),
         components: Components {
-            write_model: word(write_model),
-            bus: word(bus),
-            read_model: word(read_model),
+            write_model: report.write_model.status,
+            bus: report.bus.status,
+            read_model: report.read_model.status,
         },
         details,
     }))
+}
+
+pub(super) fn live_doc() -> Doc {
+    Doc::new::<Up>("Is the process up", json!({ "status": "ok" }))
+        .detail("For a liveness probe: looks at nothing but the process. A store that is away is no reason to restart it.")
+}
+
+/// `GET /api/health/live`
+pub(super) async fn live() -> Json<Up> {
+    Json(Up { status: Word::Ok })
+}
+
+pub(super) fn ready_doc() -> Doc {
+    Doc::new::<Up>("Could it serve a command and a query now", json!({ "status": "ok" }))
+        .detail(
+            "For a readiness probe: 503 while what commands write or what queries read is degraded. The bus does not count: \
+             events wait for it in the outbox.",
+        )
+        .refuses(&[Kind::Unavailable])
+}
+
+/// `GET /api/health/ready`
+pub(super) async fn could_serve(State(reach): State<Reach>) -> Result<Json<Up>, Problem> {
+    if reach.health.now().await.is_ready() {
+        Ok(Json(Up { status: Word::Ok }))
+    } else {
+        Err(Problem::new(
+            Kind::Unavailable,
+            "a store cannot be reached, or does not serve",
+        ))
+    }
 }
 
 /// What waits, if the write model says so in time.
@@ -124,9 +141,4 @@ async fn details(reach: &Reach) -> Option<Details> {
     Some(Details {
         outbox: backlog.into(),
     })
-}
-
-/// A part that does not answer in time is as bad as one that is away.
-async fn soon(answers: impl Future<Output = bool>) -> bool {
-    timeout(PATIENCE, answers).await.unwrap_or(false)
 }

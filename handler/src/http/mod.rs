@@ -19,7 +19,7 @@ mod queries;
 
 use std::sync::Arc;
 
-use crate::{bus::Bus, config::Auth, operations::Operations, read::ReadModel, write::Writer};
+use crate::{config::Auth, health::Health, operations::Operations, read::ReadModel, write::Writer};
 
 /// What every HTTP function can reach.
 #[derive(Clone)]
@@ -28,8 +28,8 @@ pub struct Reach {
     pub writer: Option<Arc<Writer>>,
     /// The read side; `None` when this deployment has no read model.
     pub read_model: Option<Arc<ReadModel>>,
-    /// The bus, asked for its health only; `None` when this deployment does not send.
-    pub bus: Option<Arc<Bus>>,
+    /// How the stores are.
+    pub health: Arc<Health>,
     /// What operators ask for; `None` when this deployment has no PG settings.
     pub operations: Option<Arc<Operations>>,
     /// Where callers come from.

@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     bus::{BusError, Queue},
+    health::{Health, Report},
     read::generation::Pointer,
     write::backlog::Backlog,
 };
@@ -26,6 +27,8 @@ const MOST_OPERATIONS: i64 = 50;
 #[serde(rename_all = "camelCase")]
 #[schemars(rename = "DeploymentStatus")]
 pub struct Status {
+    /// How the stores are.
+    pub stores: Report,
     /// Events that the bus has not got.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outbox: Option<Outbox>,
@@ -79,8 +82,11 @@ impl From<Backlog> for Outbox {
 
 impl Operations {
     /// How things are; `subscription` names the one whose messages are counted.
-    pub async fn status(&self, subscription: &str) -> Status {
-        let mut status = Status::default();
+    pub async fn status(&self, health: &Health, subscription: &str) -> Status {
+        let mut status = Status {
+            stores: health.now().await,
+            ..Status::default()
+        };
         let mut unknown = Vec::new();
         let mut note = |what: &str, why: Failed| unknown.push(format!("{what}: {why}"));
         match self.log.backlog().await {

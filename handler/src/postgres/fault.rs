@@ -1,17 +1,25 @@
 //! Why there was no answer from the database.
-//! Never decides what the caller is told: only whether the same may work a moment later.
+//! Never decides what the caller is told: only whether the same may work a moment later, and what is the matter.
 
 use tokio_postgres::error::{Severity, SqlState};
+
+use crate::condition::{Reason, Trouble};
 
 /// Why there was no answer from the database.
 #[derive(Debug, thiserror::Error)]
 pub enum Fault {
+    /// Everybody else in this process is asking: says nothing of the database.
+    #[error("all connections are busy")]
+    Busy,
     /// No connection could be had, so nothing was asked.
     #[error("PostgreSQL cannot be reached: {0}")]
     Unreachable(String),
     /// The statement was sent and its answer never came: it may or may not have happened.
     #[error("the connection to PostgreSQL was lost: {0}")]
     Lost(String),
+    /// The server that was reached follows another one: it takes no writes, and what it shows may be old.
+    #[error("the server is a standby")]
+    Standby,
     /// The schema is older than is needed here: `handler migrate` has not run.
     #[error("the database's schema is at version {found}, and {needed} is needed: run `handler migrate`")]
     OldSchema {
@@ -20,9 +28,12 @@ pub enum Fault {
         /// The oldest version that will do.
         needed: i32,
     },
-    /// The database answered with an error.
+    /// The database answered with an error, or with what cannot be read.
     #[error("PostgreSQL refused: {}", describe(.0))]
     Refused(#[source] tokio_postgres::Error),
+    /// It does not know or support a statement, for the second time in a row, on a connection that was opened in between.
+    #[error("PostgreSQL refused twice: {}", describe(.0))]
+    Unsupported(#[source] tokio_postgres::Error),
 }
 
 impl Fault {
@@ -30,32 +41,91 @@ impl Fault {
     #[must_use]
     pub fn code(&self) -> Option<&str> {
         match self {
-            Self::Refused(error) => error.code().map(SqlState::code),
+            Self::Refused(error) | Self::Unsupported(error) => error.code().map(SqlState::code),
             _ => None,
         }
     }
 
-    /// True when nothing is wrong with what was asked, and the same may work later.
+    /// True when nothing is wrong with what was asked, and the same may work later: whatever the database refuses with but
+    /// for a closed list of SQLSTATEs. What cannot be read in its answer does not pass.
     #[must_use]
     pub fn passes(&self) -> bool {
-        // Cancelled by statement_timeout, lock not available, too many connections, shutting down or starting; and what a
-        // pooler says when it has no server.
-        let passing = ["57014", "55P03", "53300", "57P01", "57P02", "57P03", "08P01"];
         match self {
-            Self::Unreachable(_) | Self::Lost(_) | Self::OldSchema { .. } => true,
-            Self::Refused(_) => self.code().is_some_and(|code| passing.contains(&code)),
+            Self::Refused(_) => self.code().is_some_and(|code| !is_ours(code)),
+            Self::Unsupported(_) => false,
+            _ => true,
         }
     }
 
     /// True when a statement was prepared before something changed; its connection is gone, and a new one prepares again.
     #[must_use]
     pub fn is_outdated(&self) -> bool {
-        self.code().is_some_and(|code| OUTDATED.contains(&code))
+        matches!(self, Self::Refused(_)) && self.code().is_some_and(|code| OUTDATED.contains(&code))
+    }
+
+    /// True when another statement may fare better on the same database.
+    #[must_use]
+    pub fn is_of_one_statement(&self) -> bool {
+        let refused = matches!(self, Self::Refused(_) | Self::Unsupported(_));
+        let one = [Reason::Rights, Reason::Failing];
+        refused && self.trouble().is_none_or(|trouble| one.contains(&trouble.reason))
+    }
+
+    /// What is the matter with the database, if it is the database that something is the matter with.
+    #[must_use]
+    pub fn trouble(&self) -> Option<Trouble> {
+        let reason = match self {
+            // After a connection that broke the next one says what is so.
+            Self::Busy | Self::Lost(_) | Self::Unsupported(_) => None,
+            Self::Unreachable(_) => Some(Reason::Unreachable),
+            Self::Standby => Some(Reason::ReadOnly),
+            Self::OldSchema { .. } => Some(Reason::Schema),
+            Self::Refused(_) => self.code().and_then(reason),
+        };
+        reason.map(|reason| Trouble::new(reason, self.to_string()))
+    }
+
+    /// True when the connection is as good as before.
+    pub(super) fn spares_connection(&self) -> bool {
+        match self.code() {
+            Some(code) => is_ours(code) || is_of_others(code),
+            // The server's answer came, and cannot be read.
+            None => matches!(self, Self::Refused(_)),
+        }
     }
 }
 
-/// A prepared statement that is not there, or whose result would have other columns by now.
+/// A prepared statement that is not there, or whose result would have other columns by now; or what the server cannot do.
 const OUTDATED: [&str; 2] = ["26000", "0A000"];
+
+/// What a statement of ours is to blame for, whatever the state of the database (PostgreSQL: "Appendix A. PostgreSQL Error
+/// Codes"): cardinality, data, constraints, schemas, syntax and names. A right that is missing is for operators to mend.
+fn is_ours(code: &str) -> bool {
+    const CLASSES: [&str; 5] = ["21", "22", "23", "3F", "42"];
+    code != MISSING_RIGHT && CLASSES.iter().any(|class| code.starts_with(class))
+}
+
+/// What others were doing at the same time: rolled back for them, waited too long, or one of our guards.
+fn is_of_others(code: &str) -> bool {
+    code.starts_with("40") || ["55P03", "57014", "OM001"].contains(&code)
+}
+
+const MISSING_RIGHT: &str = "42501";
+
+fn reason(code: &str) -> Option<Reason> {
+    if is_ours(code) || is_of_others(code) || OUTDATED.contains(&code) {
+        return None;
+    }
+    Some(match (code, code.get(..2)) {
+        ("25006", _) => Reason::ReadOnly,
+        (MISSING_RIGHT, _) => Reason::Rights,
+        (_, Some("53")) => Reason::Full,
+        (_, Some("28")) => Reason::Credentials,
+        (_, Some("3D")) => Reason::Missing,
+        (_, Some("08" | "57")) => Reason::Unreachable,
+        _ => Reason::Failing,
+    })
+}
 
 /// What an error of a statement means for the connection that it was sent on.
 pub(super) fn classify(error: tokio_postgres::Error) -> Fault {
@@ -75,8 +145,55 @@ pub(super) fn classify(error: tokio_postgres::Error) -> Fault {
 /// The error with its causes: tokio-postgres keeps the telling part in the source.
 #[must_use]
 pub fn describe(error: &tokio_postgres::Error) -> String {
-    match std::error::Error::source(error) {
+    let said = match std::error::Error::source(error) {
         Some(cause) => format!("{error}: {cause}"),
         None => error.to_string(),
+    };
+    match error.code() {
+        Some(code) => format!("{said} ({})", code.code()),
+        None => said,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_closed_list_of_sqlstates_is_ours() {
+        for code in [
+            "21000", "22021", "22P05", "23514", "3F000", "42601", "42P01", "42P05",
+        ] {
+            assert!(is_ours(code), "{code}");
+            assert_eq!(reason(code), None, "{code}");
+        }
+        for (code, reason_of_it) in [
+            ("25006", Reason::ReadOnly),
+            ("53100", Reason::Full),
+            ("53200", Reason::Full),
+            ("53300", Reason::Full),
+            ("53400", Reason::Full),
+            ("28P01", Reason::Credentials),
+            ("28000", Reason::Credentials),
+            ("3D000", Reason::Missing),
+            ("42501", Reason::Rights),
+            ("57P01", Reason::Unreachable),
+            ("08006", Reason::Unreachable),
+            ("58030", Reason::Failing),
+            ("XX000", Reason::Failing),
+            ("P0001", Reason::Failing),
+            ("ZZ999", Reason::Failing),
+        ] {
+            assert!(!is_ours(code), "{code}");
+            assert_eq!(reason(code), Some(reason_of_it), "{code}");
+        }
+    }
+
+    #[test]
+    fn what_others_are_doing_is_no_trouble_of_the_database() {
+        for code in ["40001", "40P01", "55P03", "57014", "OM001", "26000", "0A000"] {
+            assert!(!is_ours(code), "{code}");
+            assert_eq!(reason(code), None, "{code}");
+        }
     }
 }

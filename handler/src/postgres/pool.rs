@@ -1,7 +1,13 @@
 //! A few lazy connections, each with the statements that were prepared on it; those that nobody needs are closed.
 //! Never gives a connection to two at a time, and never uses one again that broke or was too slow.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::SeqCst},
+    },
+    time::Duration,
+};
 
 use tokio::{
     sync::{Semaphore, SemaphorePermit},
@@ -14,6 +20,7 @@ use super::{
     fault::{Fault, classify, describe},
     idle::Idle,
 };
+use crate::condition::Condition;
 
 /// Longest wait for a free connection, for a new one, and for an answer. The role's statement_timeout is shorter.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -26,12 +33,18 @@ pub struct Pool<P> {
     needed: i32,
     slots: Semaphore,
     idle: Idle<Session<P>>,
+    /// How often all connections were given up at once; what is of an earlier era is not used again.
+    era: AtomicU64,
+    /// The era that began when a statement was last found outdated; 0 when one has worked since.
+    outdated: AtomicU64,
+    condition: Option<Arc<Condition>>,
 }
 
 #[derive(Debug)]
 struct Session<P> {
     connection: Connection,
     prepared: P,
+    era: u64,
 }
 
 /// One connection, given back when dropped unless it is broken or in a transaction.
@@ -53,6 +66,9 @@ impl<P: Default + Send + 'static> Pool<P> {
             needed,
             slots: Semaphore::new(size),
             idle: Idle::new(),
+            era: AtomicU64::new(0),
+            outdated: AtomicU64::new(0),
+            condition: None,
         }
     }
 
@@ -62,41 +78,24 @@ impl<P: Default + Send + 'static> Pool<P> {
         Self { pooler, ..self }
     }
 
-    /// True when this statement finds something now.
-    pub async fn finds(&self, sql: &str) -> bool {
-        let Ok(mut lease) = self.lease().await else {
-            return false;
-        };
-        let rows = lease
-            .ask(async |connection, _| connection.query(sql, &[]).await)
-            .await;
-        rows.is_ok_and(|rows| !rows.is_empty())
+    /// The same, and what its users meet is told to this condition.
+    #[must_use]
+    pub fn told_to(self, condition: &Arc<Condition>) -> Self {
+        let condition = Some(Arc::clone(condition));
+        Self { condition, ..self }
     }
 
     /// A connection of one's own until the lease is dropped.
     ///
     /// # Errors
-    /// [`Fault::Unreachable`] when there is none in time, and what a new one finds.
+    /// [`Fault::Busy`] or [`Fault::Unreachable`] when there is none in time, and what a new one finds.
     pub async fn lease(&self) -> Result<Lease<'_, P>, Fault> {
-        let unreachable = |why: &str| Fault::Unreachable(why.to_owned());
-        let slot = timeout(PATIENCE, self.slots.acquire())
-            .await
-            .map_err(|_| unreachable("all connections are busy"))?;
-        let slot = slot.map_err(|_| unreachable("the pool is closed"))?;
+        let slot = timeout(PATIENCE, self.slots.acquire()).await;
+        let slot = slot.map_err(|_| Fault::Busy)?.map_err(|_| Fault::Busy)?;
         let kept = self.idle.take();
         let session = match kept.filter(|session| !session.connection.is_closed()) {
             Some(session) => session,
-            None => {
-                self.idle.watch();
-                let connecting = connect(&self.config, self.pooler, self.needed);
-                let connection = timeout(PATIENCE, connecting)
-                    .await
-                    .map_err(|_| unreachable("it did not answer in time"))?;
-                Session {
-                    connection: connection?,
-                    prepared: P::default(),
-                }
-            }
+            None => self.open().await.inspect_err(|fault| self.tell(fault))?,
         };
         Ok(Lease {
             session: Some(session),
@@ -104,6 +103,61 @@ impl<P: Default + Send + 'static> Pool<P> {
             pool: self,
             _slot: slot,
         })
+    }
+
+    async fn open(&self) -> Result<Session<P>, Fault> {
+        self.idle.watch();
+        let era = self.era.load(SeqCst);
+        let connecting = connect(&self.config, self.pooler, self.needed);
+        let late = |_| Fault::Unreachable("it did not answer in time".to_owned());
+        Ok(Session {
+            connection: timeout(PATIENCE, connecting).await.map_err(late)??,
+            prepared: P::default(),
+            era,
+        })
+    }
+}
+
+impl<P> Pool<P> {
+    /// Something has been done for which this pool is there.
+    pub fn works(&self) {
+        if let Some(condition) = &self.condition {
+            condition.works();
+        }
+    }
+
+    fn tell(&self, fault: &Fault) {
+        if let Some((condition, trouble)) = self.condition.as_ref().zip(fault.trouble()) {
+            condition.met(trouble);
+        }
+    }
+
+    /// What a fault means for all connections: what has made this one useless may have done so to the idle ones, unnoticed.
+    fn judge(&self, fault: Fault, era: u64) -> Fault {
+        self.tell(&fault);
+        if fault.spares_connection() {
+            return fault;
+        }
+        let now = self.era.fetch_add(1, SeqCst) + 1;
+        self.idle.clear();
+        if !fault.is_outdated() {
+            return fault;
+        }
+        let first = self.outdated.swap(now, SeqCst);
+        match fault {
+            Fault::Refused(error) if first > 0 && era >= first => Fault::Unsupported(error),
+            fault => fault,
+        }
+    }
+
+    /// What has served is kept for the next one, unless all of its era were given up meanwhile.
+    fn take_back(&self, session: Session<P>) {
+        if session.era >= self.outdated.load(SeqCst) {
+            self.outdated.store(0, SeqCst);
+        }
+        if session.era == self.era.load(SeqCst) {
+            self.idle.put(session);
+        }
     }
 }
 
@@ -139,13 +193,16 @@ impl<P> Lease<'_, P> {
             }
             Ok(Err(error)) => classify(error),
         };
-        if matches!(fault, Fault::Lost(_)) {
-            // What has cut this one off may have cut off the idle ones too, unnoticed.
-            self.pool.idle.clear();
-        } else if !fault.is_outdated() {
+        let fault = self.pool.judge(fault, session.era);
+        if fault.spares_connection() {
             self.session = Some(session);
         }
         Err(fault)
+    }
+
+    /// Closes the connection: it is of no use any more.
+    pub fn give_up(mut self) {
+        self.session = None;
     }
 
     /// Opens a transaction by these statements. A lease that is dropped before [`Self::end`] closes its connection, and
@@ -176,21 +233,24 @@ impl<P> Drop for Lease<'_, P> {
         if let Some(session) = self.session.take()
             && !self.in_transaction
         {
-            self.pool.idle.put(session);
+            self.pool.take_back(session);
         }
     }
 }
 
+/// A connection to a server that leads, and a database whose schema is new enough. A standby that is reached after a failover
+/// refuses what is written and shows what is old: it is left at once, so that the next try may find the new leader.
 async fn connect(config: &Config, pooler: Pooler, needed: i32) -> Result<Connection, Fault> {
-    const VERSION: &str = "select max(version) from write_model.schema_version";
+    const LOOK: &str = "select pg_is_in_recovery(), max(version) from write_model.schema_version";
     let fault = |error: Error| match error.as_db_error() {
         Some(_) => Fault::Refused(error),
         None => Fault::Unreachable(describe(&error)),
     };
     let connection = Connection::open(config, pooler).await.map_err(fault)?;
-    let found = match connection.query_one(VERSION, &[]).await {
+    let found = match connection.query_one(LOOK, &[]).await {
+        Ok(row) if row.try_get(0).map_err(Fault::Refused)? => return Err(Fault::Standby),
         Ok(row) => row
-            .try_get::<_, Option<i32>>(0)
+            .try_get::<_, Option<i32>>(1)
             .map_err(Fault::Refused)?
             .unwrap_or_default(),
         Err(error) => match fault(error) {

@@ -92,11 +92,6 @@ impl ReadModel {
         matches!(self, Self::Tables(_))
     }
 
-    /// True when the store answers now.
-    pub async fn answers(&self) -> bool {
-        ask!(self, answers())
-    }
-
     /// An order.
     pub async fn order(&self, id: Uuid) -> Result<Option<Seen<Order>>, StoreError> {
         ask!(self, order(id))

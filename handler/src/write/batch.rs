@@ -49,8 +49,12 @@ pub(super) struct Batcher {
 enum Lost {
     /// Somebody else was faster, or what was remembered is no longer so.
     Race,
+    /// The same may work on another connection.
+    Again(Error),
     /// Somebody holds a row that one of the commands needs.
     Held(Error),
+    /// It went wrong for one of the commands at least, and may not for the others.
+    Odd(Error),
     /// Nothing more can be done for these commands.
     Over(Error),
 }
@@ -102,19 +106,21 @@ impl Batcher {
         if jobs.iter().any(|job| job.since.elapsed() > PATIENCE) {
             return None;
         }
+        let mut again = None;
         for look in [Look::Remembered, Look::Fresh] {
             match self.round(jobs, look).await {
                 Ok(answers) => return Some(answers),
-                Err(Lost::Race) => {}
+                Err(Lost::Race) => again = None,
+                Err(Lost::Again(error)) => again = Some(vec![Err(error); jobs.len()]),
                 // What one of them causes must not be everybody's.
-                Err(Lost::Held(error) | Lost::Over(error @ Error::Internal(_))) => {
+                Err(Lost::Held(error) | Lost::Odd(error)) => {
                     tracing::warn!(commands = jobs.len(), %error, "batch_tried_one_by_one");
                     return None;
                 }
                 Err(Lost::Over(error)) => return Some(vec![Err(error); jobs.len()]),
             }
         }
-        None
+        again
     }
 
     /// Runs one job by itself, as often as may be.
@@ -127,8 +133,8 @@ impl Batcher {
             match self.round(std::slice::from_ref(job), Look::Alone).await {
                 Ok(mut answers) => return answers.pop().unwrap_or(Err(lost)),
                 Err(Lost::Race) => {}
-                Err(Lost::Held(error)) => lost = error,
-                Err(Lost::Over(error)) => return Err(error),
+                Err(Lost::Held(error) | Lost::Again(error)) => lost = error,
+                Err(Lost::Odd(error) | Lost::Over(error)) => return Err(error),
             }
         }
         Err(lost)
@@ -172,7 +178,7 @@ impl Batcher {
         }
         // Reading can be done again on another connection.
         let mut read = lease.read(&reads).await.map_err(|fault| match fault {
-            Fault::Lost(_) => Lost::Race,
+            Fault::Lost(_) => Lost::Again(fault.into()),
             other => other.into(),
         })?;
         self.cache.read(&read);
@@ -196,6 +202,7 @@ impl Batcher {
         let _wake = Wake(&self.committed);
         match lease.write(changes).await {
             Ok(levels) => {
+                self.pool.works();
                 let customers = changes.new_customers.iter();
                 let products = changes.new_products.iter();
                 self.cache.wrote(
@@ -276,11 +283,13 @@ impl Drop for Wake<'_> {
 impl From<Fault> for Lost {
     fn from(fault: Fault) -> Self {
         match fault.code() {
-            // A guard failed, a deadlock was broken, or somebody made the same row first; or a statement that was
-            // prepared earlier is gone or outdated, and its connection with it. The next S1 will say what is so.
-            Some("OM001" | "40P01" | "40001" | "23505" | "26000" | "0A000") => Self::Race,
+            // A guard failed, a deadlock was broken, or somebody made the same row first. The next S1 will say what is so.
+            Some("OM001" | "40P01" | "40001" | "23505") => Self::Race,
             // Cancelled by statement_timeout, or the lock not available.
             Some("57014" | "55P03") => Self::Held(fault.into()),
+            // What was prepared earlier is gone or outdated, and its connection with it.
+            _ if fault.is_outdated() => Self::Again(fault.into()),
+            _ if fault.is_of_one_statement() => Self::Odd(fault.into()),
             _ => Self::Over(fault.into()),
         }
     }

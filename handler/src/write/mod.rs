@@ -9,6 +9,7 @@ mod columns;
 pub mod command;
 mod decide;
 pub mod log;
+mod look;
 pub mod lookup;
 mod order_rows;
 pub mod outbox;
@@ -19,4 +20,6 @@ mod working;
 mod writer;
 
 pub use command::{Accepted, Command, Context, Expected, Once, State};
+pub use look::look;
+pub use pool::NEEDED_SCHEMA;
 pub use writer::{Error, Writer};

@@ -2,6 +2,8 @@
 //! the other rows that time makes superfluous.
 //! Never sends anything itself, and never deletes a row that was not reported sent.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 use time::OffsetDateTime;
 use tokio::sync::Mutex;
@@ -10,6 +12,7 @@ use uuid::Uuid;
 
 use super::pool::NEEDED_SCHEMA;
 use crate::{
+    condition::Condition,
     domain::{event::Recorded, utc},
     postgres::{Fault, Lease, Pool},
 };
@@ -132,6 +135,13 @@ impl Outbox {
             pool: Pool::of_schema(NEEDED_SCHEMA, config, 1),
             turn: Mutex::new(()),
         }
+    }
+
+    /// The same, and what is met on the way is told to this condition.
+    #[must_use]
+    pub fn told_to(self, condition: &Arc<Condition>) -> Self {
+        let pool = self.pool.told_to(condition);
+        Self { pool, ..self }
     }
 
     /// Forgets up to 1 000 idempotency keys that are older than a day, and returns how many.

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// The oldest schema that commands run on; a newer one only ever adds to it.
-pub(super) const NEEDED_SCHEMA: i32 = 3;
+pub const NEEDED_SCHEMA: i32 = 3;
 
 /// S1.
 pub(super) const READ: &str = include_str!("s1_read.sql");
@@ -46,11 +46,6 @@ impl Pool {
     #[must_use]
     pub fn new(config: Config, pooler: Pooler, size: usize) -> Self {
         Self::of_schema(NEEDED_SCHEMA, config, size).through(pooler)
-    }
-
-    /// True when a connection answers now.
-    pub async fn answers(&self) -> bool {
-        self.finds("select from write_model.schema_version").await
     }
 }
 

@@ -75,11 +75,6 @@ impl Writer {
         &self.batcher.pool
     }
 
-    /// True when the database answers now.
-    pub async fn answers(&self) -> bool {
-        self.batcher.pool.answers().await
-    }
-
     /// Runs the command to its end; when it answers `Ok`, state, event and outbox row are committed.
     ///
     /// # Errors

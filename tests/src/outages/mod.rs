@@ -7,6 +7,7 @@ mod cuts;
 mod hours;
 mod lost_answers;
 mod postgres;
+mod recovery;
 mod tokens;
 
 use std::{

@@ -175,6 +175,10 @@ pub(in crate::http) async fn letter(
 
 pub(in crate::http) fn status_doc() -> Doc {
     let status = json!({
+        "stores": {
+            "writeModel": { "status": "degraded", "reason": "read-only", "why": "the session takes no writes" },
+            "bus": { "status": "ok" }, "readModel": { "status": "ok" }
+        },
         "outbox": { "waiting": 0, "parked": 0 },
         "subscription": { "name": "read-model", "waiting": 0, "deadLetters": 0 },
         "generations": { "id": "pointer", "pk": "control", "live": 1, "highest": 1 },
@@ -194,7 +198,7 @@ pub(in crate::http) async fn status(
 ) -> Result<Response, Problem> {
     let parameters = parameters.only(&["subscription"])?;
     let subscription = subscription(&parameters)?;
-    Ok(Json(operations(&reach)?.status(subscription).await).into_response())
+    Ok(Json(operations(&reach)?.status(&reach.health, subscription).await).into_response())
 }
 
 pub(in crate::http) fn trace_doc() -> Doc {

@@ -95,8 +95,8 @@ const TOO_MANY_REQUESTS: u16 = 429;
 /// All documents of one partition key have 20 GB: no wait helps (Microsoft: "HTTP status codes for Azure Cosmos DB", 403).
 const FULL: (u16, Option<u16>) = (403, Some(1014));
 
-/// What a status means that is no success. Credentials, roles and containers are mended by operators: messages wait for that as
-/// they wait for an outage. 431 (RFC 6585) is about what the client sends with everything, its session token of each physical
+/// What a status means that is no success. Only a closed list is about what was asked for; whatever else there is passes.
+/// Credentials, roles and containers are mended by operators: messages wait for that as they wait for an outage. 431 (RFC 6585) is about what the client sends with everything, its session token of each physical
 /// partition; a container of over a thousand of them gets there, and no document is to blame.
 #[must_use]
 pub fn of_status(code: u16, why: String, retry_after: Option<Duration>) -> StoreError {
@@ -104,8 +104,8 @@ pub fn of_status(code: u16, why: String, retry_after: Option<Duration>) -> Store
         409 | 412 => StoreError::Changed,
         // Two at a time wrote the same document.
         TOO_MANY_REQUESTS | 449 => StoreError::Busy { why, retry_after },
-        401 | 403 | 404 | 408 | 410 | 431 | 500.. => StoreError::Away { why, retry_after },
-        _ => StoreError::Refused(why),
+        400 | 413 | 422 => StoreError::Refused(why),
+        _ => StoreError::Away { why, retry_after },
     }
 }
 
@@ -119,7 +119,9 @@ mod tests {
             let error = of_status(code, String::new(), None);
             assert!(matches!(error, StoreError::Refused(_)), "{code}: {error:?}");
         }
-        for code in [401, 403, 404, 408, 410, 431, 500, 503] {
+        for code in [
+            0, 301, 401, 403, 404, 405, 408, 410, 418, 424, 431, 451, 500, 503, 599, 999,
+        ] {
             let error = of_status(code, String::new(), None);
             assert!(matches!(error, StoreError::Away { .. }), "{code}: {error:?}");
         }

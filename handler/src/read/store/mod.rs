@@ -17,6 +17,7 @@ use serde_json::Value;
 use tokio::time::timeout;
 
 use super::connection::{Connection, Container, PATIENCE};
+use crate::condition::{Reason, Trouble};
 pub use batch::{BatchError, Write};
 pub use error::{StoreError, of_status};
 
@@ -161,9 +162,15 @@ impl Store {
         }
     }
 
-    /// True when the container answers now.
-    pub async fn answers(&self) -> bool {
-        self.read::<Value>("health", "health").await.is_ok()
+    /// What is the matter with the container now, if anything is.
+    pub async fn look(&self) -> Option<Trouble> {
+        let error = self.read::<Value>("health", "health").await.err()?;
+        let reason = match error {
+            StoreError::Busy { .. } => Reason::Full,
+            StoreError::Away { .. } => Reason::Unreachable,
+            StoreError::Changed | StoreError::Refused(_) => Reason::Failing,
+        };
+        Some(Trouble::new(reason, error.to_string()))
     }
 }
 

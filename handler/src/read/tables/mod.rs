@@ -1,20 +1,24 @@
 //! The read model in PostgreSQL: what queries ask, answered from the schema `read_model` and the event log.
 //! Never writes, but for having sales summed up; and never shows a part for all when nobody keeps the tables.
 
+mod look;
 mod rows;
 pub mod statements;
 
-use std::{collections::HashMap, time::Instant};
+use std::{collections::HashMap, sync::Arc, time::Instant};
 
 use time::Date;
 use tokio_postgres::{Config, Row};
 use uuid::Uuid;
+
+pub use look::look;
 
 use super::{
     store::StoreError,
     view::{DaySales, HistoryEvent, OrderRow, Page, ProductView, Seen, Slice},
 };
 use crate::{
+    condition::Condition,
     domain::{
         customer::Customer,
         order::{Order, Status},
@@ -24,7 +28,7 @@ use crate::{
 };
 
 /// The oldest schema with a read model in it.
-const NEEDED_SCHEMA: i32 = 4;
+pub const NEEDED_SCHEMA: i32 = 4;
 /// Connections of this process for queries.
 const CONNECTIONS: usize = 2;
 /// The read model in PostgreSQL.
@@ -44,6 +48,13 @@ impl Tables {
         Self {
             pool: Pool::of_schema(NEEDED_SCHEMA, config, CONNECTIONS).through(pooler),
         }
+    }
+
+    /// The same, and what is met on the way is told to this condition.
+    #[must_use]
+    pub fn told_to(self, condition: &Arc<Condition>) -> Self {
+        let pool = self.pool.told_to(condition);
+        Self { pool }
     }
 
     /// One order.
@@ -171,11 +182,6 @@ impl Tables {
         Ok(sales)
     }
 
-    /// True when a connection answers now, and the tables are kept.
-    pub async fn answers(&self) -> bool {
-        self.pool.finds(statements::FILLED).await
-    }
-
     /// Rows of what `handler migrate --read-model postgres` keeps: of a join with `filled`, which has one row as long as that
     /// is so, and then the row of nothing where nothing is found.
     async fn kept(&self, sql: &'static str, parameters: Parameters<'_>) -> Result<Vec<Row>, StoreError> {
@@ -213,6 +219,7 @@ impl Tables {
                 connection.query_prepared(statement, parameters).await
             })
             .await
+            .inspect(|_| self.pool.works())
     }
 }
 

@@ -1,0 +1,37 @@
+//! Whether a query could be answered from the tables now.
+//! Never asks for more than the app's role is to have.
+
+use super::statements::FILLED;
+use crate::{
+    condition::{Reason, Trouble},
+    postgres::{Fault, Lease},
+};
+
+/// Which of the rights that `handler migrate --app-role` gives are missing, of tables that there are.
+const RIGHTS: &str = "
+    select t.name
+    from unnest(array['read_model.order_summary', 'read_model.sales', 'read_model.sales_unsummed', 'read_model.filled',
+        'read_model.products', 'write_model.events', 'write_model.customers']) t (name)
+    where not has_table_privilege(to_regclass(t.name)::oid, 'select')";
+
+/// What is in the way of queries, if anything is.
+///
+/// # Errors
+/// See [`Fault`].
+pub async fn look(lease: &mut Lease<'_, ()>) -> Result<Option<Trouble>, Fault> {
+    let mut ask = async |sql| {
+        lease
+            .ask(async |connection, ()| connection.query(sql, &[]).await)
+            .await
+    };
+    let missing = ask(RIGHTS).await?;
+    let missing: Result<Vec<String>, _> = missing.iter().map(|row| row.try_get(0)).collect();
+    let missing = missing.map_err(Fault::Refused)?;
+    if !missing.is_empty() {
+        let why = format!("missing: select on {}", missing.join(", "));
+        return Ok(Some(Trouble::new(Reason::Rights, why)));
+    }
+    let kept = !ask(FILLED).await?.is_empty();
+    let why = "nobody keeps the read model: run `handler migrate --read-model postgres`";
+    Ok((!kept).then(|| Trouble::new(Reason::Schema, why)))
+}

@@ -1,0 +1,41 @@
+//! Whether a command could be written now: a look at the session and at the rights of the app's role.
+//! Never writes, and never sees everything: a full disk shows when somebody writes.
+
+use crate::{
+    condition::{Reason, Trouble},
+    postgres::{Fault, Lease},
+};
+
+/// Whether the session may write; and which of the rights that `handler migrate --app-role` gives are missing, of tables that
+/// there are.
+const LOOK: &str = "
+    select current_setting('transaction_read_only')::boolean as read_only,
+        array(select r.table_name || ': ' || missing
+            from (values
+                ('schema_version', 'select'), ('customers', 'select,insert,update'), ('products', 'select,insert,update'),
+                ('stock', 'select,insert,update'), ('orders', 'select,insert,update'),
+                ('order_lines', 'select,insert,update,delete'), ('events', 'select,insert'),
+                ('idempotency_keys', 'select,insert,delete'), ('outbox', 'select,insert,update,delete'),
+                ('operations', 'select,insert,update')) r (table_name, rights),
+                unnest(string_to_array(r.rights, ',')) missing
+            where not has_table_privilege(to_regclass('write_model.' || r.table_name)::oid, missing)) as missing";
+
+/// What is in the way of commands, if anything is.
+///
+/// # Errors
+/// See [`Fault`].
+pub async fn look(lease: &mut Lease<'_, ()>) -> Result<Option<Trouble>, Fault> {
+    let row = lease
+        .ask(async |connection, ()| connection.query_one(LOOK, &[]).await)
+        .await?;
+    let read = || Ok((row.try_get("read_only")?, row.try_get("missing")?));
+    let (read_only, missing): (bool, Vec<String>) = read().map_err(Fault::Refused)?;
+    Ok(if read_only {
+        Some(Trouble::new(Reason::ReadOnly, "the session takes no writes"))
+    } else if missing.is_empty() {
+        None
+    } else {
+        let why = format!("missing on write_model.{}", missing.join(", "));
+        Some(Trouble::new(Reason::Rights, why))
+    })
+}
