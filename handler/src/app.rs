@@ -48,11 +48,6 @@ const WANTED_RESTART: u8 = 200;
 pub fn assemble(config: &Config, auth: Auth) -> (Router, Option<Arc<Relay>>) {
     let committed = Arc::new(Notify::new());
     let conditions = Conditions::default();
-    let writer = config.postgres.as_ref().map(|postgres| {
-        let pool = Pool::new(postgres.clone(), config.pooler, COMMAND_CONNECTIONS);
-        let pool = pool.told_to(&conditions.write_model);
-        Arc::new(Writer::start(pool, COMMAND_CONNECTIONS, Arc::clone(&committed)))
-    });
     let bus = config
         .bus
         .as_ref()
@@ -65,14 +60,7 @@ pub fn assemble(config: &Config, auth: Auth) -> (Router, Option<Arc<Relay>>) {
         .clone()
         .zip(bus)
         .map(|(outbox, bus)| Arc::new(Relay::new(outbox, bus, Arc::clone(&committed))));
-    let tables = config
-        .postgres
-        .as_ref()
-        .filter(|_| config.read_model == ReadModel::Postgres)
-        .map(|postgres| {
-            let tables = Tables::new(postgres.clone(), config.pooler);
-            Arc::new(tables.told_to(&conditions.read_model))
-        });
+    let tables = tables(config, &conditions);
     let operations = config.postgres.as_ref().map(|postgres| {
         let operations = Operations::new(postgres, config.bus.clone(), config.cosmos.clone());
         Arc::new(operations)
@@ -83,6 +71,11 @@ pub fn assemble(config: &Config, auth: Auth) -> (Router, Option<Arc<Relay>>) {
         tables: tables.clone(),
         operations,
         forgets_outbox: config.forgets_outbox,
+    });
+    let writer = config.postgres.as_ref().map(|postgres| {
+        let pool = Pool::new(postgres.clone(), config.pooler, COMMAND_CONNECTIONS);
+        let pool = pool.told_to(&conditions.write_model);
+        Arc::new(Writer::start(pool, COMMAND_CONNECTIONS, committed))
     });
     let cosmos = config.cosmos.clone().map(|account| {
         let connection = Arc::new(Connection::new(account));
@@ -113,6 +106,13 @@ pub fn assemble(config: &Config, auth: Auth) -> (Router, Option<Arc<Relay>>) {
         auth,
     };
     (router(reach, triggers), relay)
+}
+
+/// What queries read, where that is in PostgreSQL.
+fn tables(config: &Config, conditions: &Conditions) -> Option<Arc<Tables>> {
+    let postgres = config.postgres.clone()?;
+    let tables = Tables::new(postgres, config.pooler).told_to(&conditions.read_model);
+    (config.read_model == ReadModel::Postgres).then(|| Arc::new(tables))
 }
 
 /// What is asked over HTTP, and what the host calls by itself.
