@@ -170,15 +170,15 @@ impl Progress {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
-    /// See [`Progress::Placed`].
+    /// Accepted, stock taken, not yet paid.
     Placed,
-    /// See [`Progress::Paid`].
+    /// Paid in full.
     Paid,
-    /// See [`Progress::Shipped`].
+    /// On its way.
     Shipped,
-    /// See [`Progress::Delivered`].
+    /// In the customer's hands.
     Delivered,
-    /// See [`Progress::Cancelled`].
+    /// Called off, its pieces back in stock.
     Cancelled,
 }
 

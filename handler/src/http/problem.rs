@@ -38,6 +38,7 @@ pub struct Problem {
 }]))]
 pub(super) struct Body {
     /// What kind of problem this is: stable, and described in docs/problems.md.
+    #[schemars(extend("enum" = Kind::ALL.iter().map(|kind| kind.uri()).collect::<Vec<_>>()))]
     r#type: String,
     /// The status in words.
     title: &'static str,

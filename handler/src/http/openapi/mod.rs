@@ -1,21 +1,40 @@
 //! The API's description, made of the calls themselves: OpenAPI 3.1 for people, 3.0.3 for API Management's import.
 //! Never describes a call that is not served: there is one list for both.
 
+mod flat;
+mod older;
 mod operation;
+mod plain;
 
-use std::sync::LazyLock;
+use std::{collections::BTreeSet, sync::LazyLock};
 
 use axum::{
     http::{HeaderValue, header},
     response::{Html, IntoResponse, Response},
 };
-use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
 use super::{api, endpoint::Doc, problem};
 
 /// The page that shows the document; it needs nothing from elsewhere.
 const PAGE: &str = include_str!("page.html");
+
+/// What the calls are about: the first word of the path, and what is said of it.
+const TAGS: [(&str, &str); 6] = [
+    ("orders", "Orders, from placed to delivered or cancelled."),
+    ("customers", "Who orders."),
+    (
+        "products",
+        "What can be ordered, at what price, and how many are left.",
+    ),
+    ("sales", "What was sold on each day."),
+    (
+        "operations",
+        "Running the system: replays, rebuilds, checks, dead letters. For operators.",
+    ),
+    ("service", "The service itself: its health and its description."),
+];
 
 /// Which OpenAPI.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,16 +48,11 @@ pub enum Version {
 /// The OpenAPI document.
 #[must_use]
 pub fn document(version: Version) -> Value {
-    let (number, settings) = match version {
-        Version::V31 => ("3.1.0", SchemaSettings::draft2020_12()),
-        Version::V30 => ("3.0.3", SchemaSettings::openapi3()),
-    };
-    let mut schemas = settings
-        .with(|settings| {
-            settings.definitions_path = "/components/schemas".into();
-            settings.meta_schema = None;
-        })
-        .into_generator();
+    let settings = SchemaSettings::draft2020_12().with(|settings| {
+        settings.definitions_path = "/components/schemas".into();
+        settings.meta_schema = None;
+    });
+    let mut schemas = settings.into_generator();
     let problem = schemas.subschema_for::<problem::Body>();
     let mut paths: Map<String, Value> = Map::new();
     for endpoint in api::endpoints() {
@@ -47,19 +61,34 @@ pub fn document(version: Version) -> Value {
             .or_insert_with(|| json!({}));
         path[endpoint.method] = operation::operation(&endpoint, &mut schemas, &problem);
     }
+    let mut definitions = schemas.take_definitions(true);
+    let sent = sent(&paths, &definitions);
+    plain::simplify(&mut definitions, &sent);
+    let (number, license) = match version {
+        Version::V31 => ("3.1.0", json!({ "name": "MIT", "identifier": "MIT" })),
+        Version::V30 => (
+            "3.0.3",
+            json!({ "name": "MIT", "url": "https://opensource.org/license/mit" }),
+        ),
+    };
+    if version == Version::V30 {
+        definitions.values_mut().for_each(older::rewrite);
+    }
     json!({
         "openapi": number,
         "info": {
             "title": "Orders",
             "version": env!("CARGO_PKG_VERSION"),
             "description": "Order management with CQRS: commands answer when they are committed, and reads follow.",
-            "license": { "name": "MIT" },
+            "contact": { "name": "The team that runs this deployment" },
+            "license": license,
         },
-        "servers": [{ "url": "/" }],
+        "servers": [{ "url": "http://127.0.0.1:7071", "description": "The Functions host on a developer's machine" }],
+        "tags": TAGS.map(|(name, description)| json!({ "name": name, "description": description })),
         "security": [{ "signedIn": [] }],
         "paths": paths,
         "components": {
-            "schemas": schemas.take_definitions(true),
+            "schemas": definitions,
             "securitySchemes": {
                 "signedIn": {
                     "type": "http",
@@ -72,8 +101,22 @@ pub fn document(version: Version) -> Value {
     })
 }
 
+/// The names of the definitions that bodies of requests are made of.
+fn sent(paths: &Map<String, Value>, definitions: &Map<String, Value>) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for operation in paths.values().filter_map(Value::as_object).flat_map(Map::values) {
+        plain::reached(&operation["requestBody"], definitions, &mut names);
+    }
+    names
+}
+
+/// An OpenAPI 3.1 document.
+#[derive(JsonSchema)]
+#[schemars(rename = "OpenApiDocument")]
+struct Described(#[expect(dead_code, reason = "only its schema is used")] Map<String, Value>);
+
 pub(super) fn get_doc() -> Doc {
-    Doc::new::<Map<String, Value>>("This document", json!({ "openapi": "3.1.0" }))
+    Doc::new::<Described>("This document", json!({ "openapi": "3.1.0" }))
 }
 
 /// `GET /api/openapi.json`.

@@ -140,7 +140,10 @@ fn responses(endpoint: &Endpoint, schemas: &mut SchemaGenerator, problem: &Schem
     if signed_in && doc.body.is_none() && !endpoint.is_operation() {
         responses.insert(
             "304".to_owned(),
-            json!({ "description": "It is still what `If-None-Match` says." }),
+            json!({
+                "description": "It is still what `If-None-Match` says.",
+                "headers": { "ETag": header("The version, in quotes; for a list, a digest of the page.") },
+            }),
         );
     }
     let always: Vec<Kind> = match (signed_in, &doc.body) {
@@ -160,30 +163,40 @@ fn responses(endpoint: &Endpoint, schemas: &mut SchemaGenerator, problem: &Schem
     responses.extend(
         by_status
             .into_iter()
-            .map(|(status, kinds)| (status.to_string(), refusal(&kinds, problem))),
+            .map(|(status, kinds)| (status.to_string(), refusal(status, &kinds, problem))),
     );
     responses
 }
 
+/// A header of an answer.
+fn header(description: &str) -> Value {
+    json!({ "description": description, "schema": { "type": "string" } })
+}
+
 /// All problems of one status.
-fn refusal(kinds: &[Kind], problem: &Schema) -> Value {
+fn refusal(status: u16, kinds: &[Kind], problem: &Schema) -> Value {
     let described = kinds
         .iter()
         .map(|kind| format!("`{}`: {}", kind.name(), kind.meaning()));
-    json!({
+    let mut refusal = json!({
         "description": described.collect::<Vec<_>>().join("\n\n"),
         "content": { "application/problem+json": { "schema": problem } },
-    })
+    });
+    match status {
+        401 => refusal["headers"] = json!({ "WWW-Authenticate": header("Always `Bearer`.") }),
+        503 => {
+            refusal["headers"] =
+                json!({ "Retry-After": header("After how many seconds it may be tried again.") })
+        }
+        _ => {}
+    }
+    refusal
 }
 
 fn headers(endpoint: &Endpoint) -> Map<String, Value> {
     let mut headers = Map::new();
     let mut header = |name: &str, description: &str| {
-        let schema = json!({ "type": "string" });
-        headers.insert(
-            name.to_owned(),
-            json!({ "description": description, "schema": schema }),
-        );
+        headers.insert(name.to_owned(), header(description));
     };
     if endpoint.doc.answer.0 == 202 {
         header("Location", "Where to look how far it is.");
