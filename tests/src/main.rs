@@ -26,6 +26,7 @@ mod idempotency;
 mod kill_points;
 mod kills;
 mod migrations;
+mod openapi;
 mod operations;
 mod orders;
 mod outages;

@@ -10,7 +10,6 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Value, json};
 
 use super::{Reach, access::Who, problem::Kind};
-use crate::domain::order::Status;
 
 /// A call; `path` is below the host's route prefix.
 pub struct Endpoint {
@@ -76,8 +75,7 @@ impl Doc {
     #[must_use]
     pub fn pages(mut self, filters: &[&'static str]) -> Self {
         if filters.contains(&"status") {
-            let names = Status::ALL.map(Status::name);
-            let schema = json!({ "type": "string", "enum": names });
+            let schema = json!({ "$ref": "#/components/schemas/Status" });
             self.query
                 .push(("status", "Only orders that are so far.", schema, false));
         }

@@ -39,10 +39,13 @@ pub struct Trail {
     /// The generation of the documents that queries read.
     pub generation: u32,
     /// The version that its document shows; absent where there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub document: Option<i64>,
     /// The version in its customer's list.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub customers_row: Option<i64>,
     /// The first hop that is not as far as the one before it.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub first_difference: Option<String>,
 }
 
@@ -62,6 +65,7 @@ pub struct Step {
     #[schemars(with = "Time")]
     pub at: OffsetDateTime,
     /// The Idempotency-Key that it was asked for under, for a day.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
     /// `sent`, `waiting`, or `parked: ` and why the bus refuses it.
     pub outbox: String,

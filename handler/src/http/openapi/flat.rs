@@ -54,7 +54,7 @@ pub(super) fn flatten_alternatives(name: &str, schema: &mut Value, new: &mut Map
     let mut properties = Map::new();
     properties.insert(
         tag.clone(),
-        json!({ "type": "string", "enum": names, "description": described("Which it is.", &meanings) }),
+        json!({ "type": "string", "enum": names, "description": described("Which of these it is.", &meanings) }),
     );
     for property in property_names(&alternatives, &tag) {
         let here: Vec<&Value> = alternatives
@@ -175,7 +175,8 @@ fn listed(names: &[String]) -> String {
     }
 }
 
-fn capital(name: &str) -> String {
+/// With a capital letter first.
+pub(super) fn capital(name: &str) -> String {
     let (first, rest) = name.split_at(name.len().min(1));
     first.to_uppercase() + rest
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use super::flat::{flatten_alternatives, merge_arguments, name_constants};
+use super::flat::{capital, flatten_alternatives, merge_arguments, name_constants};
 
 pub(super) const DEFINITIONS: &str = "#/components/schemas/";
 
@@ -20,6 +20,7 @@ pub(super) fn simplify(definitions: &mut Map<String, Value>, sent: &BTreeSet<Str
         let merged = merge_arguments(&alternatives, definitions);
         definitions.insert(name, merged);
     }
+    name_enums(definitions);
     let scalars = definitions.clone();
     for (name, schema) in definitions.iter_mut() {
         walk(schema, &mut |schema| {
@@ -28,6 +29,38 @@ pub(super) fn simplify(definitions: &mut Map<String, Value>, sent: &BTreeSet<Str
             settle_description(schema);
         });
     }
+}
+
+/// An enum within an object refers to the definition of the same words, or becomes one of its own.
+fn name_enums(definitions: &mut Map<String, Value>) {
+    let mut named: Vec<(String, Value)> = definitions
+        .iter()
+        .map(|(name, schema)| (name.clone(), schema["enum"].clone()))
+        .collect();
+    let mut new = Map::new();
+    for (name, schema) in definitions.iter_mut() {
+        let properties = schema.get_mut("properties").and_then(Value::as_object_mut);
+        for (property, schema) in properties.into_iter().flatten() {
+            if schema.get("enum").is_none() {
+                continue;
+            }
+            let known = named.iter().find(|(_, words)| *words == schema["enum"]);
+            let definition = known.map_or_else(
+                || format!("{name}{}", capital(property)),
+                |(name, _)| name.clone(),
+            );
+            if known.is_none() {
+                named.push((definition.clone(), schema["enum"].clone()));
+                new.insert(definition.clone(), schema.clone());
+            }
+            let description = schema["description"]
+                .as_str()
+                .and_then(|text| text.lines().next())
+                .unwrap_or_default();
+            *schema = json!({ "$ref": format!("{DEFINITIONS}{definition}"), "description": description });
+        }
+    }
+    definitions.extend(new);
 }
 
 /// The names of the definitions that a schema refers to, and so on.

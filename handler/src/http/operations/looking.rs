@@ -205,9 +205,9 @@ pub(in crate::http) fn trace_doc() -> Doc {
     let trail = json!({
         "events": [{
             "version": 1, "type": "orders.OrderPlaced.v1", "eventId": "0198c9c1-7a10-7c44-9d0f-2b6a1f0e7a11",
-            "at": "2026-11-24T10:00:00Z", "key": null, "outbox": "sent", "inHistory": true
+            "at": "2026-11-24T10:00:00Z", "outbox": "sent", "inHistory": true
         }],
-        "generation": 1, "document": 1, "customersRow": 1, "firstDifference": null
+        "generation": 1, "document": 1, "customersRow": 1
     });
     Doc::new::<Trail>("Follow an order over every hop", trail)
         .of_subscription("Where its messages are looked for.")

@@ -20,26 +20,34 @@ pub struct LetterView {
     /// Its number in the queue.
     pub sequence: i64,
     /// When it came onto the subscription (UTC).
-    #[serde(with = "crate::domain::utc::option")]
+    #[serde(with = "crate::domain::utc::option", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<Time>")]
     pub enqueued_at: Option<OffsetDateTime>,
     /// How many deliveries have failed.
     pub deliveries: u32,
     /// Why it was given up, in a word.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// The same in a sentence.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// Whom it was for: `none` is everybody.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub replay: Option<String>,
     /// The event's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub r#type: Option<String>,
     /// The aggregate's id: an order id, a customer id or a SKU.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
     /// The aggregate's version after the event.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<i64>,
     /// What happened.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub event: Option<Value>,
     /// Why the body is none of our events, if so.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub unreadable: Option<String>,
 }
 
