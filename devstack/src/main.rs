@@ -29,6 +29,13 @@ enum Command {
 
 #[tokio::main]
 async fn main() -> ExitCode {
+    // Why the Service Bus emulator refused a client is nowhere else to be read.
+    tracing_subscriber::fmt()
+        .with_env_filter("devstack::servicebus=warn")
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .with_ansi(false)
+        .init();
     let outcome = match Cli::parse().command {
         Command::Up(args) => up::run(args).await,
         Command::Demo(args) => demo::run(args).await,

@@ -1,32 +1,46 @@
 //! The `servicebus` command: runs the emulator until it is told to stop.
-//! Never prints anything but the connection string.
+//! Never prints anything but the connection string on standard output; what else there is to say goes to standard error.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use anyhow::Context;
+use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Emulator, Entities};
 
+/// Where Service Bus listens when no port is named.
+const PORT: u16 = 5672;
+
 /// Runs the Service Bus emulator.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
-    /// Where to listen; port 0 takes a free one.
+    /// Where to listen: a name or an address, with a port or without; port 0 takes a free one.
     #[arg(long, default_value = "127.0.0.1:5672")]
-    pub listen: SocketAddr,
-    /// The entities, in the format of Microsoft's emulator.
-    #[arg(long, default_value = "devstack/servicebus/Config.json")]
-    pub config: PathBuf,
+    pub listen: String,
+    /// The entities, in the format of Microsoft's emulator; without it those of the orders system.
+    #[arg(long)]
+    pub config: Option<PathBuf>,
 }
 
 /// Starts the emulator, prints its connection string and waits for Ctrl-C or SIGTERM.
 pub async fn run(args: Args) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
-    let entities = Entities::from_file(&args.config)?;
-    let emulator = Emulator::start(entities, args.listen)
+    let entities = match &args.config {
+        Some(path) => Entities::from_file(path)?,
+        None => Entities::of_orders()?,
+    };
+    let listener = listen(&args.listen)
         .await
         .with_context(|| format!("cannot listen on {}", args.listen))?;
+    let emulator = Emulator::serve(entities, listener)?;
+    let address = emulator.address();
+    if address.ip().is_unspecified() {
+        eprintln!(
+            "listening on all addresses of this machine, port {}",
+            address.port()
+        );
+    }
     println!("{}", emulator.connection_string());
     tokio::select! {
         result = tokio::signal::ctrl_c() => result?,
@@ -34,4 +48,15 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     }
     emulator.stop().await;
     Ok(())
+}
+
+/// Listens on `name:port`, or on the usual port of a bare name or address.
+async fn listen(text: &str) -> std::io::Result<TcpListener> {
+    match TcpListener::bind(text).await {
+        Err(error) if error.kind() == std::io::ErrorKind::InvalidInput => {
+            let host = text.trim_start_matches('[').trim_end_matches(']');
+            TcpListener::bind((host, PORT)).await
+        }
+        bound => bound,
+    }
 }

@@ -37,12 +37,9 @@ impl Facts {
         }
     }
 
-    /// An application property that is a string.
-    pub(crate) fn application(&self, name: &str) -> Option<&String> {
-        match self.application.get(name)? {
-            Value::String(text) => Some(text),
-            _ => None,
-        }
+    /// An application property.
+    pub(crate) fn application(&self, name: &str) -> Option<&Value> {
+        self.application.get(name)
     }
 }
 

@@ -3,6 +3,9 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::Value as Json;
+
+use super::amqp::Value;
 use super::facts::Facts;
 
 /// The name of the rule that a subscription has where none is given.
@@ -30,7 +33,8 @@ pub(crate) struct Correlation {
     /// In the order of the filter on the wire: correlation id, message id, to, reply to, label, session id,
     /// reply to session id, content type.
     pub(crate) system: [Option<String>; 8],
-    pub(crate) properties: BTreeMap<String, String>,
+    /// Texts, numbers and Booleans.
+    pub(crate) properties: BTreeMap<String, Json>,
 }
 
 /// Where a message's properties section has what `Correlation::system` asks for.
@@ -65,13 +69,28 @@ impl Correlation {
             && self
                 .properties
                 .iter()
-                .all(|(name, wanted)| facts.application(name) == Some(wanted))
+                .all(|(name, wanted)| facts.application(name).is_some_and(|value| equal(wanted, value)))
+    }
+}
+
+/// Whether a property has the value that a filter asks for; a number is the same in whatever type it is sent.
+fn equal(wanted: &Json, value: &Value) -> bool {
+    match wanted {
+        Json::String(text) => matches!(value, Value::String(value) if value == text),
+        Json::Bool(flag) => *value == Value::Bool(*flag),
+        Json::Number(number) => match (number.as_i128(), value.integer()) {
+            (Some(wanted), Some(value)) => wanted == value,
+            _ => number
+                .as_f64()
+                .is_some_and(|wanted| value.float() == Some(wanted)),
+        },
+        _ => false,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::amqp::{Value, code, encode_described};
+    use super::super::amqp::{code, encode_described};
     use super::*;
 
     /// A message of the kind `label` with these application properties.
@@ -89,10 +108,10 @@ mod tests {
         Facts::read(&properties.into(), &named.into())
     }
 
-    fn rule(label: Option<&str>, properties: &[(&str, &str)]) -> Rule {
+    fn rule<T: Clone + Into<Json>>(label: Option<&str>, properties: &[(&str, T)]) -> Rule {
         let mut correlation = Correlation::default();
         correlation.system[4] = label.map(str::to_owned);
-        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let owned = |(name, value): &(&str, T)| ((*name).to_owned(), value.clone().into());
         correlation.properties = properties.iter().map(owned).collect();
         Rule {
             name: "r".to_owned(),
@@ -115,6 +134,30 @@ mod tests {
         }
         assert!(!live.selects(&facts("order", &[("other", Value::string("none"))])));
         assert!(!live.selects(&facts("order", &[])));
+    }
+
+    #[test]
+    fn a_number_is_compared_by_its_value_and_a_flag_by_its_own() {
+        let five = rule(None, &[("n", 5)]);
+        let double = Value::double;
+        for same in [Value::Int(5), Value::Long(5), Value::Ubyte(5), double(5.0)] {
+            assert!(five.selects(&facts("order", &[("n", same.clone())])), "{same:?}");
+        }
+        for other in [Value::Int(6), Value::string("5"), Value::Bool(true), double(5.5)] {
+            assert!(
+                !five.selects(&facts("order", &[("n", other.clone())])),
+                "{other:?}"
+            );
+        }
+        assert!(rule(None, &[("n", 5.5)]).selects(&facts("order", &[("n", double(5.5))])));
+        let set = rule(None, &[("f", true)]);
+        assert!(set.selects(&facts("order", &[("f", Value::Bool(true))])));
+        for other in [Value::Bool(false), Value::string("true"), Value::Int(1)] {
+            assert!(
+                !set.selects(&facts("order", &[("f", other.clone())])),
+                "{other:?}"
+            );
+        }
     }
 
     #[test]

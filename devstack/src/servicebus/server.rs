@@ -1,8 +1,8 @@
-//! The listener: one task per connection, one for locks that run out.
+//! The listener: one task per connection, one for what runs out.
 //! Never lets one connection's failure reach another.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use time::OffsetDateTime;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
 use tokio::task::{JoinHandle, JoinSet};
+use tracing::Instrument;
 use uuid::Uuid;
 
 use super::broker::Broker;
@@ -22,7 +23,7 @@ use super::{peer, token};
 pub(crate) struct Shared {
     broker: Mutex<Broker>,
     changed: watch::Sender<()>,
-    locked: Notify,
+    dated: Notify,
     pub(crate) faults: Faults,
 }
 
@@ -38,7 +39,7 @@ impl Shared {
         Self {
             broker: Mutex::new(Broker::new(entities, Box::new(Uuid::new_v4))),
             changed: watch::Sender::new(()),
-            locked: Notify::new(),
+            dated: Notify::new(),
             faults: Faults::default(),
         }
     }
@@ -52,9 +53,9 @@ impl Shared {
         self.changed.send_replace(());
     }
 
-    /// Tells the expiry task that there is a new lock.
-    pub(crate) fn locked(&self) {
-        self.locked.notify_one();
+    /// Tells the expiry task that something may run out sooner than it knows: a lock, or a message's time to live.
+    pub(crate) fn dated(&self) {
+        self.dated.notify_one();
     }
 
     pub(crate) fn watch(&self) -> watch::Receiver<()> {
@@ -83,13 +84,17 @@ pub struct Emulator {
 impl Emulator {
     /// Listens on `address`; port 0 takes a free one.
     pub async fn start(entities: Entities, address: SocketAddr) -> io::Result<Self> {
-        let listener = TcpListener::bind(address).await?;
+        Self::serve(entities, TcpListener::bind(address).await?)
+    }
+
+    /// Serves whoever connects to `listener`.
+    pub fn serve(entities: Entities, listener: TcpListener) -> io::Result<Self> {
         let address = listener.local_addr()?;
         let shared = Arc::new(Shared::new(&entities));
         Ok(Self {
             address,
             shared: Arc::clone(&shared),
-            task: tokio::spawn(serve(listener, shared)),
+            task: tokio::spawn(accept(listener, shared)),
         })
     }
 
@@ -101,8 +106,8 @@ impl Emulator {
     /// What a client needs to connect.
     pub fn connection_string(&self) -> String {
         format!(
-            "Endpoint=sb://127.0.0.1:{};SharedAccessKeyName={};SharedAccessKey={};UseDevelopmentEmulator=true;",
-            self.address.port(),
+            "Endpoint=sb://{};SharedAccessKeyName={};SharedAccessKey={};UseDevelopmentEmulator=true;",
+            reachable(self.address),
             token::KEY_NAME,
             token::KEY
         )
@@ -127,7 +132,30 @@ impl Drop for Emulator {
     }
 }
 
-async fn serve(listener: TcpListener, shared: Arc<Shared>) {
+/// The address that clients use: of one that stands for all of them, the one that other machines see.
+fn reachable(mut address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        // Nothing is sent: connecting only chooses the way out. The addresses are those of documentation (RFC 5737, 3849).
+        let [here, away] = if address.is_ipv4() {
+            ["0.0.0.0:0", "192.0.2.1:9"]
+        } else {
+            ["[::]:0", "[2001:db8::1]:9"]
+        };
+        let way = UdpSocket::bind(here).and_then(|socket| {
+            socket.connect(away)?;
+            socket.local_addr()
+        });
+        let loopback = if address.is_ipv4() {
+            IpAddr::from(Ipv4Addr::LOCALHOST)
+        } else {
+            IpAddr::from(Ipv6Addr::LOCALHOST)
+        };
+        address.set_ip(way.map_or(loopback, |way| way.ip()));
+    }
+    address
+}
+
+async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     let mut tasks = JoinSet::new();
     tasks.spawn(expire(shared.clone()));
     loop {
@@ -140,15 +168,20 @@ async fn serve(listener: TcpListener, shared: Arc<Shared>) {
                         continue;
                     }
                     let shared = shared.clone();
-                    tasks.spawn(async move {
+                    let serve = async move {
                         tokio::select! {
                             biased;
                             _ = drops.changed() => {}
-                            ended = peer::run(stream, shared) => if let Err(error) = ended {
-                                tracing::debug!(%remote, %error, "connection ended");
+                            ended = peer::run(stream, shared) => match ended {
+                                Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                                    tracing::warn!(why = ?error.to_string(), "a connection is refused");
+                                }
+                                Err(error) => tracing::debug!(%error, "a connection ended"),
+                                Ok(()) => {}
                             }
                         }
-                    });
+                    };
+                    tasks.spawn(serve.instrument(tracing::warn_span!("client", %remote)));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept");
@@ -160,13 +193,13 @@ async fn serve(listener: TcpListener, shared: Arc<Shared>) {
     }
 }
 
-/// Returns messages to their queues when their locks run out.
+/// Returns messages to their queues when their locks run out, and takes away those past their time to live.
 async fn expire(shared: Arc<Shared>) {
     loop {
         let next = shared.broker().next_expiry();
         let wait = next.map(until);
         tokio::select! {
-            () = shared.locked.notified() => {}
+            () = shared.dated.notified() => {}
             () = tokio::time::sleep(wait.unwrap_or(Duration::from_secs(60))) => {}
         }
         let expired = shared.broker().expire(now_ms());

@@ -30,13 +30,13 @@ fn sessions_and_forwarding_are_refused() {
 }
 
 #[test]
-fn a_window_is_20_seconds_to_7_days_long() {
-    for window in ["PT20S", "P7D", "PT10M"] {
+fn a_window_is_5_seconds_to_7_days_long() {
+    for window in ["PT5S", "PT20S", "P7D", "PT10M"] {
         let properties =
             json!({ "RequiresDuplicateDetection": true, "DuplicateDetectionHistoryTimeWindow": window });
         namespace(json!([]), queue(properties));
     }
-    for window in ["PT19S", "P7DT1S", "PT0S", "ten minutes", ""] {
+    for window in ["PT4.9S", "P7DT1S", "PT0S", "ten minutes", ""] {
         let properties = json!({ "DuplicateDetectionHistoryTimeWindow": window });
         assert_eq!(
             refusal(json!([]), queue(properties)),
@@ -100,4 +100,62 @@ fn a_rule_selects_by_something_and_has_a_name_of_its_own() {
     );
     let unknown = refusal(ruled(json!([rule("r", json!({ "Subject": "a" }))])), json!([]));
     assert!(unknown.contains("Subject"), "{unknown}");
+}
+
+/// As Microsoft's emulator reads its own file.
+#[test]
+fn comments_a_bom_a_comma_too_many_and_unknown_properties_are_read_over() {
+    let plain = r#"{"UserConfig":{"Namespaces":[{"Name":"n","Queues":[{"Name":"q","Properties":{"MaxDeliveryCount":3}}]}]}}"#;
+    let expected = Entities::from_json(plain).expect("the configuration is valid");
+    for text in [
+        format!("\u{feff}{plain}"),
+        format!("// the bus\n/* all\nof it */ {plain}"),
+        plain.replace(":3}", ":3, // no more\n}"),
+        plain.replace("}]}]}}", "},],},],},}"),
+        plain.replace(
+            r#""MaxDeliveryCount":3"#,
+            r#""MaxDeliveryCount":3,"MaxSizeInMegabytes":1024"#,
+        ),
+        plain.replace(
+            r#"{"UserConfig":{"#,
+            r#"{"$schema":"x","UserConfig":{"Logging":{"Type":"File","Level":1},"#,
+        ),
+        plain.replace(r#"{"Name":"q","#, r#"{"Comment":"// not one","Name":"q","#),
+    ] {
+        let read = Entities::from_json(&text);
+        assert_eq!(read.expect(&text), expected);
+    }
+    for broken in [
+        "",
+        "{",
+        "not JSON",
+        r#"{"UserConfig":{}}"#,
+        r#"{"UserConfig":{"Namespaces":3}}"#,
+        "{'UserConfig':{}}",
+    ] {
+        let error = Entities::from_json(broken).expect_err(broken).to_string();
+        assert!(
+            error.starts_with("not a Service Bus emulator configuration: "),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn a_rule_may_ask_for_numbers_and_flags_and_for_nothing_else_but_text() {
+    let rule = |value: Value| {
+        let filter = json!({ "Properties": { "n": value } });
+        ruled(
+            json!([{ "Name": "r", "Properties": { "FilterType": "Correlation", "CorrelationFilter": filter } }]),
+        )
+    };
+    for value in [json!(5), json!(5.5), json!(true), json!("five")] {
+        namespace(rule(value), json!([]));
+    }
+    for value in [json!(null), json!([5]), json!({ "five": 5 })] {
+        assert_eq!(
+            refusal(rule(value), json!([])),
+            "t/Subscriptions/s/Rules/r: CorrelationFilter has an unusable value"
+        );
+    }
 }

@@ -7,13 +7,17 @@
 )]
 
 mod client;
+mod command;
 mod configuration;
 mod dead_letters;
 mod delivery;
 mod dispositions;
 mod duplicates;
+mod expiry;
 mod peeks;
+mod raw;
 mod refusal;
+mod rejection;
 mod rules;
 mod switches;
 mod tokens;

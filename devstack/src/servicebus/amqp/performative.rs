@@ -43,7 +43,7 @@ impl Performative {
     }
 }
 
-/// An AMQP error: a condition and a sentence.
+/// An AMQP error: a condition, a sentence, and no more information.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{condition}: {description}")]
 pub(crate) struct AmqpError {
@@ -59,8 +59,18 @@ impl AmqpError {
         }
     }
 
+    /// Tells in the log why a client was refused; what it wrote itself is quoted.
+    pub(crate) fn log(&self, what: &str) {
+        tracing::warn!(condition = self.condition, why = ?self.description, "{what}");
+    }
+
     pub(crate) fn value(&self) -> Value {
-        let fields = vec![Value::symbol(self.condition), Value::string(&self.description)];
+        // The third field is optional, and Microsoft's Python client waits for ever on an error without it.
+        let fields = vec![
+            Value::symbol(self.condition),
+            Value::string(&self.description),
+            Value::Map(Vec::new()),
+        ];
         Value::composite(code::ERROR, fields)
     }
 }

@@ -91,6 +91,36 @@ impl Value {
         }
     }
 
+    /// Any integer.
+    pub(crate) fn integer(&self) -> Option<i128> {
+        match *self {
+            Self::Byte(number) => Some(number.into()),
+            Self::Short(number) => Some(number.into()),
+            Self::Int(number) => Some(number.into()),
+            Self::Long(number) => Some(number.into()),
+            _ => self.number().map(i128::from),
+        }
+    }
+
+    /// Any number, as far as a double holds it; decimals are not looked into.
+    pub(crate) fn float(&self) -> Option<f64> {
+        match self {
+            Self::Opaque(raw) => match *raw.as_ref() {
+                [0x72, a, b, c, d] => Some(f32::from_be_bytes([a, b, c, d]).into()),
+                [0x82, ref rest @ ..] => Some(f64::from_be_bytes(rest.try_into().ok()?)),
+                _ => None,
+            },
+            _ => self.integer().map(|number| number as f64),
+        }
+    }
+
+    /// A double.
+    pub(crate) fn double(number: f64) -> Self {
+        let mut raw = vec![0x82];
+        raw.extend(number.to_be_bytes());
+        Self::Opaque(raw.into())
+    }
+
     /// An integer of 32 bits that is not negative.
     pub(crate) fn small(&self) -> Option<u32> {
         self.number().and_then(|number| number.try_into().ok())

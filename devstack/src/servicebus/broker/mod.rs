@@ -8,7 +8,6 @@ mod window;
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
 
 use bytes::Bytes;
 use uuid::Uuid;
@@ -118,20 +117,23 @@ impl Broker {
         broker
     }
 
-    /// Adds a queue at an even index and its dead-letter queue behind it.
+    /// Adds a queue, its dead-letter queue behind it, and behind that the dead letters of forwarding: always empty, as
+    /// nothing is forwarded.
     fn add(&mut self, path: &str, settings: Settings, inlet: Option<InletId>) -> QueueId {
         let id = QueueId(self.queues.len());
         let dead = QueueId(id.0 + 1);
-        self.queues.push(Queue::new(Arc::from(path), settings, false));
-        self.queues.push(Queue::new(Arc::from(path), settings, true));
+        let transfer = QueueId(id.0 + 2);
+        for dead in [false, true, true] {
+            self.queues.push(Queue::new(settings, dead));
+        }
         let path = path.to_ascii_lowercase();
-        self.places.insert(
-            format!("{path}/$deadletterqueue"),
-            Place::Queue {
-                id: dead,
-                inlet: None,
-            },
-        );
+        for (letters, id) in [
+            ("$deadletterqueue", dead),
+            ("$transfer/$deadletterqueue", transfer),
+        ] {
+            let place = Place::Queue { id, inlet: None };
+            self.places.insert(format!("{path}/{letters}"), place);
+        }
         self.places.insert(path, Place::Queue { id, inlet });
         id
     }
@@ -155,7 +157,7 @@ impl Broker {
         format: u32,
         payload: &Bytes,
     ) -> Result<(), AmqpError> {
-        let messages = message::read(format, payload, &mut self.ids)?;
+        let messages = message::read(now, format, payload, &mut self.ids)?;
         let inlet = &mut self.inlets[inlet.0];
         for message in messages {
             self.counts.accepted += 1;
@@ -226,18 +228,27 @@ impl Broker {
         self.queues[id.0].peek(from, count, room, extra)
     }
 
-    /// Returns messages whose lock ran out; tells whether there were any.
+    /// Returns messages whose lock ran out and takes away those past their time; tells whether there were any.
     pub(crate) fn expire(&mut self, now: i64) -> bool {
+        self.each(|queue| queue.expire(now))
+    }
+
+    /// Lets every lock there is run out now, each a failed delivery.
+    pub(crate) fn expire_locks(&mut self) {
+        self.each(|queue| queue.expire_locks(i64::MAX));
+    }
+
+    fn each(&mut self, mut change: impl FnMut(&mut Queue) -> (bool, Vec<Fallen>)) -> bool {
         let mut any = false;
         for index in 0..self.queues.len() {
-            let (changed, fallen) = self.queues[index].expire(now);
+            let (changed, fallen) = change(&mut self.queues[index]);
             any |= changed;
             self.bury(QueueId(index), fallen);
         }
         any
     }
 
-    /// When the next lock runs out.
+    /// When the next lock runs out, or the next message is past its time.
     pub(crate) fn next_expiry(&self) -> Option<i64> {
         self.queues.iter().filter_map(Queue::next_expiry).min()
     }
@@ -251,7 +262,8 @@ impl Broker {
     fn bury(&mut self, id: QueueId, fallen: Vec<Fallen>) {
         for entry in fallen {
             self.counts.dead_letters += 1;
-            self.queues[id.0 | 1].receive_dead(entry);
+            // Only the queue itself has messages that fall: the two behind it keep what they have.
+            self.queues[id.0 + 1].receive_dead(entry);
         }
     }
 }

@@ -2,7 +2,6 @@
 //! Never reads a clock, and never lets a message be neither ready nor locked.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
 
 use bytes::Bytes;
 use uuid::Uuid;
@@ -44,7 +43,6 @@ pub(super) struct Fallen(Entry);
 
 #[derive(Debug)]
 pub(super) struct Queue {
-    path: Arc<str>,
     settings: Settings,
     /// A dead-letter queue counts deliveries but drops nothing, whatever the count or age.
     dead: bool,
@@ -52,26 +50,32 @@ pub(super) struct Queue {
     ready: BTreeMap<i64, Entry>,
     locked: HashMap<Uuid, (i64, Entry)>,
     deadlines: BTreeSet<(i64, Uuid)>,
+    /// When ready messages are past their time to live, by their sequence numbers; those that never are do not count.
+    expiries: BTreeSet<(i64, i64)>,
 }
 
 impl Queue {
-    pub(super) fn new(path: Arc<str>, settings: Settings, dead: bool) -> Self {
+    pub(super) fn new(settings: Settings, dead: bool) -> Self {
         Self {
-            path,
             settings,
             dead,
             last_sequence: 0,
             ready: BTreeMap::new(),
             locked: HashMap::new(),
             deadlines: BTreeSet::new(),
+            expiries: BTreeSet::new(),
         }
     }
 
-    pub(super) fn enqueue(&mut self, now: i64, message: Message) {
+    /// Stores a message, which lives for what its sender says or the entity allows, whatever is less.
+    pub(super) fn enqueue(&mut self, now: i64, mut message: Message) {
         self.last_sequence += 1;
         let ttl = message
             .ttl_ms()
             .map_or(self.settings.ttl_ms, |ttl| ttl.min(self.settings.ttl_ms));
+        if ttl < i64::MAX {
+            message.live(now, ttl);
+        }
         let entry = Entry {
             message,
             sequence: self.last_sequence,
@@ -79,44 +83,63 @@ impl Queue {
             expires_at: now.saturating_add(ttl),
             failures: 0,
         };
-        self.ready.insert(entry.sequence, entry);
+        self.put(entry);
     }
 
     pub(super) fn receive_dead(&mut self, fallen: Fallen) {
-        self.ready.insert(fallen.0.sequence, fallen.0);
+        self.put(fallen.0);
+    }
+
+    fn put(&mut self, entry: Entry) {
+        if !self.dead && entry.expires_at < i64::MAX {
+            self.expiries.insert((entry.expires_at, entry.sequence));
+        }
+        self.ready.insert(entry.sequence, entry);
     }
 
     /// The next message's bytes, and the messages found to be past their time to live.
     pub(super) fn take(&mut self, now: i64, token: Uuid, settled: bool) -> (Option<Bytes>, Vec<Fallen>) {
-        let mut fallen = Vec::new();
-        while let Some((_, mut entry)) = self.ready.pop_first() {
-            if !self.dead && entry.expires_at <= now {
-                if self.settings.dead_letter_expired {
-                    entry
-                        .message
-                        .merge(&reason("TTLExpiredException", "The message expired."));
-                    fallen.push(Fallen(entry));
-                }
-                continue;
-            }
-            let until = now + self.settings.lock_ms;
-            let payload = self.render(&entry, (!settled).then_some(until), false);
-            if !settled {
-                self.deadlines.insert((until, token));
-                self.locked.insert(token, (until, entry));
-            }
-            return (Some(payload), fallen);
+        // What is past its time is never handed out, however late the clock's turn is.
+        let fallen = self.outlive(now).1;
+        let Some((_, entry)) = self.ready.pop_first() else {
+            return (None, fallen);
+        };
+        self.expiries.remove(&(entry.expires_at, entry.sequence));
+        let until = now + self.settings.lock_ms;
+        let payload = Self::render(&entry, (!settled).then_some(until), false);
+        if !settled {
+            self.deadlines.insert((until, token));
+            self.locked.insert(token, (until, entry));
         }
-        (None, fallen)
+        (Some(payload), fallen)
     }
 
-    fn render(&self, entry: &Entry, locked_until: Option<i64>, peeked: bool) -> Bytes {
+    /// Takes away the ready messages that are past their time: whether there were any, and those that become dead letters.
+    fn outlive(&mut self, now: i64) -> (bool, Vec<Fallen>) {
+        let (mut any, mut fallen) = (false, Vec::new());
+        while let Some(&(at, sequence)) = self.expiries.first()
+            && at <= now
+        {
+            any = true;
+            self.expiries.pop_first();
+            let Some(mut entry) = self.ready.remove(&sequence) else {
+                continue;
+            };
+            if self.settings.dead_letter_expired {
+                let why = reason("TTLExpiredException", "The message expired.");
+                entry.message.merge(&why);
+                fallen.push(Fallen(entry));
+            }
+        }
+        (any, fallen)
+    }
+
+    fn render(entry: &Entry, locked_until: Option<i64>, peeked: bool) -> Bytes {
         entry.message.render(&Stamp {
             delivery_count: entry.failures,
             sequence: entry.sequence,
             enqueued_at: entry.enqueued_at,
             locked_until,
-            dead_letter_source: self.dead.then(|| self.path.clone()),
             peeked,
         })
     }
@@ -140,9 +163,7 @@ impl Queue {
         let mut entry = self.unlock(now, token)?;
         match outcome {
             Outcome::Complete => {}
-            Outcome::Release => {
-                self.ready.insert(entry.sequence, entry);
-            }
+            Outcome::Release => self.put(entry),
             Outcome::Abandon(changes) => {
                 entry.message.merge(changes);
                 return Ok(self.failed(entry).into_iter().collect());
@@ -159,7 +180,7 @@ impl Queue {
     fn failed(&mut self, mut entry: Entry) -> Option<Fallen> {
         entry.failures = entry.failures.saturating_add(1);
         if self.dead || entry.failures < self.settings.max_deliveries {
-            self.ready.insert(entry.sequence, entry);
+            self.put(entry);
             return None;
         }
         let text = format!(
@@ -196,7 +217,7 @@ impl Queue {
         let mut left = room;
         let mut messages = Vec::new();
         for entry in entries.into_iter().take(count) {
-            let message = self.render(entry, None, true);
+            let message = Self::render(entry, None, true);
             let rest = left.checked_sub(message.len() + extra);
             if rest.is_none() && !messages.is_empty() {
                 break;
@@ -212,7 +233,17 @@ impl Queue {
         self.ready.len() + self.locked.len()
     }
 
+    /// Lets what has run out by `now` run out: locks, and messages that are in nobody's hands.
     pub(super) fn expire(&mut self, now: i64) -> (bool, Vec<Fallen>) {
+        let (mut any, mut fallen) = self.expire_locks(now);
+        let (outlived, more) = self.outlive(now);
+        any |= outlived;
+        fallen.extend(more);
+        (any, fallen)
+    }
+
+    /// Lets the locks that have run out by `now` run out, each a failed delivery.
+    pub(super) fn expire_locks(&mut self, now: i64) -> (bool, Vec<Fallen>) {
         let mut fallen = Vec::new();
         let mut any = false;
         while let Some(&(until, token)) = self.deadlines.first()
@@ -228,6 +259,8 @@ impl Queue {
     }
 
     pub(super) fn next_expiry(&self) -> Option<i64> {
-        self.deadlines.first().map(|(until, _)| *until)
+        let lock = self.deadlines.first().map(|(until, _)| *until);
+        let life = self.expiries.first().map(|(at, _)| *at);
+        lock.into_iter().chain(life).min()
     }
 }

@@ -1,19 +1,43 @@
 //! The Config.json itself: its shape, and what each property may be.
-//! Never lets an unknown property pass.
+//! Never drops an unknown property in silence: it is named in the log.
 
+use jsonc_parser::ParseOptions;
 use serde::Deserialize;
 
 use super::rules::{self, RuleEntry};
 use super::{Entities, EntitiesError, Queue, Settings, Subscription, Topic, duration};
 
-/// The shortest and the longest window of duplicate detection: 20 seconds and 7 days.
-const WINDOWS_MS: std::ops::RangeInclusive<i64> = 20_000..=7 * 86_400_000;
+/// The shortest and the longest window of duplicate detection: 5 seconds, which Microsoft's emulator takes (Azure asks
+/// for 20), and 7 days.
+const WINDOWS_MS: std::ops::RangeInclusive<i64> = 5_000..=7 * 86_400_000;
 /// The window where none is given.
 const WINDOW_MS: i64 = 600_000;
 
+/// JSON as Microsoft's emulator reads it: with comments, and commas behind the last of a list.
+const SYNTAX: ParseOptions = ParseOptions {
+    allow_comments: true,
+    allow_trailing_commas: true,
+    allow_loose_object_property_names: false,
+    allow_missing_commas: false,
+    allow_single_quoted_strings: false,
+    allow_hexadecimal_numbers: false,
+    allow_unary_plus_numbers: false,
+    allow_bare_decimal_point_numbers: false,
+    allow_non_finite_numbers: false,
+    allow_extended_string_escapes: false,
+};
+
 /// Reads the text of a configuration.
 pub(super) fn read(text: &str) -> Result<Entities, EntitiesError> {
-    let config: Config = serde_json::from_str(text)?;
+    let unusable = |problem: String| EntitiesError::Json(problem);
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let config: serde_json::Value =
+        jsonc_parser::parse_to_serde_value(text, &SYNTAX).map_err(|error| unusable(error.to_string()))?;
+    let unknown = |property: serde_ignored::Path| {
+        tracing::warn!(property = ?property.to_string(), "the configuration has a property that is unknown here, and ignored");
+    };
+    let config: Config =
+        serde_ignored::deserialize(config, unknown).map_err(|error| unusable(error.to_string()))?;
     let mut entities = Entities::default();
     for namespace in config.user_config.namespaces {
         for topic in namespace.topics {
@@ -31,21 +55,21 @@ pub(super) fn read(text: &str) -> Result<Entities, EntitiesError> {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+#[serde(rename_all = "PascalCase")]
 struct Config {
     user_config: UserConfig,
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+#[serde(rename_all = "PascalCase")]
 struct UserConfig {
     namespaces: Vec<Namespace>,
     #[serde(rename = "Logging", default)]
-    _logging: serde::de::IgnoredAny,
+    _logging: serde_json::Value,
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+#[serde(rename_all = "PascalCase")]
 struct Namespace {
     #[serde(rename = "Name")]
     _name: String,
@@ -56,7 +80,7 @@ struct Namespace {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+#[serde(rename_all = "PascalCase")]
 struct TopicEntry {
     name: String,
     #[serde(default)]
@@ -66,7 +90,7 @@ struct TopicEntry {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+#[serde(rename_all = "PascalCase")]
 struct SubscriptionEntry {
     name: String,
     #[serde(default)]
@@ -76,7 +100,7 @@ struct SubscriptionEntry {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+#[serde(rename_all = "PascalCase")]
 struct QueueEntry {
     name: String,
     #[serde(default)]
@@ -84,7 +108,7 @@ struct QueueEntry {
 }
 
 #[derive(Deserialize, Default)]
-#[serde(rename_all = "PascalCase", deny_unknown_fields, default)]
+#[serde(rename_all = "PascalCase", default)]
 struct Properties {
     dead_lettering_on_message_expiration: bool,
     default_message_time_to_live: Option<String>,

@@ -1,5 +1,5 @@
 //! Topics, subscriptions and queues, as a Config.json for Microsoft's emulator describes them.
-//! Never accepts a property this emulator does not honour: it is refused by name.
+//! Never accepts a feature this emulator does not have: its property is refused by name.
 
 mod config;
 mod duration;
@@ -14,16 +14,16 @@ use super::rule::Rule;
 #[non_exhaustive]
 pub enum EntitiesError {
     /// The file cannot be read.
-    #[error("cannot read {path}: {source}")]
+    #[error("cannot read {path}")]
     Read {
         /// The file.
         path: PathBuf,
         /// What the system said.
         source: std::io::Error,
     },
-    /// The text is not the JSON of a configuration, or names an unknown property.
+    /// The text is not the JSON of a configuration, or a rule of it has an unknown property.
     #[error("not a Service Bus emulator configuration: {0}")]
-    Json(#[from] serde_json::Error),
+    Json(String),
     /// A property is known, and asks for something this emulator does not do.
     #[error("{entity}: {property} is not supported")]
     Unsupported {
@@ -91,6 +91,11 @@ impl Entities {
             source,
         })?;
         Self::from_json(&text)
+    }
+
+    /// The entities of the orders system, which are built in.
+    pub fn of_orders() -> Result<Self, EntitiesError> {
+        Self::from_json(include_str!("../../../servicebus/Config.json"))
     }
 
     /// Reads a configuration's text.

@@ -1,9 +1,11 @@
 //! Rules of a subscription as the file has them.
-//! Never takes a SQL filter or an action, which would need a language of their own.
+//! Never takes a SQL filter or an action, which would need a language of their own, nor an unknown property, which would
+//! select too much.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
+use serde_json::Value as Json;
 
 use super::super::rule::{Correlation, Filter, Rule};
 use super::EntitiesError;
@@ -23,8 +25,8 @@ pub(super) struct RuleEntry {
 struct RuleProperties {
     filter_type: String,
     correlation_filter: Option<CorrelationFilter>,
-    sql_filter: Option<serde::de::IgnoredAny>,
-    action: Option<serde::de::IgnoredAny>,
+    sql_filter: Option<Json>,
+    action: Option<Json>,
 }
 
 #[derive(Deserialize, Default)]
@@ -38,7 +40,7 @@ struct CorrelationFilter {
     reply_to_session_id: Option<String>,
     session_id: Option<String>,
     to: Option<String>,
-    properties: BTreeMap<String, String>,
+    properties: BTreeMap<String, Json>,
 }
 
 /// The rules of a subscription; without any it gets everything.
@@ -85,7 +87,9 @@ impl RuleProperties {
             _ => return Err(unusable("FilterType")),
         }
         let filter = self.correlation_filter.unwrap_or_default().correlation();
-        if filter.is_empty() {
+        let mut wanted = filter.properties.values();
+        let odd = wanted.any(|value| !(value.is_string() || value.is_number() || value.is_boolean()));
+        if odd || filter.is_empty() {
             return Err(unusable("CorrelationFilter"));
         }
         Ok(Filter::Correlation(Box::new(filter)))

@@ -1,13 +1,12 @@
 //! Attaching links: who may, to what, and with which terms.
 //! Never leaves an attach unanswered: a refusal is an attach without terminus and a detach with the error.
 
-use std::collections::VecDeque;
-
 use super::super::amqp::{AmqpError, Performative, Value, code};
 use super::super::broker::Place;
 use super::super::token;
 use super::engine::{Context, Fault};
 use super::incoming::{CREDIT, MAX_MESSAGE};
+use super::replies::Replies;
 use super::session::{CBS, Incoming, Link, Origin, Outgoing, Session, Sink};
 
 /// Sent settled: receive-and-delete.
@@ -121,7 +120,7 @@ fn outgoing(attach: &Performative, context: &Context) -> Result<Link, AmqpError>
         credit: 0,
         drain: false,
         max_message: limit.map_or(MAX_MESSAGE, |limit| limit.min(MAX_MESSAGE)),
-        replies: VecDeque::new(),
+        replies: Replies::default(),
     }))
 }
 

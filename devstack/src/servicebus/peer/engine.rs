@@ -119,6 +119,7 @@ impl Engine {
         match fault {
             Fault::Cut => self.closed = true,
             Fault::Connection(error) => {
+                error.log("a connection is ended");
                 if !self.opened {
                     self.open_reply();
                 }
@@ -126,6 +127,7 @@ impl Engine {
                 self.closed = true;
             }
             Fault::Session(error) => {
+                error.log("a session is ended");
                 self.write(channel, Performative::new(code::END, vec![error.value()]));
                 if let Some(session) = self.sessions.get_mut(&channel) {
                     session.close();

@@ -9,11 +9,15 @@ use tokio::net::TcpStream;
 
 use super::super::amqp::{Performative, Value, code, frame};
 use super::super::token;
+use super::stranger;
 
 /// Answers the headers; tells whether the client proved to know the key.
 pub(super) async fn run(stream: &mut TcpStream, buffer: &mut BytesMut) -> io::Result<bool> {
     let mut trusted = false;
     let mut header = frame::read_header(stream, buffer).await?;
+    if stranger::is_http(header) {
+        return stranger::answer_http(stream).await;
+    }
     if header == frame::SASL_HEADER {
         stream.write_all(&frame::SASL_HEADER).await?;
         trusted = sasl(stream, buffer).await?;
@@ -22,7 +26,7 @@ pub(super) async fn run(stream: &mut TcpStream, buffer: &mut BytesMut) -> io::Re
     stream.write_all(&frame::AMQP_HEADER).await?;
     if header != frame::AMQP_HEADER {
         stream.shutdown().await?;
-        return Err(invalid("the client speaks another protocol"));
+        return Err(stranger::unknown(header));
     }
     Ok(trusted)
 }
@@ -48,7 +52,10 @@ async fn sasl(stream: &mut TcpStream, buffer: &mut BytesMut) -> io::Result<bool>
     if accepted {
         Ok(trusted)
     } else {
-        Err(invalid("SASL authentication failed"))
+        let mechanism = init.field(0).text().unwrap_or_default();
+        let text =
+            format!("SASL authentication by {mechanism:?} failed: the mechanism or the key is unknown");
+        Err(io::Error::new(io::ErrorKind::InvalidData, text))
     }
 }
 

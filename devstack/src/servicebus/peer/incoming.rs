@@ -65,7 +65,10 @@ impl Session {
             Err(Refusal::Cut) => return Err(Fault::Cut),
             // Nothing can be answered to a settled delivery, so a refusal ends the link.
             Err(Refusal::Rejected(error)) if whole.settled => return Err(Fault::Link(handle, error)),
-            Err(Refusal::Rejected(error)) => Value::composite(code::REJECTED, vec![error.value()]),
+            Err(Refusal::Rejected(error)) => {
+                error.log("a message is rejected");
+                Value::composite(code::REJECTED, vec![error.value()])
+            }
         };
         if !whole.settled {
             self.settle(true, whole.id, state, out);
@@ -92,6 +95,11 @@ impl Session {
         whole: &Partial,
         context: &mut Context,
     ) -> Result<(), Refusal> {
+        if whole.size > MAX_MESSAGE {
+            let size = whole.size;
+            let text = format!("The message of {size} bytes exceeds the limit of {MAX_MESSAGE} bytes.");
+            return Err(AmqpError::new(code::SIZE_EXCEEDED, text).into());
+        }
         let payload = Bytes::copy_from_slice(&whole.bytes);
         if let Sink::Publish(inlet) = sink {
             return publish(*inlet, whole.format, &payload, context);
@@ -99,13 +107,17 @@ impl Session {
         let request = Request::read(&payload)?;
         // Before anything is done: what cannot be answered must not be done either.
         let link = self.reply_link(node, &request)?;
+        if link.replies.is_full() {
+            let text = "Too many answers wait for credit on the link that they are to be sent on.";
+            return Err(AmqpError::new(code::RESOURCE_LIMIT, text).into());
+        }
         let reply = match sink {
             Sink::Management(place) => {
                 management::answer(&request, place, link.max_message, context).ok_or(Refusal::Cut)?
             }
             _ => request::put_token(&request, context),
         };
-        link.replies.push_back(reply);
+        link.replies.push(reply);
         Ok(())
     }
 
@@ -162,6 +174,7 @@ fn publish(inlet: InletId, format: u32, payload: &Bytes, context: &Context) -> R
         .shared
         .broker()
         .send(context.now, inlet, format, payload)?;
+    context.shared.dated();
     context.shared.wake();
     if faults.cut_after_storing.take() {
         return Err(Refusal::Cut);
@@ -190,6 +203,7 @@ fn collect(
                 id: transfer.uint(1)?,
                 format,
                 settled: false,
+                size: 0,
                 bytes: Vec::new(),
             }
         }
@@ -204,11 +218,13 @@ fn collect(
         ));
     }
     partial.settled |= transfer.field(4).flag();
-    if partial.bytes.len() + payload.len() > MAX_MESSAGE {
-        let text = format!("The received message exceeds the limit of {MAX_MESSAGE} bytes.");
-        return Err(refuse(code::SIZE_EXCEEDED, &text));
+    // What is too large is read to its end, so that it can be answered, and kept no further than that.
+    partial.size = partial.size.saturating_add(payload.len());
+    if partial.size > MAX_MESSAGE {
+        partial.bytes = Vec::new();
+    } else {
+        partial.bytes.extend(payload);
     }
-    partial.bytes.extend(payload);
     if transfer.field(5).flag() {
         link.partial = Some(partial);
         return Ok(None);

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::super::amqp::{Value, code};
 use super::super::broker::{Outcome, Place, QueueId, reason};
+use super::super::message::simple;
 use super::engine::Context;
 use super::request::Request;
 use super::rules;
@@ -132,6 +133,9 @@ fn update(request: &Request, id: QueueId, context: &Context) -> Option<Answer> {
         .and_then(Value::map)
         .unwrap_or_default()
         .to_vec();
+    if simple(&changes).is_err() {
+        return Some(bad("properties-to-modify holds a value that is not simple"));
+    }
     let outcome = match text("disposition-status") {
         "completed" => Outcome::Complete,
         "abandoned" => Outcome::Abandon(changes),
@@ -152,6 +156,7 @@ fn update(request: &Request, id: QueueId, context: &Context) -> Option<Answer> {
         all &= broker.settle(context.now, id, token, &outcome).is_ok();
     }
     drop(broker);
+    context.shared.dated();
     context.shared.wake();
     if !all {
         return Some(lost());

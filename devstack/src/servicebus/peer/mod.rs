@@ -7,9 +7,11 @@ mod handshake;
 mod incoming;
 mod management;
 mod outgoing;
+mod replies;
 mod request;
 mod rules;
 mod session;
+mod stranger;
 
 use std::io;
 use std::sync::Arc;

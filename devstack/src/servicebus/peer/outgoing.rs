@@ -5,6 +5,7 @@ use bytes::Bytes;
 
 use super::super::amqp::{AmqpError, Performative, Value, code, frame};
 use super::super::broker::Outcome;
+use super::super::message::simple;
 use super::engine::{Context, Fault};
 use super::session::{Link, Origin, Session, Unsettled};
 
@@ -49,7 +50,7 @@ impl Session {
         }
         let settled = link.settled;
         let (tag, payload) = match link.origin {
-            Origin::Replies => match link.replies.pop_front() {
+            Origin::Replies => match link.replies.pop() {
                 Some(payload) => (Bytes::copy_from_slice(&id.to_be_bytes()), payload),
                 None => return false,
             },
@@ -65,7 +66,7 @@ impl Session {
                             token: delivery.token,
                         },
                     );
-                    context.shared.locked();
+                    context.shared.dated();
                 }
                 (
                     Bytes::copy_from_slice(&delivery.token.to_bytes_le()),
@@ -176,6 +177,8 @@ fn decide(delivery: &Unsettled, outcome: &Outcome, state: &Value, context: &Cont
         .broker()
         .settle(context.now, delivery.queue, delivery.token, outcome);
     if *outcome != Outcome::Complete {
+        // What goes back to its queue may be past its time by now.
+        context.shared.dated();
         context.shared.wake();
     }
     if result.is_ok() && faults.cut_after_settling.take() {
@@ -196,17 +199,20 @@ fn decide(delivery: &Unsettled, outcome: &Outcome, state: &Value, context: &Cont
 
 /// What a delivery state asks for; nothing for a state that is no outcome.
 fn outcome(state: &Value) -> Result<Option<Outcome>, AmqpError> {
-    let pairs = |value: &Value| value.map().unwrap_or_default().to_vec();
+    let pairs = |value: &Value| {
+        let pairs = value.map().unwrap_or_default().to_vec();
+        simple(&pairs).map(|()| pairs)
+    };
     Ok(Some(match state.fields().map(|(kind, _)| kind) {
         None if *state == Value::Null => return Ok(None),
         Some(code::RECEIVED) => return Ok(None),
         Some(code::ACCEPTED) => Outcome::Complete,
         Some(code::RELEASED) => Outcome::Release,
-        Some(code::REJECTED) => Outcome::DeadLetter(pairs(state.field(0).field(2))),
+        Some(code::REJECTED) => Outcome::DeadLetter(pairs(state.field(0).field(2))?),
         Some(code::MODIFIED) if state.field(1).flag() => {
             return Err(AmqpError::new(code::NOT_IMPLEMENTED, "deferral is not supported"));
         }
-        Some(code::MODIFIED) => Outcome::Abandon(pairs(state.field(2))),
+        Some(code::MODIFIED) => Outcome::Abandon(pairs(state.field(2))?),
         _ => {
             return Err(AmqpError::new(
                 code::NOT_IMPLEMENTED,

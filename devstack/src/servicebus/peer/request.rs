@@ -46,6 +46,10 @@ impl Request {
 
     /// A reply with a status; `condition` names what went wrong.
     pub(super) fn reply(&self, status: i32, text: &str, condition: Option<&str>, body: &Value) -> Bytes {
+        if status == 400 || status == 501 {
+            let operation = self.property("operation").unwrap_or_default();
+            tracing::warn!(operation = ?operation, status, why = text, "a request is refused");
+        }
         let mut out = Vec::new();
         let mut properties = vec![Value::Null; 5];
         properties.push(self.id.clone());
@@ -81,6 +85,9 @@ pub(super) fn put_token(request: &Request, context: &mut Context) -> Bytes {
             context.grants.paths.insert(token::path(audience), expires);
             request.reply(202, "Accepted", None, &Value::Null)
         }
-        Err(text) => request.reply(401, text, Some(code::UNAUTHORIZED), &Value::Null),
+        Err(text) => {
+            tracing::warn!(audience = ?audience, why = text, "a token is refused");
+            request.reply(401, text, Some(code::UNAUTHORIZED), &Value::Null)
+        }
     }
 }

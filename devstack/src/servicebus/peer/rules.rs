@@ -1,6 +1,8 @@
 //! The `$management` operation that lists a subscription's rules.
 //! Never adds or removes one: rules come from the configuration.
 
+use serde_json::Value as Json;
+
 use super::super::amqp::{Value, code};
 use super::super::broker::QueueId;
 use super::super::rule::{Correlation, Filter, Rule};
@@ -44,8 +46,20 @@ fn description(rule: &Rule) -> Value {
 
 fn fields(correlation: &Correlation) -> Vec<Value> {
     let text = |value: &Option<String>| value.as_ref().map_or(Value::Null, Value::string);
-    let pair = |(name, value): (&String, &String)| (Value::string(name), Value::string(value));
+    let pair = |(name, wanted): (&String, &Json)| (Value::string(name), wire(wanted));
     let mut fields: Vec<_> = correlation.system.iter().map(text).collect();
     fields.push(Value::Map(correlation.properties.iter().map(pair).collect()));
     fields
+}
+
+/// A filter's value: a text, a number or a Boolean.
+fn wire(wanted: &Json) -> Value {
+    match wanted {
+        Json::String(text) => Value::string(text),
+        Json::Bool(flag) => Value::Bool(*flag),
+        Json::Number(number) => number
+            .as_i64()
+            .map_or_else(|| number.as_f64().map_or(Value::Null, Value::double), Value::Long),
+        _ => Value::Null,
+    }
 }

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::super::amqp::{AmqpError, Malformed, Performative, Value, code, frame};
 use super::super::broker::{InletId, Place, QueueId};
 use super::engine::{Context, Fault};
+use super::replies::Replies;
 
 /// Transfers this side takes before it must widen the window.
 pub(super) const WINDOW: u32 = 2_048;
@@ -37,7 +38,7 @@ pub(super) struct Outgoing {
     pub(super) drain: bool,
     /// The largest message the client takes here, in bytes.
     pub(super) max_message: usize,
-    pub(super) replies: VecDeque<Bytes>,
+    pub(super) replies: Replies,
 }
 
 /// What becomes of a sender's messages.
@@ -54,6 +55,8 @@ pub(super) struct Partial {
     pub(super) id: u32,
     pub(super) format: u32,
     pub(super) settled: bool,
+    /// The bytes that have come, kept or not.
+    pub(super) size: usize,
     pub(super) bytes: Vec<u8>,
 }
 
@@ -248,6 +251,7 @@ impl Session {
 
     /// Detaches a link with an error.
     pub(super) fn refuse(&mut self, handle: u32, error: &AmqpError, out: &mut Vec<u8>) {
+        error.log("a link is refused");
         let fields = vec![Value::Uint(handle), Value::Bool(true), error.value()];
         self.write(out, Performative::new(code::DETACH, fields));
         self.unsettled.retain(|_, delivery| delivery.handle != handle);
