@@ -9,12 +9,14 @@ use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
 use url::form_urlencoded;
 
+use super::asked::{decode, segments};
+
 /// Whether the request was signed with `key`.
 pub(super) fn is_signed(method: &Method, path: &str, headers: &HeaderMap, key: &[u8]) -> bool {
-    verify(method, path, headers, key).is_some()
+    verify(method, path, headers, key).unwrap_or(false)
 }
 
-fn verify(method: &Method, path: &str, headers: &HeaderMap, key: &[u8]) -> Option<()> {
+fn verify(method: &Method, path: &str, headers: &HeaderMap, key: &[u8]) -> Option<bool> {
     let header = headers.get("authorization")?.to_str().ok()?;
     let date = headers
         .get("x-ms-date")
@@ -22,12 +24,16 @@ fn verify(method: &Method, path: &str, headers: &HeaderMap, key: &[u8]) -> Optio
         .to_str()
         .ok()?;
     let signature = STANDARD.decode(signature(header)?).ok()?;
-    code(method, path, date, key)?.verify_slice(&signature).ok()
+    let signed = |signed: &(String, String)| {
+        code(method, signed, date, key).is_some_and(|code| code.verify_slice(&signature).is_ok())
+    };
+    Some(signed(&resource(path)) || signed(&by_resource_id(path)))
 }
 
 /// The header that signs a request with the account's key.
 pub(super) fn sign(method: &Method, path: &str, date: &str, key: &str) -> Result<String> {
-    let code = code(method, path, date, &STANDARD.decode(key)?).context("the key cannot be used")?;
+    let code =
+        code(method, &resource(path), date, &STANDARD.decode(key)?).context("the key cannot be used")?;
     let token = format!(
         "type=master&ver=1.0&sig={}",
         STANDARD.encode(code.finalize().into_bytes())
@@ -35,8 +41,7 @@ pub(super) fn sign(method: &Method, path: &str, date: &str, key: &str) -> Result
     Ok(form_urlencoded::byte_serialize(token.as_bytes()).collect())
 }
 
-fn code(method: &Method, path: &str, date: &str, key: &[u8]) -> Option<Hmac<Sha256>> {
-    let (kind, link) = resource(path);
+fn code(method: &Method, (kind, link): &(String, String), date: &str, key: &[u8]) -> Option<Hmac<Sha256>> {
     let method = method.as_str().to_ascii_lowercase();
     let text = format!("{method}\n{kind}\n{link}\n{}\n\n", date.to_ascii_lowercase());
     let mut code = Hmac::<Sha256>::new_from_slice(key).ok()?;
@@ -55,11 +60,11 @@ fn signature(header: &str) -> Option<String> {
 
 /// The resource type and link that were signed: a path of pairs names a resource, any other a feed of its parent.
 fn resource(path: &str) -> (String, String) {
-    let segments: Vec<String> = path
-        .split('/')
-        .filter(|segment| !segment.is_empty())
-        .map(decode_path)
-        .collect();
+    let mut segments = segments(path);
+    // An operation on a container, such as deleting a partition, is signed as the container.
+    if segments.get(4).is_some_and(|part| part == "operations") {
+        segments.truncate(4);
+    }
     match segments.len() {
         0 => (String::new(), String::new()),
         count if count % 2 == 0 => (segments[count - 2].clone(), segments.join("/")),
@@ -67,22 +72,12 @@ fn resource(path: &str) -> (String, String) {
     }
 }
 
-fn decode(text: &str) -> String {
-    // The whole header is one encoded word, so it parses as one key without a value.
-    form_urlencoded::parse(text.as_bytes())
-        .map(|(word, _)| word.into_owned())
-        .next()
-        .unwrap_or_default()
-}
-
-fn decode_path(segment: &str) -> String {
-    // In a path, unlike a form, a plus is a plus, and `&` and `=` divide nothing.
-    decode(
-        &segment
-            .replace('+', "%2B")
-            .replace('&', "%26")
-            .replace('=', "%3D"),
-    )
+/// The same where resources are called by what the service named them (`_rid`): the last one's id alone, in small
+/// letters (<https://learn.microsoft.com/rest/api/cosmos-db/access-control-on-cosmosdb-resources>).
+fn by_resource_id(path: &str) -> (String, String) {
+    let (kind, link) = resource(path);
+    let id = link.rsplit('/').next().unwrap_or_default();
+    (kind, id.to_ascii_lowercase())
 }
 
 #[cfg(test)]
@@ -101,6 +96,20 @@ mod tests {
         assert_eq!(
             resource("/dbs/orders/colls/orders/docs/a%20b+c"),
             pair("docs", "dbs/orders/colls/orders/docs/a b+c")
+        );
+    }
+
+    #[test]
+    fn by_its_resource_id_it_is_signed_in_small_letters() {
+        let pair = |kind: &str, link: &str| (kind.to_owned(), link.to_owned());
+        assert_eq!(
+            by_resource_id("/dbs/AAAAAg==/colls/AAAAAoAAAAE=/pkranges"),
+            pair("pkranges", "aaaaaoaaaae=")
+        );
+        assert_eq!(by_resource_id("/offers/Offer_2_1"), pair("offers", "offer_2_1"));
+        assert_eq!(
+            resource("/dbs/d/colls/c/operations/partitionkeydelete"),
+            pair("colls", "dbs/d/colls/c")
         );
     }
 

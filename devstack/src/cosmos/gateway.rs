@@ -1,5 +1,6 @@
 //! Carries HTTP requests to the in-memory service and its answers back.
-//! It never changes what the service decides; it only refuses what is not signed, and what a switch is set to refuse.
+//! It never decides what the service can decide rightly: what is not signed, what a switch is set to refuse and what the
+//! service would answer wrongly is not carried.
 
 use std::net::SocketAddr;
 use std::str::FromStr as _;
@@ -7,22 +8,25 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use axum::body::Body;
-use axum::extract::State;
-use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use axum::extract::{Request as AxumRequest, State};
+use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse as _, Response};
-use azure_core::http::{Method as CoreMethod, RawResponse, Request};
+use azure_core::http::{Method as CoreMethod, RawResponse, Request, StatusCode as CoreStatus};
 use azure_data_cosmos_driver::in_memory_emulator::{
     ConsistencyLevel, ContainerConfig, InMemoryEmulatorHttpClient, VirtualAccountConfig, VirtualRegion,
 };
 use azure_data_cosmos_driver::models::PartitionKeyDefinition;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use bytes::Bytes;
 use serde_json::Value;
 use url::Url;
 
+use super::asked::Asked;
 use super::authorization::is_signed;
+use super::definitions::Definitions;
+use super::refusal::Refusal;
 use super::switches::Switches;
+use super::{account, admission, patch, resource_ids};
 
 const REGION: &str = "West Europe";
 /// Headers that describe one connection and not the message.
@@ -34,6 +38,7 @@ pub(super) struct Gateway {
     base: Url,
     key: Vec<u8>,
     switches: Switches,
+    definitions: Definitions,
 }
 
 impl Gateway {
@@ -48,6 +53,7 @@ impl Gateway {
             base,
             key: STANDARD.decode(key)?,
             switches,
+            definitions: Definitions::default(),
         })
     }
 
@@ -74,26 +80,87 @@ impl Gateway {
         ))
     }
 
+    /// A resource or feed; for our own use. Nothing when it is not there.
+    pub(super) async fn read(&self, path: &str) -> Result<Option<Value>> {
+        let request = Request::new(self.place(path), CoreMethod::Get);
+        let answer = self.ask(&request).await?;
+        if answer.status() != CoreStatus::Ok {
+            return Ok(None);
+        }
+        Ok(serde_json::from_slice(answer.body().as_ref())?)
+    }
+
+    /// What a container is, if it is there.
+    pub(super) async fn definition(&self, path: &str) -> Result<Option<Arc<Value>>> {
+        if let Some(known) = self.definitions.get(path) {
+            return Ok(Some(known));
+        }
+        let read = self.read(path).await?;
+        Ok(read.map(|definition| self.definitions.keep(path, definition)))
+    }
+
+    /// The rows of a query within one partition; for our own use. Nothing when it cannot be run.
+    pub(super) async fn rows(
+        &self,
+        feed: &str,
+        partition: &str,
+        query: &Value,
+    ) -> Result<Option<Vec<Value>>> {
+        let mut request = Request::new(self.place(feed), CoreMethod::Post);
+        request.insert_header("content-type", "application/query+json");
+        request.insert_header("x-ms-documentdb-isquery", "true");
+        request.insert_header("x-ms-documentdb-partitionkey", partition.to_owned());
+        request.set_body(serde_json::to_vec(query)?);
+        let answer = self.ask(&request).await?;
+        if answer.status() != CoreStatus::Ok {
+            return Ok(None);
+        }
+        let body: Value = serde_json::from_slice(answer.body().as_ref())?;
+        Ok(body["Documents"].as_array().cloned())
+    }
+
+    /// Where a path of plain names is.
+    fn place(&self, path: &str) -> Url {
+        let mut url = self.base.clone();
+        if let Ok(mut place) = url.path_segments_mut() {
+            place.clear().extend(path.split('/'));
+        }
+        url
+    }
+
     /// What the service answers, its body read in full.
     async fn ask(&self, request: &Request) -> Result<RawResponse> {
         let answer = self.service.execute_request(request).await?;
         Ok(answer.try_into_raw_response().await?)
     }
 
-    async fn carry(&self, method: &Method, uri: &Uri, headers: &HeaderMap, body: Bytes) -> Result<Response> {
+    /// What the service answers to a request, as it says it.
+    pub(super) async fn ask_as(&self, asked: &Asked) -> Result<RawResponse> {
         // The service knows itself by its own address, whatever name or proxy a client came through.
         let mut url = self.base.clone();
-        url.set_path(uri.path().trim_end_matches('/'));
-        url.set_query(uri.query());
-        let mut request = Request::new(url, CoreMethod::from_str(method.as_str())?);
-        for (name, value) in headers.iter().filter(|(name, _)| !HOP.contains(&name.as_str())) {
+        url.set_path(asked.path.trim_end_matches('/'));
+        url.set_query(asked.query.as_deref());
+        let mut request = Request::new(url, CoreMethod::from_str(asked.method.as_str())?);
+        for (name, value) in &asked.headers {
             let value = value
                 .to_str()
                 .with_context(|| format!("the header {name} is not text"))?;
-            request.insert_header(name.as_str().to_owned(), value.to_owned());
+            if !HOP.contains(&name.as_str()) {
+                request.insert_header(name.as_str().to_owned(), value.to_owned());
+            }
         }
-        request.set_body(body);
-        let answer = self.ask(&request).await?;
+        request.set_body(asked.body.clone());
+        self.ask(&request).await
+    }
+
+    pub(super) async fn carry(&self, asked: &Asked) -> Result<Response> {
+        let answer = self.ask_as(asked).await?;
+        let mut body = answer.body().as_ref().to_vec();
+        if asked.path == "/" && answer.status() == CoreStatus::Ok {
+            let mut description = serde_json::from_slice(&body)?;
+            account::complete(&mut description);
+            body = serde_json::to_vec(&description)?;
+        }
         let mut response = Response::builder().status(u16::from(answer.status()));
         for (name, value) in answer
             .headers()
@@ -102,32 +169,47 @@ impl Gateway {
         {
             response = response.header(name.as_str(), value.as_str());
         }
-        Ok(response.body(Body::from(answer.body().as_ref().to_vec()))?)
+        if asked.headers.contains_key("a-im") && answer.status() == CoreStatus::NotModified {
+            response = response.header("x-ms-item-count", "0");
+        }
+        Ok(response.body(Body::from(body))?)
     }
 }
 
 /// Answers any request to the account.
-pub(super) async fn answer(
-    State(gateway): State<Arc<Gateway>>,
-    method: Method,
-    uri: Uri,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
-    if !is_signed(&method, uri.path(), &headers, &gateway.key) {
-        let message = "The input authorization token can't serve the request.";
-        return refusal(StatusCode::UNAUTHORIZED, "Unauthorized", message);
-    }
-    if let Some(refused) = gateway.switches.meet(uri.path(), &headers).await {
-        return refused;
-    }
-    match gateway.carry(&method, &uri, &headers, body).await {
+pub(super) async fn answer(State(gateway): State<Arc<Gateway>>, request: AxumRequest) -> Response {
+    match meet(&gateway, request).await {
         Ok(response) => response,
-        Err(error) => refusal(StatusCode::BAD_REQUEST, "BadRequest", &format!("{error:#}")),
+        Err(refused) => refused.into_response(),
     }
 }
 
-pub(super) fn refusal(status: StatusCode, code: &str, message: &str) -> Response {
-    let body = serde_json::json!({ "code": code, "message": message });
-    (status, [("content-type", "application/json")], body.to_string()).into_response()
+async fn meet(gateway: &Gateway, request: AxumRequest) -> Result<Response, Refusal> {
+    let mut asked = Asked::read(request).await?;
+    admission::addresses(&asked)?;
+    if !is_signed(&asked.method, &asked.path, &asked.headers, &gateway.key) {
+        let message = "The input authorization token can't serve the request.";
+        return Err(Refusal::new(StatusCode::UNAUTHORIZED, "Unauthorized", message));
+    }
+    if asked.too_large {
+        let message = "Request size is too large";
+        return Err(Refusal::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "RequestEntityTooLarge",
+            message,
+        ));
+    }
+    if let Some(refused) = gateway.switches.meet(&asked.path, &asked.headers).await {
+        return Ok(refused);
+    }
+    resource_ids::put_names(gateway, &mut asked).await?;
+    admission::admit(gateway, &mut asked).await?;
+    if asked.method == Method::PATCH {
+        return patch::carry(gateway, asked).await;
+    }
+    let answer = gateway.carry(&asked).await?;
+    if admission::defines(&asked) {
+        gateway.definitions.forget();
+    }
+    Ok(answer)
 }

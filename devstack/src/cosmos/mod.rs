@@ -1,11 +1,22 @@
 //! A Cosmos DB account in memory: Microsoft's own emulator of the service, served over HTTP.
 //! It never keeps anything beyond its process, and never answers a request whose signature is wrong.
 
+mod account;
+mod admission;
+mod asked;
 mod authorization;
+mod changes;
 pub mod command;
 mod containers;
+mod definitions;
+mod documents;
 mod gateway;
+mod patch;
+mod properties;
+mod query;
 mod reader;
+mod refusal;
+mod resource_ids;
 mod switches;
 
 use std::net::SocketAddr;
@@ -16,7 +27,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request};
+use axum::extract::Request;
 use axum::middleware::map_request;
 use axum::serve::ListenerExt as _;
 use tokio::net::TcpListener;
@@ -29,8 +40,6 @@ pub use switches::{Refused, Switches};
 
 /// The key every Cosmos DB emulator is known by; it guards nothing.
 const KEY: &str = "C2y6yDjf5/R+ob0N8A7Cgv30VRDJIWEHLM+4QDU5DE2nQ9nDuVTqobD4b8mGGyPMbIZnqyMsEcaGQy67XIw/Jw==";
-/// The service takes requests of two megabytes; a little more lets the emulator say so itself.
-const LARGEST_BODY: usize = 4 << 20;
 const STOP_LIMIT: Duration = Duration::from_secs(2);
 
 /// What the account holds and where it is found.
@@ -104,7 +113,6 @@ impl Emulator {
         };
         let app = Router::new()
             .fallback(gateway::answer)
-            .layer(DefaultBodyLimit::max(LARGEST_BODY))
             .layer(map_request(count))
             .with_state(Arc::new(gateway));
         // Clients speak HTTP/2, many answers over one connection: Nagle's algorithm would hold one back for 40 ms.

@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 
-use super::gateway::refusal;
+use super::refusal::Refusal;
 
 /// Where a path says `docs` when it is about documents: `/dbs/…/colls/…/docs`.
 const DOCS: usize = 5;
@@ -101,7 +101,7 @@ impl Switches {
         let state = &self.0;
         if state.throttled.is_due() {
             let message = "Request rate is large, so no changes were made. Please retry this request later.";
-            let mut refused = refusal(StatusCode::TOO_MANY_REQUESTS, "429", message);
+            let mut refused = Refusal::new(StatusCode::TOO_MANY_REQUESTS, "429", message).into_response();
             let retry_after = state.retry_after_ms.load(Relaxed);
             let headers = refused.headers_mut();
             headers.insert("x-ms-retry-after-ms", HeaderValue::from(retry_after));
@@ -110,21 +110,13 @@ impl Switches {
         }
         if state.unavailable.is_due() {
             let message = "Service is currently unavailable.";
-            return Some(refusal(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "ServiceUnavailable",
-                message,
-            ));
+            let refused = Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", message);
+            return Some(refused.into_response());
         }
         let conditional =
             headers.contains_key("if-match") && !headers.contains_key("x-ms-cosmos-is-batch-request");
         if conditional && state.overtaken.is_due() {
-            let message = "One of the specified pre-condition is not met.";
-            return Some(refusal(
-                StatusCode::PRECONDITION_FAILED,
-                "PreconditionFailed",
-                message,
-            ));
+            return Some(Refusal::overtaken().into_response());
         }
         None
     }

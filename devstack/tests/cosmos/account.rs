@@ -69,19 +69,19 @@ async fn a_query_runs_within_a_partition_and_across_them() {
             .create_item(
                 pk.clone(),
                 "order",
-                &json!({"id": "order", "pk": pk, "n": n}),
+                &json!({"id": "order", "pk": pk, "version": n}),
                 None,
             )
             .await
             .unwrap();
     }
     let numbers = async |scope: FeedScope| -> Vec<i64> {
-        let query = Query::from("SELECT * FROM c ORDER BY c.n DESC");
+        let query = Query::from("SELECT * FROM c ORDER BY c.version DESC");
         let pages = orders.query_items::<Value>(query, scope, None).await.unwrap();
         let found: Vec<Value> = pages.try_collect().await.unwrap();
         found
             .iter()
-            .map(|document| document["n"].as_i64().unwrap())
+            .map(|document| document["version"].as_i64().unwrap())
             .collect()
     };
     assert_eq!(numbers(FeedScope::full_container()).await, [5, 4, 3, 2, 1, 0]);

@@ -3,7 +3,12 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
 
 mod account;
+mod dotnet;
+mod patches;
+mod queries;
+mod refusals;
 mod switches;
+mod wire;
 
 use std::net::SocketAddr;
 use std::path::Path;

@@ -1,0 +1,32 @@
+//! What the service in memory leaves out of the account's description.
+//! It never changes what a client is told about regions and consistency.
+
+use serde_json::{Value, json};
+
+/// Sets the limits of queries, which clients read before their first query: Microsoft's .NET client keeps what it makes
+/// of an empty list and ends its process when that is collected.
+pub(super) fn complete(account: &mut Value) {
+    let limits = json!({
+        "allowNewKeywords": true,
+        "enableSpatialIndexing": true,
+        "maxInExpressionItemsCount": i32::MAX,
+        "maxJoinsPerSqlQuery": 10,
+        "maxLogicalAndPerSqlQuery": i32::MAX,
+        "maxLogicalOrPerSqlQuery": i32::MAX,
+        "maxQueryRequestTimeoutFraction": 0.9,
+        "maxSpatialQueryCells": i32::MAX,
+        "maxSqlQueryInputLength": 524_288,
+        "maxUdfRefPerSqlQuery": 10,
+        "queryMaxInMemorySortDocumentCount": -1000,
+        "spatialMaxGeometryPointCount": 256,
+        "sqlAllowAggregateFunctions": true,
+        "sqlAllowGroupByClause": true,
+        "sqlAllowLike": true,
+        "sqlAllowNonFiniteNumbers": false,
+        "sqlAllowScalarSubQuery": true,
+        "sqlAllowSubQuery": true,
+        "sqlAllowTop": true,
+        "sqlDisableQueryILOptimization": false
+    });
+    account["queryEngineConfiguration"] = Value::String(limits.to_string());
+}

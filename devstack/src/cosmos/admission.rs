@@ -1,0 +1,153 @@
+//! Decides whether a request can be carried, by what it is about.
+//! It never lets one pass that the service in memory would answer wrongly: that is refused by name, or written anew.
+
+use axum::http::Method;
+use serde_json::{Value, json};
+
+use super::asked::Asked;
+use super::gateway::Gateway;
+use super::refusal::Refusal;
+use super::{changes, documents, properties, query};
+
+const PARTITION_KEY: &str = "x-ms-documentdb-partitionkey";
+
+/// Refuses what clients ask for that mean to speak to the replicas themselves (direct mode), signed or not.
+pub(super) fn addresses(asked: &Asked) -> Result<(), Refusal> {
+    if asked.segments().last().is_some_and(|part| part == "addresses") {
+        let what = "direct mode: set the client's connection mode to Gateway";
+        return Err(Refusal::unsupported(what));
+    }
+    Ok(())
+}
+
+pub(super) async fn admit(gateway: &Gateway, asked: &mut Asked) -> Result<(), Refusal> {
+    headers(asked)?;
+    let parts = asked.segments();
+    let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+    let asks = asked.says("x-ms-documentdb-isquery")
+        || asked.says("x-ms-documentdb-query")
+        || asked.says("x-ms-cosmos-is-query-plan-request");
+    match (asked.method.as_str(), parts.as_slice()) {
+        ("POST", ["dbs", database, "colls", container, "docs"]) => {
+            let path = format!("dbs/{database}/colls/{container}");
+            let definition = gateway.definition(&path).await?;
+            if asks {
+                // Without a definition there is no container either, and the service says so.
+                return definition.map_or(Ok(()), |definition| query::admit(asked, Some(&definition)));
+            }
+            if asked.says("x-ms-cosmos-is-batch-request") {
+                return batch(asked, definition.as_deref());
+            }
+            document(asked, definition.as_deref())
+        }
+        ("PUT", ["dbs", database, "colls", container, "docs", _]) => {
+            let path = format!("dbs/{database}/colls/{container}");
+            document(asked, gateway.definition(&path).await?.as_deref())
+        }
+        ("PATCH", ["dbs", database, "colls", container, "docs", _]) => {
+            let path = format!("dbs/{database}/colls/{container}");
+            patch(asked, gateway.definition(&path).await?.as_deref())
+        }
+        ("GET", ["dbs", database, "colls", container, "docs"]) => {
+            let path = format!("dbs/{database}/colls/{container}");
+            feed(asked, gateway.definition(&path).await?.as_deref())?;
+            changes::begin(gateway, asked).await
+        }
+        ("POST", [.., "operations", "partitionkeydelete"]) => {
+            Err(Refusal::unsupported("deleting all items of a partition"))
+        }
+        // The store says of an offer neither whose it is nor its id as clients read them.
+        (_, ["offers", ..]) => Err(Refusal::unsupported("reading and replacing throughput")),
+        ("POST", ["dbs"] | ["dbs", _, "colls"]) if asks => query::admit(asked, None),
+        ("POST", ["dbs"]) => properties::of_database(asked),
+        ("POST", ["dbs", _, "colls"]) | ("PUT", ["dbs", _, "colls", _]) => properties::of_container(asked),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses what a header asks for that would be overlooked.
+fn headers(asked: &Asked) -> Result<(), Refusal> {
+    for (header, what) in [
+        ("x-ms-documentdb-pre-trigger-include", "triggers"),
+        ("x-ms-documentdb-post-trigger-include", "triggers"),
+        (
+            "x-ms-cosmos-offer-autopilot-settings",
+            "throughput that scales by itself",
+        ),
+        (
+            "x-ms-offer-autopilot-settings",
+            "throughput that scales by itself",
+        ),
+    ] {
+        if asked.headers.contains_key(header) {
+            return Err(Refusal::unsupported(what));
+        }
+    }
+    let is = |header: &str, values: &[&str]| {
+        let value = asked.header(header);
+        value.is_some_and(|value| values.iter().any(|each| each.eq_ignore_ascii_case(value)))
+    };
+    if is("x-ms-indexing-directive", &["Exclude"]) {
+        return Err(Refusal::unsupported("leaving an item out of the index"));
+    }
+    if is("x-ms-consistency-level", &["Strong", "BoundedStaleness"]) {
+        let message = "The consistency level is stronger than the account's, which is Session.";
+        return Err(Refusal::bad(message));
+    }
+    Ok(())
+}
+
+fn document(asked: &Asked, definition: Option<&Value>) -> Result<(), Refusal> {
+    // What is no JSON the service refuses itself.
+    let document = asked.json();
+    document.map_or(Ok(()), |document| documents::check(&document, definition))
+}
+
+fn patch(asked: &Asked, definition: Option<&Value>) -> Result<(), Refusal> {
+    let body = asked.json().unwrap_or_default();
+    let operations = body["operations"].as_array().or(body.as_array());
+    for operation in operations.into_iter().flatten() {
+        let sets = operation["path"] == "/ttl" && operation["op"] != "remove";
+        if sets {
+            documents::check(&json!({ "ttl": operation["value"] }), definition)?;
+        }
+    }
+    Ok(())
+}
+
+fn batch(asked: &Asked, definition: Option<&Value>) -> Result<(), Refusal> {
+    if !asked.headers.contains_key(PARTITION_KEY) {
+        return Err(Refusal::unsupported("bulk requests"));
+    }
+    let Some(operations) = asked.json() else {
+        let what = "batches in HybridRow (the encoding of Microsoft's .NET and Java clients)";
+        return Err(Refusal::unsupported(what));
+    };
+    for operation in operations.as_array().into_iter().flatten() {
+        if let Some(document) = operation.get("resourceBody") {
+            documents::check(document, definition)?;
+        }
+    }
+    Ok(())
+}
+
+fn feed(asked: &Asked, definition: Option<&Value>) -> Result<(), Refusal> {
+    if definition.is_some_and(|definition| query::prefix(asked, definition).is_some()) {
+        let what = "reading a feed by the prefix of a hierarchical partition key";
+        return Err(Refusal::unsupported(what));
+    }
+    let Some(changes) = asked.header("a-im") else {
+        return Ok(());
+    };
+    if changes.eq_ignore_ascii_case("Full-Fidelity Feed") {
+        return Err(Refusal::unsupported(
+            "the change feed of all versions and deletes",
+        ));
+    }
+    Ok(())
+}
+
+/// Whether the request may change what a container's definition is.
+pub(super) fn defines(asked: &Asked) -> bool {
+    asked.method != Method::GET && asked.segments().len() <= 4
+}

@@ -1,0 +1,89 @@
+//! Makes a query one that the service in memory answers as Azure does, or refuses it.
+//! It never runs one.
+
+mod checks;
+mod clauses;
+mod names;
+mod order;
+mod resume;
+mod rewrite;
+mod tokens;
+
+use serde_json::Value;
+
+use super::asked::Asked;
+use super::refusal::Refusal;
+
+/// Rewrites the query in the body. `definition` is the container's, where the query is about items.
+pub(super) fn admit(asked: &mut Asked, definition: Option<&Value>) -> Result<(), Refusal> {
+    let Some(mut body) = asked.json() else {
+        return Ok(());
+    };
+    let Some(text) = body["query"].as_str() else {
+        return Ok(());
+    };
+    let tokens = tokens::cut(text)?;
+    let Some(clauses) = clauses::find(&tokens) else {
+        return Ok(());
+    };
+    checks::no_subquery(&tokens)?;
+    let sources = names::sources(&tokens, &clauses)?;
+    checks::check(&tokens, &clauses, &sources, &body["parameters"])?;
+    if asked.says("x-ms-cosmos-is-query-plan-request") && checks::gathers(&tokens, &clauses) {
+        return Err(Refusal::unsupported_query(
+            "an aggregate or GROUP BY in the plan of a query (which Microsoft's .NET client asks for)",
+        ));
+    }
+    let mut conditions = Vec::new();
+    if let Some(definition) = definition {
+        let sorted = order::sorted(&tokens, &clauses.order);
+        order::check(&tokens, &sorted, &sources, definition)?;
+        if let Some(filter) = body.as_object_mut().and_then(|body| body.remove("resumeFilter")) {
+            conditions.push(resume::condition(&tokens, &sorted, &filter)?);
+        }
+        if let Some(prefix) = prefix(asked, definition) {
+            let Some(item) = &sources.item else {
+                let what = "FROM a list with the prefix of a hierarchical partition key";
+                return Err(Refusal::unsupported_query(what));
+            };
+            conditions.extend(prefix.iter().map(|(path, value)| equals(item, path, value)));
+            asked.headers.remove("x-ms-documentdb-partitionkey");
+        }
+    }
+    body["query"] = rewrite::write(tokens, &sources, conditions)?.into();
+    asked.set_json(&body);
+    Ok(())
+}
+
+/// A query of our own making, checked and written anew like any other.
+pub(super) fn plain(text: &str) -> Result<String, Refusal> {
+    let tokens = tokens::cut(text)?;
+    let clauses = clauses::find(&tokens).ok_or_else(|| Refusal::bad("Syntax error: no query."))?;
+    checks::no_subquery(&tokens)?;
+    let sources = names::sources(&tokens, &clauses)?;
+    checks::check(&tokens, &clauses, &sources, &Value::Null)?;
+    rewrite::write(tokens, &sources, Vec::new())
+}
+
+/// The partition key of the request with its paths, where it is not the whole key: the service in memory would take it
+/// for no key at all.
+pub(super) fn prefix(asked: &Asked, definition: &Value) -> Option<Vec<(String, Value)>> {
+    let key: Vec<Value> = serde_json::from_str(asked.header("x-ms-documentdb-partitionkey")?).ok()?;
+    let paths = definition["partitionKey"]["paths"].as_array()?;
+    let path = |path: &Value| path.as_str().map(str::to_owned);
+    let paths: Vec<String> = paths.iter().filter_map(path).collect();
+    (!key.is_empty() && key.len() < paths.len()).then(|| paths.into_iter().zip(key).collect())
+}
+
+fn equals(item: &str, path: &str, value: &Value) -> String {
+    let mut property = item.to_owned();
+    for name in path.split('/').skip(1) {
+        property.push_str(&format!("[{}]", rewrite::text(&name.replace('"', ""))));
+    }
+    match value {
+        Value::Object(_) => format!("NOT IS_DEFINED({property})"),
+        Value::Null => format!("IS_NULL({property})"),
+        Value::String(value) => format!("{property} = {}", rewrite::text(value)),
+        value => format!("{property} = {value}"),
+    }
+}

@@ -1,0 +1,59 @@
+//! Why the account does not do what it was asked, in the service's own form.
+//! It never stands for what the service in memory says itself: those answers are carried unchanged.
+
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+/// A request that is not carried, or not on.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    status: StatusCode,
+    code: &'static str,
+    message: String,
+}
+
+impl Refusal {
+    pub(super) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            status,
+            code,
+            message: message.into(),
+        }
+    }
+
+    /// What Azure Cosmos DB refuses as well.
+    pub(super) fn bad(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "BadRequest", message)
+    }
+
+    /// What Azure Cosmos DB does and this emulator would do wrongly.
+    pub(super) fn unsupported(what: &str) -> Self {
+        let message = format!("This emulator does not support {what}.");
+        Self::new(StatusCode::NOT_IMPLEMENTED, "NotImplemented", message)
+    }
+
+    /// The same within a query, where clients expect a fault of the query.
+    pub(super) fn unsupported_query(what: &str) -> Self {
+        Self::bad(format!("This emulator does not support {what} in a query."))
+    }
+
+    pub(super) fn overtaken() -> Self {
+        let message = "One of the specified pre-condition is not met.";
+        Self::new(StatusCode::PRECONDITION_FAILED, "PreconditionFailed", message)
+    }
+}
+
+impl From<anyhow::Error> for Refusal {
+    fn from(error: anyhow::Error) -> Self {
+        Self::bad(format!("{error:#}"))
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let body = json!({ "code": self.code, "message": self.message });
+        let kind = [("content-type", "application/json")];
+        (self.status, kind, body.to_string()).into_response()
+    }
+}
