@@ -38,6 +38,32 @@ async fn half_a_group_of_settings_is_refused_with_one_line_that_names_it() {
 }
 
 #[tokio::test]
+async fn a_setting_that_would_be_ignored_is_refused_with_one_line_that_names_it_by_whatever_is_run() {
+    let bus = "Endpoint=sb://h;SharedAccessKeyName=n;SharedAccessKey=k;EntityPath=others";
+    let whole = [("PGHOST", "127.0.0.1"), ("PGUSER", "u"), ("PGDATABASE", "d")];
+    for (set, named) in [
+        (&[("PGSSLMODE", "verify-full")][..], "PGSSLMODE"),
+        (
+            &[("PGOPTIONS", "-c default_transaction_read_only=on")],
+            "PGOPTIONS",
+        ),
+        (
+            &[("ServiceBusConnection", bus), ("ServiceBusTopic", "t")],
+            "EntityPath",
+        ),
+    ] {
+        for run in ["serve", "migrate", "status"] {
+            let mut command = Command::new(binary());
+            command.arg(run).env_clear().envs(whole).envs(set.iter().copied());
+            let output = command.output().await.unwrap();
+            let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+            assert_eq!(output.status.code(), Some(1), "{run}: {said}");
+            assert!(said.contains(named) && said.lines().count() == 1, "{run}: {said}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn without_postgresql_settings_commands_are_not_configured() {
     let database = Database::create().await;
     let mut settings = database.settings(Database::server_address());

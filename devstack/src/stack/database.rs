@@ -12,6 +12,7 @@ use tokio::process::Command;
 use url::Url;
 
 use super::create::create;
+use super::database_url::DatabaseUrl;
 use super::{PostgresChoice, ReadModel};
 use crate::postgres::{Server, Shutdown};
 
@@ -25,6 +26,8 @@ pub(super) struct Database {
     server: Option<Arc<Server>>,
     /// The administrator's connection, to this database.
     url: Url,
+    /// What that says, in parts.
+    read: DatabaseUrl,
     /// The role that the app connects as, with its own name as password: it guards nothing beyond this machine.
     role: String,
 }
@@ -45,19 +48,20 @@ impl Database {
                 (Some(Arc::new(server)), url)
             }
         };
-        let mut url = Url::parse(&admin_url).context("DATABASE_URL is no URL")?;
-        let named = url.path().trim_start_matches('/').to_owned();
-        let name = if named.is_empty() || named == "postgres" {
-            NAME
-        } else {
-            &named
-        };
+        let read = DatabaseUrl::parse(&admin_url)?;
+        let named = read.database.as_deref().filter(|name| *name != "postgres");
+        let name = named.unwrap_or(NAME);
         // A role for each database, so that stacks on one server do not alter each other's.
         let role = format!("{name}_app");
-        url.set_path("/postgres");
-        create(url.as_str(), name, &role).await?;
-        url.set_path(&format!("/{name}"));
-        Ok(Self { server, url, role })
+        create(read.of("postgres").as_str(), name, &role).await?;
+        let url = read.of(name);
+        let read = DatabaseUrl::parse(url.as_str())?;
+        Ok(Self {
+            server,
+            url,
+            read,
+            role,
+        })
     }
 
     pub(super) fn url(&self) -> &str {
@@ -65,7 +69,7 @@ impl Database {
     }
 
     pub(super) async fn address(&self) -> Result<SocketAddr> {
-        let name = (self.host(), self.port());
+        let name = (self.read.host.as_str(), self.read.port);
         let mut addresses = tokio::net::lookup_host(name)
             .await
             .context("cannot find the database's host")?;
@@ -109,9 +113,6 @@ impl Database {
 
     /// Brings the schema to the handler's version, as the database's owner.
     pub(super) async fn migrate(&self, handler: &Path, read_model: ReadModel) -> Result<()> {
-        let config: tokio_postgres::Config = self.url.as_str().parse()?;
-        let user = config.get_user().unwrap_or("postgres").to_owned();
-        let password = String::from_utf8_lossy(config.get_password().unwrap_or_default()).into_owned();
         let tables: &[&str] = match read_model {
             ReadModel::Cosmos => &[],
             ReadModel::Postgres => &["--read-model", "postgres"],
@@ -121,7 +122,7 @@ impl Database {
             .args(["migrate", "--app-role", &self.role])
             .args(tables)
             .env_clear()
-            .envs(self.environment(&user, &password))
+            .envs(self.environment(&self.read.user, &self.read.password))
             .stdin(Stdio::null())
             .kill_on_drop(true)
             .output()
@@ -140,20 +141,50 @@ impl Database {
 
     fn environment(&self, user: &str, password: &str) -> BTreeMap<String, String> {
         let settings = [
-            ("PGHOST", self.host().to_owned()),
-            ("PGPORT", self.port().to_string()),
+            ("PGHOST", self.read.host.clone()),
+            ("PGPORT", self.read.port.to_string()),
             ("PGUSER", user.to_owned()),
             ("PGPASSWORD", password.to_owned()),
-            ("PGDATABASE", self.url.path().trim_start_matches('/').to_owned()),
+            ("PGDATABASE", self.read.database.clone().unwrap_or_default()),
         ];
         settings.map(|(name, value)| (name.to_owned(), value)).into()
     }
+}
 
-    fn host(&self) -> &str {
-        self.url.host_str().unwrap_or("127.0.0.1")
-    }
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-    fn port(&self) -> u16 {
-        self.url.port().unwrap_or(5432)
+    #[tokio::test]
+    async fn names_and_passwords_of_a_shared_server_may_need_encoding() {
+        let server = Server::start(0).expect("PostgreSQL starts");
+        let url = server.admin_url("postgres");
+        let (client, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls)
+            .await
+            .expect("a client");
+        tokio::spawn(connection);
+        let role = "create role \"ad min\" superuser login password 'p@ss/w%rd'";
+        client.batch_execute(role).await.expect("it is made");
+        let address = server.address();
+        let url = format!("postgres://ad%20min:p%40ss%2Fw%25rd@{address}/my%20shop%3F?sslmode=disable");
+        let database = Database::start(&PostgresChoice::Shared(url), 0)
+            .await
+            .expect("it is made");
+
+        let settings = database.app_environment();
+        assert_eq!(settings["PGDATABASE"], "my shop?");
+        let mut config = tokio_postgres::Config::new();
+        config
+            .host(&settings["PGHOST"])
+            .port(address.port())
+            .dbname(&settings["PGDATABASE"]);
+        config.user(&settings["PGUSER"]).password(&settings["PGPASSWORD"]);
+        let _app = config
+            .connect(tokio_postgres::NoTls)
+            .await
+            .expect("the app gets in");
+        let _administrator = tokio_postgres::connect(database.url(), tokio_postgres::NoTls)
+            .await
+            .expect("the administrator gets in");
     }
 }

@@ -3,6 +3,7 @@
 
 mod create;
 mod database;
+mod database_url;
 mod faults;
 mod health;
 mod options;

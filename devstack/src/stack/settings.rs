@@ -63,10 +63,17 @@ impl Stack {
         environment
     }
 
-    /// What the app is not to have, whoever else would give it.
+    /// What the app is not to have, whoever else would give it; among it what a shell says of PostgreSQL servers, since the
+    /// stack has one of its own.
     pub(super) fn without(&self) -> Vec<String> {
         let names: &[&str] = if self.cosmos.is_some() { &[] } else { &PROJECTING };
-        let names = names.iter().chain([&ELSEWHERE]);
-        names.map(|name| (*name).to_owned()).collect()
+        let names = names.iter().chain([&ELSEWHERE]).map(|name| (*name).to_owned());
+        let shell = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+        names.chain(shell.filter(|name| is_of_libpq(name))).collect()
     }
+}
+
+/// A variable of PostgreSQL's client library; ours have an underscore after the `PG`.
+fn is_of_libpq(name: &str) -> bool {
+    name.strip_prefix("PG").is_some_and(|rest| !rest.starts_with('_'))
 }

@@ -1,7 +1,7 @@
 //! Where the bus is and how to prove who we are: a connection string and the tokens made from its key.
 //! Never logs the key: `Debug` shows the host only.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use hmac::{Hmac, Mac};
@@ -27,6 +27,117 @@ pub struct TopicAddress {
     pub name: String,
 }
 
+/// What a connection string may hold (Microsoft: "Get a connection string"; the older clients' `TransportType` too).
+const KEYS: [&str; 6] = [
+    "Endpoint",
+    "SharedAccessKeyName",
+    "SharedAccessKey",
+    "EntityPath",
+    "TransportType",
+    "UseDevelopmentEmulator",
+];
+/// Namespaces in Azure and its sovereign clouds.
+const AZURE: [&str; 3] = [
+    ".servicebus.windows.net",
+    ".servicebus.chinacloudapi.cn",
+    ".servicebus.usgovcloudapi.net",
+];
+
+impl TopicAddress {
+    /// Reads `Endpoint=sb://…;SharedAccessKeyName=…;SharedAccessKey=…`; with `UseDevelopmentEmulator=true` the bus is
+    /// spoken to without TLS, as Microsoft's own clients do. Ports are 5671, and 5672 without TLS, unless the endpoint names one.
+    /// `EntityPath` must be this topic, and `TransportType` can only be `Amqp`. Whatever else there is would be ignored, and so it
+    /// is refused.
+    ///
+    /// # Errors
+    /// What is wrong with the text, without the text.
+    pub fn parse(text: &str, topic: &str) -> Result<Self, String> {
+        match read(text)? {
+            (_, Some(entity)) if entity != topic => {
+                Err("has an EntityPath that is not ServiceBusTopic".to_owned())
+            }
+            (address, _) => Ok(Self {
+                address,
+                name: topic.to_owned(),
+            }),
+        }
+    }
+}
+
+/// The namespace, and the one entity that the text is for, if it is.
+fn read(text: &str) -> Result<(Address, Option<String>), String> {
+    let fields = fields(text)?;
+    let needed = |name: &str| match fields.get(name).copied() {
+        None | Some("") => Err(format!("has no {name}")),
+        Some(value) => Ok(value),
+    };
+    let endpoint = Url::parse(needed("Endpoint")?).map_err(|error| format!("has a bad Endpoint: {error}"))?;
+    let host = endpoint
+        .host_str()
+        .ok_or("has an Endpoint without a host")?
+        .to_owned();
+    let bare =
+        ["", "/"].contains(&endpoint.path()) && endpoint.query().is_none() && endpoint.fragment().is_none();
+    if endpoint.scheme() != "sb" || !bare || !endpoint.username().is_empty() || endpoint.password().is_some()
+    {
+        return Err("has an Endpoint that is more or less than sb://HOST or sb://HOST:PORT".to_owned());
+    }
+    let emulator = match fields.get("UseDevelopmentEmulator") {
+        None => false,
+        Some(value) => value
+            .to_ascii_lowercase()
+            .parse()
+            .map_err(|_| "has a UseDevelopmentEmulator that is neither true nor false")?,
+    };
+    if emulator
+        && AZURE
+            .iter()
+            .any(|azure| host.to_ascii_lowercase().ends_with(azure))
+    {
+        return Err(
+            "has UseDevelopmentEmulator=true, which is without TLS, for a namespace in Azure".to_owned(),
+        );
+    }
+    if fields
+        .get("TransportType")
+        .is_some_and(|value| !value.eq_ignore_ascii_case("Amqp"))
+    {
+        return Err("has a TransportType that is not Amqp".to_owned());
+    }
+    let usual = if emulator { 5672 } else { 5671 };
+    let address = Address {
+        host,
+        port: endpoint.port().unwrap_or(usual),
+        tls: !emulator,
+        key_name: needed("SharedAccessKeyName")?.to_owned(),
+        key: needed("SharedAccessKey")?.to_owned(),
+    };
+    Ok((
+        address,
+        fields.get("EntityPath").map(|entity| (*entity).to_owned()),
+    ))
+}
+
+/// The text's keys, each as [`KEYS`] writes it, with their values.
+fn fields(text: &str) -> Result<BTreeMap<&'static str, &str>, String> {
+    let mut fields = BTreeMap::new();
+    for field in text.split(';').map(str::trim).filter(|field| !field.is_empty()) {
+        let (name, value) = field.split_once('=').ok_or("has a part without a `=`")?;
+        let name = name.trim();
+        let known = KEYS.iter().find(|key| key.eq_ignore_ascii_case(name));
+        let Some(key) = known else {
+            // A name has a word's length; what is longer may be a piece of the key.
+            let word = name.len() <= 30 && name.bytes().all(|byte| byte.is_ascii_alphabetic());
+            let name = if word { name } else { "a part of an unknown name" };
+            return Err(format!("has {name}, which is not kept here"));
+        };
+        if fields.insert(*key, value.trim()).is_some() {
+            return Err(format!("has {key} twice"));
+        }
+    }
+    Ok(fields)
+}
+
 impl fmt::Debug for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.host, self.port)
@@ -34,34 +145,15 @@ impl fmt::Debug for Address {
 }
 
 impl Address {
-    /// Reads `Endpoint=sb://…;SharedAccessKeyName=…;SharedAccessKey=…`; with `UseDevelopmentEmulator=true` the bus is
-    /// spoken to without TLS, as Microsoft's own clients do. Ports are 5671, and 5672 without TLS, unless the endpoint names one.
+    /// Reads the connection string of a namespace: see [`TopicAddress::parse`].
     ///
     /// # Errors
     /// What is wrong with the text, without the text.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let field = |name: &str| {
-            let mut fields = text.split(';').filter_map(|field| field.split_once('='));
-            fields
-                .find(|(key, _)| key.trim().eq_ignore_ascii_case(name))
-                .map(|(_, value)| value.trim())
-        };
-        let needed = |name: &str| field(name).ok_or_else(|| format!("has no {name}"));
-        let endpoint =
-            Url::parse(needed("Endpoint")?).map_err(|error| format!("has a bad Endpoint: {error}"))?;
-        let emulator =
-            field("UseDevelopmentEmulator").is_some_and(|value| value.eq_ignore_ascii_case("true"));
-        let usual = if emulator { 5672 } else { 5671 };
-        Ok(Self {
-            host: endpoint
-                .host_str()
-                .ok_or("has an Endpoint without a host")?
-                .to_owned(),
-            port: endpoint.port().unwrap_or(usual),
-            tls: !emulator,
-            key_name: needed("SharedAccessKeyName")?.to_owned(),
-            key: needed("SharedAccessKey")?.to_owned(),
-        })
+        match read(text)? {
+            (address, None) => Ok(address),
+            (_, Some(_)) => Err("has an EntityPath, and is for a whole namespace".to_owned()),
+        }
     }
 
     /// What an AMQP client opens.
@@ -121,5 +213,56 @@ mod tests {
         assert_eq!(Address::parse(text).unwrap_err(), "has no SharedAccessKeyName");
         let whole = Address::parse(&format!("{text};SharedAccessKeyName=n")).unwrap();
         assert!(!format!("{whole:?}").contains("secret"));
+    }
+
+    #[test]
+    fn every_part_of_the_text_is_kept_or_refused_by_its_name() {
+        let with = |more: &str| {
+            let text = format!("Endpoint=sb://h;SharedAccessKeyName=n;SharedAccessKey=k=;{more}");
+            TopicAddress::parse(&text, "t")
+        };
+        for kept in [
+            "",
+            ";;",
+            "EntityPath=t",
+            "TransportType=amqp",
+            "UseDevelopmentEmulator=false",
+        ] {
+            assert!(with(kept).is_ok(), "{kept}");
+        }
+        for (refused, named) in [
+            ("EntityPath=other", "EntityPath"),
+            ("EntityPath=", "EntityPath"),
+            ("TransportType=AmqpWebSockets", "TransportType"),
+            ("OperationTimeout=00:01:00", "OperationTimeout"),
+            ("SharedAccessSignature=s", "SharedAccessSignature"),
+            ("Authentication=Managed Identity", "Authentication"),
+            ("UseDevelopmentEmulator=yes", "UseDevelopmentEmulator"),
+            ("UseTls=true", "UseTls"),
+            ("SharedAccessKeyName=m", "SharedAccessKeyName"),
+            ("nonsense", "`=`"),
+        ] {
+            let error = with(refused).unwrap_err();
+            assert!(error.contains(named), "{refused}: {error}");
+        }
+    }
+
+    #[test]
+    fn an_endpoint_is_a_host_and_azure_is_never_spoken_to_in_plain() {
+        for endpoint in [
+            "http://h",
+            "sb://u:p@h",
+            "sb://h/topic",
+            "sb://h?x=1",
+            "h",
+            "sb://",
+        ] {
+            let text = format!("Endpoint={endpoint};SharedAccessKeyName=n;SharedAccessKey=k");
+            let error = Address::parse(&text).unwrap_err();
+            assert!(error.contains("Endpoint"), "{endpoint}: {error}");
+        }
+        let text = "Endpoint=sb://X.ServiceBus.windows.net;SharedAccessKeyName=n;SharedAccessKey=k;UseDevelopmentEmulator=true";
+        let error = Address::parse(text).unwrap_err();
+        assert!(error.contains("UseDevelopmentEmulator"), "{error}");
     }
 }

@@ -2,16 +2,13 @@
 //! Never read again later, and never guessed: half a group of settings is refused by the name of what is missing.
 
 mod auth;
+mod postgres;
 
 use std::collections::BTreeMap;
 
 pub use auth::{Admitted, Auth};
 
-use crate::{
-    bus::{Address, TopicAddress},
-    postgres::Pooler,
-    read::Account,
-};
+use crate::{bus::TopicAddress, postgres::Pooler, read::Account};
 
 /// Where queries are answered from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -65,8 +62,8 @@ impl Config {
         };
         Ok(Self {
             port,
-            postgres: postgres(environment)?,
-            pooler: pooler(environment)?,
+            postgres: postgres::postgres(environment)?,
+            pooler: postgres::pooler(environment)?,
             read_model: read_model(environment)?,
             forgets_outbox: forgets_outbox(environment)?,
             bus: bus(environment)?,
@@ -107,10 +104,10 @@ fn bus(environment: &BTreeMap<String, String>) -> Result<Option<TopicAddress>, I
     let Some([connection, topic]) = group(environment, ["ServiceBusConnection", "ServiceBusTopic"])? else {
         return Ok(None);
     };
-    Ok(Some(TopicAddress {
-        address: Address::parse(connection).map_err(|why| invalid("ServiceBusConnection", &why))?,
-        name: topic.to_owned(),
-    }))
+    let address = TopicAddress::parse(connection, topic);
+    Ok(Some(
+        address.map_err(|why| invalid("ServiceBusConnection", &why))?,
+    ))
 }
 
 fn subscription(environment: &BTreeMap<String, String>) -> Result<String, Invalid> {
@@ -168,55 +165,6 @@ fn forgets_outbox(environment: &BTreeMap<String, String>) -> Result<bool, Invali
         "forget" => Ok(true),
         _ => Err(invalid("OUTBOX", "is neither keep nor forget")),
     }
-}
-
-fn pooler(environment: &BTreeMap<String, String>) -> Result<Pooler, Invalid> {
-    match environment.get("PG_POOLER").map(String::as_str) {
-        None => Ok(Pooler::None),
-        Some("transaction") => Ok(Pooler::Transaction),
-        Some(_) => Err(invalid(
-            "PG_POOLER",
-            "is not transaction; without a pooler, leave it away",
-        )),
-    }
-}
-
-fn postgres(environment: &BTreeMap<String, String>) -> Result<Option<tokio_postgres::Config>, Invalid> {
-    const GROUP: [&str; 6] = [
-        "PGHOST",
-        "PGPORT",
-        "PGUSER",
-        "PGPASSWORD",
-        "PGDATABASE",
-        "PG_POOLER",
-    ];
-    if !GROUP.iter().any(|name| environment.contains_key(*name)) {
-        return Ok(None);
-    }
-    let needed = |name: &str| {
-        environment
-            .get(name)
-            .ok_or_else(|| invalid(name, "is missing; other PG settings are there"))
-    };
-    let mut config = tokio_postgres::Config::new();
-    config
-        .host(needed("PGHOST")?)
-        .user(needed("PGUSER")?)
-        .dbname(needed("PGDATABASE")?);
-    if let Some(text) = environment.get("PGPORT") {
-        config.port(
-            text.parse()
-                .map_err(|_| invalid("PGPORT", "is not a port number"))?,
-        );
-    }
-    if let Some(password) = environment.get("PGPASSWORD") {
-        config.password(password);
-    }
-    config
-        .application_name("handler")
-        .keepalives_idle(std::time::Duration::from_secs(30))
-        .connect_timeout(std::time::Duration::from_secs(2));
-    Ok(Some(config))
 }
 
 #[cfg(test)]
@@ -280,22 +228,5 @@ mod tests {
             let error = error.unwrap_err();
             assert!(error.contains(named), "{error}");
         }
-    }
-
-    #[test]
-    fn a_pooler_is_one_that_pools_transactions_and_needs_the_other_settings() {
-        let read = |more: &[(&str, &str)]| {
-            let postgres = [("PGHOST", "h"), ("PGUSER", "u"), ("PGDATABASE", "d")];
-            read(&[&postgres, more].concat())
-        };
-        assert_eq!(read(&[]).unwrap().pooler, Pooler::None);
-        let config = read(&[("PG_POOLER", "transaction")]).unwrap();
-        assert_eq!(config.pooler, Pooler::Transaction);
-        for value in ["session", "none", ""] {
-            let error = read(&[("PG_POOLER", value)]).unwrap_err();
-            assert!(error.contains("PG_POOLER"), "{error}");
-        }
-        let error = super::tests::read(&[("PG_POOLER", "transaction")]).unwrap_err();
-        assert!(error.contains("PGHOST"), "{error}");
     }
 }

@@ -1,0 +1,206 @@
+//! How PostgreSQL is reached: the variables of its own client library, libpq, as far as they are kept.
+//! Never takes one for granted that it does not keep: whatever has the form of their names and is not kept is refused by name
+//! (PostgreSQL: "libpq, Environment Variables").
+
+use std::{collections::BTreeMap, time::Duration};
+
+use super::{Invalid, invalid};
+use crate::postgres::Pooler;
+
+const POOLER: &str = "PG_POOLER";
+/// Kept as they are.
+const KEPT: [&str; 6] = [
+    "PGHOST",
+    "PGPORT",
+    "PGUSER",
+    "PGPASSWORD",
+    "PGDATABASE",
+    "PGAPPNAME",
+];
+/// Kept at these values, which are what is done anyway. There is no TLS and no GSSAPI yet: what asks for it, or would try it
+/// first, is refused.
+const KEPT_AT: [(&str, &[&str]); 4] = [
+    ("PGSSLMODE", &["disable", "allow"]),
+    ("PGGSSENCMODE", &["disable"]),
+    ("PGCHANNELBINDING", &["disable", "prefer"]),
+    ("PGCLIENTENCODING", &["UTF8", "utf8", "UTF-8", "utf-8"]),
+];
+/// Of the server, not of its clients.
+const NOT_OF_CLIENTS: [&str; 1] = ["PGDATA"];
+
+type Environment = BTreeMap<String, String>;
+
+/// Where the database is; `None` when nothing is said of it.
+pub(super) fn postgres(environment: &Environment) -> Result<Option<tokio_postgres::Config>, Invalid> {
+    if !KEPT
+        .iter()
+        .chain(&["PGSSLMODE", POOLER])
+        .any(|name| environment.contains_key(*name))
+    {
+        return Ok(None);
+    }
+    environment
+        .iter()
+        .try_for_each(|(name, value)| known(name, value))?;
+    let needed = |name: &str| match environment.get(name).map(String::as_str) {
+        None => Err(invalid(name, "is missing; other PG settings are there")),
+        Some("") => Err(invalid(name, "is empty")),
+        Some(value) => Ok(value),
+    };
+    let host = needed("PGHOST")?;
+    if host.contains(',') {
+        return Err(invalid("PGHOST", "names more than one host, and one is kept"));
+    }
+    let mut config = tokio_postgres::Config::new();
+    config
+        .host(host)
+        .user(needed("PGUSER")?)
+        .dbname(needed("PGDATABASE")?)
+        .application_name(environment.get("PGAPPNAME").map_or("handler", String::as_str))
+        .keepalives_idle(Duration::from_secs(30))
+        .connect_timeout(Duration::from_secs(2));
+    if let Some(text) = environment.get("PGPORT") {
+        match text.parse() {
+            Ok(port) if port > 0 => config.port(port),
+            _ => return Err(invalid("PGPORT", "is not a port number")),
+        };
+    }
+    if let Some(password) = environment.get("PGPASSWORD") {
+        config.password(password);
+    }
+    Ok(Some(config))
+}
+
+/// Passes what is kept, and what is no variable of libpq or has no value.
+fn known(name: &str, value: &str) -> Result<(), Invalid> {
+    let word = |rest: &str| {
+        !rest.starts_with('_') && rest.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_')
+    };
+    let of_libpq = name.strip_prefix("PG").is_some_and(word);
+    if !of_libpq || value.is_empty() || KEPT.contains(&name) || NOT_OF_CLIENTS.contains(&name) {
+        return Ok(());
+    }
+    match KEPT_AT.iter().find(|(kept, _)| *kept == name) {
+        Some((_, values)) if values.contains(&value) => Ok(()),
+        Some((_, values)) => {
+            let why = format!(
+                "is kept as {} only: there is no TLS, GSSAPI or other encoding yet",
+                values.join(" or ")
+            );
+            Err(invalid(name, &why))
+        }
+        None => Err(invalid(
+            name,
+            "is a setting of libpq that is not kept here: leave it away",
+        )),
+    }
+}
+
+/// What stands before the server.
+pub(super) fn pooler(environment: &Environment) -> Result<Pooler, Invalid> {
+    match environment.get(POOLER).map(String::as_str) {
+        None => Ok(Pooler::None),
+        Some("transaction") => Ok(Pooler::Transaction),
+        Some(_) => Err(invalid(
+            POOLER,
+            "is not transaction; without a pooler, leave it away",
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WHOLE: [(&str, &str); 3] = [("PGHOST", "h"), ("PGUSER", "u"), ("PGDATABASE", "d")];
+
+    fn read(pairs: &[(&str, &str)]) -> Result<Option<tokio_postgres::Config>, String> {
+        let pairs = pairs
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let environment = pairs.collect();
+        pooler(&environment)
+            .and_then(|_| postgres(&environment))
+            .map_err(|error| error.to_string())
+    }
+
+    fn with(more: &[(&str, &str)]) -> Result<Option<tokio_postgres::Config>, String> {
+        read(&[&WHOLE, more].concat())
+    }
+
+    #[test]
+    fn a_setting_of_libpq_is_kept_or_refused_by_its_name() {
+        for kept in [
+            ("PGSSLMODE", "disable"),
+            ("PGSSLMODE", "allow"),
+            ("PGGSSENCMODE", "disable"),
+            ("PGCLIENTENCODING", "UTF8"),
+            ("PGAPPNAME", "orders"),
+            ("PGDATA", "/var/lib/postgresql"),
+            ("PG_BIN", "/usr/bin"),
+            ("PGTZ", ""),
+        ] {
+            assert!(with(&[kept]).unwrap().is_some(), "{kept:?}");
+        }
+        for (name, value) in [
+            ("PGSSLMODE", "require"),
+            ("PGSSLMODE", "verify-ca"),
+            ("PGSSLMODE", "verify-full"),
+            ("PGSSLMODE", "prefer"),
+            ("PGSSLMODE", "required"),
+            ("PGSLLMODE", "require"),
+            ("PGREQUIRESSL", "1"),
+            ("PGSSLROOTCERT", "system"),
+            ("PGSSLCERT", "/c"),
+            ("PGSSLMINPROTOCOLVERSION", "TLSv1.3"),
+            ("PGGSSENCMODE", "require"),
+            ("PGCHANNELBINDING", "require"),
+            ("PGREQUIREAUTH", "scram-sha-256"),
+            ("PGREQUIREPEER", "postgres"),
+            ("PGHOSTADDR", "10.0.0.1"),
+            ("PGPASSFILE", "/p"),
+            ("PGSERVICE", "s"),
+            ("PGOPTIONS", "-c search_path=x"),
+            ("PGTZ", "America/New_York"),
+            ("PGDATESTYLE", "German"),
+            ("PGCLIENTENCODING", "LATIN1"),
+            ("PGTARGETSESSIONATTRS", "standby"),
+            ("PGCONNECT_TIMEOUT", "60"),
+            ("PGHOST", "a,b"),
+            ("PGHOST", ""),
+            ("PGUSER", ""),
+            ("PGPORT", "0"),
+            ("PGPORT", "5432,5433"),
+        ] {
+            let pairs: Vec<_> = WHOLE
+                .into_iter()
+                .filter(|(known, _)| *known != name)
+                .chain([(name, value)])
+                .collect();
+            let error = read(&pairs).unwrap_err();
+            assert!(error.contains(name), "{name}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_setting_that_asks_for_security_is_not_ignored_where_the_others_are_missing() {
+        let error = read(&[("PGSSLMODE", "require")]).unwrap_err();
+        assert!(error.contains("PGSSLMODE"), "{error}");
+    }
+
+    #[test]
+    fn a_pooler_is_one_that_pools_transactions_and_needs_the_other_settings() {
+        let pooler = |value: Option<&str>| {
+            let environment = value.map(|value| (POOLER.to_owned(), value.to_owned()));
+            pooler(&environment.into_iter().collect())
+        };
+        assert_eq!(pooler(None), Ok(Pooler::None));
+        assert_eq!(pooler(Some("transaction")), Ok(Pooler::Transaction));
+        for value in ["session", "none", ""] {
+            let error = pooler(Some(value)).unwrap_err().to_string();
+            assert!(error.contains(POOLER), "{error}");
+        }
+        let error = read(&[(POOLER, "transaction")]).unwrap_err();
+        assert!(error.contains("PGHOST"), "{error}");
+    }
+}
