@@ -6,6 +6,10 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use devstack::{cosmos, demo, operate, servicebus, up};
 
+/// Gives memory back when messages or documents are gone; the system's allocator keeps the most there ever was.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// The local stack.
 #[derive(Parser)]
 struct Cli {

@@ -4,6 +4,9 @@
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
+/// Room for so many ids is kept whether it is used or not.
+const SPARE: usize = 1_024;
+
 /// The ids of one topic or queue. An id counts from when it was accepted; a duplicate does not renew it.
 #[derive(Debug)]
 pub(super) struct Window {
@@ -23,14 +26,19 @@ impl Window {
 
     /// Holds nothing any more, as if all of it were long ago.
     pub(super) fn forget(&mut self) {
-        self.seen.clear();
-        self.leaving.clear();
+        self.seen = HashSet::new();
+        self.leaving = VecDeque::new();
     }
 
     /// Remembers the id; false when it is here already.
     pub(super) fn admit(&mut self, now: i64, id: &str) -> bool {
         while let Some((_, gone)) = self.leaving.pop_front_if(|(until, _)| *until <= now) {
             self.seen.remove(&gone);
+        }
+        if self.leaving.capacity() > SPARE && self.leaving.len() < self.leaving.capacity() / 8 {
+            let room = self.leaving.len() * 2;
+            self.leaving.shrink_to(room);
+            self.seen.shrink_to(room);
         }
         if self.seen.contains(id) {
             return false;
@@ -67,10 +75,12 @@ mod tests {
     #[test]
     fn ids_whose_window_is_over_are_forgotten() {
         let mut window = Window::new(20_000);
-        for number in 0..1_000 {
+        for number in 0..10_000 {
             assert!(window.admit(number, &number.to_string()));
         }
         window.admit(30_000, "last");
         assert_eq!((window.seen.len(), window.leaving.len()), (1, 1));
+        // And so is the room for them.
+        assert!(window.seen.capacity() < SPARE && window.leaving.capacity() < SPARE);
     }
 }

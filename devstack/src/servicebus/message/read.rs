@@ -134,14 +134,17 @@ impl Message {
     }
 }
 
-/// Refuses application properties that are maps, lists or arrays, or described: AMQP 1.0 section 3.2.5.
+/// Refuses application properties that are maps, lists or arrays: AMQP 1.0 section 3.2.5.
+///
+/// A described simple value is one: Microsoft's clients send a `DateTimeOffset`, a `TimeSpan` and a `Uri` so.
 pub(crate) fn simple(properties: &[(Value, Value)]) -> Result<(), AmqpError> {
-    let compound = |value: &Value| {
-        matches!(
-            value,
-            Value::Map(_) | Value::List(_) | Value::Array(..) | Value::Described(_)
-        )
-    };
+    fn compound(value: &Value) -> bool {
+        match value {
+            Value::Map(_) | Value::List(_) | Value::Array(..) => true,
+            Value::Described(pair) => compound(&pair.1),
+            _ => false,
+        }
+    }
     let Some((name, _)) = properties.iter().find(|(_, value)| compound(value)) else {
         return Ok(());
     };

@@ -1,6 +1,9 @@
 //! One queue: what is ready, what is locked and until when.
 //! Never reads a clock, and never lets a message be neither ready nor locked.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use bytes::Bytes;
@@ -10,6 +13,9 @@ use super::super::amqp::Value;
 use super::super::entities::Settings;
 use super::super::message::{Message, Stamp};
 use super::reason;
+
+/// Room for so many locks is kept whether it is used or not.
+const SPARE: usize = 1_024;
 
 /// The token holds no lock: it ran out, was settled, or never was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -151,6 +157,7 @@ impl Queue {
         }
         let (until, entry) = self.locked.remove(&token).ok_or(LockLost)?;
         self.deadlines.remove(&(until, token));
+        self.give_back();
         Ok(entry)
     }
 
@@ -174,6 +181,13 @@ impl Queue {
             }
         }
         Ok(Vec::new())
+    }
+
+    /// Gives back the room of locks that there were once.
+    fn give_back(&mut self) {
+        if self.locked.capacity() > SPARE && self.locked.len() < self.locked.capacity() / 8 {
+            self.locked.shrink_to(self.locked.len() * 2);
+        }
     }
 
     /// Counts a failed delivery: back to the queue, or out of it after the last one allowed.
@@ -255,6 +269,7 @@ impl Queue {
                 fallen.extend(self.failed(entry));
             }
         }
+        self.give_back();
         (any, fallen)
     }
 
