@@ -16,6 +16,7 @@ const REMEMBERED: Duration = Duration::from_secs(5);
 /// What is the matter with a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
+#[schemars(rename = "StoreReason")]
 pub enum Reason {
     /// It does not answer, or not in time.
     Unreachable,

@@ -3,6 +3,7 @@
 
 mod bus;
 mod client;
+mod cors;
 mod error;
 mod function;
 mod handler;
@@ -39,6 +40,7 @@ pub use self::{
 };
 
 use self::{
+    cors::Cors,
     function::{Function, Functions, Trigger},
     handler::{Handler, State},
     host_json::HostJson,
@@ -88,6 +90,7 @@ impl Host {
             .map_err(|error| Error::file(options.script_root.display().to_string(), error.to_string()))?;
         let settings = Settings::read(&root, &options.without, &options.environment)?;
         let json = HostJson::read(&root, &settings)?;
+        let cors = Cors::read(&root)?;
         let functions = function::discover(&root, &json, &settings)?;
         for line in &functions.failed {
             logger.error(line);
@@ -118,7 +121,8 @@ impl Host {
             server: None,
             listeners: TaskTracker::new(),
         };
-        host.run(functions, invoker, listener, buses, &json).await?;
+        host.run(functions, invoker, (listener, cors), buses, &json)
+            .await?;
         Ok(host)
     }
 
@@ -126,7 +130,7 @@ impl Host {
         &mut self,
         functions: Functions,
         invoker: Invoker,
-        listener: TcpListener,
+        (listener, cors): (TcpListener, Option<Cors>),
         buses: Vec<bus::Source>,
         json: &HostJson,
     ) -> Result<(), Error> {
@@ -165,7 +169,7 @@ impl Host {
         let stop = self.stop.clone();
         self.server = Some(tokio::spawn(async move {
             // Kept-alive connections are closed as well: the next host on this port must get their requests.
-            let serving = axum::serve(listener, server::router(app));
+            let serving = axum::serve(listener, Cors::layer(cors, server::router(app)));
             let _ = serving
                 .with_graceful_shutdown(async move { stop.cancelled().await })
                 .await;

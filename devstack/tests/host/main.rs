@@ -5,6 +5,7 @@
 mod app;
 mod broker;
 mod bus;
+mod cors;
 mod folder;
 mod http;
 mod process;

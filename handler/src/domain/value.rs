@@ -242,7 +242,7 @@ impl From<Price> for Money {
     }
 }
 
-/// How times stand in JSON, for the schema: RFC 3339, UTC.
+/// A time: RFC 3339, UTC, from 1970 to 9999.
 #[derive(JsonSchema)]
 #[schemars(extend("format" = "date-time"))]
 pub struct Time(#[expect(dead_code, reason = "only its schema is used")] String);
