@@ -11,6 +11,7 @@ mod http;
 pub mod operate;
 mod ports;
 pub mod postgres;
+mod running;
 pub mod servicebus;
 pub mod stack;
 pub mod up;

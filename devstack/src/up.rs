@@ -10,6 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::api::Api;
 use crate::app_folder;
 use crate::host::{Log, Role, User};
+use crate::running::{self, Entry};
 use crate::stack::{Options, Ports, PostgresChoice, ReadModel, Stack};
 
 /// Runs the whole system until Ctrl-C.
@@ -37,6 +38,9 @@ pub struct Args {
     /// Without it whoever calls is staff.
     #[arg(long = "as", value_name = "ROLE[,ROLE][:OID]")]
     pub user: Option<User>,
+    /// What `cargo operate --stack NAME` knows this stack by, where several are running [default: the port of its host].
+    #[arg(long, value_name = "NAME")]
+    pub stack: Option<String>,
 }
 
 /// Builds, starts, checks, seeds, prints where everything is, and waits.
@@ -45,7 +49,7 @@ pub async fn run(args: Args) -> Result<()> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let starting = start(args);
     // Whatever has been started by then is ended as `starting` is dropped.
-    let stack = tokio::select! {
+    let (stack, _entry) = tokio::select! {
         started = starting => started?,
         _ = terminate.recv() => return Ok(()),
         _ = interrupt.recv() => return Ok(()),
@@ -62,7 +66,10 @@ pub async fn run(args: Args) -> Result<()> {
     }
 }
 
-async fn start(args: Args) -> Result<Stack> {
+async fn start(args: Args) -> Result<(Stack, Entry)> {
+    let named = args.stack.as_deref();
+    let named = named.map(|name| Entry::claim(&running::folder()?, name));
+    let named = named.transpose()?;
     let root = app_folder::workspace_root();
     let handler = build_handler().await?;
     // `target/app`, wherever cargo's target folder is.
@@ -95,19 +102,37 @@ async fn start(args: Args) -> Result<Stack> {
     stack.refill().await?;
     stack.check_health().await?;
     let customer = seed(&stack, args.user.as_ref()).await?;
+    let mut entry = match named {
+        Some(entry) => entry,
+        None => {
+            let port = stack.url().rsplit(':').next().unwrap_or_default();
+            Entry::claim(&running::folder()?, port)?
+        }
+    };
+    entry.write(&stack.launch())?;
     announce(&stack, &args, &customer);
-    Ok(stack)
+    Ok((stack, entry))
 }
 
-/// Fills the shop and leaves `user` signed in; gives the customer to order for.
+/// Fills the shop where it is empty and leaves `user` signed in; gives the customer to order for.
 async fn seed(stack: &Stack, user: Option<&User>) -> Result<String> {
     let api = Api::new(stack.url());
+    // What was kept is neither restocked nor given the same customers again.
+    let known = stack.customer().await?.map(|customer| customer.to_string());
     let Some(user) = user else {
-        return api.seed().await;
+        return match known {
+            Some(customer) => Ok(customer),
+            None => api.seed().await,
+        };
     };
-    // Adding products is for staff, whoever is asked for.
-    stack.sign_in(Some(User::new([Role::Staff])));
-    let customer = api.seed().await?;
+    let customer = match known {
+        Some(customer) => customer,
+        None => {
+            // Adding products is for staff, whoever is asked for.
+            stack.sign_in(Some(User::new([Role::Staff])));
+            api.seed().await?
+        }
+    };
     stack.sign_in(Some(user.clone()));
     if user.is_customer() {
         return api.register_self(user.id).await;

@@ -8,7 +8,7 @@
 
 use std::{
     net::{TcpListener, TcpStream},
-    process::Stdio,
+    process::{Output, Stdio},
     time::Duration,
 };
 
@@ -88,20 +88,39 @@ impl Up {
 
     /// The list of orders, once there is one in it.
     async fn orders(&self) -> String {
+        self.read("orders", "\"status\":\"placed\"").await
+    }
+
+    /// What is answered at this path, once this is in it.
+    async fn read(&self, path: &str, wanted: &str) -> String {
         let api = self.said.lines().find_map(|line| line.trim().strip_prefix("API"));
-        let url = format!("{}/orders", api.unwrap().trim());
-        let listed = async {
+        let url = format!("{}/{path}", api.unwrap().trim());
+        let mut seen = String::new();
+        let reading = async {
             let mut again = interval(Duration::from_millis(50));
-            loop {
+            while !seen.contains(wanted) {
                 again.tick().await;
-                let list = Command::new("curl").args(["-s", &url]).output().await.unwrap();
-                let list = String::from_utf8_lossy(&list.stdout).into_owned();
-                if list.contains("\"status\":\"placed\"") {
-                    return list;
-                }
+                let answer = Command::new("curl").args(["-s", &url]).output().await.unwrap();
+                seen = String::from_utf8_lossy(&answer.stdout).into_owned();
             }
         };
-        timeout(SOON, listed).await.unwrap()
+        let read = timeout(SOON, reading).await;
+        assert!(read.is_ok(), "{wanted}: {seen}");
+        seen
+    }
+
+    /// What the handler's tool says on this stack, which is known by the port of its host.
+    async fn operate(&self, arguments: &[&str]) -> Output {
+        let address = self.address("API");
+        let name = address.rsplit(':').next().unwrap();
+        let all = [&["operate", "--stack", name], arguments].concat();
+        // A shell may have settings of its own: those of the stack count.
+        let mut command = devstack(&all);
+        let elsewhere = [("PGPORT", "1"), ("COSMOS_ENDPOINT", "http://127.0.0.1:1/")];
+        timeout(SOON, command.envs(elsewhere).output())
+            .await
+            .unwrap()
+            .unwrap()
     }
 
     fn pid(&self) -> i32 {
@@ -188,6 +207,30 @@ async fn up_with_the_read_model_in_postgres_starts_no_bus_and_no_documents_and_t
         up.said
     );
     up.place_an_order().await;
+    let status = up.operate(&["status", "--json"]).await;
+    let said = String::from_utf8(status.stdout).unwrap();
+    assert!(status.status.success(), "{said}");
+    // Nobody relays: what waits grows old, and that is no alarm.
+    assert!(
+        said.contains("\"waiting\":") && !said.contains("\"waiting\":0") && !said.contains("oldestSeconds"),
+        "{said}"
+    );
+    let nobody = "0198c9c1-0000-7000-8000-000000000001";
+    for tool in [
+        &["verify"][..],
+        &["rebuild", "run"],
+        &["why", nobody],
+        &["replay", "--direct", "--all"],
+        &["replay", "--subscription", "mail", "--all"],
+        &["dead-letters", "list"],
+    ] {
+        let output = up.operate(tool).await;
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(
+            !output.status.success() && said.contains("not applicable") && said.lines().count() == 1,
+            "{tool:?}: {said}"
+        );
+    }
 }
 
 #[tokio::test]
@@ -234,12 +277,31 @@ async fn what_up_keeps_is_there_the_next_time_documents_and_all_also_when_it_was
     let mut up = Up::start(&keep).await;
     up.place_an_order().await;
     let orders = up.orders().await;
+    let stock = up.read("products/MUG-BLUE", "\"available\":98").await;
+    let verified = up.operate(&["verify"]).await;
+    assert!(verified.status.success(), "{verified:?}");
     let descendants = up.descendants().await;
     up.signal(Signal::SIGKILL);
     timeout(SOON, up.process.wait()).await.unwrap().unwrap();
     gone(&descendants).await;
     let again = Up::start(&keep).await;
     assert_eq!(again.orders().await, orders);
+    // It was filled once: neither restocked nor the same customers again.
+    assert_eq!(again.read("products/MUG-BLUE", "available").await, stock);
+    let verified = again.operate(&["verify"]).await;
+    let said = String::from_utf8(verified.stdout).unwrap();
+    // An order, two customers, three products.
+    assert!(
+        verified.status.success() && said.contains(" 6 aggregates"),
+        "{said}"
+    );
+    let port = again.address("API").rsplit(':').next().unwrap().to_owned();
+    let refused = devstack(&["up", "--stack", &port]).output().await.unwrap();
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert!(
+        said.contains(&format!("named {port} runs already")) && said.lines().count() == 1,
+        "{said}"
+    );
 }
 
 #[tokio::test]

@@ -62,7 +62,12 @@ pub fn assemble(config: &Config, auth: Auth) -> (Router, Option<Arc<Relay>>) {
         .map(|(outbox, bus)| Arc::new(Relay::new(outbox, bus, Arc::clone(&committed))));
     let tables = tables(config, &conditions);
     let operations = config.postgres.as_ref().map(|postgres| {
-        let operations = Operations::new(postgres, config.bus.clone(), config.cosmos.clone());
+        let operations = Operations::new(
+            postgres,
+            config.forgets_outbox,
+            config.bus.clone(),
+            config.cosmos.clone(),
+        );
         Arc::new(operations)
     });
     let timer = outbox.zip(operations.clone()).map(|(outbox, operations)| Timer {

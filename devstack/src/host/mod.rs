@@ -24,7 +24,7 @@ use std::{
     collections::BTreeMap,
     io,
     net::{Ipv4Addr, SocketAddr},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -52,6 +52,20 @@ use self::{
 
 /// How long a stop waits for the calls in flight, as the real host does.
 const DRAIN: Duration = Duration::from_secs(10);
+
+/// What a handler of this app folder is given, as [`Options`] say; for its tools too.
+///
+/// # Errors
+/// When local.settings.json is no such file.
+pub(crate) fn settings(
+    root: &Path,
+    without: &[String],
+    over: &BTreeMap<String, String>,
+) -> Result<BTreeMap<String, String>, Error> {
+    let settings = Settings::read(root, without, over)?;
+    let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+    Ok(settings.iter().map(owned).collect())
+}
 
 /// What the host needs to start.
 #[derive(Clone, Debug)]

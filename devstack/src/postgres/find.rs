@@ -62,7 +62,7 @@ fn versions_in(folder: &Path, below: &str) -> Vec<PathBuf> {
 }
 
 /// Major version of the server in this folder: `postgres (PostgreSQL) 15.14 (Debian …)` is 15.
-fn major(folder: &Path) -> Option<u32> {
+pub(super) fn major(folder: &Path) -> Option<u32> {
     let (server, initdb) = (folder.join("postgres"), folder.join("initdb"));
     if !server.is_file() || !initdb.is_file() {
         return None;

@@ -5,6 +5,7 @@ mod durability;
 mod fetch;
 mod find;
 mod keeper;
+mod kept;
 
 use std::{
     io::{self, Write},
@@ -60,12 +61,9 @@ impl Server {
         let folder = tempfile::Builder::new()
             .prefix("orders-postgres-")
             .tempdir_in(durability.folder())?;
-        if let Some(user) = &user {
-            chown(folder.path(), Some(user.uid.as_raw()), Some(user.gid.as_raw()))?;
-        }
+        give(folder.path(), user.as_ref())?;
         initdb(&bin, folder.path(), user.as_ref())?;
-        let shell = shell(user.as_ref());
-        let keeper = Keeper::start(shell, &bin, folder.path(), port, "drop", durability)?;
+        let keeper = Keeper::start(user.as_ref(), &bin, folder.path(), port, "drop", durability)?;
         // From here on the keeper owns the folder.
         Self::of(keeper, bin, folder.keep())
     }
@@ -73,19 +71,17 @@ impl Server {
     /// Starts a cluster in this folder, which is made where it is missing and stays when the server goes; every commit is safe.
     ///
     /// # Errors
-    /// The same; and when the folder holds a cluster of another major version.
+    /// The same; and when the folder holds a cluster of another major version, one that runs, or something else.
     pub fn start_kept(port: u16, folder: &Path) -> io::Result<Self> {
         let bin = find::bin_folder()?;
         let user = unprivileged()?;
-        std::fs::create_dir_all(folder)?;
-        if let Some(user) = &user {
-            chown(folder, Some(user.uid.as_raw()), Some(user.gid.as_raw()))?;
-        }
+        kept::ensure_usable(folder, &bin)?;
+        std::fs::create_dir_all(folder).map_err(|error| named(folder, &error))?;
+        give(folder, user.as_ref())?;
         if !folder.join("PG_VERSION").exists() {
             initdb(&bin, folder, user.as_ref())?;
         }
-        let shell = shell(user.as_ref());
-        let keeper = Keeper::start(shell, &bin, folder, port, "keep", Durability::Stock)?;
+        let keeper = Keeper::start(user.as_ref(), &bin, folder, port, "keep", Durability::Stock)?;
         Self::of(keeper, bin, folder.to_path_buf())
     }
 
@@ -165,6 +161,9 @@ impl Server {
     fn wait_until_it_answers(&self) -> io::Result<()> {
         let deadline = Instant::now() + PATIENCE;
         while Instant::now() < deadline {
+            if self.keeper.has_ended() {
+                break;
+            }
             let pid_file = std::fs::read_to_string(self.data.join("postmaster.pid")).unwrap_or_default();
             // The last line of postmaster.pid says "ready" once connections are taken.
             if pid_file.lines().last().is_some_and(|line| line.trim() == "ready")
@@ -175,12 +174,18 @@ impl Server {
             sleep(Duration::from_millis(20));
         }
         let log = std::fs::read_to_string(self.log_file()).unwrap_or_default();
+        // Its own word is one line; what else is in the log is of other starts too.
+        let why = log.lines().rev().find(|line| line.contains("FATAL:"));
+        let why = why.or_else(|| log.lines().last()).unwrap_or("it says nothing");
         Err(io::Error::other(format!(
-            "PostgreSQL did not start on {}: {}",
-            self.address,
-            log.trim()
+            "PostgreSQL did not start on {}: {why}",
+            self.address
         )))
     }
+}
+
+fn named(folder: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", folder.display()))
 }
 
 /// PostgreSQL refuses to run as root: then somebody else must.
@@ -198,8 +203,10 @@ fn unprivileged() -> io::Result<Option<User>> {
     ))
 }
 
-fn shell(user: Option<&User>) -> Command {
-    as_user(Command::new("sh"), user)
+/// Makes this file or folder theirs.
+fn give(path: &Path, user: Option<&User>) -> io::Result<()> {
+    let Some(user) = user else { return Ok(()) };
+    chown(path, Some(user.uid.as_raw()), Some(user.gid.as_raw()))
 }
 
 fn as_user(mut command: Command, user: Option<&User>) -> Command {
@@ -214,9 +221,7 @@ fn initdb(bin: &Path, data: &Path, user: Option<&User>) -> io::Result<()> {
     // A file that only its owner can read keeps the password out of the process list.
     let mut password = tempfile::NamedTempFile::new()?;
     password.write_all(PASSWORD.as_bytes())?;
-    if let Some(user) = user {
-        chown(password.path(), Some(user.uid.as_raw()), Some(user.gid.as_raw()))?;
-    }
+    give(password.path(), user)?;
     let output = as_user(Command::new(bin.join("initdb")), user)
         .args([
             "--username=postgres",

@@ -9,7 +9,9 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
 use tokio::process::Command;
+use tokio_postgres::Row;
 use url::Url;
+use uuid::Uuid;
 
 use super::create::create;
 use super::database_url::DatabaseUrl;
@@ -78,15 +80,26 @@ impl Database {
 
     /// True when nothing has happened in it yet.
     pub(super) async fn is_new(&self) -> Result<bool> {
+        let first = self.first("select 1 from write_model.events limit 1").await?;
+        Ok(first.is_none())
+    }
+
+    /// The customer who came first.
+    pub(super) async fn customer(&self) -> Result<Option<Uuid>> {
+        // Ids begin with the time.
+        let first = self
+            .first("select id from write_model.customers order by id limit 1")
+            .await?;
+        Ok(first.map(|row| row.try_get(0)).transpose()?)
+    }
+
+    async fn first(&self, query: &str) -> Result<Option<Row>> {
         let (client, connection) = tokio_postgres::connect(self.url.as_str(), tokio_postgres::NoTls).await?;
         let connection = tokio::spawn(connection);
-        let row = client
-            .query_one("select not exists (select from write_model.events)", &[])
-            .await?;
-        let new = row.try_get(0)?;
+        let row = client.query_opt(query, &[]).await?;
         drop(client);
         connection.await??;
-        Ok(new)
+        Ok(row)
     }
 
     /// Stops the server.

@@ -17,10 +17,12 @@ use anyhow::{Context as _, Result, ensure};
 use tokio::net::TcpListener;
 use tokio::process::Command;
 use url::Url;
+use uuid::Uuid;
 
 use crate::cosmos;
 use crate::host::{self, Host, SignIn, User};
 use crate::postgres::Shutdown;
+use crate::running::Launch;
 use crate::servicebus::{self, Entities};
 
 use database::Database;
@@ -110,6 +112,20 @@ impl Stack {
         let status = rebuild.await.context("cannot run `handler rebuild run`")?;
         ensure!(status.success(), "`handler rebuild run` failed ({status})");
         Ok(())
+    }
+
+    /// How the handler is started, for its tools.
+    pub(crate) fn launch(&self) -> Launch {
+        Launch {
+            app_dir: self.host_options.script_root.clone(),
+            environment: self.host_options.environment.clone(),
+            without: self.host_options.without.clone(),
+        }
+    }
+
+    /// A customer of the shop, if there is one: then it has been filled before.
+    pub(crate) async fn customer(&self) -> Result<Option<Uuid>> {
+        self.database.customer().await
     }
 
     /// The host's address, without a path.

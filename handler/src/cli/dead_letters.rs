@@ -10,7 +10,7 @@ use clap::{Args, CommandFactory, Subcommand, error::ErrorKind};
 use serde_json::json;
 use time::OffsetDateTime;
 
-use super::{Cli, letter_view, progress::Progress};
+use super::{Cli, letter_view, progress::Progress, work::bus};
 use crate::{
     config::Config,
     domain::utc,
@@ -143,7 +143,7 @@ pub(super) fn time_of(text: &str) -> Result<OffsetDateTime, String> {
 /// # Errors
 /// One line for the operator.
 pub(super) async fn run(arguments: Arguments, config: Config) -> Result<ExitCode, String> {
-    let topic = config.bus.ok_or("setting ServiceBusConnection: is missing")?;
+    let topic = bus(&config)?;
     let letters = DeadLetters(Subscription {
         address: topic.address,
         topic: topic.name,

@@ -13,7 +13,7 @@ use super::{
     dead_letters::time_of,
     operation::print,
     say::say,
-    work::{ask, finish, reach, reach_documents, words},
+    work::{ask, bus, finish, reach, reach_documents, words},
 };
 use crate::{
     config::Config,
@@ -125,9 +125,7 @@ pub(super) async fn run(arguments: Arguments, config: Config) -> Result<ExitCode
     let events = which.deliberate();
     let (operations, request) = match subscription {
         Some(subscription) => {
-            if config.bus.is_none() {
-                return Err("setting ServiceBusConnection: is missing".to_owned());
-            }
+            bus(&config)?;
             let request = Request::Replay(Replay {
                 subscription,
                 events,

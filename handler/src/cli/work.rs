@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::progress::Progress;
 use crate::{
+    bus::TopicAddress,
     config::{Config, ReadModel},
     operations::{
         Failed, Operations,
@@ -34,7 +35,20 @@ const LOOK: Duration = Duration::from_millis(500);
 /// When there is no database.
 pub(super) fn reach(config: Config) -> Result<Operations, String> {
     let postgres = config.postgres.ok_or("setting PGHOST: is missing")?;
-    Ok(Operations::new(&postgres, config.bus, config.cosmos))
+    let forgets = config.forgets_outbox;
+    Ok(Operations::new(&postgres, forgets, config.bus, config.cosmos))
+}
+
+/// The topic, for what is about messages.
+///
+/// # Errors
+/// When this process has none, or nobody has one.
+pub(super) fn bus(config: &Config) -> Result<TopicAddress, String> {
+    let without = || match config.forgets_outbox {
+        true => "not applicable: OUTBOX is forget, because nobody has a bus".to_owned(),
+        false => "setting ServiceBusConnection: is missing".to_owned(),
+    };
+    config.bus.clone().ok_or_else(without)
 }
 
 /// The same, for what is about documents in Cosmos DB.

@@ -139,6 +139,6 @@ async fn details(reach: &Reach) -> Option<Details> {
     let backlog = timeout(PATIENCE, reach.writer.as_ref()?.backlog()).await;
     let backlog = backlog.ok()?.ok()?;
     Some(Details {
-        outbox: backlog.into(),
+        outbox: reach.operations.as_ref()?.outbox(&backlog),
     })
 }

@@ -48,6 +48,8 @@ pub type Tell<'a> = &'a (dyn Fn(&str, i64, i64) + Sync);
 pub struct Operations {
     table: Table,
     log: Arc<Log>,
+    /// True where what waits for the bus is forgotten after a day, because nobody has one.
+    forgets_outbox: bool,
     /// `None` when this process has no bus.
     topic: Option<TopicAddress>,
     /// `None` when this process has no documents.
@@ -55,12 +57,18 @@ pub struct Operations {
 }
 
 impl Operations {
-    /// Connects when first used.
+    /// Connects when first used; `forgets_outbox` as the setting `OUTBOX` says.
     #[must_use]
-    pub fn new(postgres: &Config, topic: Option<TopicAddress>, account: Option<Account>) -> Self {
+    pub fn new(
+        postgres: &Config,
+        forgets_outbox: bool,
+        topic: Option<TopicAddress>,
+        account: Option<Account>,
+    ) -> Self {
         let log = Arc::new(Log::new(postgres.clone()));
         Self {
             table: Table::new(postgres.clone()),
+            forgets_outbox,
             topic,
             model: account.map(|account| Model::new(Arc::clone(&log), account)),
             log,

@@ -52,7 +52,7 @@ pub struct Outbox {
     pub waiting: i64,
     /// How many the bus has refused; counted up to 10 000.
     pub parked: i64,
-    /// How old the oldest is that waits, in seconds; absent when none does.
+    /// How old the oldest is that waits, in seconds; absent when none does, and where nobody relays (`OUTBOX` is `forget`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub oldest_seconds: Option<f64>,
 }
@@ -70,15 +70,6 @@ pub struct Messages {
     pub dead_letters: usize,
 }
 
-impl From<Backlog> for Outbox {
-    fn from(backlog: Backlog) -> Self {
-        Self {
-            waiting: backlog.waiting,
-            parked: backlog.parked,
-            oldest_seconds: backlog.oldest,
-        }
-    }
-}
 
 impl Operations {
     /// How things are; `subscription` names the one whose messages are counted.
@@ -90,7 +81,7 @@ impl Operations {
         let mut unknown = Vec::new();
         let mut note = |what: &str, why: Failed| unknown.push(format!("{what}: {why}"));
         match self.log.backlog().await {
-            Ok(backlog) => status.outbox = backlog.map(Outbox::from),
+            Ok(backlog) => status.outbox = backlog.map(|backlog| self.outbox(&backlog)),
             Err(fault) => note("outbox", fault.into()),
         }
         if self.topic.is_some() {
@@ -112,6 +103,16 @@ impl Operations {
         }
         status.unknown = unknown;
         status
+    }
+
+    /// What waits; where it is forgotten after a day, its age is no sign of a fault.
+    #[must_use]
+    pub fn outbox(&self, backlog: &Backlog) -> Outbox {
+        Outbox {
+            waiting: backlog.waiting,
+            parked: backlog.parked,
+            oldest_seconds: backlog.oldest.filter(|_| !self.forgets_outbox),
+        }
     }
 
     async fn messages(&self, name: &str) -> Result<Messages, Failed> {
