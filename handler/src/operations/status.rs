@@ -70,7 +70,6 @@ pub struct Messages {
     pub dead_letters: usize,
 }
 
-
 impl Operations {
     /// How things are; `subscription` names the one whose messages are counted.
     pub async fn status(&self, health: &Health, subscription: &str) -> Status {
