@@ -9,7 +9,8 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, Result, bail};
 use serde::Deserialize;
 
-const FILES: [&str; 2] = ["host.json", "local.settings.json"];
+/// The notice goes wherever the binary goes.
+const FILES: [&str; 3] = ["host.json", "local.settings.json", "NOTICE.txt"];
 
 /// The part of cargo's messages that tells where a binary went.
 #[derive(Deserialize)]

@@ -33,7 +33,7 @@ fn every_function_is_a_direct_subfolder_beside_the_handler() {
     for function in &expected {
         assert!(app.join(function).join("function.json").is_file(), "{function}");
     }
-    expected.extend(["host.json", "local.settings.json", "handler"].map(str::to_owned));
+    expected.extend(["host.json", "local.settings.json", "NOTICE.txt", "handler"].map(str::to_owned));
     assert_eq!(names(&app), expected);
     assert_ne!(
         fs::metadata(app.join("handler")).unwrap().permissions().mode() & 0o100,
