@@ -1,6 +1,7 @@
 //! `bench projection`: a shop's events posted as the Functions host does, kind by kind, mixed, and once more.
 //! Never accepts another answer than 200: an event that is not projected is no event.
 
+mod fill;
 mod report;
 
 use std::{
@@ -41,6 +42,9 @@ pub(crate) struct Options {
     /// One round of few orders: shows that everything works, and measures nothing.
     #[arg(long)]
     smoke: bool,
+    /// Instead: what an event costs when so many are in the account already, such as 500,50000.
+    #[arg(long, value_delimiter = ',', value_name = "EVENTS", conflicts_with_all = ["smoke", "rounds", "orders"])]
+    fill: Vec<usize>,
 }
 
 /// A projector, and the account into which it projects.
@@ -57,6 +61,14 @@ struct Queue {
 
 /// Runs everything, and prints as it goes.
 pub(crate) async fn run(options: &Options) -> Result<()> {
+    if !options.fill.is_empty() {
+        // The stack of `cargo up` is not optimised: a ratio can be seen in it, and it is built within seconds.
+        let profile = if cfg!(debug_assertions) { "dev" } else { "release" };
+        println!("Building the handler, profile {profile}");
+        let binary = app_folder::build_handler(profile)?;
+        println!("{}", usage::machine());
+        return fill::run(&binary, &options.fill).await;
+    }
     let (rounds, size) = if options.smoke {
         let size = Size {
             customers: 40,

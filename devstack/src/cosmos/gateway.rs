@@ -23,6 +23,7 @@ use url::Url;
 
 use super::asked::Asked;
 use super::authorization::is_signed;
+use super::batches::Batches;
 use super::definitions::Definitions;
 use super::refusal::Refusal;
 use super::switches::Switches;
@@ -34,7 +35,7 @@ const HOP: [&str; 4] = ["content-length", "transfer-encoding", "connection", "ho
 
 /// The service behind its front door.
 pub(super) struct Gateway {
-    service: InMemoryEmulatorHttpClient,
+    service: Batches,
     base: Url,
     key: Vec<u8>,
     switches: Switches,
@@ -47,7 +48,7 @@ impl Gateway {
         let account = VirtualAccountConfig::new(vec![VirtualRegion::new(REGION, base.clone())])?
             .with_consistency(ConsistencyLevel::Session)
             .with_throttling_enabled(false);
-        let service = InMemoryEmulatorHttpClient::new(account);
+        let service = Batches::new(InMemoryEmulatorHttpClient::new(account));
         Ok(Self {
             service,
             base,
@@ -63,6 +64,7 @@ impl Gateway {
         let key: PartitionKeyDefinition = serde_json::from_value(container["partitionKey"].clone())?;
         let config = ContainerConfig::new().with_partition_count(partitions).build()?;
         self.service
+            .service()
             .store()
             .create_container_with_config(database, id, key, config);
         Ok(())
@@ -130,8 +132,7 @@ impl Gateway {
 
     /// What the service answers, its body read in full.
     async fn ask(&self, request: &Request) -> Result<RawResponse> {
-        let answer = self.service.execute_request(request).await?;
-        Ok(answer.try_into_raw_response().await?)
+        self.service.ask(request).await
     }
 
     /// What the service answers to a request, as it says it.

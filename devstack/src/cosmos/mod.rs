@@ -5,6 +5,7 @@ mod account;
 mod admission;
 mod asked;
 mod authorization;
+mod batches;
 mod changes;
 pub mod command;
 mod containers;
