@@ -231,7 +231,10 @@ impl Batcher {
         why: &str,
     ) -> Result<(), Lost> {
         let ids: Vec<_> = changes.events.iter().map(|event| event.event_id).collect();
-        let mut found = self.pool.lease().await?.stock_of(&ids).await?;
+        let finding = async { self.pool.lease().await?.stock_of(&ids).await };
+        // Whatever the fault is, they may have happened: nothing is sent again, and nobody is told that it is broken.
+        let unknown = |fault: Fault| Lost::Over(Error::Unavailable(format!("{why}, and then: {fault}")));
+        let mut found = finding.await.map_err(unknown)?;
         for answer in answers.iter_mut() {
             match answer {
                 Ok(accepted) if accepted.replayed => {}

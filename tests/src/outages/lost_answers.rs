@@ -4,6 +4,7 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use devstack::wire::{Moment, Proxy};
+use hyper::StatusCode;
 use serde_json::json;
 
 use super::{Traffic, until};
@@ -23,8 +24,8 @@ async fn a_command_that_was_done_when_its_answer_and_the_database_were_lost_is_f
     for piece in 1.. {
         wire.cut();
         // Until it has noticed that its connections are gone.
-        let health = app.send("GET", "/api/health", "", &[]).await;
-        assert_eq!(health.body["components"]["writeModel"], "degraded");
+        let refused = app.place(&customer, &[("MUG", 1)]).await;
+        assert_eq!(refused.status, StatusCode::SERVICE_UNAVAILABLE, "{refused:?}");
         wire.restore();
         wire.stop_at(piece, Moment::After);
         let losing = async {
