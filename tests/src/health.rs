@@ -58,7 +58,11 @@ async fn a_crowd_is_answered_by_one_look_a_second_that_waits_for_no_command() {
 
 #[tokio::test]
 async fn a_process_without_stores_is_up_and_has_nothing_to_wait_for() {
-    let settings = [("AUTH", "development"), ("FUNCTIONS_CUSTOMHANDLER_PORT", "0")];
+    let settings = [
+        ("AUTH", "development"),
+        ("AZURE_FUNCTIONS_ENVIRONMENT", "Development"),
+        ("FUNCTIONS_CUSTOMHANDLER_PORT", "0"),
+    ];
     let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned()));
     let app = App::start_alone(settings.into()).await;
     let ok = json!({ "status": "ok" });
