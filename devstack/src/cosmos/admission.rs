@@ -1,9 +1,12 @@
 //! Decides whether a request can be carried, by what it is about.
 //! It never lets one pass that the service in memory would answer wrongly: that is refused by name, or written anew.
 
+use std::sync::Arc;
+
 use axum::http::Method;
 use serde_json::{Value, json};
 
+use super::answer::Afterwards;
 use super::asked::Asked;
 use super::gateway::Gateway;
 use super::refusal::Refusal;
@@ -20,48 +23,53 @@ pub(super) fn addresses(asked: &Asked) -> Result<(), Refusal> {
     Ok(())
 }
 
-pub(super) async fn admit(gateway: &Gateway, asked: &mut Asked) -> Result<(), Refusal> {
+pub(super) async fn admit(gateway: &Gateway, asked: &mut Asked) -> Result<Afterwards, Refusal> {
     headers(asked)?;
     let parts = asked.segments();
     let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
     let asks = asked.says("x-ms-documentdb-isquery")
         || asked.says("x-ms-documentdb-query")
         || asked.says("x-ms-cosmos-is-query-plan-request");
+    let kept = definition(gateway, asked, &parts).await?;
+    let container = kept.as_deref();
     match (asked.method.as_str(), parts.as_slice()) {
-        ("POST", ["dbs", database, "colls", container, "docs"]) => {
-            let path = format!("dbs/{database}/colls/{container}");
-            let definition = gateway.definition(&path).await?;
-            if asks {
-                // Without a definition there is no container either, and the service says so.
-                return definition.map_or(Ok(()), |definition| query::admit(asked, Some(&definition)));
-            }
-            if asked.says("x-ms-cosmos-is-batch-request") {
-                return batch(asked, definition.as_deref());
-            }
-            document(asked, definition.as_deref())
+        ("GET", []) => return Ok(Afterwards::Account),
+        ("POST", ["dbs", _, "colls", _, "docs"]) if asks => {
+            // Without a definition there is no container either, and the service says so.
+            return container.map_or(Ok(Afterwards::Nothing), |_| query::admit(asked, container));
         }
-        ("PUT", ["dbs", database, "colls", container, "docs", _]) => {
-            let path = format!("dbs/{database}/colls/{container}");
-            document(asked, gateway.definition(&path).await?.as_deref())
+        ("POST", ["dbs"] | ["dbs", _, "colls"]) if asks => return query::admit(asked, None),
+        ("POST", ["dbs", _, "colls", _, "docs"]) if asked.says("x-ms-cosmos-is-batch-request") => {
+            batch(asked, container)?;
         }
-        ("PATCH", ["dbs", database, "colls", container, "docs", _]) => {
-            let path = format!("dbs/{database}/colls/{container}");
-            patch(asked, gateway.definition(&path).await?.as_deref())
+        ("POST", ["dbs", _, "colls", _, "docs"]) | ("PUT", ["dbs", _, "colls", _, "docs", _]) => {
+            document(asked, container)?;
         }
-        ("GET", ["dbs", database, "colls", container, "docs"]) => {
-            let path = format!("dbs/{database}/colls/{container}");
-            feed(asked, gateway.definition(&path).await?.as_deref())?;
-            changes::begin(gateway, asked).await
+        ("PATCH", ["dbs", _, "colls", _, "docs", _]) => patch(asked, container)?,
+        ("GET", ["dbs", _, "colls", _, "docs"]) => {
+            feed(asked, container)?;
+            changes::begin(gateway, asked).await?;
         }
         ("POST", [.., "operations", "partitionkeydelete"]) => {
-            Err(Refusal::unsupported("deleting all items of a partition"))
+            return Err(Refusal::unsupported("deleting all items of a partition"));
         }
         // The store says of an offer neither whose it is nor its id as clients read them.
-        (_, ["offers", ..]) => Err(Refusal::unsupported("reading and replacing throughput")),
-        ("POST", ["dbs"] | ["dbs", _, "colls"]) if asks => query::admit(asked, None),
-        ("POST", ["dbs"]) => properties::of_database(asked),
-        ("POST", ["dbs", _, "colls"]) | ("PUT", ["dbs", _, "colls", _]) => properties::of_container(asked),
-        _ => Ok(()),
+        (_, ["offers", ..]) => return Err(Refusal::unsupported("reading and replacing throughput")),
+        ("POST", ["dbs"]) => properties::of_database(asked)?,
+        ("POST", ["dbs", _, "colls"]) | ("PUT", ["dbs", _, "colls", _]) => properties::of_container(asked)?,
+        _ => {}
+    }
+    Ok(Afterwards::Nothing)
+}
+
+/// What the container of these items is, where something depends on it.
+async fn definition(gateway: &Gateway, asked: &Asked, parts: &[&str]) -> Result<Option<Arc<Value>>, Refusal> {
+    let reads_one = asked.method == Method::GET && parts.len() > 5;
+    match parts {
+        ["dbs", database, "colls", container, "docs", ..] if !reads_one => Ok(gateway
+            .definition(&format!("dbs/{database}/colls/{container}"))
+            .await?),
+        _ => Ok(None),
     }
 }
 

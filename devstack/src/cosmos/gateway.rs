@@ -21,13 +21,14 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 use url::Url;
 
+use super::answer::Afterwards;
 use super::asked::Asked;
 use super::authorization::is_signed;
 use super::batches::Batches;
 use super::definitions::Definitions;
 use super::refusal::Refusal;
 use super::switches::Switches;
-use super::{account, admission, patch, resource_ids};
+use super::{admission, patch, resource_ids};
 
 const REGION: &str = "West Europe";
 /// Headers that describe one connection and not the message.
@@ -154,13 +155,11 @@ impl Gateway {
         self.ask(&request).await
     }
 
-    pub(super) async fn carry(&self, asked: &Asked) -> Result<Response> {
+    pub(super) async fn carry(&self, asked: &Asked, afterwards: &Afterwards) -> Result<Response> {
         let answer = self.ask_as(asked).await?;
         let mut body = answer.body().as_ref().to_vec();
-        if asked.path == "/" && answer.status() == CoreStatus::Ok {
-            let mut description = serde_json::from_slice(&body)?;
-            account::complete(&mut description);
-            body = serde_json::to_vec(&description)?;
+        if answer.status() == CoreStatus::Ok {
+            body = afterwards.apply(body);
         }
         let mut response = Response::builder().status(u16::from(answer.status()));
         for (name, value) in answer
@@ -204,11 +203,11 @@ async fn meet(gateway: &Gateway, request: AxumRequest) -> Result<Response, Refus
         return Ok(refused);
     }
     resource_ids::put_names(gateway, &mut asked).await?;
-    admission::admit(gateway, &mut asked).await?;
+    let afterwards = admission::admit(gateway, &mut asked).await?;
     if asked.method == Method::PATCH {
         return patch::carry(gateway, asked).await;
     }
-    let answer = gateway.carry(&asked).await?;
+    let answer = gateway.carry(&asked, &afterwards).await?;
     if admission::defines(&asked) {
         gateway.definitions.forget();
     }

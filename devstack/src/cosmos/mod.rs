@@ -3,6 +3,7 @@
 
 mod account;
 mod admission;
+mod answer;
 mod asked;
 mod authorization;
 mod batches;

@@ -5,6 +5,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use serde_json::{Value, json};
 
+use super::answer::Afterwards;
 use super::asked::Asked;
 use super::gateway::Gateway;
 use super::refusal::Refusal;
@@ -14,7 +15,7 @@ const TRIES: usize = 20;
 
 pub(super) async fn carry(gateway: &Gateway, mut asked: Asked) -> Result<Response, Refusal> {
     let Some(mut patch) = asked.json() else {
-        return Ok(gateway.carry(&asked).await?);
+        return Ok(gateway.carry(&asked, &Afterwards::Nothing).await?);
     };
     if patch.is_array() {
         patch = json!({ "operations": patch });
@@ -26,14 +27,14 @@ pub(super) async fn carry(gateway: &Gateway, mut asked: Asked) -> Result<Respons
     let partition = asked.header("x-ms-documentdb-partitionkey").map(str::to_owned);
     let Some(partition) = partition.filter(|_| increments || condition.is_some()) else {
         asked.set_json(&patch);
-        return Ok(gateway.carry(&asked).await?);
+        return Ok(gateway.carry(&asked, &Afterwards::Nothing).await?);
     };
     let etag = asked.header("if-match").map(str::to_owned);
     let etag = etag.filter(|etag| etag != "*");
     for _ in 0..TRIES {
         let Some(item) = find(gateway, &asked, &partition, None).await? else {
             asked.set_json(&patch);
-            return Ok(gateway.carry(&asked).await?);
+            return Ok(gateway.carry(&asked, &Afterwards::Nothing).await?);
         };
         let current = item["_etag"].as_str().unwrap_or_default();
         if etag.as_ref().is_some_and(|etag| etag != current) {
@@ -49,7 +50,7 @@ pub(super) async fn carry(gateway: &Gateway, mut asked: Asked) -> Result<Respons
         asked.headers.insert("if-match", version);
         patch["operations"] = begin(&operations, &item).into();
         asked.set_json(&patch);
-        let response = gateway.carry(&asked).await?;
+        let response = gateway.carry(&asked, &Afterwards::Nothing).await?;
         if response.status() != StatusCode::PRECONDITION_FAILED || etag.is_some() {
             return Ok(response);
         }

@@ -4,6 +4,7 @@
 
 mod account;
 mod dotnet;
+mod parts;
 mod patches;
 mod queries;
 mod refusals;

@@ -5,34 +5,40 @@ mod checks;
 mod clauses;
 mod names;
 mod order;
+mod parts;
 mod resume;
 mod rewrite;
 mod tokens;
 
 use serde_json::Value;
 
+use clauses::Clauses;
+pub(super) use parts::Parts;
+use tokens::Token;
+
+use super::answer::Afterwards;
 use super::asked::Asked;
 use super::refusal::Refusal;
 
 /// Rewrites the query in the body. `definition` is the container's, where the query is about items.
-pub(super) fn admit(asked: &mut Asked, definition: Option<&Value>) -> Result<(), Refusal> {
+pub(super) fn admit(asked: &mut Asked, definition: Option<&Value>) -> Result<Afterwards, Refusal> {
     let Some(mut body) = asked.json() else {
-        return Ok(());
+        return Ok(Afterwards::Nothing);
     };
     let Some(text) = body["query"].as_str() else {
-        return Ok(());
+        return Ok(Afterwards::Nothing);
     };
-    let tokens = tokens::cut(text)?;
+    let mut tokens = tokens::cut(text)?;
+    rewrite::use_dots(&mut tokens);
     let Some(clauses) = clauses::find(&tokens) else {
-        return Ok(());
+        return Ok(Afterwards::Nothing);
     };
     checks::no_subquery(&tokens)?;
     let sources = names::sources(&tokens, &clauses)?;
     checks::check(&tokens, &clauses, &sources, &body["parameters"])?;
-    if asked.says("x-ms-cosmos-is-query-plan-request") && checks::gathers(&tokens, &clauses) {
-        return Err(Refusal::unsupported_query(
-            "an aggregate or GROUP BY in the plan of a query (which Microsoft's .NET client asks for)",
-        ));
+    let plans = asked.says("x-ms-cosmos-is-query-plan-request") && checks::gathers(&tokens, &clauses);
+    if plans || parts::is_marked(text) {
+        return in_parts(asked, &body, text, &tokens, &clauses);
     }
     let mut conditions = Vec::new();
     if let Some(definition) = definition {
@@ -52,16 +58,52 @@ pub(super) fn admit(asked: &mut Asked, definition: Option<&Value>) -> Result<(),
     }
     body["query"] = rewrite::write(tokens, &sources, conditions)?.into();
     asked.set_json(&body);
-    Ok(())
+    Ok(Afterwards::Nothing)
+}
+
+/// A query whose answer is put together by the client: the plan of it, or the parts that the plan told the client to ask.
+fn in_parts(
+    asked: &mut Asked,
+    body: &Value,
+    text: &str,
+    tokens: &[Token],
+    clauses: &Clauses,
+) -> Result<Afterwards, Refusal> {
+    let Some(parts) = parts::read(tokens, clauses) else {
+        let what =
+            "more than aggregates and groups alone in a query that is planned (by Microsoft's .NET client)";
+        return Err(Refusal::unsupported_query(what));
+    };
+    let mut body = body.clone();
+    let marked = parts::is_marked(text);
+    let query = if marked {
+        parts.flat_query()
+    } else {
+        parts.items_query()
+    };
+    body["query"] = plain_with(&query, &body["parameters"])?.into();
+    asked.set_json(&body);
+    if marked {
+        // The rows are changed, so they must come as text.
+        asked
+            .headers
+            .remove("x-ms-cosmos-supported-serialization-formats");
+        return Ok(Afterwards::Parts(parts));
+    }
+    Ok(Afterwards::Plan(parts.plan(text)))
 }
 
 /// A query of our own making, checked and written anew like any other.
 pub(super) fn plain(text: &str) -> Result<String, Refusal> {
+    plain_with(text, &Value::Null)
+}
+
+fn plain_with(text: &str, parameters: &Value) -> Result<String, Refusal> {
     let tokens = tokens::cut(text)?;
     let clauses = clauses::find(&tokens).ok_or_else(|| Refusal::bad("Syntax error: no query."))?;
     checks::no_subquery(&tokens)?;
     let sources = names::sources(&tokens, &clauses)?;
-    checks::check(&tokens, &clauses, &sources, &Value::Null)?;
+    checks::check(&tokens, &clauses, &sources, parameters)?;
     rewrite::write(tokens, &sources, Vec::new())
 }
 

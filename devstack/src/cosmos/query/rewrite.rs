@@ -47,7 +47,7 @@ pub(super) fn write(
 }
 
 /// Turns `c["n"]` into `c.n`, which the service in memory can plan an order by.
-fn use_dots(tokens: &mut Vec<Token>) {
+pub(super) fn use_dots(tokens: &mut Vec<Token>) {
     let mut at = 1;
     while at + 2 < tokens.len() {
         let before = &tokens[at - 1];
@@ -129,7 +129,7 @@ fn name_values(tokens: &mut Vec<Token>) -> Result<(), Refusal> {
 }
 
 /// Whether something selected ends with a name of its own.
-fn has_name(shown: &[Token]) -> bool {
+pub(super) fn has_name(shown: &[Token]) -> bool {
     let [.., before, last] = shown else { return false };
     let named = matches!(last.kind, Kind::Word | Kind::Text) && !last.is_word("null");
     let after_value = [")", "]", "}"].iter().any(|sign| before.is_sign(sign))
