@@ -22,11 +22,13 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::{
     bus::{Bus, Settlement},
     config::{Auth, Config, ReadModel},
+    domain::quote,
     health::{Conditions, Health},
     http::{
         Reach, api, body,
         endpoint::Endpoint,
         health::ready,
+        preconditions,
         problem::{self, Kind, Problem},
     },
     operations::Operations,
@@ -126,6 +128,7 @@ fn router(reach: Reach, triggers: triggers::Reach) -> Router {
         .route("/", get(ready))
         .fallback(async || Problem::new(Kind::UnknownRoute, "there is nothing here"))
         .method_not_allowed_fallback(other_method)
+        .layer(from_fn(preconditions::of_read))
         .layer(from_fn(body::whole))
         .layer(CatchPanicLayer::custom(problem::panicked))
         .with_state(reach)
@@ -141,7 +144,7 @@ async fn other_method(method: Method) -> Response {
     match method {
         Method::OPTIONS => StatusCode::NO_CONTENT.into_response(),
         method => {
-            let detail = format!("{method} is not for this path");
+            let detail = format!("{} is not for this path", quote::brief(method.as_str()));
             Problem::new(Kind::MethodNotAllowed, detail).into_response()
         }
     }

@@ -166,10 +166,42 @@ async fn what_is_not_there_is_404_and_other_media_types_are_415_and_big_bodies_4
         app.post("/api/nothing", json!({})).await.status,
         StatusCode::NOT_FOUND
     );
-    let form = app
-        .send("POST", "/api/orders", "a=b", &[("content-type", "text/plain")])
+    let json = ("content-type", "application/json");
+    for headers in [
+        vec![("content-type", "text/plain")],
+        vec![],
+        vec![json, json],
+        vec![("content-type", "application/json, application/json")],
+        vec![("content-type", "application/json; charset=utf-8, text/plain")],
+        vec![("content-type", "text/plain; a=\"application/json\"")],
+        vec![json, ("content-encoding", "gzip")],
+        vec![json, ("content-encoding", "br"), ("content-encoding", "")],
+        vec![json, ("content-encoding", "identity")],
+    ] {
+        let other = app
+            .send(
+                "POST",
+                "/api/customers",
+                r#"{"name":"Ada","email":"a@b"}"#,
+                &headers,
+            )
+            .await;
+        assert_eq!(
+            other.status,
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "{headers:?}: {other:?}"
+        );
+    }
+    let quoted = [("content-type", "application/json; a=\"b, c\"")];
+    let fine = app
+        .send(
+            "POST",
+            "/api/customers",
+            r#"{"name":"Ada","email":"a@b"}"#,
+            &quoted,
+        )
         .await;
-    assert_eq!(form.status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    assert_eq!(fine.status, StatusCode::CREATED, "{fine:?}");
     let big = app
         .send("POST", "/api/orders", " ".repeat(1024 * 1024 + 1), &JSON)
         .await;
@@ -219,6 +251,67 @@ async fn a_body_that_nobody_wanted_is_read_all_the_same_so_that_the_connection_s
             answer.starts_with(&format!("HTTP/1.1 {status}")),
             "{path}: {answer}"
         );
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_breaks_off_or_is_not_what_was_announced_is_400_with_and_without_the_host() {
+    let app = App::start().await;
+    let system = crate::system::System::start().await;
+    for address in [app.address(), system.client.address()] {
+        for (headers, body) in [
+            ("content-length: 40", r#"{"name":"Ada""#),
+            ("transfer-encoding: chunked", "d\r\n{\"name\":\"Ada\"\r\n"),
+            ("transfer-encoding: chunked", "d\r\n{\"name\":\"Ada\"\r\nzz\r\n"),
+            ("transfer-encoding: chunked", "nonsense\r\n"),
+        ] {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            let head = format!(
+                "POST /api/customers HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n{headers}\r\n\r\n"
+            );
+            stream.write_all(head.as_bytes()).await.unwrap();
+            stream.write_all(body.as_bytes()).await.unwrap();
+            stream.shutdown().await.unwrap();
+            let answer = answer(&mut stream).await;
+            assert!(
+                answer.starts_with("HTTP/1.1 400"),
+                "{address} {headers} {body:?}: {answer}"
+            );
+            if address == app.address() {
+                assert!(answer.contains("urn:problem:orders:incomplete-body"), "{answer}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_parameter_that_a_call_does_not_know_is_refused_but_for_those_of_hosts_and_gateways() {
+    let app = App::start().await;
+    let customer = r#"{"name":"Ada","email":"a@b"}"#;
+    for (method, path, status) in [
+        ("POST", "/api/customers?dryRun=true", 400),
+        ("POST", "/api/customers?code=k&dryRun", 400),
+        ("POST", "/api/customers?Code=k", 400),
+        ("PUT", "/api/products/NONE/name?force=1", 400),
+        (
+            "GET",
+            "/api/orders/0192aaaa-0000-7000-8000-000000000000?expand=lines",
+            400,
+        ),
+        ("GET", "/api/health?detail", 400),
+        ("GET", "/api/openapi.json?version=3", 400),
+        ("GET", "/api/operations?state=planned&state=running", 400),
+        ("POST", "/api/operations/rebuilds?rate=1", 400),
+        ("POST", "/api/customers?code=k&subscription-key=s", 201),
+        ("GET", "/api/operations?code=k&limit=1", 200),
+        ("GET", "/api/health?details&code=k", 200),
+    ] {
+        let body = if method == "GET" { "" } else { customer };
+        let answer = app.send(method, path, body, &JSON).await;
+        assert_eq!(answer.status.as_u16(), status, "{method} {path}: {answer:?}");
+        if status == 400 {
+            assert_eq!(answer.body["type"], "urn:problem:orders:invalid-query", "{path}");
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use handler::{
     domain::{customer, event::Event, order, product, value},
     postgres::Pooler,
-    write::{Accepted, Command, Context, Error, Expected, Once, Writer, pool::Pool},
+    write::{Accepted, Command, Context, Error, Once, Preconditions, Versions, Writer, pool::Pool},
 };
 use proptest::{
     collection::vec,
@@ -167,7 +167,10 @@ pub(crate) fn context(n: usize, (ask, key, version): &Asked) -> Context {
         caller: "tester".to_owned(),
         only: None,
         traceparent: None,
-        expected: version.map(|version| Expected::OneOf(vec![version])),
+        preconditions: Preconditions {
+            matches: version.map(|version| Versions::OneOf(vec![version])),
+            ..Preconditions::default()
+        },
         once: key.as_ref().map(once),
     }
 }

@@ -9,6 +9,7 @@
 
 mod bad_input;
 mod batches;
+mod bodies;
 mod catalogue;
 mod changes;
 mod consistency;
@@ -33,6 +34,7 @@ mod outages;
 mod owners;
 mod pgbouncer;
 mod pooler;
+mod preconditions;
 mod process;
 mod projections;
 mod projector;

@@ -213,11 +213,6 @@ pub(crate) struct Answer {
 }
 
 impl App {
-    /// Where it listens.
-    pub(crate) fn address(&self) -> &str {
-        self.client.url.trim_start_matches("http://")
-    }
-
     pub(crate) async fn start() -> Self {
         let database = Database::create().await;
         let settings = database.settings(server().address());
@@ -284,6 +279,11 @@ impl App {
 }
 
 impl Client {
+    /// Where its requests go.
+    pub(crate) fn address(&self) -> &str {
+        self.url.trim_start_matches("http://")
+    }
+
     pub(crate) fn new(url: String) -> Self {
         Self {
             url,

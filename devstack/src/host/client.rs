@@ -9,7 +9,11 @@ use std::{
 
 use axum::body::Body;
 use bytes::Bytes;
-use hyper::body::{Frame, SizeHint};
+use http_body_util::LengthLimitError;
+use hyper::{
+    StatusCode,
+    body::{Frame, SizeHint},
+};
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
@@ -26,16 +30,44 @@ pub(crate) fn new() -> Http {
 
 /// A body that is taken when it is first read, so that an unread one can be sent again.
 #[derive(Clone)]
-pub(crate) struct Resendable(Arc<Mutex<(Body, bool)>>);
+pub(crate) struct Resendable(Arc<Mutex<Taken>>);
+
+struct Taken {
+    body: Body,
+    touched: bool,
+    /// What its sender is answered, once it has turned out not to be what was announced.
+    bad: Option<StatusCode>,
+}
 
 impl Resendable {
     pub(crate) fn new(body: Body) -> Self {
-        Self(Arc::new(Mutex::new((body, false))))
+        Self(Arc::new(Mutex::new(Taken {
+            body,
+            touched: false,
+            bad: None,
+        })))
     }
 
     pub(crate) fn is_untouched(&self) -> bool {
-        !self.0.lock().unwrap_or_else(PoisonError::into_inner).1
+        !self.0.lock().unwrap_or_else(PoisonError::into_inner).touched
     }
+
+    /// What its sender is answered, if it broke off or is too long.
+    pub(crate) fn bad(&self) -> Option<StatusCode> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).bad
+    }
+}
+
+/// 413 for a body that is too long, 400 for one that broke off, as Kestrel has it.
+fn status(error: &axum::Error) -> StatusCode {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if error.is::<LengthLimitError>() {
+            return StatusCode::PAYLOAD_TOO_LARGE;
+        }
+        cause = error.source();
+    }
+    StatusCode::BAD_REQUEST
 }
 
 impl hyper::body::Body for Resendable {
@@ -47,15 +79,19 @@ impl hyper::body::Body for Resendable {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        inner.1 = true;
-        Pin::new(&mut inner.0).poll_frame(context)
+        inner.touched = true;
+        let polled = Pin::new(&mut inner.body).poll_frame(context);
+        if let Poll::Ready(Some(Err(error))) = &polled {
+            inner.bad = Some(status(error));
+        }
+        polled
     }
 
     fn is_end_stream(&self) -> bool {
         self.0
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .0
+            .body
             .is_end_stream()
     }
 
@@ -63,7 +99,7 @@ impl hyper::body::Body for Resendable {
         self.0
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .0
+            .body
             .size_hint()
     }
 }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use axum::{body::Body, extract::Request, response::Response};
-use http_body_util::Limited;
+use http_body_util::{BodyExt, Limited};
 use hyper::{HeaderMap, StatusCode, Uri, header};
 use uuid::Uuid;
 
@@ -66,7 +66,7 @@ pub(crate) async fn forward(
                 let _running = &running;
                 frame
             };
-            Body::new(http_body_util::BodyExt::map_frame(body, keep))
+            Body::new(body.map_frame(keep))
         }),
         Err(reason) => {
             invoker
@@ -97,13 +97,26 @@ async fn send(invoker: &Invoker, id: Uuid, request: Request) -> Result<Response,
             Ok(response) => {
                 let (mut head, body) = response.into_parts();
                 drop_hop(&mut head.headers);
-                return Ok(Response::from_parts(head, Body::new(body)));
+                // A length is the handler's to tell: of an answer to HEAD, what is sent is not what it is about.
+                let announced = head.headers.contains_key(header::CONTENT_LENGTH);
+                let body = if announced {
+                    Body::new(body)
+                } else {
+                    Body::from_stream(body.into_data_stream())
+                };
+                return Ok(Response::from_parts(head, body));
             }
             Err(error) if error.is_connect() && attempt < RETRIES && body.is_untouched() => {
                 attempt += 1;
                 tokio::time::sleep(Duration::from_millis((50 * u64::from(attempt)).min(250))).await;
             }
-            Err(error) => return Err(format!("Failed to proxy request: {}", chain(&error))),
+            // The caller's fault, and not the function's.
+            Err(error) => {
+                return match body.bad() {
+                    Some(status) => Ok(empty(status)),
+                    None => Err(format!("Failed to proxy request: {}", chain(&error))),
+                };
+            }
         }
     }
 }

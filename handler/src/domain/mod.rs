@@ -7,6 +7,7 @@ pub mod event;
 pub mod order;
 mod pricing;
 pub mod product;
+pub mod quote;
 pub mod rejection;
 pub mod utc;
 pub mod value;

@@ -1,4 +1,4 @@
-//! Reads a JSON body strictly: right content type, at most 1 MiB, no unknown fields, errors that point at the place.
+//! Takes a body in: whole, at most 1 MiB, of the right media type, and not encoded.
 //! Never answers 500 for something a caller sent.
 
 use axum::{
@@ -9,10 +9,12 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures_util::TryStreamExt;
-use serde::de::DeserializeOwned;
-use serde_path_to_error::{Path, Segment};
 
-use super::problem::{Kind, Problem};
+use super::{
+    content::{self, Content, Unread},
+    fields::{self, Backslash},
+    problem::{Kind, Problem},
+};
 
 /// Largest accepted body, in bytes.
 const MAX_BODY_BYTES: usize = 1024 * 1024;
@@ -24,84 +26,77 @@ const MOST_READ_BYTES: usize = 16 * MAX_BODY_BYTES;
 pub async fn whole(request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
     let mut kept = Vec::new();
-    match read(body, &mut kept).await {
-        Some(bytes) if bytes <= MAX_BODY_BYTES => {
-            next.run(Request::from_parts(parts, Body::from(kept))).await
-        }
-        read => {
-            let refused = Problem::new(Kind::BodyTooLarge, "a body is complete and has at most 1 MiB");
-            let mut answer = refused.into_response();
-            if read.is_none() {
-                let close = HeaderValue::from_static("close");
-                answer.headers_mut().insert(header::CONNECTION, close);
-            }
-            answer
-        }
+    let end = read(body, &mut kept).await;
+    let refused = match end {
+        End::Whole => return next.run(Request::from_parts(parts, Body::from(kept))).await,
+        End::TooLarge | End::FarTooLarge => Problem::new(Kind::BodyTooLarge, "a body has at most 1 MiB"),
+        End::Broken => Problem::new(
+            Kind::IncompleteBody,
+            "the body broke off, or is not as long as its headers or its chunks say",
+        ),
+    };
+    let mut answer = refused.into_response();
+    if matches!(end, End::FarTooLarge | End::Broken) {
+        let close = HeaderValue::from_static("close");
+        answer.headers_mut().insert(header::CONNECTION, close);
     }
+    answer
 }
 
-/// Reads to the end, and keeps as much as is accepted; how many bytes there were. `None` when the end was not reached.
-async fn read(body: Body, kept: &mut Vec<u8>) -> Option<usize> {
+/// How reading a body ended.
+#[derive(Debug, Clone, Copy)]
+enum End {
+    Whole,
+    /// All of it was read, and is not accepted.
+    TooLarge,
+    /// More may come, and is not read.
+    FarTooLarge,
+    /// It ended early, or its length is not what was announced.
+    Broken,
+}
+
+/// Reads to the end, and keeps as much as is accepted.
+async fn read(body: Body, kept: &mut Vec<u8>) -> End {
     let mut chunks = body.into_data_stream();
     let mut bytes = 0;
-    while let Some(chunk) = chunks.try_next().await.ok()? {
-        bytes += chunk.len();
-        if bytes <= MAX_BODY_BYTES {
-            kept.extend_from_slice(&chunk);
-        } else if bytes > MOST_READ_BYTES {
-            return None;
+    loop {
+        match chunks.try_next().await {
+            Ok(Some(chunk)) => {
+                bytes += chunk.len();
+                if bytes <= MAX_BODY_BYTES {
+                    kept.extend_from_slice(&chunk);
+                } else if bytes > MOST_READ_BYTES {
+                    return End::FarTooLarge;
+                }
+            }
+            Ok(None) if bytes <= MAX_BODY_BYTES => return End::Whole,
+            Ok(None) => return End::TooLarge,
+            Err(_) => return End::Broken,
         }
     }
-    Some(bytes)
 }
 
 /// The body as a `T`.
-pub(super) fn parse<T: DeserializeOwned>(headers: &HeaderMap, bytes: &[u8]) -> Result<T, Problem> {
-    let content_type = headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok());
-    let media_type = content_type
-        .unwrap_or_default()
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim();
-    if !media_type.eq_ignore_ascii_case("application/json") {
-        return Err(Problem::new(
-            Kind::UnsupportedMediaType,
-            "send the body as application/json",
-        ));
+pub(super) fn parse<T: Content>(headers: &HeaderMap, bytes: &[u8]) -> Result<T, Problem> {
+    let refused = |rule| Problem::new(Kind::UnsupportedMediaType, rule);
+    if headers.contains_key(header::CONTENT_ENCODING) {
+        return Err(refused("send the body as it is, without a Content-Encoding"));
     }
-    // Knowing the place costs more than reading: it is asked for only when something is wrong.
-    serde_json::from_slice(bytes).or_else(|_| locate(bytes))
-}
-
-/// Reads once more, and knows where it was when it failed.
-fn locate<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
-    let mut json = serde_json::Deserializer::from_slice(bytes);
-    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
-        let (pointer, cause) = (pointer(error.path()), error.inner().to_string());
-        if error.inner().is_data() {
-            Problem::content(pointer, cause)
-        } else {
-            malformed(&cause)
+    let media_types = fields::list(headers, &header::CONTENT_TYPE, Backslash::Escapes);
+    let media_type = match &media_types[..] {
+        [media_type] => media_type.as_str(),
+        _ => {
+            return Err(refused(
+                "send the body as application/json, with one Content-Type",
+            ));
         }
-    })?;
-    json.end().map_err(|error| malformed(&error.to_string()))?;
-    Ok(value)
-}
-
-fn malformed(cause: &str) -> Problem {
-    Problem::new(Kind::MalformedJson, format!("the body is not JSON: {cause}"))
-}
-
-/// The place as a JSON Pointer (RFC 6901).
-fn pointer(path: &Path) -> String {
-    let step = |segment: &Segment| match segment {
-        Segment::Seq { index } => format!("/{index}"),
-        Segment::Map { key } => format!("/{}", key.replace('~', "~0").replace('/', "~1")),
-        Segment::Enum { variant } => format!("/{variant}"),
-        Segment::Unknown => String::new(),
     };
-    path.iter().map(step).collect()
+    let (media_type, _) = media_type.split_once(';').unwrap_or((media_type, ""));
+    if !media_type.trim().eq_ignore_ascii_case("application/json") {
+        return Err(refused("send the body as application/json"));
+    }
+    content::read(bytes).map_err(|unread| match unread {
+        Unread::NotJson(cause) => Problem::new(Kind::MalformedJson, format!("the body is not JSON: {cause}")),
+        Unread::Wrong(faults) => faults.into(),
+    })
 }

@@ -6,10 +6,9 @@ use std::convert::Infallible;
 use axum::{
     body::{Bytes, to_bytes},
     extract::{FromRequest, FromRequestParts, Path, Request},
-    http::{HeaderMap, header, request::Parts},
+    http::{HeaderMap, HeaderName, request::Parts},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
-use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -18,10 +17,12 @@ use super::{
     Reach,
     access::{Scope, Who},
     body,
+    content::Content,
+    preconditions,
     principal::principal,
     problem::{Kind, Problem},
 };
-use crate::write::{Accepted, Command, Context, Expected, Once};
+use crate::write::{self, Accepted, Command, Context, Once, Preconditions};
 
 /// Somebody who may make this call.
 pub(super) struct Caller {
@@ -68,12 +69,12 @@ pub(super) struct Call {
     reach: Reach,
     pub(super) caller: Caller,
     traceparent: Option<String>,
-    expected: Option<Expected>,
+    preconditions: Preconditions,
     /// The Idempotency-Key, with a digest of the whole request.
     once: Option<Once>,
 }
 
-impl<T: DeserializeOwned> FromRequest<Reach> for Given<T> {
+impl<T: Content> FromRequest<Reach> for Given<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, reach: &Reach) -> Result<Self, Problem> {
@@ -82,20 +83,17 @@ impl<T: DeserializeOwned> FromRequest<Reach> for Given<T> {
         let sent = to_bytes(body, usize::MAX).await;
         let sent = sent.map_err(|error| Problem::broken(error.to_string()))?;
         let caller = Caller::from_request_parts(&mut parts, reach).await?;
-        let traceparent = parts
-            .headers
-            .get("traceparent")
-            .and_then(|value| value.to_str().ok());
+        let of_product = parts.uri.path().starts_with("/api/products/");
         let key = idempotency_key(&parts.headers)?;
         let call = Call {
             reach: reach.clone(),
             caller,
-            expected: expected(&parts),
+            preconditions: preconditions::of_command(&parts.headers, of_product),
             once: key.map(|key| Once {
                 key,
                 fingerprint: fingerprint(&parts, &sent),
             }),
-            traceparent: traceparent.filter(|text| is_traceparent(text)).map(str::to_owned),
+            traceparent: traceparent(&parts.headers),
         };
         Ok(Self {
             call,
@@ -105,6 +103,18 @@ impl<T: DeserializeOwned> FromRequest<Reach> for Given<T> {
 }
 
 impl Call {
+    /// Refuses what is not to be made, of an operation: that has no versions.
+    pub(super) fn makes(&self) -> Result<(), Problem> {
+        let unmet = self.preconditions.hold(None, None).err();
+        unmet.map_or(Ok(()), |unmet| Err(write::Error::Unmet(unmet, None).into()))
+    }
+
+    /// Refuses what is not to be changed, of what is there and has no versions: no tag is its own.
+    pub(super) fn changes_untagged(&self) -> Result<(), Problem> {
+        let unmet = self.preconditions.hold(Some(0), None).err();
+        unmet.map_or(Ok(()), |unmet| Err(write::Error::Unmet(unmet, None).into()))
+    }
+
     /// Runs the command; ids and time of its event are made here, once for the request.
     pub(super) async fn execute(self, command: Command) -> Result<Accepted, Problem> {
         let writer = self
@@ -117,47 +127,33 @@ impl Call {
             caller: self.caller.id,
             only: self.caller.scope.only(),
             traceparent: self.traceparent,
-            expected: self.expected,
+            preconditions: self.preconditions,
             once: self.once,
         };
         Ok(writer.execute(command, context).await?)
     }
 }
 
-/// The form that W3C Trace Context gives it (version 00): anything else is not worth keeping for ever.
+/// The form that W3C Trace Context gives it (version 00, section 3.2): anything else is not worth keeping for ever. A trace
+/// or a span of nothing but zeros is none.
 fn is_traceparent(text: &str) -> bool {
-    let lengths = text.split('-').map(str::len);
-    lengths.eq([2, 32, 16, 2]) && text.bytes().all(|byte| byte == b'-' || byte.is_ascii_hexdigit())
+    let parts: Vec<&str> = text.split('-').collect();
+    let lengths = parts.iter().map(|part| part.len());
+    let hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    lengths.eq([2, 32, 16, 2])
+        && parts.iter().all(|part| part.bytes().all(hex))
+        && parts[0] != "ff"
+        && parts[1..3].iter().all(|id| id.bytes().any(|byte| byte != b'0'))
 }
 
-/// `If-Match` as versions. A tag that none of our answers can have had, a weak one too, matches nothing
-/// (RFC 9110, section 13.1.1: strong comparison).
-fn expected(parts: &Parts) -> Option<Expected> {
-    let values = parts.headers.get_all(header::IF_MATCH).iter();
-    let tags: Vec<&str> = values
-        .flat_map(|value| value.to_str().unwrap_or_default().split(','))
-        .map(str::trim)
-        .collect();
-    if tags.is_empty() {
+/// `traceparent`, where there is one of it.
+fn traceparent(headers: &HeaderMap) -> Option<String> {
+    let mut lines = headers.get_all("traceparent").iter();
+    let (Some(line), None) = (lines.next(), lines.next()) else {
         return None;
-    }
-    if tags.contains(&"*") {
-        return Some(Expected::Any);
-    }
-    let version = |tag: &&str| {
-        let text = tag.strip_prefix('"')?.strip_suffix('"')?;
-        // A product is read under `"<version>-<seq>"`, and changed by its version: its stock is nobody's to expect.
-        let product = parts.uri.path().starts_with("/api/products/");
-        let text = text
-            .split_once('-')
-            .filter(|_| product)
-            .map_or(text, |(version, _)| version);
-        // As we write it, and no other way: strong comparison is by character.
-        text.parse()
-            .ok()
-            .filter(|version: &i64| version.to_string() == text)
     };
-    Some(Expected::OneOf(tags.iter().filter_map(version).collect()))
+    let text = line.to_str().ok()?;
+    is_traceparent(text).then(|| text.to_owned())
 }
 
 /// 1 to 255 visible ASCII characters, in quotes as the draft has it or bare as most clients send it.
@@ -178,11 +174,18 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     Err(Problem::new(Kind::InvalidIdempotencyKey, rule))
 }
 
-/// What makes a request the same as another: method, path, If-Match and body.
+/// What makes a request the same as another: method, path, preconditions and body.
 fn fingerprint(parts: &Parts, sent: &Bytes) -> String {
-    let tags = parts.headers.get_all(header::IF_MATCH).iter();
-    let tags: Vec<&str> = tags.filter_map(|value| value.to_str().ok()).collect();
-    let head = format!("{} {}\n{}\n", parts.method, parts.uri.path(), tags.join(","));
+    let values = |name: &HeaderName| {
+        let values = parts.headers.get_all(name).iter();
+        let values: Vec<&str> = values.filter_map(|value| value.to_str().ok()).collect();
+        values.join(",")
+    };
+    let [tags, others @ ..] = &preconditions::FIELDS;
+    let mut head = format!("{} {}\n{}\n", parts.method, parts.uri.path(), values(tags));
+    for name in others.iter().filter(|name| parts.headers.contains_key(*name)) {
+        head.push_str(&format!("{name}: {}\n", values(name)));
+    }
     STANDARD.encode(Sha256::new().chain_update(head).chain_update(sent).finalize())
 }
 
@@ -190,4 +193,25 @@ fn fingerprint(parts: &Parts, sent: &Bytes) -> String {
 fn now() -> OffsetDateTime {
     let now = OffsetDateTime::now_utc();
     now.replace_nanosecond(now.microsecond() * 1_000).unwrap_or(now)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trace_is_kept_when_it_is_one() {
+        let (trace, span) = ("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331");
+        assert!(is_traceparent(&format!("00-{trace}-{span}-01")));
+        for bad in [
+            format!("00-{}-{span}-01", "0".repeat(32)),
+            format!("00-{trace}-{}-01", "0".repeat(16)),
+            format!("ff-{trace}-{span}-01"),
+            format!("00-{}-{span}-01", trace.to_uppercase()),
+            format!("00-{trace}-{span}"),
+            String::new(),
+        ] {
+            assert!(!is_traceparent(&bad), "{bad}");
+        }
+    }
 }

@@ -14,7 +14,8 @@ use tokio::time::{Instant, timeout};
 use uuid::Uuid;
 
 use super::{
-    Reach,
+    Reach, content,
+    fields::{self, Backslash},
     problem::{Kind, Problem},
 };
 use crate::{
@@ -93,7 +94,7 @@ impl Token {
     }
 
     fn decode(text: &str) -> Option<Self> {
-        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(text).ok()?).ok()
+        content::tree::read(&URL_SAFE_NO_PAD.decode(text).ok()?)
     }
 
     /// The order that it is about.
@@ -207,17 +208,19 @@ impl FromRequestParts<Reach> for Wish {
     }
 }
 
-/// The first `wait=<seconds>` among the preferences; one that cannot be read is no preference (RFC 7240, section 2).
+/// `wait=<seconds>` among the preferences, of which the first of a name counts; one that cannot be read is none (RFC 7240,
+/// section 2).
 fn preferred_wait(headers: &HeaderMap) -> Option<u64> {
-    let values = headers.get_all(PREFER).iter();
-    let mut preferences = values
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','));
-    preferences.find_map(|preference| {
-        let (name, value) = preference.split(';').next()?.split_once('=')?;
-        let seconds = value.trim().trim_matches('"').parse().ok();
-        seconds.filter(|_| name.trim().eq_ignore_ascii_case("wait"))
-    })
+    let preferences = fields::list(headers, &HeaderName::from_static(PREFER), Backslash::Escapes);
+    let wait = preferences.iter().find_map(|preference| {
+        let (name, value) = fields::split(preference, ';', Backslash::Escapes)
+            .next()?
+            .split_once('=')?;
+        name.trim().eq_ignore_ascii_case("wait").then(|| value.trim())
+    });
+    let seconds = fields::word(wait?)?;
+    let digits = seconds.bytes().all(|byte| byte.is_ascii_digit());
+    seconds.parse().ok().filter(|_| digits)
 }
 
 impl Wish {

@@ -4,12 +4,13 @@
 use axum::{
     Extension, Router,
     handler::Handler,
+    middleware::from_fn,
     routing::{MethodFilter, MethodRouter, on},
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Value, json};
 
-use super::{Reach, access::Who, problem::Kind};
+use super::{Reach, access::Who, problem::Kind, query};
 
 /// A call; `path` is below the host's route prefix.
 pub struct Endpoint {
@@ -212,7 +213,10 @@ impl Endpoint {
     pub fn router(endpoints: Vec<Self>) -> Router<Reach> {
         endpoints.into_iter().fold(Router::new(), |router, endpoint| {
             let path = format!("/api{}", endpoint.path);
-            router.route(&path, endpoint.serve.layer(Extension(endpoint.who)))
+            let known: Vec<&str> = endpoint.doc.query.iter().map(|(name, ..)| *name).collect();
+            let only_known = from_fn(move |request, next| query::only(known.clone(), request, next));
+            let serve: MethodRouter<Reach> = endpoint.serve.layer(only_known);
+            router.route(&path, serve.layer(Extension(endpoint.who)))
         })
     }
 }

@@ -8,14 +8,18 @@ pub mod body;
 mod call;
 mod commands;
 mod consistency;
+mod content;
 pub mod endpoint;
+mod fields;
 pub mod health;
 pub mod openapi;
 mod operations;
+pub mod preconditions;
 mod principal;
 pub mod problem;
 mod problem_kind;
 mod queries;
+mod query;
 
 use std::sync::Arc;
 

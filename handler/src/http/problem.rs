@@ -5,12 +5,19 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use schemars::JsonSchema;
 use serde::Serialize;
 use uuid::Uuid;
 
+use super::content::Faults;
 pub use super::problem_kind::Kind;
-use crate::{domain::rejection::Rejection, read::store::StoreError, telemetry, write};
+use crate::{
+    domain::{quote, rejection::Rejection},
+    read::store::StoreError,
+    telemetry,
+    write::{self, Unmet},
+};
 
 /// Said of everything that is our fault and nobody else's business.
 const BROKEN: &str = "something is broken on our side";
@@ -86,7 +93,7 @@ impl Problem {
     #[must_use]
     pub fn at(mut self, pointer: impl Into<String>, detail: impl Into<String>) -> Self {
         self.errors.push(Place {
-            pointer: format!("#{}", pointer.into()),
+            pointer: fragment(&pointer.into()),
             detail: detail.into(),
             sku: None,
             available: None,
@@ -127,6 +134,53 @@ impl Problem {
     }
 }
 
+/// A JSON Pointer as a URI fragment (RFC 6901, section 6): UTF-8, percent-encoded but for what a fragment may hold
+/// (RFC 3986, section 3.5).
+fn fragment(pointer: &str) -> String {
+    const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
+        .remove(b'/')
+        .remove(b'?')
+        .remove(b':')
+        .remove(b'@')
+        .remove(b'-')
+        .remove(b'.')
+        .remove(b'_')
+        .remove(b'~')
+        .remove(b'!')
+        .remove(b'$')
+        .remove(b'&')
+        .remove(b'\'')
+        .remove(b'(')
+        .remove(b')')
+        .remove(b'*')
+        .remove(b'+')
+        .remove(b',')
+        .remove(b';')
+        .remove(b'=');
+    format!("#{}", utf8_percent_encode(pointer, ENCODED))
+}
+
+/// All that is wrong with a body.
+impl From<Faults> for Problem {
+    fn from(faults: Faults) -> Self {
+        let (count, told) = (faults.count(), faults.into_told());
+        let detail = match &told[..] {
+            [fault] if fault.pointer.is_empty() => format!("the body {}", fault.detail),
+            [fault] => format!("{} {}", quote::brief(&fault.pointer), fault.detail),
+            told if told.len() < count => {
+                format!(
+                    "{count} things are wrong with the body; `errors` has the first {}",
+                    told.len()
+                )
+            }
+            _ => format!("{count} things are wrong with the body; `errors` has each of them"),
+        };
+        let problem = Self::new(Kind::InvalidContent, detail);
+        told.into_iter()
+            .fold(problem, |problem, fault| problem.at(fault.pointer, fault.detail))
+    }
+}
+
 /// What is answered when a function has panicked: a 500 for that request alone.
 pub fn panicked(panic: Box<dyn std::any::Any + Send>) -> Response {
     telemetry::panicked(panic.as_ref());
@@ -137,12 +191,18 @@ impl From<write::Error> for Problem {
     fn from(error: write::Error) -> Self {
         match error {
             write::Error::Rejected(rejection) => rejection.into(),
-            write::Error::Stale(version) => Self::new(
+            write::Error::Unmet(unmet, version) => Self::new(
                 Kind::StaleVersion,
-                version.map_or_else(
-                    || "If-Match is for what exists, and this does not".to_owned(),
-                    |version| format!("If-Match does not hold: the version is \"{version}\" by now"),
-                ),
+                match (unmet, version) {
+                    (_, Some(version)) => {
+                        format!(
+                            "{} does not hold: the version is \"{version}\" by now",
+                            unmet.name()
+                        )
+                    }
+                    (Unmet::IfMatch, None) => "If-Match is for what exists, and this does not".to_owned(),
+                    (_, None) => format!("{} does not hold", unmet.name()),
+                },
             ),
             write::Error::KeyReused => Self::new(
                 Kind::IdempotencyKeyReused,
@@ -202,7 +262,7 @@ impl From<Rejection> for Problem {
                 }
             }
             R::NotEnoughStock(shortages) => problem.errors.extend(shortages.into_iter().map(|short| Place {
-                pointer: format!("#/lines/{}/quantity", short.line),
+                pointer: fragment(&format!("/lines/{}/quantity", short.line)),
                 detail: format!("{} left", short.available),
                 sku: Some(short.sku),
                 available: Some(short.available),
@@ -245,7 +305,8 @@ impl IntoResponse for Problem {
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
-        if status == StatusCode::SERVICE_UNAVAILABLE {
+        // Settings do not come by waiting.
+        if status == StatusCode::SERVICE_UNAVAILABLE && self.kind != Kind::NotConfigured {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
         }
         response

@@ -39,6 +39,8 @@ macro_rules! kinds {
 
 kinds! {
     MalformedJson, BAD_REQUEST, "malformed-json", "The body is not JSON.";
+    IncompleteBody, BAD_REQUEST, "incomplete-body",
+        "The body broke off, or is not as long as its headers or its chunks say.";
     InvalidIdempotencyKey, BAD_REQUEST, "invalid-idempotency-key",
         "The Idempotency-Key header is not one value of 1 to 255 visible ASCII characters.";
     InvalidQuery, BAD_REQUEST, "invalid-query",
@@ -66,9 +68,10 @@ kinds! {
     OperationUnderWay, CONFLICT, "operation-under-way", "A rebuild, or the removal of documents, has to end first.";
     NotApplicable, CONFLICT, "not-applicable", "The read model of this deployment is kept by each command itself.";
     LostRace, CONFLICT, "lost-race", "Others changed the same things again and again; nothing was written. Try again.";
-    StaleVersion, PRECONDITION_FAILED, "stale-version", "`If-Match` does not name the present version. Read it again.";
+    StaleVersion, PRECONDITION_FAILED, "stale-version", "`If-Match`, `If-None-Match` or `If-Unmodified-Since` does not hold; `detail` says which. Read it again.";
     BodyTooLarge, PAYLOAD_TOO_LARGE, "body-too-large", "A body has at most 1 MiB.";
-    UnsupportedMediaType, UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "Bodies are application/json.";
+    UnsupportedMediaType, UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type",
+        "Bodies are application/json, by one Content-Type and without a Content-Encoding.";
     InvalidContent, UNPROCESSABLE_ENTITY, "invalid-content",
         "The body is JSON of the wrong shape or with a value that breaks its rule; `errors` say where.";
     UnregisteredCustomer, UNPROCESSABLE_ENTITY, "unregistered-customer", "Nobody is registered under `customerId`.";

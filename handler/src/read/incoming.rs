@@ -8,7 +8,7 @@ use serde_json::Value;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::domain::{customer::Customer, event::StockLevel, order::Order, product::Product, utc};
+use crate::domain::{customer::Customer, event::StockLevel, order::Order, product::Product, quote, utc};
 
 /// How often a body may be wrapped: the host encodes a binary body once, and a text body twice.
 const MOST_WRAPPINGS: usize = 4;
@@ -93,12 +93,16 @@ impl StatedVersion {
 /// # Errors
 /// [`Undecodable`], with what was found instead.
 pub fn decode(body: Value) -> Result<Incoming, Undecodable> {
-    let event: CloudEvent = serde_json::from_value(unwrapped(body)?)
-        .map_err(|error| Undecodable(format!("not one of our events: {error}")))?;
+    let event: CloudEvent = serde_json::from_value(unwrapped(body)?).map_err(|error| {
+        Undecodable(format!(
+            "not one of our events: {}",
+            quote::brief(&error.to_string())
+        ))
+    })?;
     if event.specversion != "1.0" {
         return Err(Undecodable(format!(
             "CloudEvents {} is unknown",
-            event.specversion
+            quote::brief(&event.specversion)
         )));
     }
     let Data {
@@ -120,9 +124,19 @@ pub fn decode(body: Value) -> Result<Incoming, Undecodable> {
         | "orders.ProductRenamed.v1"
         | "orders.ProductPriceChanged.v1"
         | "orders.ProductRestocked.v1" => serde_json::from_value(state).map(State::Product),
-        other => return Err(Undecodable(format!("event type {other:?} is unknown"))),
+        other => {
+            return Err(Undecodable(format!(
+                "event type {:?} is unknown",
+                quote::brief(other)
+            )));
+        }
     };
-    let state = state.map_err(|error| Undecodable(format!("the state cannot be: {error}")))?;
+    let state = state.map_err(|error| {
+        Undecodable(format!(
+            "the state cannot be: {}",
+            quote::brief(&error.to_string())
+        ))
+    })?;
     let (subject, version) = state.identity();
     if subject != event.subject || event.version.get() != Some(version) {
         return Err(Undecodable(
@@ -225,6 +239,24 @@ mod tests {
         ] {
             let said = format!("{now:?} {earlier:?}");
             assert!(with(now, earlier).is_err(), "{said}");
+        }
+    }
+
+    #[test]
+    fn no_more_of_a_message_is_quoted_than_a_hundred_characters() {
+        let long = "x".repeat(300_000);
+        for (pointer, wrong) in [
+            ("/specversion", json!(long)),
+            ("/type", json!(long)),
+            ("/id", json!(long)),
+            ("/data/stock", json!(long)),
+            ("/data/state/status", json!(long)),
+            ("/data/state/customer", json!(long)),
+        ] {
+            let mut body = event();
+            *body.pointer_mut(pointer).unwrap() = wrong;
+            let told = decode(body).unwrap_err().to_string();
+            assert!(told.len() < 200, "{pointer}: {told:.300}");
         }
     }
 

@@ -132,6 +132,22 @@ impl Command {
         }
     }
 
+    /// The aggregate that is changed by this, by its id; none when it is made by it.
+    pub(super) fn changed(&self) -> Option<String> {
+        match self {
+            Self::RegisterCustomer { .. } | Self::AddProduct { .. } | Self::PlaceOrder { .. } => None,
+            Self::RenameCustomer { id, .. } | Self::ChangeCustomerEmail { id, .. } => Some(id.to_string()),
+            Self::RenameProduct { sku, .. }
+            | Self::ChangeProductPrice { sku, .. }
+            | Self::RestockProduct { sku, .. } => Some(sku.as_str().to_owned()),
+            Self::ChangeOrderLines { .. }
+            | Self::PayOrder { .. }
+            | Self::ShipOrder { .. }
+            | Self::DeliverOrder { .. }
+            | Self::CancelOrder { .. } => self.order().map(|id| id.to_string()),
+        }
+    }
+
     /// The customer that must be read for this.
     pub(super) fn customer(&self) -> Option<Uuid> {
         match self {
@@ -170,8 +186,8 @@ pub struct Context {
     pub only: Option<Uuid>,
     /// W3C trace context of the request.
     pub traceparent: Option<String>,
-    /// What the caller believes the aggregate's version to be (`If-Match`).
-    pub expected: Option<Expected>,
+    /// What must be so for the command to be done.
+    pub preconditions: Preconditions,
     /// The caller's name for this request, under which it happens once.
     pub once: Option<Once>,
 }
@@ -185,21 +201,77 @@ pub struct Once {
     pub fingerprint: String,
 }
 
-/// The versions that a caller's command was meant for (RFC 9110, section 13.1.1).
+/// What a caller says of the aggregate that a command is meant for (RFC 9110, section 13.1).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Preconditions {
+    /// `If-Match`: it is at one of these versions.
+    pub matches: Option<Versions>,
+    /// `If-Unmodified-Since`: it has not changed after this second; looked at without `If-Match` only.
+    pub unmodified_since: Option<OffsetDateTime>,
+    /// `If-None-Match`: it is at none of these versions.
+    pub matches_none: Option<Versions>,
+}
+
+/// Versions of an aggregate.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Expected {
+pub enum Versions {
     /// `*`: any, as long as it exists.
     Any,
     /// One of these.
     OneOf(Vec<i64>),
 }
 
-impl Expected {
-    /// True when this is the version that was meant; `None` is what does not exist.
-    pub(super) fn fits(&self, version: Option<i64>) -> bool {
+/// The precondition that does not hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unmet {
+    /// `If-Match`.
+    IfMatch,
+    /// `If-Unmodified-Since`.
+    IfUnmodifiedSince,
+    /// `If-None-Match`.
+    IfNoneMatch,
+}
+
+impl Preconditions {
+    /// Whether they hold for an aggregate at this version, changed last at this time, in the order of RFC 9110, section
+    /// 13.2.2; `None` is what does not exist, or has no times.
+    ///
+    /// # Errors
+    /// The one that does not.
+    pub fn hold(&self, version: Option<i64>, changed_at: Option<OffsetDateTime>) -> Result<(), Unmet> {
+        match (&self.matches, self.unmodified_since, changed_at) {
+            (Some(versions), ..) if !versions.contain(version) => return Err(Unmet::IfMatch),
+            // Times go over the wire in whole seconds.
+            (None, Some(since), Some(changed)) if changed.unix_timestamp() > since.unix_timestamp() => {
+                return Err(Unmet::IfUnmodifiedSince);
+            }
+            _ => {}
+        }
+        match &self.matches_none {
+            Some(versions) if versions.contain(version) => Err(Unmet::IfNoneMatch),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Versions {
+    /// True when this version is among them; `None` is what does not exist.
+    fn contain(&self, version: Option<i64>) -> bool {
         match self {
             Self::Any => version.is_some(),
             Self::OneOf(versions) => version.is_some_and(|version| versions.contains(&version)),
+        }
+    }
+}
+
+impl Unmet {
+    /// The header field's name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::IfMatch => "If-Match",
+            Self::IfUnmodifiedSince => "If-Unmodified-Since",
+            Self::IfNoneMatch => "If-None-Match",
         }
     }
 }

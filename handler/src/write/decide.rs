@@ -3,10 +3,11 @@
 
 use std::sync::Arc;
 
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{
-    command::{Command, Context, State},
+    command::{Command, Context, State, Unmet},
     order_rows,
     snapshot::Snapshot,
 };
@@ -34,8 +35,8 @@ pub(super) struct Decision {
 pub(super) enum DecideError {
     #[error(transparent)]
     Rejected(#[from] Rejection),
-    #[error("the aggregate is at another version")]
-    Stale(Option<i64>),
+    #[error("{} does not hold", .0.name())]
+    Unmet(Unmet, Option<i64>),
     #[error("the event left no aggregate behind")]
     Incoherent,
 }
@@ -45,10 +46,9 @@ type Decided = Result<Decision, DecideError>;
 /// What becomes of the command.
 ///
 /// # Errors
-/// The domain's [`Rejection`], or [`DecideError::Stale`] when `If-Match` does not hold.
-pub(super) fn decide(command: &Command, read: &Snapshot, context: &Context) -> Decided {
+/// The domain's [`Rejection`], or [`DecideError::Unmet`] when a precondition does not hold.
+pub(super) fn decide(command: &Command, read: &Snapshot, context: &Context, at: OffsetDateTime) -> Decided {
     use order::Command as O;
-    let at = context.at;
     match command.clone() {
         Command::RegisterCustomer { id, name, email } => {
             on_customer(id, read, customer::Command::Register { name, email }, context)
@@ -102,12 +102,23 @@ pub(super) fn decide(command: &Command, read: &Snapshot, context: &Context) -> D
     }
 }
 
-/// Looks at the aggregate's version before any rule of the shop is asked.
-fn check(context: &Context, version: Option<i64>) -> Result<(), DecideError> {
-    match &context.expected {
-        Some(expected) if !expected.fits(version) => Err(DecideError::Stale(version)),
-        _ => Ok(()),
-    }
+/// When it happens: now, and never before what has happened to the aggregate already. The clocks of two instances differ.
+pub(super) fn time_of(command: &Command, read: &Snapshot, context: &Context) -> OffsetDateTime {
+    let last = command.changed().and_then(|subject| read.changed.get(&subject));
+    last.map_or(context.at, |last| context.at.max(*last))
+}
+
+/// Looks at the aggregate's version, and since when it is so, before any rule of the shop is asked.
+fn check(context: &Context, read: &Snapshot, id: &str, version: i64) -> Result<(), DecideError> {
+    let changed_at = read.changed.get(id).copied();
+    let held = context.preconditions.hold(Some(version), changed_at);
+    held.map_err(|unmet| DecideError::Unmet(unmet, Some(version)))
+}
+
+/// The same for what is to be made: there is nothing yet.
+fn check_new(context: &Context) -> Result<(), DecideError> {
+    let held = context.preconditions.hold(None, None);
+    held.map_err(|unmet| DecideError::Unmet(unmet, None))
 }
 
 /// True when the caller may touch what belongs to this customer.
@@ -120,7 +131,12 @@ fn on_customer(id: Uuid, read: &Snapshot, command: customer::Command, context: &
         return Err(Rejection::UnknownCustomer(id).into());
     }
     let before = read.customers.get(&id).map(|customer| &**customer);
-    check(context, before.map(|customer| customer.version))?;
+    match (&command, before) {
+        (customer::Command::Register { .. }, _) => check_new(context)?,
+        (_, Some(customer)) => check(context, read, &id.to_string(), customer.version)?,
+        // What is not there has no version: that it is not there is said below.
+        (_, None) => {}
+    }
     let event = customer::decide(id, before, command)?;
     let after = customer::evolve(id, before.cloned(), &event).ok_or(DecideError::Incoherent)?;
     Ok(Decision {
@@ -133,7 +149,15 @@ fn on_customer(id: Uuid, read: &Snapshot, command: customer::Command, context: &
 
 fn on_product(sku: &Sku, read: &Snapshot, command: product::Command, context: &Context) -> Decided {
     let before = read.products.get(sku).map(|stocked| &*stocked.product);
-    check(context, before.map(|product| product.version))?;
+    match (&command, before) {
+        (product::Command::Add { .. }, _) => check_new(context)?,
+        // Its stock has times of its own, so that a product is shown without one.
+        (_, Some(product)) => {
+            let held = context.preconditions.hold(Some(product.version), None);
+            held.map_err(|unmet| DecideError::Unmet(unmet, Some(product.version)))?;
+        }
+        (_, None) => {}
+    }
     let event = product::decide(sku, before, command)?;
     let after = product::evolve(sku, before.cloned(), &event).ok_or(DecideError::Incoherent)?;
     Ok(Decision {
@@ -150,7 +174,7 @@ fn on_order(id: Uuid, read: &Snapshot, command: order::Command, context: &Contex
         .get(&id)
         .filter(|order| may_touch(context, order.customer.id));
     let before = before.ok_or(Rejection::UnknownOrder(id))?;
-    check(context, Some(before.version))?;
+    check(context, read, &id.to_string(), before.version)?;
     let event = order::decide(id, Some(before), command)?;
     let after = order::evolve(id, Some(before.clone()), &event).ok_or(DecideError::Incoherent)?;
     let seen_products = match &event {
@@ -173,7 +197,7 @@ fn place_order(
     read: &Snapshot,
     context: &Context,
 ) -> Decided {
-    check(context, None)?;
+    check_new(context)?;
     let registered = read
         .customers
         .get(&customer)

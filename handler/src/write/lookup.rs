@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{
@@ -15,27 +16,29 @@ use crate::domain::{customer::Customer, event::StockLevel, order::Order, product
 /// Errors of all of them: [`Error::Unavailable`] or [`Error::Internal`].
 #[expect(clippy::missing_errors_doc, reason = "said once, above")]
 impl Writer {
-    /// An order.
-    pub async fn order(&self, id: Uuid) -> Result<Option<Order>, Error> {
+    /// An order, and when it changed last (UTC).
+    pub async fn order(&self, id: Uuid) -> Result<Option<(Order, Option<OffsetDateTime>)>, Error> {
         let reads = Reads {
             orders: vec![id],
+            changed: vec![id.to_string()],
             ..Reads::default()
         };
-        Ok(self.look(&reads).await?.orders.remove(&id))
+        let mut seen = self.look(&reads).await?;
+        let changed_at = seen.changed.remove(&id.to_string());
+        Ok(seen.orders.remove(&id).map(|order| (order, changed_at)))
     }
 
-    /// A customer.
-    pub async fn customer(&self, id: Uuid) -> Result<Option<Customer>, Error> {
+    /// A customer, and when he or she changed last (UTC).
+    pub async fn customer(&self, id: Uuid) -> Result<Option<(Customer, Option<OffsetDateTime>)>, Error> {
         let reads = Reads {
             customers: vec![id],
+            changed: vec![id.to_string()],
             ..Reads::default()
         };
-        Ok(self
-            .look(&reads)
-            .await?
-            .customers
-            .remove(&id)
-            .map(Arc::unwrap_or_clone))
+        let mut seen = self.look(&reads).await?;
+        let changed_at = seen.changed.remove(&id.to_string());
+        let customer = seen.customers.remove(&id).map(Arc::unwrap_or_clone);
+        Ok(customer.map(|customer| (customer, changed_at)))
     }
 
     /// A product with what is left of it.

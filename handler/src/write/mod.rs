@@ -19,7 +19,7 @@ mod statement;
 mod working;
 mod writer;
 
-pub use command::{Accepted, Command, Context, Expected, Once, State};
+pub use command::{Accepted, Command, Context, Once, Preconditions, State, Unmet, Versions};
 pub use look::look;
 pub use pool::NEEDED_SCHEMA;
 pub use writer::{Error, Writer};

@@ -58,8 +58,9 @@ impl Lease<'_> {
             skus,
             callers,
             keys,
+            changed,
         } = reads;
-        let parameters: Parameters<'_> = &[orders, customers, skus, callers, keys];
+        let parameters: Parameters<'_> = &[orders, customers, skus, callers, keys, changed];
         let rows = self
             .ask(async |connection, Statements { read, .. }| {
                 let prepared = match read {
@@ -72,7 +73,7 @@ impl Lease<'_> {
         let [row] = rows.as_slice() else {
             return Err(Fault::Lost(format!("S1 has one row, and {} came", rows.len())));
         };
-        Snapshot::from_row(row).map_err(Fault::Refused)
+        Snapshot::from_row(row, reads).map_err(Fault::Refused)
     }
 
     /// S2; answers with the stock levels after it.

@@ -1,6 +1,7 @@
 -- S1: everything that the decisions of a batch need, in one round trip.
 -- Times are written in UTC here: jsonb would write them in the session's time zone.
--- $1 uuid[]: orders; $2 uuid[]: customers; $3 text[]: SKUs; $4 text[] and $5 text[]: callers with their Idempotency-Keys.
+-- $1 uuid[]: orders; $2 uuid[]: customers; $3 text[]: SKUs; $4 text[] and $5 text[]: callers with their Idempotency-Keys;
+-- $6 text[]: aggregates whose last change is asked for.
 select
     (select coalesce(jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
         'id', o.id, 'version', o.version, 'status', o.status,
@@ -29,4 +30,8 @@ select
         'occurredAt', to_char(e.occurred_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
         'state', e.state, 'stock', coalesce(e.stock, '[]'))), '[]')
      from unnest($4::text[], $5::text[]) as asked(caller, key)
-     join write_model.idempotency_keys k using (caller, key) join write_model.events e using (event_id)) as replays
+     join write_model.idempotency_keys k using (caller, key) join write_model.events e using (event_id)) as replays,
+    (select coalesce(array_agg((
+        select e.occurred_at from write_model.events e where e.stream = asked.stream order by e.version desc limit 1)
+        order by asked.place), '{}')
+     from unnest($6::text[]) with ordinality as asked(stream, place)) as changed

@@ -26,6 +26,8 @@ pub(super) struct Reads {
     pub(super) skus: Vec<String>,
     pub(super) callers: Vec<String>,
     pub(super) keys: Vec<String>,
+    /// The aggregates whose last change is asked for, by id.
+    pub(super) changed: Vec<String>,
 }
 
 /// The state that the decisions of one batch start from.
@@ -34,6 +36,8 @@ pub(super) struct Snapshot {
     pub(super) orders: BTreeMap<Uuid, Order>,
     pub(super) customers: BTreeMap<Uuid, Arc<Customer>>,
     pub(super) products: BTreeMap<Sku, Stocked>,
+    /// When the aggregates that are to be changed have changed last (UTC), by id.
+    pub(super) changed: BTreeMap<String, OffsetDateTime>,
     /// What was accepted before, by caller and Idempotency-Key.
     pub(super) replays: BTreeMap<(String, String), Replay>,
 }
@@ -98,6 +102,7 @@ impl Reads {
         self.customers.extend(command.customer());
         self.skus
             .extend(command.skus().map(|sku| sku.as_str().to_owned()));
+        self.changed.extend(command.changed());
         if let Some(once) = &context.once {
             self.callers.push(context.caller.clone());
             self.keys.push(once.key.clone());
@@ -114,12 +119,14 @@ impl Snapshot {
     ///
     /// # Errors
     /// When the database holds what the domain cannot hold, or the columns are not there.
-    pub(super) fn from_row(row: &Row) -> Result<Self, tokio_postgres::Error> {
+    pub(super) fn from_row(row: &Row, reads: &Reads) -> Result<Self, tokio_postgres::Error> {
         let Json(orders): Json<Vec<Order>> = row.try_get("orders")?;
         let Json(customers): Json<Vec<Customer>> = row.try_get("customers")?;
         let Json(products): Json<Vec<StockedRow>> = row.try_get("products")?;
         let Json(replays): Json<Vec<Replay>> = row.try_get("replays")?;
         let replays = replays.into_iter();
+        let changed: Vec<Option<OffsetDateTime>> = row.try_get("changed")?;
+        let changed = reads.changed.iter().cloned().zip(changed);
         Ok(Self {
             orders: orders.into_iter().map(|order| (order.id, order)).collect(),
             customers: customers
@@ -127,6 +134,7 @@ impl Snapshot {
                 .map(|customer| (customer.id, Arc::new(customer)))
                 .collect(),
             products: products.into_iter().map(StockedRow::keyed).collect(),
+            changed: changed.filter_map(|(id, at)| Some((id, at?))).collect(),
             replays: replays
                 .map(|replay| ((replay.caller.clone(), replay.key.clone()), replay))
                 .collect(),

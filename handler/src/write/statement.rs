@@ -95,7 +95,7 @@ mod tests {
         let written = types(&whole.sql);
         assert_eq!(written.len(), whole.parameters.len());
         let read = types(READ);
-        assert!(read.len() == 5 && !read.contains(&Type::UNKNOWN), "{read:?}");
+        assert!(read.len() == 6 && !read.contains(&Type::UNKNOWN), "{read:?}");
         for (name, kind) in whole.parameters.iter().zip(written) {
             assert_ne!(kind, Type::UNKNOWN, "{name}");
         }

@@ -4,12 +4,13 @@
 use std::collections::{BTreeMap, HashSet};
 
 use serde_json::value::to_raw_value;
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{
     change::{ChangeSet, LevelAfter, Metadata, Moved, NewEvent, NewKey, StockMove},
     command::{Accepted, Command, Context, State},
-    decide::{Decision, decide},
+    decide::{Decision, decide, time_of},
     order_rows,
     snapshot::{Replay, Snapshot},
     writer::Error,
@@ -83,8 +84,9 @@ impl Working {
         if self.is_changed(command) {
             return Step::Cut;
         }
-        let decided = decide(command, &self.read, context).map_err(Error::from);
-        match decided.and_then(|decision| self.record(decision, context)) {
+        let at = time_of(command, &self.read, context);
+        let decided = decide(command, &self.read, context, at).map_err(Error::from);
+        match decided.and_then(|decision| self.record(decision, context, at)) {
             Ok(accepted) => Step::Accepted(accepted),
             // What is left after the earlier commands of the batch is known for sure only when they are committed.
             Err(Error::Rejected(Rejection::NotEnoughStock(_))) if !self.totals.is_empty() => Step::Cut,
@@ -100,7 +102,12 @@ impl Working {
     }
 
     /// Turns a decision into rows, and lets the next command see it.
-    fn record(&mut self, decision: Decision, context: &Context) -> Result<Accepted, Error> {
+    fn record(
+        &mut self,
+        decision: Decision,
+        context: &Context,
+        at: OffsetDateTime,
+    ) -> Result<Accepted, Error> {
         let Decision {
             event,
             after,
@@ -124,7 +131,7 @@ impl Working {
                 caller: context.caller.clone(),
                 traceparent: context.traceparent.clone(),
             },
-            occurred_at: context.at,
+            occurred_at: at,
         });
         self.changes.keys.extend(context.once.as_ref().map(|once| NewKey {
             caller: context.caller.clone(),
@@ -147,7 +154,7 @@ impl Working {
             state: after,
             stock: Vec::new(),
             event_id: context.event_id,
-            at: context.at,
+            at,
             replayed: false,
         })
     }

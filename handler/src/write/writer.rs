@@ -11,7 +11,7 @@ use tokio::{
 use super::{
     batch::{Batcher, Job},
     cache::Cache,
-    command::{Accepted, Command, Context},
+    command::{Accepted, Command, Context, Unmet},
     decide::DecideError,
     pool::Pool,
 };
@@ -28,9 +28,9 @@ pub enum Error {
     /// A rule of the shop; nothing was written.
     #[error(transparent)]
     Rejected(#[from] Rejection),
-    /// The aggregate is not at the version that the caller expected; nothing was written. The version it is at, if any.
-    #[error("the version is not the expected one")]
-    Stale(Option<i64>),
+    /// A precondition does not hold; nothing was written. With the version that the aggregate is at, if there is one.
+    #[error("{} does not hold", .0.name())]
+    Unmet(Unmet, Option<i64>),
     /// The Idempotency-Key was used for another request; nothing was written.
     #[error("the Idempotency-Key was used for another request")]
     KeyReused,
@@ -151,7 +151,7 @@ impl From<DecideError> for Error {
     fn from(error: DecideError) -> Self {
         match error {
             DecideError::Rejected(rejection) => Self::Rejected(rejection),
-            DecideError::Stale(version) => Self::Stale(version),
+            DecideError::Unmet(unmet, version) => Self::Unmet(unmet, version),
             other => Self::Internal(other.to_string()),
         }
     }

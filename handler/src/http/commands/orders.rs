@@ -1,8 +1,6 @@
 //! Orders: placed, changed, paid, shipped, delivered, called off.
 //! Never takes a price from a caller: at most what the caller believes the whole costs.
 
-use std::collections::BTreeSet;
-
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -29,7 +27,7 @@ pub(in crate::http) struct Placement {
     /// Who orders; a customer may leave it out, and is meant then.
     customer_id: Option<Uuid>,
     /// What is wanted, each SKU once.
-    #[schemars(length(min = 1, max = 100))]
+    #[schemars(length(min = 1, max = MAX_LINES), extend("x-unique-by" = "sku"))]
     lines: Vec<WantedLine>,
     /// What the caller believes it costs; when it costs something else nothing is ordered.
     expected_total: Option<Money>,
@@ -39,7 +37,7 @@ pub(in crate::http) struct Placement {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(in crate::http) struct NewLines {
     /// All that is wanted now, each SKU once.
-    #[schemars(length(min = 1, max = 100))]
+    #[schemars(length(min = 1, max = MAX_LINES), extend("x-unique-by" = "sku"))]
     lines: Vec<WantedLine>,
     /// What the caller believes it costs then; when it costs something else nothing is changed.
     expected_total: Option<Money>,
@@ -122,7 +120,7 @@ pub(in crate::http) async fn place(Given { call, body }: Given<Placement>) -> An
     let command = Command::PlaceOrder {
         id: Uuid::now_v7(),
         customer: customer.ok_or_else(|| Problem::content("/customerId", whose))?,
-        lines: distinct(body.lines)?,
+        lines: wanted(body.lines),
         expected_total: body.expected_total,
     };
     Ok(created(&call.execute(command).await?))
@@ -142,7 +140,7 @@ pub(in crate::http) async fn change_lines(
 ) -> Answer {
     let command = Command::ChangeOrderLines {
         id: id(&order, Kind::UnknownOrder)?,
-        lines: distinct(body.lines)?,
+        lines: wanted(body.lines),
         expected_total: body.expected_total,
     };
     Ok(changed(&call.execute(command).await?))
@@ -218,17 +216,7 @@ pub(in crate::http) async fn cancel(
     Ok(changed(&call.execute(Command::CancelOrder { id, reason }).await?))
 }
 
-/// 1 to 100 lines, each SKU once.
-fn distinct(lines: Vec<WantedLine>) -> Result<Vec<(Sku, Quantity)>, Problem> {
-    if lines.is_empty() || lines.len() > MAX_LINES {
-        return Err(Problem::content("/lines", "an order has 1 to 100 lines"));
-    }
-    let mut seen = BTreeSet::new();
-    for (position, line) in lines.iter().enumerate() {
-        if !seen.insert(line.sku.as_str()) {
-            let pointer = format!("/lines/{position}/sku");
-            return Err(Problem::content(pointer, "this SKU is in the order already"));
-        }
-    }
-    Ok(lines.into_iter().map(|line| (line.sku, line.quantity)).collect())
+/// As the command takes them: that each SKU is there once has been seen to, as the schema says it.
+fn wanted(lines: Vec<WantedLine>) -> Vec<(Sku, Quantity)> {
+    lines.into_iter().map(|line| (line.sku, line.quantity)).collect()
 }

@@ -18,8 +18,9 @@ use crate::{
 };
 
 /// What every command may be answered with.
-const OF_COMMANDS: [Kind; 8] = [
+const OF_COMMANDS: [Kind; 9] = [
     Kind::MalformedJson,
+    Kind::IncompleteBody,
     Kind::InvalidIdempotencyKey,
     Kind::LostRace,
     Kind::StaleVersion,
@@ -29,20 +30,23 @@ const OF_COMMANDS: [Kind; 8] = [
     Kind::IdempotencyKeyReused,
 ];
 /// What asking for an operation may be answered with.
-const OF_OPERATIONS: [Kind; 5] = [
+const OF_OPERATIONS: [Kind; 7] = [
     Kind::MalformedJson,
+    Kind::IncompleteBody,
     Kind::InvalidIdempotencyKey,
     Kind::BodyTooLarge,
     Kind::UnsupportedMediaType,
     Kind::InvalidContent,
+    Kind::StaleVersion,
 ];
 /// What every call by somebody may be answered with.
-const OF_CALLERS: [Kind; 5] = [
+const OF_CALLERS: [Kind; 6] = [
     Kind::Unauthenticated,
     Kind::Forbidden,
     Kind::NotConfigured,
     Kind::Unavailable,
     Kind::Internal,
+    Kind::InvalidQuery,
 ];
 
 pub(super) fn operation(endpoint: &Endpoint, schemas: &mut SchemaGenerator, problem: &Schema) -> Value {
@@ -115,9 +119,19 @@ fn parameters(endpoint: &Endpoint, schemas: &mut SchemaGenerator) -> Vec<Value> 
         };
         let pattern = format!(r"^(\*|{one}(, ?{one})*)$");
         header("If-Match", tag, json!({ "type": "string", "pattern": pattern }));
+        let none = "412 when what is changed has one of these ETags; `*` when it is there at all.";
+        header("If-None-Match", none, json!({ "type": "string" }));
+        if self::tag(endpoint.path) != "products" {
+            let since = "412 when it has changed after this; not looked at beside `If-Match`. Whole seconds: prefer the ETag.";
+            header("If-Unmodified-Since", since, json!({ "type": "string" }));
+        }
     } else if endpoint.who != Who::Anybody {
         let tag = "The ETag of what the caller has already; 304 when it is still so.";
         header("If-None-Match", tag, json!({ "type": "string" }));
+        let tag = "The ETag that the caller is asking about; 412 when it is another by now.";
+        header("If-Match", tag, json!({ "type": "string" }));
+        let since = "304 when it has not changed after this; not looked at beside `If-None-Match`. Whole seconds: prefer the ETag.";
+        header("If-Modified-Since", since, json!({ "type": "string" }));
         let token = "What a command has answered with: the read waits until it shows that change.";
         header(
             "Consistency-Token",
@@ -147,10 +161,14 @@ fn responses(endpoint: &Endpoint, schemas: &mut SchemaGenerator, problem: &Schem
         );
     }
     let always: Vec<Kind> = match (signed_in, &doc.body) {
-        (false, _) => Vec::new(),
+        (false, _) => vec![Kind::InvalidQuery],
         (true, None) if endpoint.is_operation() => OF_CALLERS.to_vec(),
         (true, Some(_)) if endpoint.is_operation() => [&OF_OPERATIONS[..], &OF_CALLERS].concat(),
-        (true, None) => [&[Kind::InvalidConsistencyToken], &OF_CALLERS[..]].concat(),
+        (true, None) => [
+            &[Kind::InvalidConsistencyToken, Kind::StaleVersion],
+            &OF_CALLERS[..],
+        ]
+        .concat(),
         (true, Some(_)) => [&OF_COMMANDS[..], &OF_CALLERS].concat(),
     };
     let mut by_status: BTreeMap<u16, Vec<Kind>> = BTreeMap::new();
@@ -210,7 +228,7 @@ fn headers(endpoint: &Endpoint) -> Map<String, Value> {
     );
     if endpoint.doc.body.is_none() {
         header("Cache-Control", "Always `private, no-cache`.");
-        let when = "When it changed last, where that is known; a 304 is had by `ETag` alone.";
+        let when = "When it changed last, where that is known, in whole seconds.";
         header("Last-Modified", when);
         let source = "`read-model` or `write-model`, where a Consistency-Token was about what is read.";
         header(READ_SOURCE, source);

@@ -56,8 +56,10 @@ macro_rules! asks_for {
             State(reach): State<Reach>,
             Given { call, body }: Given<$body>,
         ) -> Result<Response, Problem> {
+            let operations = $reach(&reach)?;
+            call.makes()?;
             let request = Request::$request(body);
-            let asked = $reach(&reach)?.ask(&request, &call.caller.id).await?;
+            let asked = operations.ask(&request, &call.caller.id).await?;
             Ok(accepted(&asked))
         }
     };
@@ -157,11 +159,13 @@ pub(in crate::http) async fn steer(
     State(reach): State<Reach>,
     Named(id): Named,
     Given {
+        call,
         body: Steering { state },
-        ..
     }: Given<Steering>,
 ) -> Result<Response, Problem> {
     let id = super::looking::id(&id)?;
+    operations(&reach)?.get(id).await?;
+    call.changes_untagged()?;
     let steered = operations(&reach)?.steer(id, state).await?;
     Ok(Json(steered).into_response())
 }
@@ -190,9 +194,12 @@ pub(in crate::http) struct Back {
 pub(in crate::http) async fn roll_back(
     State(reach): State<Reach>,
     Given {
-        body: Back { to }, ..
+        call,
+        body: Back { to },
     }: Given<Back>,
 ) -> Result<Response, Problem> {
-    let pointer = of_documents(&reach)?.model()?.roll_back(Some(to)).await?;
+    let operations = of_documents(&reach)?;
+    call.changes_untagged()?;
+    let pointer = operations.model()?.roll_back(Some(to)).await?;
     Ok(Json(pointer).into_response())
 }

@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::{USUAL_SUBSCRIPTION, example, of_documents, operations};
 use crate::{
+    domain::quote,
     http::{
         Reach,
         call::{Caller, Named},
@@ -62,10 +63,14 @@ pub(in crate::http) async fn list(
     _operator: Caller,
     parameters: Parameters,
 ) -> Result<Response, Problem> {
-    let parameters = parameters.only(&["state", "limit", "cursor"])?;
     let slice = parameters.slice(|key| Uuid::try_parse(&key).ok())?;
     let state = parameters.get("state").map(|name| {
-        let unknown = || Problem::new(Kind::InvalidQuery, format!("there is no state {name}"));
+        let unknown = || {
+            Problem::new(
+                Kind::InvalidQuery,
+                format!("there is no state {}", quote::brief(name)),
+            )
+        };
         Stand::of(name).ok_or_else(unknown)
     });
     let states = state.transpose()?.map(|state| [state]);
@@ -76,7 +81,7 @@ pub(in crate::http) async fn list(
         .await?;
     let more = items.len() > slice.limit;
     items.truncate(slice.limit);
-    parameters.page(Page { items, more }, |operation| operation.id.to_string())
+    parameters.answer(Page { items, more }, |operation| operation.id.to_string())
 }
 
 pub(in crate::http) fn get_doc() -> Doc {
@@ -114,7 +119,6 @@ pub(in crate::http) async fn letters(
     _operator: Caller,
     parameters: Parameters,
 ) -> Result<Response, Problem> {
-    let parameters = parameters.only(&["subscription", "limit", "cursor"])?;
     let slice = parameters.slice(|key| key.parse::<i64>().ok().filter(|sequence| *sequence >= 0))?;
     let subscription = subscription(&parameters)?;
     let from = slice.after.map_or(0, |last| last.saturating_add(1));
@@ -129,7 +133,7 @@ pub(in crate::http) async fn letters(
         more: !found.is_empty(),
         items: found.iter().map(LetterView::of).collect(),
     };
-    parameters.page(page, |letter| letter.sequence.to_string())
+    parameters.answer(page, |letter| letter.sequence.to_string())
 }
 
 pub(in crate::http) fn letter_doc() -> Doc {
@@ -154,7 +158,6 @@ pub(in crate::http) async fn letter(
     Named(text): Named,
     parameters: Parameters,
 ) -> Result<Response, Problem> {
-    let parameters = parameters.only(&["subscription"])?;
     let absent = || Problem::new(Kind::UnknownDeadLetter, Kind::UnknownDeadLetter.meaning());
     let sequence: i64 = text
         .parse()
@@ -196,7 +199,6 @@ pub(in crate::http) async fn status(
     _operator: Caller,
     parameters: Parameters,
 ) -> Result<Response, Problem> {
-    let parameters = parameters.only(&["subscription"])?;
     let subscription = subscription(&parameters)?;
     Ok(Json(operations(&reach)?.status(&reach.health, subscription).await).into_response())
 }
@@ -226,7 +228,6 @@ pub(in crate::http) async fn trace(
     Named(text): Named,
     parameters: Parameters,
 ) -> Result<Response, Problem> {
-    let parameters = parameters.only(&["subscription"])?;
     let absent = || Problem::new(Kind::UnknownOrder, Kind::UnknownOrder.meaning());
     let order = Uuid::try_parse(&text).map_err(|_| absent())?;
     let subscription = subscription(&parameters)?;

@@ -1,7 +1,7 @@
 //! Customers: one, and the list of one's orders.
 //! Never shows a customer that somebody else is registered.
 
-use axum::{extract::State, http::HeaderMap, response::Response};
+use axum::{extract::State, response::Response};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -35,7 +35,6 @@ pub(in crate::http) async fn get(
     caller: Caller,
     wish: Wish,
     Named(customer): Named,
-    asked: HeaderMap,
 ) -> Result<Response, Problem> {
     let id = own(&caller, &customer)?;
     let mark = wish.mark(|token| token.customer(id));
@@ -45,16 +44,16 @@ pub(in crate::http) async fn get(
         async |model| model.customer(id).await,
         async |writer| {
             let customer = writer.customer(id).await?;
-            Ok(customer.map(|customer| Seen {
+            Ok(customer.map(|(customer, changed_at)| Seen {
                 etag: customer.version.to_string(),
-                changed_at: None,
+                changed_at,
                 value: customer,
             }))
         },
     )
     .await?;
     let seen = seen.ok_or_else(absent)?;
-    Ok(wish.told(source, fresh::one(&asked, &seen)))
+    Ok(wish.told(source, fresh::one(&seen)))
 }
 
 pub(in crate::http) fn orders_doc() -> Doc {
@@ -71,16 +70,14 @@ pub(in crate::http) async fn orders(
     wish: Wish,
     Named(customer): Named,
     parameters: Parameters,
-    asked: HeaderMap,
 ) -> Result<Response, Problem> {
-    let parameters = parameters.only(&["status", "limit", "cursor"])?;
     let (status, slice) = (parameters.status()?, parameters.slice(|key| key.parse().ok())?);
     let id = own(&caller, &customer)?;
     let model = model(&reach)?;
     let mark = wish.mark(|token| token.order_of(id));
     let source = wish.insist(model, &mark).await?;
     let page = model.customer_orders(id, status, &slice).await?;
-    let answer = parameters.answer(&asked, page, |order| order.id.to_string())?;
+    let answer = parameters.answer(page, |order| order.id.to_string())?;
     Ok(wish.told(source, answer))
 }
 

@@ -1,11 +1,11 @@
-//! Answers that a client may keep and ask about again: `ETag`, `Last-Modified`, `Cache-Control`, and 304.
+//! Answers that a client may keep and ask about again: `ETag`, `Last-Modified`, `Cache-Control`.
 //! Never lets anybody answer out of a store of old answers without asking: `no-cache`.
 
 use std::time::SystemTime;
 
 use axum::{
     Json,
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderValue, header},
     response::{IntoResponse, Response},
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -16,23 +16,17 @@ use time::OffsetDateTime;
 use crate::{domain::utc, http::problem::Problem, read::view::Seen};
 
 /// One thing with its entity tag.
-pub(super) fn one<T: Serialize>(asked: &HeaderMap, seen: &Seen<T>) -> Response {
+pub(super) fn one<T: Serialize>(seen: &Seen<T>) -> Response {
     let etag = format!("\"{}\"", seen.etag);
-    if is_known(asked, &etag) {
-        return marked(StatusCode::NOT_MODIFIED.into_response(), &etag, seen.changed_at);
-    }
     marked(Json(&seen.value).into_response(), &etag, seen.changed_at)
 }
 
 /// A list, whose tag is made of all that it says.
-pub(super) fn list<T: Serialize>(asked: &HeaderMap, list: &T) -> Result<Response, Problem> {
+pub(super) fn list<T: Serialize>(list: &T) -> Result<Response, Problem> {
     let body = serde_json::to_vec(list).map_err(|error| Problem::broken(error.to_string()))?;
     // Half of the digest is more than enough to tell two pages apart.
     let digest = Sha256::digest(&body);
     let etag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(&digest[..16]));
-    if is_known(asked, &etag) {
-        return Ok(marked(StatusCode::NOT_MODIFIED.into_response(), &etag, None));
-    }
     let json = [(header::CONTENT_TYPE, "application/json")];
     Ok(marked((json, body).into_response(), &etag, None))
 }
@@ -53,14 +47,4 @@ fn marked(mut answer: Response, etag: &str, changed_at: Option<OffsetDateTime>) 
         headers.insert(header::LAST_MODIFIED, at);
     }
     answer
-}
-
-/// True when the client has this already (`If-None-Match`, by weak comparison: RFC 9110, section 8.8.3.2). `If-Modified-Since`
-/// is not looked at, as section 13.1.3 allows: its whole seconds cannot tell two changes of one second apart.
-fn is_known(asked: &HeaderMap, etag: &str) -> bool {
-    let values = asked.get_all(header::IF_NONE_MATCH).iter();
-    let mut tags = values
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|tags| tags.split(','));
-    tags.any(|tag| matches!(tag.trim().trim_start_matches("W/"), tag if tag == "*" || tag == etag))
 }

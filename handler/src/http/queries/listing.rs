@@ -1,11 +1,11 @@
 //! What a list is asked for, and how its pages follow one another: `limit`, `cursor`, and `Link: <…>; rel="next"` (RFC 8288).
-//! Never accepts a parameter that it does not know: a misspelt filter would silently be no filter.
+//! Never hands a key of the platform on in the address of the next page.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, convert::Infallible};
 
 use axum::{
     extract::FromRequestParts,
-    http::{HeaderMap, HeaderValue, header, request::Parts},
+    http::{HeaderValue, header, request::Parts},
     response::Response,
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -19,6 +19,7 @@ use crate::{
     http::{
         Reach,
         problem::{Kind, Problem},
+        query,
     },
     read::view::{Page, Slice},
 };
@@ -31,16 +32,10 @@ const LONGEST: usize = 200;
 pub(in crate::http) struct Parameters(BTreeMap<String, String>);
 
 impl FromRequestParts<Reach> for Parameters {
-    type Rejection = Problem;
+    type Rejection = Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, _: &Reach) -> Result<Self, Problem> {
-        let mut parameters = BTreeMap::new();
-        for (name, value) in form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes()) {
-            if parameters.insert(name.to_string(), value.into_owned()).is_some() {
-                return Err(invalid(format!("{name} is there more than once")));
-            }
-        }
-        Ok(Self(parameters))
+    async fn from_request_parts(parts: &mut Parts, _: &Reach) -> Result<Self, Infallible> {
+        Ok(Self(query::pairs(parts.uri.query()).collect()))
     }
 }
 
@@ -56,17 +51,6 @@ pub(in crate::http) struct PageAnswer<T> {
 }
 
 impl Parameters {
-    /// Refuses all but these.
-    pub(in crate::http) fn only(self, known: &[&str]) -> Result<Self, Problem> {
-        match self.0.keys().find(|name| !known.contains(&name.as_str())) {
-            Some(name) => Err(invalid(format!(
-                "{name} is unknown here; there is {}",
-                known.join(", ")
-            ))),
-            None => Ok(self),
-        }
-    }
-
     pub(in crate::http) fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
     }
@@ -109,35 +93,22 @@ impl Parameters {
     }
 
     /// The page, with the address of the next one; `key` is what a cursor remembers of the last item.
-    pub(super) fn answer<T: Serialize>(
+    pub(in crate::http) fn answer<T: Serialize>(
         &self,
-        asked: &HeaderMap,
         page: Page<T>,
         key: impl FnOnce(&T) -> String,
     ) -> Result<Response, Problem> {
         let last = page.items.last().filter(|_| page.more);
         let next = last.map(|last| URL_SAFE_NO_PAD.encode(key(last)));
         let link = next.as_deref().map(|cursor| self.link(cursor));
-        let mut answer = fresh::list(
-            asked,
-            &PageAnswer {
-                items: page.items,
-                next,
-            },
-        )?;
+        let mut answer = fresh::list(&PageAnswer {
+            items: page.items,
+            next,
+        })?;
         if let Some(link) = link.and_then(|link| HeaderValue::from_str(&link).ok()) {
             answer.headers_mut().insert(header::LINK, link);
         }
         Ok(answer)
-    }
-
-    /// The same for a list that is looked at, and not kept.
-    pub(in crate::http) fn page<T: Serialize>(
-        &self,
-        page: Page<T>,
-        key: impl FnOnce(&T) -> String,
-    ) -> Result<Response, Problem> {
-        self.answer(&HeaderMap::new(), page, key)
     }
 
     /// Relative to the address that was asked, which is another one outside API Management than behind it.

@@ -1,7 +1,7 @@
 //! Orders: one, what happened to it, and the list of all.
 //! Never shows a customer that somebody else's order exists.
 
-use axum::{extract::State, http::HeaderMap, response::Response};
+use axum::{extract::State, response::Response};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -61,11 +61,10 @@ pub(in crate::http) async fn get(
     caller: Caller,
     wish: Wish,
     Named(order): Named,
-    asked: HeaderMap,
 ) -> Result<Response, Problem> {
     let id = id(&order, Kind::UnknownOrder)?;
     let (order, source) = visible(&reach, &caller, &wish, id).await?;
-    Ok(wish.told(source, fresh::one(&asked, &order)))
+    Ok(wish.told(source, fresh::one(&order)))
 }
 
 pub(in crate::http) fn history_doc() -> Doc {
@@ -90,9 +89,7 @@ pub(in crate::http) async fn history(
     wish: Wish,
     Named(order): Named,
     parameters: Parameters,
-    asked: HeaderMap,
 ) -> Result<Response, Problem> {
-    let parameters = parameters.only(&["limit", "cursor"])?;
     let slice = parameters.slice(|key| key.parse().ok())?;
     let id = id(&order, Kind::UnknownOrder)?;
     let model = model(&reach)?;
@@ -101,7 +98,7 @@ pub(in crate::http) async fn history(
     let order = model.order(id).await?.ok_or_else(absent)?;
     own(&caller, &order)?;
     let page = model.history(id, &slice).await?;
-    let answer = parameters.answer(&asked, page, |event| event.version.to_string())?;
+    let answer = parameters.answer(page, |event| event.version.to_string())?;
     Ok(wish.told(source, answer))
 }
 
@@ -118,14 +115,12 @@ pub(in crate::http) async fn list(
     _staff: Caller,
     wish: Wish,
     parameters: Parameters,
-    asked: HeaderMap,
 ) -> Result<Response, Problem> {
-    let parameters = parameters.only(&["status", "limit", "cursor"])?;
     let (status, slice) = (parameters.status()?, parameters.slice(|key| key.parse().ok())?);
     let model = model(&reach)?;
     let source = wish.insist(model, &wish.mark(Token::any_order)).await?;
     let page = model.orders(status, &slice).await?;
-    let answer = parameters.answer(&asked, page, |order| order.id.to_string())?;
+    let answer = parameters.answer(page, |order| order.id.to_string())?;
     Ok(wish.told(source, answer))
 }
 
@@ -153,9 +148,9 @@ async fn visible(
         async |model| model.order(id).await,
         async |writer| {
             let order = writer.order(id).await?;
-            Ok(order.map(|order| Seen {
+            Ok(order.map(|(order, changed_at)| Seen {
                 etag: order.version.to_string(),
-                changed_at: None,
+                changed_at,
                 value: order,
             }))
         },

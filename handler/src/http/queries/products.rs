@@ -1,7 +1,7 @@
 //! Products: one with what is left of it, and the catalogue.
 //! Never promises that a piece is still there: an order asks the write model.
 
-use axum::{extract::State, http::HeaderMap, response::Response};
+use axum::{extract::State, response::Response};
 use serde_json::{Value, json};
 
 use super::{
@@ -40,7 +40,6 @@ pub(in crate::http) async fn get(
     _anyone: Caller,
     wish: Wish,
     Named(sku): Named,
-    asked: HeaderMap,
 ) -> Result<Response, Problem> {
     let absent = || Problem::new(Kind::UnknownProduct, Kind::UnknownProduct.meaning());
     let sku = Sku::try_from(sku).map_err(|_| absent())?;
@@ -64,7 +63,7 @@ pub(in crate::http) async fn get(
     )
     .await?;
     let seen = seen.ok_or_else(absent)?;
-    Ok(wish.told(source, fresh::one(&asked, &seen)))
+    Ok(wish.told(source, fresh::one(&seen)))
 }
 
 pub(in crate::http) fn list_doc() -> Doc {
@@ -80,13 +79,11 @@ pub(in crate::http) async fn list(
     _anyone: Caller,
     wish: Wish,
     parameters: Parameters,
-    asked: HeaderMap,
 ) -> Result<Response, Problem> {
-    let parameters = parameters.only(&["limit", "cursor"])?;
     let slice = parameters.slice(|key| Sku::try_from(key).ok())?;
     let model = model(&reach)?;
     let source = wish.insist(model, &wish.mark(Token::any_product)).await?;
     let page = model.products(&slice).await?;
-    let answer = parameters.answer(&asked, page, |product| product.product.sku.as_str().to_owned())?;
+    let answer = parameters.answer(page, |product| product.product.sku.as_str().to_owned())?;
     Ok(wish.told(source, answer))
 }

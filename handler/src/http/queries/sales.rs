@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use axum::{extract::State, http::HeaderMap, response::Response};
+use axum::{extract::State, response::Response};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
@@ -88,9 +88,7 @@ pub(in crate::http) async fn get(
     _staff: Caller,
     wish: Wish,
     parameters: Parameters,
-    asked: HeaderMap,
 ) -> Result<Response, Problem> {
-    let parameters = parameters.only(&["from", "to"])?;
     let (from, to) = (date(&parameters, "from")?, date(&parameters, "to")?);
     if !(0..LONGEST).contains(&(to - from).whole_days()) {
         return Err(invalid(format!(
@@ -119,7 +117,7 @@ pub(in crate::http) async fn get(
         totals: totals.values().map(sums).collect::<Result<_, _>>()?,
         days: days.into_iter().map(day).collect(),
     };
-    Ok(wish.told(source, fresh::list(&asked, &sales)?))
+    Ok(wish.told(source, fresh::list(&sales)?))
 }
 
 fn date(parameters: &Parameters, name: &str) -> Result<Date, Problem> {

@@ -1,0 +1,277 @@
+//! Preconditions (RFC 9110, section 13): what a request says about the version that it is meant for, and for reads whether it
+//! holds. Of commands that is decided where the version is known: `write::Preconditions`.
+//! Never lets a write happen, and never answers 304, because of a field that cannot be read.
+
+use std::convert::Infallible;
+
+use axum::{
+    body::{Body, Bytes},
+    extract::Request,
+    http::{HeaderMap, HeaderName, Method, StatusCode, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use futures_util::stream;
+use time::OffsetDateTime;
+
+use super::{
+    fields::{self, Backslash},
+    problem::Problem,
+};
+use crate::write::{self, Unmet, Versions};
+
+/// The header fields by which one request is another.
+pub(super) const FIELDS: [HeaderName; 3] = [
+    header::IF_MATCH,
+    header::IF_UNMODIFIED_SINCE,
+    header::IF_NONE_MATCH,
+];
+
+/// What `If-Match` or `If-None-Match` says.
+#[derive(Debug, PartialEq, Eq)]
+enum Tags {
+    /// `*`: whatever there is.
+    Any,
+    /// One of these; and whether there was something among them that is no entity tag.
+    OneOf(Vec<Tag>, bool),
+}
+
+/// An entity tag (RFC 9110, section 8.8.3).
+#[derive(Debug, PartialEq, Eq)]
+struct Tag {
+    weak: bool,
+    /// What is between the quotes.
+    opaque: String,
+}
+
+/// What becomes of a read.
+#[derive(Debug, PartialEq, Eq)]
+enum Outcome {
+    Answered,
+    NotModified,
+    Refused(Unmet),
+}
+
+impl Tag {
+    fn parse(text: &str) -> Option<Self> {
+        let (weak, quoted) = match text.strip_prefix("W/") {
+            Some(quoted) => (true, quoted),
+            None => (false, text),
+        };
+        let opaque = quoted.strip_prefix('"')?.strip_suffix('"')?;
+        let fine = |letter: char| letter > ' ' && letter != '"' && letter != '\u{7f}';
+        opaque.chars().all(fine).then(|| Self {
+            weak,
+            opaque: opaque.to_owned(),
+        })
+    }
+}
+
+impl Tags {
+    fn of(headers: &HeaderMap, name: &HeaderName) -> Option<Self> {
+        headers.get(name)?;
+        let elements = fields::list(headers, name, Backslash::IsItself);
+        if elements == ["*"] {
+            return Some(Self::Any);
+        }
+        let tags: Vec<Tag> = elements
+            .iter()
+            .filter_map(|element| Tag::parse(element))
+            .collect();
+        let broken = tags.is_empty() || tags.len() < elements.len();
+        Some(Self::OneOf(tags, broken))
+    }
+
+    /// True when the tag is among these. `strong` comparison takes no weak tag (RFC 9110, section 8.8.3.2).
+    fn has(&self, opaque: Option<&str>, strong: bool) -> bool {
+        match self {
+            Self::Any => true,
+            Self::OneOf(tags, _) => tags
+                .iter()
+                .any(|tag| !(strong && tag.weak) && Some(tag.opaque.as_str()) == opaque),
+        }
+    }
+
+    /// The versions of an aggregate that are meant. A product is read under `"<version>-<seq>"`, and changed by its version: its
+    /// stock is nobody's to expect.
+    fn versions(&self, strong: bool, product: bool) -> Versions {
+        let Self::OneOf(tags, _) = self else {
+            return Versions::Any;
+        };
+        let version = |tag: &Tag| {
+            let text = tag.opaque.as_str();
+            let own = text.split_once('-').filter(|_| product);
+            let own = own.map_or(text, |(version, _)| version);
+            // As we write it, and no other way: comparison is by character.
+            let number = own.parse().ok();
+            number.filter(|number: &i64| number.to_string() == own)
+        };
+        let fit = tags.iter().filter(|tag| !(strong && tag.weak));
+        Versions::OneOf(fit.filter_map(version).collect())
+    }
+}
+
+/// What a command's request says. A write that is not to happen to what is there does not happen when nobody can read which
+/// versions are meant.
+pub(super) fn of_command(headers: &HeaderMap, product: bool) -> write::Preconditions {
+    let matches = Tags::of(headers, &header::IF_MATCH);
+    let none = Tags::of(headers, &header::IF_NONE_MATCH);
+    write::Preconditions {
+        matches: matches.map(|tags| tags.versions(true, product)),
+        unmodified_since: fields::date(headers, &header::IF_UNMODIFIED_SINCE),
+        matches_none: none.map(|tags| match tags {
+            Tags::OneOf(_, true) => Versions::Any,
+            tags => tags.versions(false, product),
+        }),
+    }
+}
+
+/// Answers a read whose preconditions do not hold with 304 or 412: in the order of section 13.2.2, and only where the answer
+/// would be a success.
+pub async fn of_read(request: Request, next: Next) -> Response {
+    if ![Method::GET, Method::HEAD].contains(request.method()) {
+        return next.run(request).await;
+    }
+    let asked = request.headers().clone();
+    let answer = next.run(request).await;
+    if !answer.status().is_success() {
+        return answer;
+    }
+    match outcome(&asked, answer.headers()) {
+        Outcome::Answered => answer,
+        Outcome::Refused(unmet) => Problem::from(write::Error::Unmet(unmet, None)).into_response(),
+        Outcome::NotModified => {
+            let (mut head, _) = answer.into_parts();
+            head.status = StatusCode::NOT_MODIFIED;
+            head.headers.remove(header::CONTENT_TYPE);
+            head.headers.remove(header::CONTENT_LENGTH);
+            // Of unknown length: a known one, 0, would be announced, and it is that of the 200 that it stands for (section 8.6).
+            let nothing = stream::empty::<Result<Bytes, Infallible>>();
+            Response::from_parts(head, Body::from_stream(nothing))
+        }
+    }
+}
+
+fn outcome(asked: &HeaderMap, answer: &HeaderMap) -> Outcome {
+    let tag = answer
+        .get(header::ETAG)
+        .and_then(|tag| Tag::parse(tag.to_str().ok()?));
+    let tag = tag.as_ref().map(|tag| tag.opaque.as_str());
+    let changed = fields::date(answer, &header::LAST_MODIFIED);
+    let later_than = |date: OffsetDateTime| changed.map(|changed| changed > date);
+    match Tags::of(asked, &header::IF_MATCH) {
+        Some(tags) if !tags.has(tag, true) => return Outcome::Refused(Unmet::IfMatch),
+        Some(_) => {}
+        None => {
+            let since = fields::date(asked, &header::IF_UNMODIFIED_SINCE);
+            if since.and_then(later_than) == Some(true) {
+                return Outcome::Refused(Unmet::IfUnmodifiedSince);
+            }
+        }
+    }
+    let known = match Tags::of(asked, &header::IF_NONE_MATCH) {
+        Some(tags) => tags.has(tag, false),
+        None => {
+            let since = fields::date(asked, &header::IF_MODIFIED_SINCE);
+            since.and_then(later_than) == Some(false)
+        }
+    };
+    if known {
+        Outcome::NotModified
+    } else {
+        Outcome::Answered
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    fn headers(pairs: &[(HeaderName, &'static str)]) -> HeaderMap {
+        let pairs = pairs.iter().cloned();
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            headers.append(name, HeaderValue::from_static(value));
+        }
+        headers
+    }
+
+    const BEFORE: &str = "Wed, 25 Nov 2026 08:59:59 GMT";
+    const THEN: &str = "Wed, 25 Nov 2026 09:00:00 GMT";
+
+    #[test]
+    fn a_read_is_answered_by_its_preconditions_in_the_order_of_the_standard() {
+        use Outcome::{Answered, NotModified, Refused};
+        use header::{IF_MATCH as M, IF_MODIFIED_SINCE as S, IF_NONE_MATCH as N, IF_UNMODIFIED_SINCE as U};
+        let stands = headers(&[(header::ETAG, "\"3\""), (header::LAST_MODIFIED, THEN)]);
+        let cases: &[(&[(HeaderName, &'static str)], Outcome)] = &[
+            (&[], Answered),
+            (&[(M, "*")], Answered),
+            (&[(M, "\"3\"")], Answered),
+            (&[(M, "\"1\""), (M, "\"2\", \"3\"")], Answered),
+            (&[(M, "\"4\"")], Refused(Unmet::IfMatch)),
+            (&[(M, "W/\"3\"")], Refused(Unmet::IfMatch)),
+            (&[(M, "3")], Refused(Unmet::IfMatch)),
+            (&[(M, "")], Refused(Unmet::IfMatch)),
+            (&[(M, "*, \"9\"")], Refused(Unmet::IfMatch)),
+            (&[(M, "\"a,*,b\"")], Refused(Unmet::IfMatch)),
+            (&[(M, "\"a,\\\"3\"\",b\"")], Refused(Unmet::IfMatch)),
+            (&[(U, THEN)], Answered),
+            (&[(U, BEFORE)], Refused(Unmet::IfUnmodifiedSince)),
+            (&[(U, "yesterday")], Answered),
+            (&[(M, "\"3\""), (U, BEFORE)], Answered),
+            (&[(N, "*")], NotModified),
+            (&[(N, "\"3\"")], NotModified),
+            (&[(N, "W/\"3\"")], NotModified),
+            (&[(N, "\"x\""), (N, "W/\"3\"")], NotModified),
+            (&[(N, "\"a,*,b\"")], Answered),
+            (&[(N, "\"a,\"3\",b\"")], Answered),
+            (&[(N, "3")], Answered),
+            (&[(S, THEN)], NotModified),
+            (&[(S, BEFORE)], Answered),
+            (&[(S, "never")], Answered),
+            (&[(N, "\"4\""), (S, THEN)], Answered),
+            (&[(M, "\"4\""), (N, "\"3\"")], Refused(Unmet::IfMatch)),
+            (&[(M, "\"3\""), (N, "\"3\"")], NotModified),
+        ];
+        for (asked, expected) in cases {
+            assert_eq!(outcome(&headers(asked), &stands), *expected, "{asked:?}");
+        }
+        // What has neither tag nor date is there all the same.
+        let bare = HeaderMap::new();
+        for (asked, expected) in [
+            ((M, "*"), Answered),
+            ((M, "\"3\""), Refused(Unmet::IfMatch)),
+            ((N, "*"), NotModified),
+            ((U, BEFORE), Answered),
+            ((S, THEN), Answered),
+        ] {
+            assert_eq!(
+                outcome(&headers(std::slice::from_ref(&asked)), &bare),
+                expected,
+                "{asked:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_command_means_the_versions_whose_tags_we_have_given_out() {
+        let of = |name: HeaderName, value| of_command(&headers(&[(name, value)]), false);
+        let matches = |value| of(header::IF_MATCH, value).matches;
+        let none = |value| of(header::IF_NONE_MATCH, value).matches_none;
+        let one_of = |versions: &[i64]| Some(Versions::OneOf(versions.to_vec()));
+        assert_eq!(matches("*"), Some(Versions::Any));
+        assert_eq!(matches("\"a,*,b\""), one_of(&[]));
+        assert_eq!(
+            matches("\"1\", W/\"2\", \"03\", \"3-1\", x, \"4\""),
+            one_of(&[1, 4])
+        );
+        assert_eq!(none("\"1\", W/\"2\""), one_of(&[1, 2]));
+        // Which versions are not wanted cannot be read: none is.
+        assert_eq!(none("1"), Some(Versions::Any));
+        let product = of_command(&headers(&[(header::IF_MATCH, "\"3-1\"")]), true);
+        assert_eq!(product.matches, one_of(&[3]));
+    }
+}
