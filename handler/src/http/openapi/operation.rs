@@ -96,9 +96,15 @@ fn parameters(endpoint: &Endpoint, schemas: &mut SchemaGenerator) -> Vec<Value> 
             "name": name, "in": "query", "description": description, "required": required, "schema": schema
         }));
     }
-    if endpoint.is_operation() {
-        return parameters;
+    if !endpoint.is_operation() {
+        parameters.extend(request_headers(endpoint));
     }
+    parameters
+}
+
+/// The header fields that a call of the shop looks at.
+fn request_headers(endpoint: &Endpoint) -> Vec<Value> {
+    let mut parameters = Vec::new();
     let mut header = |name: &str, description: &str, schema: Value| {
         parameters
             .push(json!({ "name": name, "in": "header", "description": description, "schema": schema }));
@@ -155,7 +161,7 @@ fn responses(endpoint: &Endpoint, schemas: &mut SchemaGenerator, problem: &Schem
         responses.insert(
             "304".to_owned(),
             json!({
-                "description": "It is still what `If-None-Match` says.",
+                "description": "It is still what `If-None-Match`, or `If-Modified-Since` alone, says.",
                 "headers": { "ETag": header("The version, in quotes; for a list, a digest of the page.") },
             }),
         );
@@ -204,7 +210,7 @@ fn refusal(status: u16, kinds: &[Kind], problem: &Schema) -> Value {
         401 => refusal["headers"] = json!({ "WWW-Authenticate": header("Always `Bearer`.") }),
         503 => {
             refusal["headers"] =
-                json!({ "Retry-After": header("After how many seconds it may be tried again.") })
+                json!({ "Retry-After": header("After how many seconds it may be tried again; absent where settings are missing.") })
         }
         _ => {}
     }
