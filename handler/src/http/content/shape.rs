@@ -159,7 +159,7 @@ impl Shape {
             .filter_map(Value::as_str)
             .filter(|name| !seen.contains(name))
         {
-            faults.within(name, |faults| faults.add("is missing"));
+            faults.add(format!("lacks {name}"));
         }
     }
 

@@ -209,8 +209,7 @@ fn refusal(status: u16, kinds: &[Kind], problem: &Schema) -> Value {
     match status {
         401 => refusal["headers"] = json!({ "WWW-Authenticate": header("Always `Bearer`.") }),
         503 => {
-            refusal["headers"] =
-                json!({ "Retry-After": header("After how many seconds it may be tried again; absent where settings are missing.") })
+            refusal["headers"] = json!({ "Retry-After": header("After how many seconds it may be tried again; absent where settings are missing.") })
         }
         _ => {}
     }
