@@ -3,10 +3,12 @@
 Never imports anything of this repository: the connection string is all it is given.
 """
 
+import datetime
 import sys
 
 from azure.servicebus import ServiceBusClient, ServiceBusMessage, ServiceBusReceiveMode, ServiceBusSubQueue
-from azure.servicebus.exceptions import MessagingEntityNotFoundError, ServiceBusError
+from azure.servicebus.amqp import AmqpAnnotatedMessage
+from azure.servicebus.exceptions import MessageSizeExceededError, MessagingEntityNotFoundError, ServiceBusError
 
 TOPIC, SUBSCRIPTION = "order-events", "read-model"
 steps = 0
@@ -138,6 +140,30 @@ def dead_letters(client):
 
 
 def refusals(client):
+    now = datetime.datetime.now(datetime.timezone.utc)
+    minute = datetime.timedelta(minutes=1)
+    with client.get_topic_sender(TOPIC) as sender:
+        large = refused(MessageSizeExceededError, lambda: sender.send_messages(event(b"x" * 300_000)))
+        step("is told that a message is too large", large)
+        listed = ServiceBusMessage("x", application_properties={"replay": "none", "list": [1, 2]})
+        step("is refused a list as a property", refused(ServiceBusError, lambda: sender.send_messages(listed)))
+        later = event("later")
+        later.scheduled_enqueue_time_utc = now + minute
+        step("is refused what is due in a minute", refused(ServiceBusError, lambda: sender.send_messages(later)))
+        late = event("late")
+        late.scheduled_enqueue_time_utc = now - minute
+        sender.send_messages(late)
+        annotated = AmqpAnnotatedMessage(
+            data_body=b"annotated", delivery_annotations={"hop": "one"}, application_properties={"replay": "none"}
+        )
+        sender.send_messages(annotated)
+    with client.get_subscription_receiver(TOPIC, SUBSCRIPTION, max_wait_time=10) as receiver:
+        step("is given what was due a minute ago", body(receiver) == "late")
+        message = receiver.receive_messages(1)[0]
+        hop = message.raw_amqp_message.delivery_annotations
+        step("is given delivery annotations", str(message) == "annotated" and hop == {b"hop": b"one"})
+        step("reads how long it lives: 14 days", message.time_to_live == datetime.timedelta(days=14))
+        receiver.complete_message(message)
     step("is refused a session", refused(ServiceBusError, lambda: session(client)))
     step("is refused an unknown topic", refused(MessagingEntityNotFoundError, lambda: unknown(client)))
 
