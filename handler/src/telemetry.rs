@@ -31,9 +31,11 @@ pub fn start(to: To) {
     }
 }
 
-/// Says what a request panicked with; `panic` is what it left behind.
-pub fn panicked(panic: &(dyn Any + Send)) {
+/// Says what a request or an operation panicked with, and returns it; `panic` is what it left behind.
+pub fn panicked(panic: &(dyn Any + Send)) -> String {
     let owned = panic.downcast_ref::<String>().map(String::as_str);
     let text = owned.or_else(|| panic.downcast_ref::<&str>().copied());
-    tracing::error!(panic = text.unwrap_or("unknown"), "panicked");
+    let text = text.unwrap_or("unknown");
+    tracing::error!(panic = text, "panicked");
+    text.to_owned()
 }

@@ -8,7 +8,7 @@ mod read_model;
 use tokio_postgres::{Client, Config, NoTls};
 
 /// Every migration in order; its position, from 1, is the schema's version.
-const MIGRATIONS: [(&str, &str); 5] = [
+const MIGRATIONS: [(&str, &str); 6] = [
     (
         "0001_write_model",
         include_str!("../../migrations/0001_write_model.sql"),
@@ -28,6 +28,10 @@ const MIGRATIONS: [(&str, &str); 5] = [
     (
         "0005_operations",
         include_str!("../../migrations/0005_operations.sql"),
+    ),
+    (
+        "0006_operation_panics",
+        include_str!("../../migrations/0006_operation_panics.sql"),
     ),
 ];
 

@@ -19,6 +19,7 @@ pub mod why;
 
 use std::sync::Arc;
 
+use serde_json::Value;
 use tokio_postgres::Config;
 use uuid::Uuid;
 
@@ -235,6 +236,21 @@ impl Operations {
 /// The text without what PostgreSQL cannot keep in a `jsonb`.
 fn storable(text: &str) -> String {
     text.replace('\0', "")
+}
+
+/// The same for all texts of a value.
+fn storable_json(value: Value) -> Value {
+    match value {
+        Value::String(text) => Value::String(storable(&text)),
+        Value::Array(items) => items.into_iter().map(storable_json).collect(),
+        Value::Object(members) => {
+            let members = members.into_iter();
+            members
+                .map(|(name, member)| (storable(&name), storable_json(member)))
+                .collect()
+        }
+        other => other,
+    }
 }
 
 /// An event of the log as its message would bring it.

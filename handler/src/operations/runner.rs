@@ -2,10 +2,12 @@
 //! Never keeps what it knows to itself: after each piece the row says how far things are, so that anybody can go on.
 
 use std::{
+    panic::AssertUnwindSafe,
     sync::{Mutex, PoisonError},
     time::Duration,
 };
 
+use futures_util::FutureExt;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use tokio::time::{Instant, sleep, timeout_at};
@@ -13,12 +15,14 @@ use tokio::time::{Instant, sleep, timeout_at};
 use super::{
     Failed, Tell,
     operation::{Progress, State},
-    table::{Claim, Table},
+    table::Claim,
 };
-use crate::postgres::Fault;
+use crate::{postgres::Fault, telemetry};
 
 /// How often a holder says that it is alive; the lease is three times as long.
 const HEARTBEAT: Duration = Duration::from_secs(3);
+/// So often may a piece of work panic at one place before its operation has failed.
+const MOST_PANICS: i32 = 3;
 
 /// What a piece of work came to.
 pub(super) enum Came {
@@ -43,6 +47,36 @@ pub(super) enum Left {
     Done,
 }
 
+/// Where an operation stands, as it is kept after each piece.
+#[derive(Debug, Default)]
+pub(super) struct Stand {
+    /// Where the next piece begins.
+    pub(super) cursor: Value,
+    /// How often it has panicked there.
+    pub(super) panics: i32,
+}
+
+/// Where claims are kept: the table, or memory in a test of virtual time.
+pub(super) trait Ledger {
+    /// Says that the holder is alive; the state that the operation is in now, or `None` when it is somebody else's.
+    async fn renew(&self, claim: &Claim) -> Result<Option<State>, Fault>;
+
+    /// Writes down how far it is; the state that it is in now, or `None` when it is somebody else's.
+    async fn save(&self, claim: &Claim, stand: &Stand, progress: &Progress) -> Result<Option<State>, Fault>;
+
+    /// Lets others work on it; with a note when something is in the way.
+    async fn release(&self, claim: &Claim, panics: i32, note: Option<&str>) -> Result<(), Fault>;
+
+    /// It is over, or waits for somebody.
+    async fn end(
+        &self,
+        claim: &Claim,
+        state: State,
+        result: Option<&Value>,
+        note: Option<&str>,
+    ) -> Result<(), Fault>;
+}
+
 /// What is told of the work while it goes on.
 #[derive(Debug, Default)]
 struct Heard(Mutex<Progress>);
@@ -63,12 +97,13 @@ impl Heard {
 
 /// Works on a claim until then, piece by piece.
 ///
-/// A piece that is not done 3 s after that is broken off: it is safe at any kill.
+/// A piece that is not done 3 s after that is broken off: it is safe at any kill. One that panics is begun anew in a later
+/// turn, three times at one place; what may pass is never counted.
 ///
 /// # Errors
-/// When the table cannot be reached; the lease ends by itself.
-pub(super) async fn work<C: Serialize + DeserializeOwned + Default + Sync + std::fmt::Debug>(
-    table: &Table,
+/// When the ledger cannot be reached; the lease ends by itself.
+pub(super) async fn work<C: Serialize + DeserializeOwned + Default + Sync>(
+    ledger: &impl Ledger,
     claim: &Claim,
     until: Instant,
     tell: Tell<'_>,
@@ -76,10 +111,11 @@ pub(super) async fn work<C: Serialize + DeserializeOwned + Default + Sync + std:
 ) -> Result<Left, Fault> {
     let mut cursor: C = match claim.cursor() {
         Ok(cursor) => cursor,
-        Err(why) => {
-            table.end(claim, State::Failed, None, Some(&why)).await?;
-            return Ok(Left::Done);
-        }
+        Err(why) => return fail(ledger, claim, &why).await,
+    };
+    let mut stand = Stand {
+        cursor: claim.cursor.clone().unwrap_or_default(),
+        panics: claim.panics,
     };
     let heard = Heard(Mutex::new(claim.operation.progress.clone()));
     loop {
@@ -87,57 +123,108 @@ pub(super) async fn work<C: Serialize + DeserializeOwned + Default + Sync + std:
             heard.hear(what, done, of);
             tell(what, done, of);
         };
-        let working = alive(table, claim, piece(&mut cursor, &hear));
-        let Ok(worked) = timeout_at(until + HEARTBEAT, working).await else {
+        let caught = AssertUnwindSafe(async { piece(&mut cursor, &hear).await }).catch_unwind();
+        let Ok(worked) = timeout_at(until + HEARTBEAT, alive(ledger, claim, caught)).await else {
             let slow = "no piece of the work could be done in its time: a store is slow or away";
-            table.release(claim, Some(slow)).await?;
+            ledger.release(claim, stand.panics, Some(slow)).await?;
             return Ok(Left::Waiting);
         };
-        let Some(came) = worked else {
-            table.release(claim, None).await?;
-            return Ok(Left::Done);
-        };
-        let state = match table.save(claim, &cursor, &heard.now()).await {
-            // It would be so each time.
-            Err(fault) if !fault.passes() => {
-                let why = format!("how far it is cannot be kept: {fault}");
-                tracing::error!(operation = %claim.operation.id, %why, "operation_failed");
-                table.end(claim, State::Failed, None, Some(&why)).await?;
+        let came = match worked {
+            None => {
+                ledger.release(claim, stand.panics, None).await?;
                 return Ok(Left::Done);
             }
-            saved => saved?,
+            Some(Err(panic)) => {
+                let why = telemetry::panicked(panic.as_ref());
+                return stumble(ledger, claim, stand.panics + 1, &why).await;
+            }
+            Some(Ok(came)) => came,
+        };
+        let state = match keep(ledger, claim, &mut stand, &cursor, &heard.now()).await {
+            Ok(state) => state,
+            Err(Unkept::Passing(fault)) => return Err(fault),
+            Err(Unkept::Never(why)) => {
+                return fail(ledger, claim, &format!("how far it is cannot be kept: {why}")).await;
+            }
         };
         match came {
             Err(failed) if failed.passes() => {
                 tracing::warn!(operation = %claim.operation.id, error = %failed, "operation_waits");
-                table.release(claim, Some(&failed.to_string())).await?;
+                ledger
+                    .release(claim, stand.panics, Some(&failed.to_string()))
+                    .await?;
                 return Ok(Left::Waiting);
             }
             came => {
-                if let Some(left) = settle(table, claim, came).await? {
+                if let Some(left) = settle(ledger, claim, came).await? {
                     return Ok(left);
                 }
             }
         }
-        if !state.is_some_and(State::is_open) {
-            table.release(claim, None).await?;
-            return Ok(Left::Done);
-        }
-        if Instant::now() >= until {
-            table.release(claim, None).await?;
-            return Ok(Left::Open);
+        let is_open = state.is_some_and(State::is_open);
+        if !is_open || Instant::now() >= until {
+            ledger.release(claim, stand.panics, None).await?;
+            return Ok(if is_open { Left::Open } else { Left::Done });
         }
     }
 }
 
+/// Why it was not written down how far it is.
+enum Unkept {
+    /// It may be, later.
+    Passing(Fault),
+    /// It would be so each time.
+    Never(String),
+}
+
+/// Writes down how far it is. Panics are counted anew where it stands somewhere else.
+async fn keep(
+    ledger: &impl Ledger,
+    claim: &Claim,
+    stand: &mut Stand,
+    cursor: &impl Serialize,
+    progress: &Progress,
+) -> Result<Option<State>, Unkept> {
+    let cursor = serde_json::to_value(cursor).map_err(|error| Unkept::Never(error.to_string()))?;
+    if cursor != stand.cursor {
+        *stand = Stand { cursor, panics: 0 };
+    }
+    match ledger.save(claim, stand, progress).await {
+        Err(fault) if fault.passes() => Err(Unkept::Passing(fault)),
+        saved => saved.map_err(|fault| Unkept::Never(fault.to_string())),
+    }
+}
+
+/// After a panic: once more in another turn, or never.
+async fn stumble(ledger: &impl Ledger, claim: &Claim, panics: i32, why: &str) -> Result<Left, Fault> {
+    if panics >= MOST_PANICS {
+        let why = format!("it has panicked {panics} times at one place: {why}");
+        return fail(ledger, claim, &why).await;
+    }
+    tracing::error!(operation = %claim.operation.id, panics, %why, "operation_panicked");
+    let note = format!("it has panicked and is tried again: {why}");
+    ledger.release(claim, panics, Some(&note)).await?;
+    Ok(Left::Waiting)
+}
+
+async fn fail(ledger: &impl Ledger, claim: &Claim, why: &str) -> Result<Left, Fault> {
+    tracing::error!(operation = %claim.operation.id, kind = claim.operation.request.kind(), %why, "operation_failed");
+    ledger.end(claim, State::Failed, None, Some(why)).await?;
+    Ok(Left::Done)
+}
+
 /// Writes down that it is over, if it is.
-async fn settle(table: &Table, claim: &Claim, came: Result<Came, Failed>) -> Result<Option<Left>, Fault> {
+async fn settle(
+    ledger: &impl Ledger,
+    claim: &Claim,
+    came: Result<Came, Failed>,
+) -> Result<Option<Left>, Fault> {
     let (state, result, note) = match came {
         Ok(Came::More) => return Ok(None),
         Ok(Came::Planned(plan)) => (State::Planned, Some(plan), None),
         Ok(Came::Over(result)) => (State::Completed, Some(result), None),
         Ok(Came::Bad(result, why)) => (State::Failed, Some(result), Some(why)),
-        Err(failed) => (State::Failed, None, Some(failed.to_string())),
+        Err(failed) => return fail(ledger, claim, &failed.to_string()).await.map(Some),
     };
     let (id, kind) = (claim.operation.id, claim.operation.request.kind());
     match &note {
@@ -145,18 +232,23 @@ async fn settle(table: &Table, claim: &Claim, came: Result<Came, Failed>) -> Res
         None => tracing::info!(operation = %id, kind, state = state.name(), "operation_ended"),
         Some(why) => tracing::error!(operation = %id, kind, %why, "operation_failed"),
     }
-    table.end(claim, state, result.as_ref(), note.as_deref()).await?;
-    Ok(Some(Left::Done))
+    match ledger.end(claim, state, result.as_ref(), note.as_deref()).await {
+        Err(fault) if !fault.passes() => {
+            let why = format!("what came of it cannot be kept: {fault}");
+            fail(ledger, claim, &why).await.map(Some)
+        }
+        ended => ended.map(|()| Some(Left::Done)),
+    }
 }
 
 /// The work's outcome; `None` when somebody has stopped it meanwhile, or somebody else has it.
-async fn alive<T>(table: &Table, claim: &Claim, work: impl Future<Output = T>) -> Option<T> {
+async fn alive<T>(ledger: &impl Ledger, claim: &Claim, work: impl Future<Output = T>) -> Option<T> {
     // On the heap: a piece of work may be larger than a thread's stack is wide.
     let mut work = Box::pin(work);
     loop {
         tokio::select! {
             done = &mut work => return Some(done),
-            () = sleep(HEARTBEAT) => match table.renew(claim).await {
+            () = sleep(HEARTBEAT) => match ledger.renew(claim).await {
                 Ok(state) if !state.is_some_and(State::is_open) => return None,
                 // Somebody else may take it over by then; a piece that is done twice does no harm.
                 Err(fault) => tracing::debug!(error = %fault, "lease_not_renewed"),
@@ -165,3 +257,7 @@ async fn alive<T>(table: &Table, claim: &Claim, work: impl Future<Output = T>) -
         }
     }
 }
+
+#[cfg(test)]
+#[path = "runner_tests.rs"]
+mod tests;

@@ -1,16 +1,20 @@
 //! The table `operations`: what was asked for, how far it is, and who works on it.
 //! Never does the work, and never lets two work on one operation: whoever has lost the lease is told so and stops.
 
-use serde::{Serialize, de::DeserializeOwned};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio_postgres::{Config, Row, types::Json};
 use uuid::Uuid;
 
-use super::operation::{Operation, Progress, Request, State, Wanted};
+use super::{
+    operation::{Operation, Progress, Request, State, Wanted},
+    runner::{Ledger, Stand},
+    storable, storable_json,
+};
 use crate::postgres::{Fault, Parameters, Pool};
 
 /// The schema that has it.
-const NEEDED_SCHEMA: i32 = 5;
+const NEEDED_SCHEMA: i32 = 6;
 /// There is a rebuild already: the name of the index that says so.
 const ONE_REBUILD: &str = "operations_one_rebuild";
 
@@ -41,7 +45,7 @@ const CLAIM: &str = concat!(
         where state in ('planning', 'running') and request->>'kind' = any($2::text[])
             and ($3::uuid is null or id = $3::uuid) and (leased_until is null or leased_until <= now())
         order by leased_until nulls first, requested_at limit 1 for update skip locked)
-     returning cursor, ",
+     returning cursor, panics, ",
     columns!()
 );
 const RENEW: &str = concat!(
@@ -51,13 +55,15 @@ const RENEW: &str = concat!(
 );
 const SAVE: &str = concat!(
     "update write_model.operations
-     set cursor = $3::jsonb, doing = $4::text, done = $5::bigint, todo = $6::bigint, note = null, leased_until = ",
+     set cursor = $3::jsonb, doing = $4::text, done = $5::bigint, todo = $6::bigint, panics = $7::integer, note = null,
+        leased_until = ",
     lease_ends!(),
     " where id = $1::uuid and lease = $2::uuid returning state"
 );
 /// Puts it back to the end of the line.
 const RELEASE: &str = "
-    update write_model.operations set lease = null, leased_until = now(), note = coalesce($3::text, note)
+    update write_model.operations
+    set lease = null, leased_until = now(), note = coalesce($3::text, note), panics = $4::integer
     where id = $1::uuid and lease = $2::uuid";
 /// What somebody has stopped meanwhile stays so.
 const END: &str = "
@@ -100,8 +106,11 @@ pub(super) struct Table {
 #[derive(Debug)]
 pub(super) struct Claim {
     pub(super) operation: Operation,
-    cursor: Option<Value>,
-    lease: Uuid,
+    /// Where the work stopped; `None` before the first piece.
+    pub(super) cursor: Option<Value>,
+    /// How often it has panicked there.
+    pub(super) panics: i32,
+    pub(super) lease: Uuid,
 }
 
 /// Why there is no new operation.
@@ -161,6 +170,7 @@ impl Table {
             Ok(operation) => Ok(Some(Claim {
                 operation,
                 cursor: row.try_get("cursor").map_err(Fault::Refused)?,
+                panics: row.try_get("panics").map_err(Fault::Refused)?,
                 lease,
             })),
             // A newer version of this program has asked for it, and was taken back.
@@ -174,42 +184,6 @@ impl Table {
                 Ok(None)
             }
         }
-    }
-
-    /// Says that its holder is alive; the state that it is in now, or `None` when it is somebody else's.
-    pub(super) async fn renew(&self, claim: &Claim) -> Result<Option<State>, Fault> {
-        self.state(RENEW, &[&claim.operation.id, &claim.lease]).await
-    }
-
-    /// Writes down how far it is; the state that it is in now, or `None` when it is somebody else's.
-    pub(super) async fn save(
-        &self,
-        claim: &Claim,
-        cursor: &(impl Serialize + Sync + std::fmt::Debug),
-        progress: &Progress,
-    ) -> Result<Option<State>, Fault> {
-        let Progress { doing, done, of } = progress;
-        let parameters: Parameters<'_> = &[&claim.operation.id, &claim.lease, &Json(cursor), doing, done, of];
-        self.state(SAVE, parameters).await
-    }
-
-    /// Lets others work on it; with a note when something is in the way.
-    pub(super) async fn release(&self, claim: &Claim, note: Option<&str>) -> Result<(), Fault> {
-        self.rows(RELEASE, &[&claim.operation.id, &claim.lease, &note])
-            .await
-            .map(drop)
-    }
-
-    /// It is over, or waits for somebody.
-    pub(super) async fn end(
-        &self,
-        claim: &Claim,
-        state: State,
-        result: Option<&Value>,
-        note: Option<&str>,
-    ) -> Result<(), Fault> {
-        let parameters: Parameters<'_> = &[&claim.operation.id, &claim.lease, &state.name(), &result, &note];
-        self.rows(END, parameters).await.map(drop)
     }
 
     /// Brings it into another state, if that can be; `None` when not.
@@ -262,6 +236,38 @@ impl Table {
         lease
             .ask(async |connection, ()| connection.query(sql, parameters).await)
             .await
+    }
+}
+
+impl Ledger for Table {
+    async fn renew(&self, claim: &Claim) -> Result<Option<State>, Fault> {
+        self.state(RENEW, &[&claim.operation.id, &claim.lease]).await
+    }
+
+    async fn save(&self, claim: &Claim, stand: &Stand, progress: &Progress) -> Result<Option<State>, Fault> {
+        let (Stand { cursor, panics }, Progress { doing, done, of }) = (stand, progress);
+        let parameters: Parameters<'_> =
+            &[&claim.operation.id, &claim.lease, cursor, doing, done, of, panics];
+        self.state(SAVE, parameters).await
+    }
+
+    async fn release(&self, claim: &Claim, panics: i32, note: Option<&str>) -> Result<(), Fault> {
+        let note = note.map(storable);
+        self.rows(RELEASE, &[&claim.operation.id, &claim.lease, &note, &panics])
+            .await
+            .map(drop)
+    }
+
+    async fn end(
+        &self,
+        claim: &Claim,
+        state: State,
+        result: Option<&Value>,
+        note: Option<&str>,
+    ) -> Result<(), Fault> {
+        let (result, note) = (result.cloned().map(storable_json), note.map(storable));
+        let parameters: Parameters<'_> = &[&claim.operation.id, &claim.lease, &state.name(), &result, &note];
+        self.rows(END, parameters).await.map(drop)
     }
 }
 
