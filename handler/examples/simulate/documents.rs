@@ -248,8 +248,10 @@ impl Collection for Shelf {
         let Some((document, etag)) = found else {
             return Ok(None);
         };
-        let document =
-            serde_json::from_value(document).map_err(|error| StoreError::Refused(error.to_string()))?;
+        let document = serde_json::from_value(document).map_err(|error| StoreError::Unreadable {
+            what: format!("{pk} {id}"),
+            why: error.to_string(),
+        })?;
         Ok(Some(Stored {
             document,
             etag: etag.to_string(),

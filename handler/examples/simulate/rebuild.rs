@@ -84,7 +84,7 @@ async fn step(
             let position = page.last().map_or(until, |last| last.position);
             let projecting = page.iter().filter_map(|row| {
                 let message = serde_json::to_value(CloudEvent::from(&row.event)).ok()?;
-                Some(projector.project_into(Some(ANEW), incoming::decode(message).ok()?, PATIENCE))
+                Some(projector.project_into(ANEW, incoming::decode(message).ok()?, PATIENCE))
             });
             for projected in join_all(projecting).await {
                 projected.map_err(|error| StoreError::Refused(error.to_string()))?;

@@ -4,7 +4,7 @@
 use std::{num::NonZeroU32, process::ExitCode};
 
 use clap::{Args, Subcommand};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     say::say,
@@ -13,13 +13,13 @@ use super::{
 use crate::{
     config::Config,
     operations::{
-        Operations,
+        Operations, difference,
         operation::{Operation, Request, Wanted},
         rebuild::Anew,
         retire::Removal,
         verify::{self, Difference, Report},
     },
-    read::generation::Pointer,
+    read::{document::Generation, generation::Pointer},
 };
 
 /// Requests to Cosmos DB for one event, on average (docs/benchmarks.md).
@@ -38,7 +38,11 @@ pub(super) enum Step {
         json: bool,
     },
     /// Read the generation that was live before the switch again.
-    Rollback,
+    Rollback {
+        /// To this one: what is asked for twice does not toggle.
+        #[arg(long, value_name = "GENERATION")]
+        to: Option<u32>,
+    },
     /// Give up the generation that is being filled.
     Cancel,
     /// Remove the documents of the generation that was live before, or that was given up.
@@ -76,11 +80,11 @@ pub(super) async fn step(step: Step, config: Config) -> Result<ExitCode, String>
     let operations = reach_documents(config)?;
     match step {
         Step::Run { rate, json } => return anew(&operations, rate, json).await,
-        Step::Rollback => generations(
+        Step::Rollback { to } => generations(
             &operations
                 .model()
                 .map_err(words)?
-                .roll_back(None)
+                .roll_back(to.map(Generation))
                 .await
                 .map_err(words)?,
         ),
@@ -223,7 +227,14 @@ fn report(operation: &Operation, as_json: bool) -> Result<Option<Report>, String
         found,
     } in &report.differences
     {
-        say!("{pk} {id}\n  must be {expected}\n  is      {found}");
+        say!("{pk} {id}");
+        match found {
+            // Of the log itself: why it cannot be read.
+            Value::String(why) => say!("  {why}"),
+            found => difference(expected, found)
+                .iter()
+                .for_each(|line| say!("  {line}")),
+        }
     }
     Ok(Some(report))
 }

@@ -8,7 +8,11 @@ use uuid::Uuid;
 
 use super::say::say;
 use super::work::{DIFFERENT, reach_documents, words};
-use crate::{config::Config, operations::why::Step};
+use crate::{
+    config::Config,
+    domain::utc,
+    operations::why::{Differing, Step},
+};
 
 /// Shows one order over every hop.
 ///
@@ -46,6 +50,7 @@ pub(super) async fn why(
                 .as_ref()
                 .map(|it| format!(", its message {it}"))
                 .unwrap_or_default();
+            let at = utc::text(*at).unwrap_or_default();
             say!("{version:>3} {type} at {at}, event {event_id}{key}: {outbox}, {history}{message}");
         }
         let version =
@@ -56,6 +61,10 @@ pub(super) async fn why(
             version(trail.customers_row),
             trail.generation
         );
+        for Differing { pk, id, places } in &trail.differences {
+            say!("    {pk} {id}");
+            places.iter().for_each(|place| say!("      {place}"));
+        }
         say!(
             "    {}",
             trail.first_difference.as_deref().unwrap_or("all hops agree")

@@ -288,7 +288,7 @@ async fn look(model: &ReadModel, mark: &Mark, until: Instant) -> Result<bool, St
     loop {
         let arrived = match model.has(mark).await {
             Ok(true) => return Ok(true),
-            Err(refused @ StoreError::Refused(_)) => return Err(refused),
+            Err(refused @ (StoreError::Refused(_) | StoreError::Unreadable { .. })) => return Err(refused),
             other => other,
         };
         let left = until.saturating_duration_since(Instant::now());

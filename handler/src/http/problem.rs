@@ -227,6 +227,11 @@ impl From<StoreError> for Problem {
                 "the read model cannot be reached; try again",
                 why,
             ),
+            StoreError::Unreadable { .. } => Self::ours(
+                Kind::UnreadableDocument,
+                "what the read model holds there cannot be read",
+                error.to_string(),
+            ),
             StoreError::Changed | StoreError::Refused(_) => Self::broken(error.to_string()),
         }
     }

@@ -81,6 +81,8 @@ kinds! {
     IdempotencyKeyReused, UNPROCESSABLE_ENTITY, "idempotency-key-reused",
         "The Idempotency-Key was used for another request within the last day.";
     Internal, INTERNAL_SERVER_ERROR, "internal", "Something is broken on our side; the log knows it by `traceId`.";
+    UnreadableDocument, INTERNAL_SERVER_ERROR, "unreadable-document",
+        "What is stored there is not what it should be; the log names it by `traceId`, and a person has to mend it.";
     NotConfigured, SERVICE_UNAVAILABLE, "not-configured", "This deployment lacks the settings for what was asked.";
     ReadModelBehind, SERVICE_UNAVAILABLE, "read-model-behind",
         "The read model does not show yet what the Consistency-Token asks for. Try again after `Retry-After`, or without the token.";

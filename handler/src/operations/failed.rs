@@ -63,10 +63,8 @@ impl Failed {
     pub fn passes(&self) -> bool {
         match self {
             Self::Log(fault) => fault.passes(),
-            Self::Store(StoreError::Away { .. } | StoreError::Busy { .. })
-            | Self::Bus(_)
-            | Self::Overtaken
-            | Self::Project(ProjectError::Away(_)) => true,
+            Self::Store(error) => error.may_pass(),
+            Self::Bus(_) | Self::Overtaken | Self::Project(ProjectError::Away(_)) => true,
             _ => false,
         }
     }

@@ -5,6 +5,7 @@
 mod addressee;
 mod advance;
 pub mod dead_letters;
+mod difference;
 mod failed;
 pub mod model;
 pub mod operation;
@@ -30,12 +31,16 @@ use crate::{
         Account,
         incoming::{Incoming, decode},
     },
-    write::log::Log,
+    write::{
+        log::{Log, Read},
+        outbox::Pending,
+    },
 };
 
 use addressee::NAME;
 pub use addressee::{Subscription, Unfit, is_name};
 use dead_letters::DeadLetters;
+pub use difference::difference;
 pub use failed::Failed;
 use failed::patiently;
 use model::Model;
@@ -231,6 +236,12 @@ impl Operations {
             name: name.to_owned(),
         })
     }
+}
+
+/// Rows of the log that are all events, or which is not.
+fn whole(rows: Vec<Read>) -> Result<Vec<Pending>, Failed> {
+    let read: Result<_, _> = rows.into_iter().collect();
+    read.map_err(|row| Failed::refused(row.to_string()))
 }
 
 /// The text without what PostgreSQL cannot keep in a `jsonb`.

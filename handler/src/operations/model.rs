@@ -49,7 +49,8 @@ impl Model {
     /// that this can be undone by itself.
     ///
     /// # Errors
-    /// [`Failed`] when there is nothing to go back to.
+    /// [`Failed`] when there is nothing to go back to, and, where nobody says which, after a rollback: asking twice would undo
+    /// it.
     pub async fn roll_back(&self, to: Option<Generation>) -> Result<Pointer, Failed> {
         let read = self.load().await?;
         if to == Some(read.document.live) {
@@ -58,14 +59,23 @@ impl Model {
         let Some(previous) = read.document.previous else {
             return Err(Failed::refused("no generation was live before this one"));
         };
-        if let Some(to) = to.filter(|to| *to != previous) {
-            return Err(Failed::refused(format!(
-                "generation {to} was not live before this one"
-            )));
+        match to {
+            None if read.document.rolled_back => {
+                return Err(Failed::refused(format!(
+                    "the last switch was a rollback, to generation {}; --to {previous} undoes it",
+                    read.document.live
+                )));
+            }
+            Some(to) if to != previous => {
+                let why = format!("generation {to} was not live before this one");
+                return Err(Failed::refused(why));
+            }
+            _ => {}
         }
         let turned = self.save(&read, |it| {
             it.previous = Some(it.live);
             it.live = previous;
+            it.rolled_back = true;
         });
         Ok(turned.await?.document)
     }

@@ -18,6 +18,7 @@ use super::{
     replay::project,
     runner::Came,
     verify::{self, Due, USUAL_GRACE},
+    whole,
 };
 use crate::read::{
     document::Generation,
@@ -108,7 +109,7 @@ impl Anew {
         }
         let began = Instant::now();
         let most = self.rate.map_or(STEP, |rate| rate.get().min(STEP));
-        let page = model.log.page(building.position, until, most.into()).await?;
+        let page = whole(model.log.page(building.position, until, most.into()).await?)?;
         let events = page.len();
         building.position = page.last().map_or(until, |last| last.position);
         let refused = project(&model.projector, Some(building.generation), page).await?;
@@ -170,6 +171,7 @@ async fn switch(model: &Model, read: &Stored<Pointer>, to: Generation) -> Result
         it.previous = Some(it.live);
         it.live = to;
         it.building = None;
+        it.rolled_back = false;
     });
     switched.await.map(drop)
 }

@@ -5,11 +5,16 @@
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{Failed, Operations, Subscription, model::Model};
+use super::{
+    Failed, Operations, Subscription, difference,
+    model::Model,
+    verify::{self, Difference, LOG},
+};
 use crate::{
     bus::{BusError, Queue, Received},
     domain::value::Time,
@@ -17,9 +22,9 @@ use crate::{
         connection::Container,
         document::{
             customer::OrderRowDocument,
-            order::{EventDocument, ORDER, OrderDocument},
+            order::{ORDER, OrderDocument, event},
         },
-        store::Store,
+        store::{Found, Store},
     },
     write::log::Hop,
 };
@@ -44,9 +49,23 @@ pub struct Trail {
     /// The version in its customer's list.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub customers_row: Option<i64>,
-    /// The first hop that is not as far as the one before it.
+    /// Its documents that do not say what its events come to, and what they differ by.
+    pub differences: Vec<Differing>,
+    /// The first hop that is not as far as the one before it, or says something else.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub first_difference: Option<String>,
+}
+
+/// A document that does not say what the log says.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "TrailDifference")]
+pub struct Differing {
+    /// Its partition key.
+    pub pk: String,
+    /// Its id.
+    pub id: String,
+    /// A line for each place that differs, by its JSON Pointer.
+    pub places: Vec<String>,
 }
 
 /// One event, and how far it got.
@@ -115,24 +134,43 @@ async fn shown(model: &Model, order: Uuid, customer: Uuid, hops: Vec<Hop>) -> Re
     let orders = Store::new(&model.connection, Container::Orders);
     let pk = live.partition(&order.to_string());
     let text = "SELECT * FROM c WHERE c.kind = 'event'";
-    let history: Vec<EventDocument> = orders.query(Some(&pk), text, &[], PATIENCE).await?;
-    let has = |version| history.iter().any(|event| event.version() == version);
+    let history: Vec<Place> = orders.query(Some(&pk), text, &[], PATIENCE).await?;
     let events = hops.into_iter().map(|hop| {
-        let in_history = has(hop.version);
-        step(hop, in_history)
+        let document = event(hop.version);
+        step(hop, history.iter().any(|place| place.id == document))
     });
-    let document = orders.read::<OrderDocument>(&pk, ORDER).await?;
+    let document = orders.read::<Found<OrderDocument>>(&pk, ORDER).await?;
     let rows = Store::new(&model.connection, Container::Customers);
     let row = rows
-        .read::<OrderRowDocument>(&live.partition(&customer.to_string()), &order.to_string())
+        .read::<Found<OrderRowDocument>>(&live.partition(&customer.to_string()), &order.to_string())
         .await?;
+    let differences = verify::of_stream(model, live, &order.to_string()).await?;
     Ok(Trail {
         events: events.collect(),
         generation: live.0,
-        document: document.map(|it| it.document.version()),
-        customers_row: row.map(|it| it.document.version()),
+        document: document.and_then(|it| it.document.readable().map(OrderDocument::version)),
+        customers_row: row.and_then(|it| it.document.readable().map(OrderRowDocument::version)),
+        differences: differences.into_iter().map(Differing::from).collect(),
         first_difference: None,
     })
+}
+
+/// Which document it is, whatever else is in it.
+#[derive(Deserialize)]
+struct Place {
+    id: String,
+}
+
+impl From<Difference> for Differing {
+    fn from(it: Difference) -> Self {
+        let places = match &it.found {
+            // Of the log itself: why it cannot be read.
+            Value::String(why) => vec![why.clone()],
+            found => difference(&it.expected, found),
+        };
+        let (pk, id) = (it.pk, it.id);
+        Self { pk, id, places }
+    }
 }
 
 fn step(hop: Hop, in_history: bool) -> Step {
@@ -183,7 +221,7 @@ async fn look(
     while seen < MOST_LOOKED_AT {
         let page = queue.peek(from, PAGE).await?;
         let Some(last) = page.last() else { break };
-        from = last.sequence() + 1;
+        from = last.sequence().saturating_add(1);
         seen += page.len();
         for message in &page {
             let id = message.message_id();
@@ -215,12 +253,27 @@ impl Trail {
             }
         }
         let last = self.events.last()?.version;
-        let shows = |what: &str, version: Option<i64>| match version {
-            Some(version) if version == last => None,
-            Some(version) => Some(format!("{what} shows version {version} of {last}")),
-            None => Some(format!("{what} is missing")),
+        let behind = |what: &str, version: Option<i64>| match version {
+            Some(version) if version < last => Some(format!("{what} shows version {version} of {last}")),
+            _ => None,
         };
-        shows("the document", self.document)
-            .or_else(|| shows("the row in the customer's list", self.customers_row))
+        behind("the document", self.document)
+            .or_else(|| behind("the row in the customer's list", self.customers_row))
+            .or_else(|| self.differences.first().map(Differing::words))
+    }
+}
+
+impl Differing {
+    fn words(&self) -> String {
+        let what = match self.id.as_str() {
+            ORDER => "the document",
+            LOG => "the log",
+            id if id.starts_with("event-") => id,
+            _ => "the row in the customer's list",
+        };
+        match self.places.as_slice() {
+            [only] if !only.starts_with('/') => format!("{what} {only}"),
+            places => format!("{what} differs: {}", places.join("; ")),
+        }
     }
 }

@@ -6,6 +6,7 @@ use std::{
     sync::Arc,
 };
 
+use serde::de::DeserializeOwned;
 use tokio::sync::Mutex;
 
 use super::{
@@ -19,7 +20,7 @@ use super::{
         sales::{Sale, TOTALS, TotalsDocument},
     },
     memory::{Memory, Waiter, Waiting},
-    store::{Collection, Store, StoreError, Stored, Write},
+    store::{Collection, Found, Store, StoreError, Stored, Write},
 };
 
 /// How often a write is tried at once after somebody else was first.
@@ -30,6 +31,18 @@ const ORDERS: usize = 500;
 const PRODUCTS: usize = 2_000;
 /// Into how many groups documents fall of which one at a time is written by this process.
 const LANES: usize = 64;
+
+/// What becomes of a document that shows the same version already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rule {
+    /// It stays: the same version says the same.
+    Keep,
+    /// It is written again where it says something else: an operator has asked for it.
+    Repair,
+}
+
+/// What is there with its ETag; `None` of what cannot be read, which counts as absent.
+type Known<D> = Stored<Option<D>>;
 
 /// Where a kind of document lives, and those of it that are remembered.
 struct Shelf<S, D> {
@@ -60,6 +73,30 @@ impl<S, D> Shelf<S, D> {
             store,
             memory: Memory::new(remembered),
         }
+    }
+}
+
+impl<S: Collection, D: DeserializeOwned + Send> Shelf<S, D> {
+    /// What is remembered.
+    fn take(&self, pk: &str, id: &str) -> Option<Known<D>> {
+        let Stored { document, etag } = self.memory.take(pk, id)?;
+        let document = Some(document);
+        Some(Stored { document, etag })
+    }
+
+    /// What is there. Something that cannot be read is said, since it will be written over.
+    async fn look(&self, pk: &str, id: &str) -> Result<Option<Known<D>>, StoreError> {
+        let Some(Stored { document, etag }) = self.store.read::<Found<D>>(pk, id).await? else {
+            return Ok(None);
+        };
+        let document = match document {
+            Found::Document(document) => Some(document),
+            Found::Unreadable { why, .. } => {
+                tracing::error!(pk, id, %why, "document_unreadable");
+                None
+            }
+        };
+        Ok(Some(Stored { document, etag }))
     }
 }
 
@@ -98,22 +135,27 @@ impl<S: Collection> Documents<S> {
     ///
     /// # Errors
     /// See [`StoreError`]; nothing is half-written: it is one document, or one batch.
-    pub async fn apply(&self, change: &Change) -> Result<bool, StoreError> {
+    pub async fn apply(&self, change: &Change, rule: Rule) -> Result<bool, StoreError> {
         match change {
             Change::Order(order, event) => {
                 let _turn = self.lane(order.pk()).lock().await;
-                merge(&self.orders, &**order, Some(event)).await
+                merge(&self.orders, &**order, Some(event), rule).await
             }
-            Change::Customer(customer) => self.together(&self.customers, customer).await,
-            Change::OrderRow(row) => self.together(&self.rows, row).await,
-            Change::Product(product) => self.together(&self.products, product).await,
+            Change::Customer(customer) => self.together(&self.customers, customer, rule).await,
+            Change::OrderRow(row) => self.together(&self.rows, row, rule).await,
+            Change::Product(product) => self.together(&self.products, product, rule).await,
             Change::Sale(sale) => self.count(sale).await,
         }
     }
 
     /// Puts `incoming` over what is there, in one write with all others that wait to do the same: a document that every
     /// order moves is written as often as the store can, and not as often as there are orders.
-    async fn together<D: Document>(&self, shared: &Shared<S, D>, incoming: &D) -> Result<bool, StoreError> {
+    async fn together<D: Document>(
+        &self,
+        shared: &Shared<S, D>,
+        incoming: &D,
+        rule: Rule,
+    ) -> Result<bool, StoreError> {
         let place = shared.waiting.join(incoming);
         let _turn = self.lane(incoming.pk()).lock().await;
         if place.is_written() {
@@ -123,10 +165,10 @@ impl<S: Collection> Documents<S> {
         let all = waiters
             .iter()
             .fold(incoming.clone(), |all, waiter| waiter.over(all));
-        let written = match merge(&shared.shelf, &all, None).await {
+        let written = match merge(&shared.shelf, &all, None, rule).await {
             // It may be somebody else's that the store refuses.
             Err(StoreError::Refused(_)) if waiters.len() > 1 => {
-                return merge(&shared.shelf, incoming, None).await;
+                return merge(&shared.shelf, incoming, None, rule).await;
             }
             written => written?,
         };
@@ -138,12 +180,12 @@ impl<S: Collection> Documents<S> {
     async fn count(&self, sale: &Sale) -> Result<bool, StoreError> {
         let pk = sale.pk();
         let _turn = self.lane(&pk).lock().await;
-        let mut known = self.totals.memory.take(&pk, TOTALS);
+        let mut known = self.totals.take(&pk, TOTALS);
         for _ in 0..ATTEMPTS {
             if known.is_none() {
-                known = self.totals.store.read(&pk, TOTALS).await?;
+                known = self.totals.look(&pk, TOTALS).await?;
             }
-            let next = sale.added_to(known.as_ref().map(|stored| &stored.document));
+            let next = sale.added_to(known.as_ref().and_then(|stored| stored.document.as_ref()));
             let writes = vec![
                 Write::create(&sale.marker())?,
                 Write::put(&next, TOTALS.to_owned(), known.as_ref())?,
@@ -178,26 +220,35 @@ async fn merge<S: Collection, D: Document>(
     shelf: &Shelf<S, D>,
     incoming: &D,
     beside: Option<&EventDocument>,
+    rule: Rule,
 ) -> Result<bool, StoreError> {
     let (pk, id) = (incoming.pk(), incoming.id());
-    let mut known = shelf.memory.take(pk, &id);
+    let mut known = shelf.take(pk, &id);
     // Nothing older than a first version can be there, so that one needs no look.
     let mut looked = false;
     for _ in 0..ATTEMPTS {
         if known.is_none() && (looked || !incoming.is_first()) {
-            known = shelf.store.read(pk, &id).await?;
+            known = shelf.look(pk, &id).await?;
             looked = true;
         }
-        let next = match &known {
-            None => Some(incoming.clone()),
-            Some(stored) => incoming.over(&stored.document),
+        let shown = known.as_ref().and_then(|stored| stored.document.as_ref());
+        let next = match (shown, rule) {
+            (None, _) => Some(incoming.clone()),
+            (Some(existing), Rule::Keep) => incoming.over(existing),
+            (Some(existing), Rule::Repair) => incoming.repairing(existing),
         };
         let Some(next) = next else {
             if !looked {
                 (known, looked) = (None, true);
                 continue;
             }
-            shelf.memory.put(pk, &id, known.ok_or(StoreError::Changed)?);
+            if let Some(Stored {
+                document: Some(document),
+                etag,
+            }) = known
+            {
+                shelf.memory.put(pk, &id, Stored { document, etag });
+            }
             return match beside {
                 None => Ok(false),
                 Some(event) => shelf.store.upsert(pk, event.id(), event).await.map(|()| true),
@@ -220,7 +271,7 @@ async fn write<D: Document>(
     store: &impl Collection,
     (pk, id): (&str, &str),
     document: &D,
-    read: Option<&Stored<D>>,
+    read: Option<&Known<D>>,
     beside: Option<&EventDocument>,
 ) -> Result<String, StoreError> {
     match (beside, read) {

@@ -41,6 +41,9 @@ pub struct Pointer {
     /// The one that nobody reads or writes any more, and whose documents are being deleted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retiring: Option<Generation>,
+    /// The last change of `live` was a rollback, and not the end of a rebuild.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub rolled_back: bool,
 }
 
 /// How far a rebuild is.
@@ -74,6 +77,7 @@ impl Default for Pointer {
             building: None,
             previous: None,
             retiring: None,
+            rolled_back: false,
         }
     }
 }
@@ -150,7 +154,11 @@ impl<S: Collection> Generations<S> {
     /// # Errors
     /// See [`Self::now`].
     pub async fn load(&self) -> Result<Option<Stored<Pointer>>, StoreError> {
-        self.store.read(POINTER.0, POINTER.1).await
+        match self.store.read(POINTER.0, POINTER.1).await {
+            // No event is to blame for it: all of them wait until a person has mended it.
+            Err(error @ StoreError::Unreadable { .. }) => Err(StoreError::away(error.to_string())),
+            read => read,
+        }
     }
 
     /// Puts another in the place of the one that was read.

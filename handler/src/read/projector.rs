@@ -12,7 +12,7 @@ use tokio::{
 };
 
 use super::{
-    apply::Documents,
+    apply::{Documents, Rule},
     change::{Change, changes},
     connection::Connection,
     document::Generation,
@@ -45,6 +45,9 @@ struct Work {
     event: Option<Incoming>,
     /// The one that a rebuild fills; else those that the pointer names.
     into: Option<Generation>,
+    rule: Rule,
+    /// The one that was live before: what it does not take is said, and holds up no message.
+    previous: Option<Generation>,
     left: Vec<(Generation, Change)>,
     /// Something was new to the documents.
     written: bool,
@@ -86,7 +89,15 @@ impl<S: Collection> Projector<S> {
     /// # Errors
     /// See [`ProjectError`]; what was written by then stays, and the next delivery does the rest.
     pub async fn project(&self, incoming: Incoming) -> Result<(), ProjectError> {
-        self.project_into(None, incoming, PATIENCE).await
+        self.bring(None, Rule::Keep, incoming, PATIENCE).await
+    }
+
+    /// The same, and documents that show this version and say something else are written again.
+    ///
+    /// # Errors
+    /// See [`ProjectError`].
+    pub async fn repair(&self, incoming: Incoming, patience: Duration) -> Result<(), ProjectError> {
+        self.bring(None, Rule::Repair, incoming, patience).await
     }
 
     /// The same for one generation, whichever the pointer names, and with a patience of one's own: what a rebuild does with
@@ -96,7 +107,17 @@ impl<S: Collection> Projector<S> {
     /// See [`ProjectError`].
     pub async fn project_into(
         &self,
+        into: Generation,
+        incoming: Incoming,
+        patience: Duration,
+    ) -> Result<(), ProjectError> {
+        self.bring(Some(into), Rule::Keep, incoming, patience).await
+    }
+
+    async fn bring(
+        &self,
         into: Option<Generation>,
+        rule: Rule,
         incoming: Incoming,
         patience: Duration,
     ) -> Result<(), ProjectError> {
@@ -107,6 +128,8 @@ impl<S: Collection> Projector<S> {
         let mut work = Work {
             event: Some(incoming),
             into,
+            rule,
+            previous: None,
             left: Vec::new(),
             written: false,
         };
@@ -142,7 +165,7 @@ impl<S: Collection> Projector<S> {
             // As long as it asks for, and at least between half and all of our own pause, so that processes do not come back in step.
             let wait = retry_after.unwrap_or_default().max(self.jitter.of(pause));
             if Instant::now() + wait > until {
-                return Err(ProjectError::Away(why));
+                return work.gives_up_previous(&why).ok_or(ProjectError::Away(why));
             }
             tokio::time::sleep(wait).await;
             // For one try only: what is away for one document may be there for others.
@@ -170,7 +193,11 @@ impl<S: Collection> Projector<S> {
         if let Some(event) = &work.event {
             let generations = match work.into {
                 Some(generation) => vec![generation],
-                None => self.generations.now().await?.written(),
+                None => {
+                    let pointer = self.generations.now().await?;
+                    work.previous = pointer.previous;
+                    pointer.written()
+                }
             };
             let asked = generations.into_iter().flat_map(|generation| {
                 let changes = changes(generation, event.clone());
@@ -180,15 +207,21 @@ impl<S: Collection> Projector<S> {
             work.event = None;
         } else if work.into.is_none() {
             // What was taken out meanwhile is being removed: nothing may come back into it.
-            let written = self.generations.now().await?.written();
+            let pointer = self.generations.now().await?;
+            work.previous = pointer.previous;
+            let written = pointer.written();
             work.left.retain(|(generation, _)| written.contains(generation));
         }
-        let done = join_all(work.left.iter().map(|(_, change)| self.documents.apply(change))).await;
+        let asked = work.left.iter();
+        let done = join_all(asked.map(|(_, change)| self.documents.apply(change, work.rule))).await;
         let mut still = Vec::new();
         let mut worst = Ok(());
         for (change, outcome) in work.left.drain(..).zip(done) {
             match outcome {
                 Ok(new) => work.written |= new,
+                Err(error) if work.previous == Some(change.0) && !error.may_pass() => {
+                    left_behind(change.0, &error.to_string());
+                }
                 Err(error) => {
                     still.push(change);
                     worst = Err(match worst {
@@ -201,6 +234,20 @@ impl<S: Collection> Projector<S> {
         work.left = still;
         worst
     }
+}
+
+impl Work {
+    /// Leaves undone what only the generation before has not taken, after all patience; `None` when there is something else.
+    fn gives_up_previous(&mut self, why: &str) -> Option<()> {
+        let previous = self.previous?;
+        let is_all = self.event.is_none() && self.left.iter().all(|(of, _)| *of == previous);
+        is_all.then(|| left_behind(previous, why))
+    }
+}
+
+/// Going back to it would not show this event: `handler verify --generation` finds it, and a direct replay mends it.
+fn left_behind(generation: Generation, why: &str) {
+    tracing::error!(%generation, %why, "previous_generation_left_behind");
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ pub struct Backlog {
 pub(super) const COUNT: &str = "select
     (select count(*) from (select from write_model.outbox where parked_at is null limit 10000) o) as waiting,
     (select count(*) from (select from write_model.outbox where parked_at is not null limit 10000) o) as parked,
-    (select extract(epoch from now() - e.occurred_at)::float8
+    (select case when isfinite(e.occurred_at) then extract(epoch from now() - e.occurred_at)::float8 end
         from write_model.outbox o join write_model.events e using (position)
         where o.parked_at is null order by o.position limit 1) as oldest";
 

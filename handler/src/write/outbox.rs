@@ -7,14 +7,14 @@ use std::sync::Arc;
 use serde::Serialize;
 use time::OffsetDateTime;
 use tokio::sync::Mutex;
-use tokio_postgres::{Config, Row};
+use tokio_postgres::{Config, Row, types::FromSql};
 use uuid::Uuid;
 
 use super::pool::NEEDED_SCHEMA;
 use crate::{
     condition::Condition,
     domain::{event::Recorded, utc},
-    postgres::{Fault, Lease, Pool},
+    postgres::{Fault, Lease, Pool, describe},
 };
 
 /// Most rows of one drain.
@@ -61,6 +61,18 @@ pub struct Pending {
     pub position: i64,
     /// What is to be sent.
     pub event: Recorded,
+}
+
+/// A row of the log that is no event, and why.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("event {event_id} at position {position} of the log cannot be read: {why}")]
+pub struct Unreadable {
+    /// Its place in the log.
+    pub position: i64,
+    /// The event's id.
+    pub event_id: Uuid,
+    /// The column, and what is wrong with it.
+    pub why: String,
 }
 
 /// A row that the bus has refused for its content.
@@ -228,8 +240,16 @@ impl Rows for Outbox {
             lease.end("rollback").await?;
             return Ok(Drained::Empty);
         }
-        let pending: Result<Vec<_>, _> = rows.iter().map(pending).collect();
-        let verdict = send(pending.map_err(Fault::Refused)?).await;
+        // One that cannot be read is put aside by its name: it would hold up all others for ever.
+        let (mut ready, mut unreadable) = (Vec::with_capacity(rows.len()), Vec::new());
+        for row in &rows {
+            match pending(row) {
+                Ok(row) => ready.push(row),
+                Err(why) => unreadable.push((why.position, why.to_string())),
+            }
+        }
+        let mut verdict = send(ready).await;
+        verdict.parked.extend(unreadable);
         note(&mut lease, &verdict).await?;
         lease.end("commit").await?;
         Ok(Drained::Rows(verdict))
@@ -250,19 +270,35 @@ async fn note(lease: &mut Lease<'_, ()>, verdict: &Verdict) -> Result<(), Fault>
 }
 
 /// A row of the log with its position.
-pub(super) fn pending(row: &Row) -> Result<Pending, tokio_postgres::Error> {
-    Ok(Pending {
-        position: row.try_get("position")?,
-        event: Recorded {
-            event_id: row.try_get("event_id")?,
-            subject: row.try_get("stream")?,
-            version: row.try_get("version")?,
-            kind: row.try_get("type")?,
-            data: utc::normalised(row.try_get("data")?),
-            state: utc::normalised(row.try_get("state")?),
-            stock: row.try_get("stock")?,
-            traceparent: row.try_get("traceparent")?,
-            occurred_at: row.try_get("occurred_at")?,
-        },
+///
+/// # Errors
+/// [`Unreadable`]: `infinity` is a time for PostgreSQL, and JSON may be deeper or its numbers larger than anybody reads.
+pub(super) fn pending(row: &Row) -> Result<Pending, Unreadable> {
+    let position = row.try_get("position").unwrap_or_default();
+    let event = recorded(row).map_err(|why| Unreadable {
+        position,
+        event_id: row.try_get("event_id").unwrap_or_default(),
+        why,
+    })?;
+    Ok(Pending { position, event })
+}
+
+fn recorded(row: &Row) -> Result<Recorded, String> {
+    let at = utc::checked(column(row, "occurred_at")?);
+    Ok(Recorded {
+        event_id: column(row, "event_id")?,
+        subject: column(row, "stream")?,
+        version: column(row, "version")?,
+        kind: column(row, "type")?,
+        data: utc::normalised(column(row, "data")?),
+        state: utc::normalised(column(row, "state")?),
+        stock: column(row, "stock")?,
+        traceparent: column(row, "traceparent")?,
+        occurred_at: at.map_err(|why| format!("occurred_at: {why}"))?,
     })
+}
+
+fn column<'a, T: FromSql<'a>>(row: &'a Row, name: &str) -> Result<T, String> {
+    row.try_get(name)
+        .map_err(|error| format!("{name}: {}", describe(&error)))
 }

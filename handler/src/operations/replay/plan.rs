@@ -100,12 +100,24 @@ impl Cursor {
         let most = i64::from(rate.get().min(most));
         let (page, upto) = log.select(events, self.position, range.until, most).await?;
         let before = self.done + self.refused;
-        let delivered = if page.is_empty() {
+        let (mut readable, mut unreadable) = (Vec::with_capacity(page.len()), Vec::new());
+        for row in page {
+            match row {
+                Ok(row) => readable.push(row),
+                Err(row) => unreadable.push(row),
+            }
+        }
+        let delivered = if readable.is_empty() {
             self.position = upto;
             Ok(())
         } else {
-            deliver(self, page, upto).await
+            deliver(self, readable, upto).await
         };
+        // What lies behind what was delivered comes again.
+        unreadable.retain(|row| row.position <= self.position);
+        for row in unreadable {
+            self.refuse(row.event_id, row.why);
+        }
         let now = self.done + self.refused;
         tell("events replayed", now, self.found.events.max(now));
         delivered?;

@@ -14,7 +14,8 @@ use crate::{
 /// Events that are projected at the same time.
 const TOGETHER: usize = 16;
 
-/// Projects events into one generation, or else into all that live events go into; which were refused, and why.
+/// Projects events into one generation, or else into all that live events go into, where what shows them wrongly is written
+/// again; which were refused, and why.
 ///
 /// # Errors
 /// [`Failed`] when the store is away: some may be in by then.
@@ -29,7 +30,11 @@ pub(in crate::operations) async fn project(
             Ok(event) => event,
             Err(error) => return Ok(Some((event_id, error.to_string()))),
         };
-        match projector.project_into(into, event, PATIENCE).await {
+        let projected = match into {
+            Some(generation) => projector.project_into(generation, event, PATIENCE).await,
+            None => projector.repair(event, PATIENCE).await,
+        };
+        match projected {
             Ok(()) => Ok(None),
             Err(ProjectError::Refused(why)) => Ok(Some((event_id, why))),
             Err(away) => Err(Failed::from(away)),

@@ -24,7 +24,7 @@ use crate::{
             order::{EventDocument, ORDER, OrderDocument},
             product::{PRODUCT, ProductDocument},
         },
-        store::Store,
+        store::{Found, Store},
     },
 };
 
@@ -71,10 +71,22 @@ impl<'a> Aggregates<'a> {
         };
         let chosen = streams.iter().filter(|stream| is_chosen(stream, percent));
         let compared = stream::iter(chosen)
-            .map(|stream| patiently(async || self.one(stream).await))
+            .map(|stream| patiently(async || self.named(stream).await))
             .buffer_unordered(TOGETHER)
             .try_collect();
         Ok(Some((last.clone(), compared.await?)))
+    }
+
+    /// One aggregate; where its log cannot be read, that is what differs, and the others go on.
+    pub(super) async fn named(&self, stream: &str) -> Result<Compared, Failed> {
+        match self.one(stream).await {
+            Err(why @ Failed::Refused(_)) => {
+                let mut compared = Compared::default();
+                compared.broken(stream, &why);
+                Ok(compared)
+            }
+            compared => compared,
+        }
     }
 
     async fn one(&self, stream: &str) -> Result<Compared, Failed> {
@@ -92,8 +104,8 @@ impl<'a> Aggregates<'a> {
 
     async fn order(&self, events: &Events<'_>, stream: &str, id: Uuid) -> Result<Compared, Failed> {
         let pk = self.of.partition(stream);
-        let found: Option<OrderDocument> = read(&self.orders, &pk, ORDER).await?;
-        let shown = found.as_ref().map_or(0, OrderDocument::version);
+        let found: Option<Found<OrderDocument>> = read(&self.orders, &pk, ORDER).await?;
+        let shown = readable(&found).map_or(0, OrderDocument::version);
         let mut compared = Compared::default();
         self.history(events, id, (&pk, shown), &mut compared).await?;
         let reached = self.fold(events, stream, shown).await?;
@@ -105,8 +117,8 @@ impl<'a> Aggregates<'a> {
         }
         let customer = first.customer_of_order().unwrap_or_default();
         let pk = self.of.partition(&customer.to_string());
-        let found: Option<OrderRowDocument> = read(&self.customers, &pk, stream).await?;
-        let shown = found.as_ref().map_or(0, OrderRowDocument::version);
+        let found: Option<Found<OrderRowDocument>> = read(&self.customers, &pk, stream).await?;
+        let shown = readable(&found).map_or(0, OrderRowDocument::version);
         let reached = self.fold(events, stream, shown).await?;
         compared.document((&pk, stream), reached.fold.row(), found, reached.is_behind);
         Ok(compared)
@@ -121,10 +133,11 @@ impl<'a> Aggregates<'a> {
         compared: &mut Compared,
     ) -> Result<(), Failed> {
         let text = "SELECT * FROM c WHERE c.kind = 'event' ORDER BY c.version";
-        let found: Vec<EventDocument> = self.orders.query(Some(pk), text, &[], PATIENCE).await?;
-        let highest = found.iter().map(EventDocument::version).max().unwrap_or(0);
-        let by_id = found.into_iter().map(|event| (event.id().to_owned(), event));
-        let mut found: BTreeMap<String, EventDocument> = by_id.collect();
+        let found: Vec<Found<EventDocument>> = self.orders.query(Some(pk), text, &[], PATIENCE).await?;
+        let readable = found.iter().filter_map(Found::readable);
+        let highest = readable.map(EventDocument::version).max().unwrap_or(0);
+        let by_id = found.into_iter().map(|event| (id_of(&event), event));
+        let mut found: BTreeMap<String, Found<EventDocument>> = by_id.collect();
         let mut walk = events.walk();
         while let Some(row) = walk.peek(highest.max(shown)).await? {
             let expected = history(self.of, order, row);
@@ -146,8 +159,8 @@ impl<'a> Aggregates<'a> {
 
     async fn customer(&self, events: &Events<'_>, stream: &str) -> Result<Compared, Failed> {
         let pk = self.of.partition(stream);
-        let found: Option<CustomerDocument> = read(&self.customers, &pk, CUSTOMER).await?;
-        let shown = found.as_ref().map_or(0, CustomerDocument::version);
+        let found: Option<Found<CustomerDocument>> = read(&self.customers, &pk, CUSTOMER).await?;
+        let shown = readable(&found).map_or(0, CustomerDocument::version);
         let reached = self.fold(events, stream, shown).await?;
         let mut compared = Compared::default();
         compared.document((&pk, CUSTOMER), reached.fold.customer(), found, reached.is_behind);
@@ -158,10 +171,10 @@ impl<'a> Aggregates<'a> {
     /// there: one that is behind is looked at again at the end.
     async fn product(&self, events: &Events<'_>, stream: &str, sku: &Sku) -> Result<Compared, Failed> {
         let pk = self.of.partition(stream);
-        let found: Option<ProductDocument> = read(&self.products, &pk, PRODUCT).await?;
+        let found: Option<Found<ProductDocument>> = read(&self.products, &pk, PRODUCT).await?;
         // One that has never moved is in no event.
         let level = self.model.log.stock(sku).await?.filter(|level| level.seq > 0);
-        let shown = found.as_ref().map_or(0, ProductDocument::version);
+        let shown = readable(&found).map_or(0, ProductDocument::version);
         let reached = self.fold(events, stream, shown).await?;
         let mut expected = match reached.fold.product() {
             Some(product) => Some(product.with(level.as_ref())),
@@ -170,7 +183,7 @@ impl<'a> Aggregates<'a> {
             None => None,
         };
         let mut compared = Compared::default();
-        if let (Some(level), Some(there)) = (&level, &found)
+        if let (Some(level), Some(there)) = (&level, readable(&found))
             && there.seq() < level.seq
         {
             compared.late.push(Late {
@@ -218,8 +231,9 @@ pub(super) async fn still_late(model: &Model, of: Generation, late: &[Late]) -> 
     let products = &Store::new(&model.connection, Container::Products);
     let looks = stream::iter(late).map(|one| async move {
         let pk = of.partition(one.sku.as_str());
-        let found: Option<ProductDocument> = patiently(async || read(products, &pk, PRODUCT).await).await?;
-        let is_late = found.is_none_or(|found| found.seq() < one.seq);
+        let found: Option<Found<ProductDocument>> =
+            patiently(async || read(products, &pk, PRODUCT).await).await?;
+        let is_late = readable(&found).is_none_or(|found| found.seq() < one.seq);
         Ok::<_, Failed>(is_late.then(|| one.clone()))
     });
     let looked: Vec<_> = looks.buffer_unordered(TOGETHER).try_collect().await?;
@@ -235,6 +249,17 @@ struct Reached<'a> {
 
 async fn read<D: DeserializeOwned>(store: &Store, pk: &str, id: &str) -> Result<Option<D>, Failed> {
     Ok(store.read::<D>(pk, id).await?.map(|found| found.document))
+}
+
+fn readable<D>(found: &Option<Found<D>>) -> Option<&D> {
+    found.as_ref().and_then(Found::readable)
+}
+
+fn id_of(event: &Found<EventDocument>) -> String {
+    match event {
+        Found::Document(event) => event.id().to_owned(),
+        Found::Unreadable { json, .. } => json["id"].as_str().unwrap_or_default().to_owned(),
+    }
 }
 
 /// The same aggregates each time.

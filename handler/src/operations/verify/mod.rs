@@ -17,10 +17,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
-use super::{Failed, Tell, model::Model, patiently, runner::Came};
+use super::{Failed, Tell, model::Model, patiently, runner::Came, storable, storable_json};
 use crate::{
     domain::value::Sku,
-    read::document::{Generation, product::PRODUCT},
+    read::{
+        document::{Generation, product::PRODUCT},
+        store::Found,
+    },
     write::outbox::Pending,
 };
 
@@ -31,6 +34,8 @@ const TOLD_BYTES: usize = 200 * 1024;
 const MOST_LATE: usize = 1_000;
 /// Between two looks at what is late.
 const LOOK: Duration = Duration::from_secs(1);
+/// In the place of a document's id: what differs is the log itself, and `found` says how.
+pub(super) const LOG: &str = "log";
 /// How long an event may be under way before a document that lacks it is wrong, in seconds.
 pub const USUAL_GRACE: u32 = 300;
 
@@ -136,19 +141,41 @@ impl Compared {
         &mut self,
         (pk, id): (&str, &str),
         expected: Option<D>,
-        found: Option<D>,
+        found: Option<Found<D>>,
         is_behind: bool,
     ) {
         self.documents += 1;
-        if expected == found {
-            self.behind += i64::from(is_behind);
-            return;
-        }
+        let found = match found {
+            Some(Found::Unreadable { why, json }) => {
+                tracing::warn!(pk, id, %why, "document_unreadable");
+                json
+            }
+            Some(Found::Document(found)) if expected.as_ref() == Some(&found) => {
+                self.behind += i64::from(is_behind);
+                return;
+            }
+            Some(Found::Document(found)) => json!(found),
+            None if expected.is_none() => {
+                self.behind += i64::from(is_behind);
+                return;
+            }
+            None => Value::Null,
+        };
         self.different.push(Difference {
             pk: pk.to_owned(),
             id: id.to_owned(),
             expected: json!(expected),
-            found: json!(found),
+            found: storable_json(found),
+        });
+    }
+
+    /// Counts an aggregate whose log is not what it should be: nothing can be held against it.
+    fn broken(&mut self, stream: &str, why: &Failed) {
+        self.different.push(Difference {
+            pk: stream.to_owned(),
+            id: LOG.to_owned(),
+            expected: Value::Null,
+            found: Value::String(storable(&why.to_string())),
         });
     }
 }
@@ -295,6 +322,19 @@ impl Cursor {
     }
 }
 
+/// What of one aggregate's documents in a generation is not what all of its log says.
+///
+/// # Errors
+/// When the log or the store cannot be read.
+pub(super) async fn of_stream(
+    model: &Model,
+    of: Generation,
+    stream: &str,
+) -> Result<Vec<Difference>, Failed> {
+    let aggregates = aggregate::Aggregates::new(model, of, Due::Position(i64::MAX));
+    Ok(aggregates.named(stream).await?.different)
+}
+
 impl Comparison {
     /// Does some of it.
     pub(super) async fn piece(
@@ -311,7 +351,9 @@ impl Comparison {
                     None => model.pointer().await?.live,
                 };
                 let grace = Duration::from_secs(self.grace_seconds.into());
-                let due = Due::Time(OffsetDateTime::now_utc() - grace);
+                // A grace of a century is none that anything could be late by.
+                let due = (OffsetDateTime::now_utc() - grace).max(OffsetDateTime::UNIX_EPOCH);
+                let due = Due::Time(due);
                 none.insert(Cursor::new(of, due, self.sample, self.grace_seconds))
             }
         };

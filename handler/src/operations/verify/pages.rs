@@ -1,7 +1,7 @@
 //! The events of one aggregate in order, read from the log a page at a time.
 //! Never holds more than two pages of them: a product may have been restocked for years.
 
-use super::super::Failed;
+use super::super::{Failed, whole};
 use crate::write::{log::Log, outbox::Pending};
 
 /// Events of one page.
@@ -24,7 +24,7 @@ pub(super) struct Walk<'e> {
 
 impl<'a> Events<'a> {
     pub(super) async fn open(log: &'a Log, stream: &'a str) -> Result<Self, Failed> {
-        let first = log.stream(stream, 0, PAGE).await?;
+        let first = whole(log.stream(stream, 0, PAGE).await?)?;
         Ok(Self { log, stream, first })
     }
 
@@ -51,7 +51,7 @@ impl Walk<'_> {
             let full = i64::try_from(self.page().len()).is_ok_and(|events| events == PAGE);
             let read = self.page().last().map_or(0, |last| last.event.version);
             if full || at_least > read {
-                let page = self.events.log.stream(self.events.stream, read, PAGE).await?;
+                let page = whole(self.events.log.stream(self.events.stream, read, PAGE).await?)?;
                 if page.is_empty() {
                     return Ok(None);
                 }

@@ -18,7 +18,7 @@ use crate::{
             sales::{Sale, TOTALS, TotalsDocument},
         },
         incoming::State,
-        store::Store,
+        store::{Found, Store},
     },
     write::outbox::Pending,
 };
@@ -80,7 +80,12 @@ impl Cursor {
         if self.position < until {
             let upto = (self.position + WINDOW).min(until);
             let sales = patiently(async || Ok(model.log.sales(self.position, upto).await?)).await?;
-            self.sum_up(report.generation, due, &sales)?;
+            // What is no event is named where its aggregate is compared.
+            let sales: Vec<Pending> = sales.into_iter().flatten().collect();
+            let broken = self.sum_up(report.generation, due, &sales);
+            if self.passes == 0 {
+                report.add(broken);
+            }
             self.position = upto;
             self.compare(&store, self.closed_days()).await?;
             tell("sales summed up", upto, until);
@@ -90,9 +95,16 @@ impl Cursor {
         Ok(self.end_pass(report).await)
     }
 
-    fn sum_up(&mut self, of: Generation, due: Due, sales: &[Pending]) -> Result<(), Failed> {
+    fn sum_up(&mut self, of: Generation, due: Due, sales: &[Pending]) -> Compared {
+        let mut broken = Compared::default();
         for row in sales {
-            let event = incoming(&row.event)?;
+            let event = match incoming(&row.event) {
+                Ok(event) => event,
+                Err(why) => {
+                    broken.broken(&row.event.subject, &why);
+                    continue;
+                }
+            };
             let State::Order(order) = &event.state else {
                 continue;
             };
@@ -107,7 +119,7 @@ impl Cursor {
                 self.open.insert(pk, Open { sum, is_fresh });
             }
         }
-        Ok(())
+        broken
     }
 
     /// The sums of days that are long over. A sale that comes after all makes its sum differ, and that is summed up again, then
@@ -127,7 +139,7 @@ impl Cursor {
     /// Compares these sums; each is open until that is done.
     async fn compare(&mut self, store: &Store, sums: Vec<String>) -> Result<(), Failed> {
         for pk in sums {
-            let found: Option<TotalsDocument> = patiently(async || {
+            let found: Option<Found<TotalsDocument>> = patiently(async || {
                 let found = store.read(&pk, TOTALS).await?;
                 Ok(found.map(|found| found.document))
             })

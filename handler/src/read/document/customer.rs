@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{Document, Generation, newer};
+use super::{Document, Generation, newer, not_older};
 use crate::{
     domain::{
         customer::Customer,
@@ -100,6 +100,10 @@ impl Document for CustomerDocument {
     fn over(&self, existing: &Self) -> Option<Self> {
         newer((self, self.version), existing.version)
     }
+
+    fn repairing(&self, existing: &Self) -> Option<Self> {
+        not_older((self, self.version), (existing, existing.version))
+    }
 }
 
 impl OrderRowDocument {
@@ -143,5 +147,9 @@ impl Document for OrderRowDocument {
 
     fn over(&self, existing: &Self) -> Option<Self> {
         newer((self, self.row.version), existing.row.version)
+    }
+
+    fn repairing(&self, existing: &Self) -> Option<Self> {
+        not_older((self, self.row.version), (existing, existing.row.version))
     }
 }

@@ -53,9 +53,21 @@ pub trait Document: Clone + Serialize + DeserializeOwned + Send + Sync {
     /// What to store when this meets what is there; `None` when that shows all of it already.
     #[must_use]
     fn over(&self, existing: &Self) -> Option<Self>;
+
+    /// The same, where what is there and is not newer may be wrong: of two that show the same version this one is stored.
+    #[must_use]
+    fn repairing(&self, existing: &Self) -> Option<Self>;
 }
 
 /// The rule of documents that show one aggregate: the newer version wins, whole.
 fn newer<T: Clone>((incoming, version): (&T, i64), existing: i64) -> Option<T> {
     (existing < version).then(|| incoming.clone())
+}
+
+/// The same rule, where the incoming one wins over an equal version that says something else.
+fn not_older<T: Clone + PartialEq>(
+    (incoming, version): (&T, i64),
+    (existing, there): (&T, i64),
+) -> Option<T> {
+    (there <= version && incoming != existing).then(|| incoming.clone())
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{Document, Generation, newer};
+use super::{Document, Generation, newer, not_older};
 use crate::{
     domain::order::{CustomerRef, Line, Order, Progress},
     domain::value::Money,
@@ -118,6 +118,10 @@ impl Document for OrderDocument {
 
     fn over(&self, existing: &Self) -> Option<Self> {
         newer((self, self.version), existing.version)
+    }
+
+    fn repairing(&self, existing: &Self) -> Option<Self> {
+        not_older((self, self.version), (existing, existing.version))
     }
 }
 

@@ -115,6 +115,23 @@ impl ProductDocument {
         self
     }
 
+    fn merged(&self, existing: &Self, stays: fn(i64, i64) -> bool) -> Option<Self> {
+        let described = chosen(
+            &self.described,
+            &existing.described,
+            |register| register.version,
+            stays,
+        );
+        let stock = chosen(&self.stock, &existing.stock, |register| register.seq, stays);
+        let merged = Self {
+            kind: kind(described),
+            described: described.cloned(),
+            stock: stock.cloned(),
+            ..self.clone()
+        };
+        (merged != *existing).then_some(merged)
+    }
+
     /// The product as callers know it; `None` when only a stock level is known.
     #[must_use]
     pub fn into_seen(self) -> Option<Seen<ProductView>> {
@@ -168,22 +185,23 @@ impl Document for ProductDocument {
     }
 
     fn over(&self, existing: &Self) -> Option<Self> {
-        let described = latest(&self.described, &existing.described, |register| register.version);
-        let stock = latest(&self.stock, &existing.stock, |register| register.seq);
-        let merged = Self {
-            kind: kind(described),
-            described: described.cloned(),
-            stock: stock.cloned(),
-            ..self.clone()
-        };
-        (merged != *existing).then_some(merged)
+        self.merged(existing, |there, here| there >= here)
+    }
+
+    fn repairing(&self, existing: &Self) -> Option<Self> {
+        self.merged(existing, |there, here| there > here)
     }
 }
 
-/// The register with the higher number; what is there stays when they are equal.
-fn latest<'a, T>(incoming: &'a Option<T>, existing: &'a Option<T>, number: fn(&T) -> i64) -> Option<&'a T> {
+/// The register that is there, where `stays` says so of its number and the incoming one's; else the incoming one.
+fn chosen<'a, T>(
+    incoming: &'a Option<T>,
+    existing: &'a Option<T>,
+    number: fn(&T) -> i64,
+    stays: fn(i64, i64) -> bool,
+) -> Option<&'a T> {
     match (incoming, existing) {
-        (Some(incoming), Some(existing)) if number(existing) >= number(incoming) => Some(existing),
+        (Some(incoming), Some(existing)) if stays(number(existing), number(incoming)) => Some(existing),
         (None, existing) => existing.as_ref(),
         (incoming, _) => incoming.as_ref(),
     }

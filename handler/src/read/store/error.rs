@@ -28,6 +28,14 @@ pub enum StoreError {
         /// How long the store asks to be left alone.
         retry_after: Option<Duration>,
     },
+    /// What lies there is no document of ours, or of a version that is not known here.
+    #[error("the document {what} cannot be read: {why}")]
+    Unreadable {
+        /// Its container, partition key and id.
+        what: String,
+        /// What is wrong with it.
+        why: String,
+    },
     /// The store refuses what was asked, and would again.
     #[error("{0}")]
     Refused(String),
@@ -41,7 +49,7 @@ impl StoreError {
         let weight = |error: &Self| match error {
             Self::Busy { .. } => 0,
             Self::Away { .. } => 1,
-            Self::Changed | Self::Refused(_) => 2,
+            Self::Changed | Self::Unreadable { .. } | Self::Refused(_) => 2,
         };
         let mut worse = if weight(&self) > weight(&other) {
             self
@@ -54,10 +62,15 @@ impl StoreError {
         worse
     }
 
+    /// True when the same may work later.
+    pub(crate) fn may_pass(&self) -> bool {
+        matches!(self, Self::Busy { .. } | Self::Away { .. })
+    }
+
     fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Busy { retry_after, .. } | Self::Away { retry_after, .. } => *retry_after,
-            Self::Changed | Self::Refused(_) => None,
+            Self::Changed | Self::Unreadable { .. } | Self::Refused(_) => None,
         }
     }
 

@@ -3,6 +3,7 @@
 
 mod batch;
 mod error;
+mod found;
 
 use std::{sync::Arc, time::Duration};
 
@@ -20,6 +21,7 @@ use super::connection::{Connection, Container, PATIENCE};
 use crate::condition::{Reason, Trouble};
 pub use batch::{BatchError, Write};
 pub use error::{StoreError, of_status};
+pub use found::Found;
 
 /// A document and the ETag it had when it was read or written.
 #[derive(Debug, Clone)]
@@ -119,9 +121,10 @@ impl Store {
         };
         let etag = answer.headers().etag().map(ToString::to_string);
         let etag = etag.ok_or_else(|| StoreError::Refused("a document without an ETag".to_owned()))?;
-        let document = answer
-            .into_model()
-            .map_err(|error| StoreError::Refused(error.to_string()))?;
+        let document = answer.into_model().map_err(|error| StoreError::Unreadable {
+            what: format!("{:?} {pk} {id}", self.container),
+            why: error.to_string(),
+        })?;
         Ok(Some(Stored { document, etag }))
     }
 
@@ -147,7 +150,18 @@ impl Store {
         });
         let asking = async { client.query_items(query, scope, None).await?.try_collect().await };
         let late = |_| StoreError::away(format!("not all of it in {patience:?}"));
-        Ok(timeout(patience, asking).await.map_err(late)??)
+        let found: Vec<Found<T>> = timeout(patience, asking).await.map_err(late)??;
+        found.into_iter().map(|found| self.readable(found)).collect()
+    }
+
+    fn readable<T>(&self, found: Found<T>) -> Result<T, StoreError> {
+        match found {
+            Found::Document(document) => Ok(document),
+            Found::Unreadable { why, json } => Err(StoreError::Unreadable {
+                what: format!("{:?} {} {}", self.container, json["pk"], json["id"]),
+                why,
+            }),
+        }
     }
 
     /// Removes a document; that it is gone already is as good.
@@ -168,7 +182,7 @@ impl Store {
         let reason = match error {
             StoreError::Busy { .. } => Reason::Full,
             StoreError::Away { .. } => Reason::Unreachable,
-            StoreError::Changed | StoreError::Refused(_) => Reason::Failing,
+            StoreError::Changed | StoreError::Unreadable { .. } | StoreError::Refused(_) => Reason::Failing,
         };
         Some(Trouble::new(reason, error.to_string()))
     }

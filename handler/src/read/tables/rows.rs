@@ -38,14 +38,19 @@ pub(super) fn is_something(row: &Row) -> bool {
 /// A column's value.
 fn get<'a, T: FromSql<'a>>(row: &'a Row, column: &str) -> Result<T, StoreError> {
     row.try_get(column)
-        .map_err(|error| StoreError::Refused(describe(&error)))
+        .map_err(|error| unreadable(column, describe(&error)))
+}
+
+fn unreadable(column: &str, why: String) -> StoreError {
+    let what = format!("in column {column} of a row");
+    StoreError::Unreadable { what, why }
 }
 
 /// A sum, which came as text.
 fn sum(row: &Row, column: &str) -> Result<i128, StoreError> {
     let text: &str = get(row, column)?;
     text.parse()
-        .map_err(|error| StoreError::Refused(format!("{column} {text}: {error}")))
+        .map_err(|error| unreadable(column, format!("{text}: {error}")))
 }
 
 fn version(row: &Row) -> Result<String, StoreError> {
@@ -97,7 +102,7 @@ pub(super) fn day_sales(row: &Row) -> Result<DaySales, StoreError> {
     let currency = Currency::try_from(get::<String>(row, "currency")?);
     Ok(DaySales {
         day: get(row, "day")?,
-        currency: currency.map_err(|why| StoreError::Refused(why.to_string()))?,
+        currency: currency.map_err(|why| unreadable("currency", why.to_string()))?,
         paid_orders: get(row, "paid_orders")?,
         paid: sum(row, "paid")?,
         cancelled_orders: get(row, "cancelled_orders")?,

@@ -12,7 +12,7 @@ pub use selected::{Found, Selection};
 
 use super::{
     backlog::{self, Backlog},
-    outbox::{Pending, pending},
+    outbox::{Pending, Unreadable, pending},
     pool::NEEDED_SCHEMA,
 };
 use crate::{
@@ -51,6 +51,9 @@ const HOPS: &str = "
         limit 1) k on true
     where e.stream = $1::text order by e.version";
 const STOCK: &str = "select available, seq from write_model.stock where sku = $1::text";
+
+/// An event of the log, or the row that should be one.
+pub type Read = Result<Pending, Unreadable>;
 
 /// The log, over connections of its own.
 #[derive(Debug)]
@@ -99,12 +102,12 @@ impl Log {
     }
 
     /// The next events by position, from after one position to another one, at most so many.
-    pub async fn page(&self, after: i64, until: i64, most: i64) -> Result<Vec<Pending>, Fault> {
+    pub async fn page(&self, after: i64, until: i64, most: i64) -> Result<Vec<Read>, Fault> {
         self.events(PAGE, &[&after, &until, &most]).await
     }
 
     /// The payments and cancellations from after one position to another one.
-    pub async fn sales(&self, after: i64, until: i64) -> Result<Vec<Pending>, Fault> {
+    pub async fn sales(&self, after: i64, until: i64) -> Result<Vec<Read>, Fault> {
         self.events(SALES, &[&after, &until]).await
     }
 
@@ -116,7 +119,7 @@ impl Log {
     }
 
     /// What has happened to one aggregate after a version, by version, at most so many.
-    pub async fn stream(&self, id: &str, after: i64, most: i64) -> Result<Vec<Pending>, Fault> {
+    pub async fn stream(&self, id: &str, after: i64, most: i64) -> Result<Vec<Read>, Fault> {
         self.events(STREAM, &[&id, &after, &most]).await
     }
 
@@ -160,8 +163,8 @@ impl Log {
         rows.first().map(level).transpose().map_err(Fault::Refused)
     }
 
-    async fn events(&self, sql: &str, parameters: Parameters<'_>) -> Result<Vec<Pending>, Fault> {
-        events(&self.rows(sql, parameters).await?)
+    async fn events(&self, sql: &str, parameters: Parameters<'_>) -> Result<Vec<Read>, Fault> {
+        Ok(self.rows(sql, parameters).await?.iter().map(pending).collect())
     }
 
     async fn rows(&self, sql: &str, parameters: Parameters<'_>) -> Result<Vec<Row>, Fault> {
@@ -170,9 +173,4 @@ impl Log {
             .ask(async |connection, ()| connection.query(sql, parameters).await)
             .await
     }
-}
-
-fn events(rows: &[Row]) -> Result<Vec<Pending>, Fault> {
-    let read: Result<_, _> = rows.iter().map(pending).collect();
-    read.map_err(Fault::Refused)
 }

@@ -8,11 +8,14 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::Log;
+use super::{Log, Read};
 use crate::{
-    domain::value::{Name, Time},
+    domain::{
+        utc,
+        value::{Name, Time},
+    },
     postgres::{Fault, Parameters},
-    write::outbox::Pending,
+    write::outbox::pending,
 };
 
 /// Positions that one statement goes through.
@@ -32,7 +35,8 @@ macro_rules! chosen {
 
 const COUNT: &str = concat!(
     "select type, count(*) as events, min(position) as first, max(position) as last,
-        min(occurred_at) as earliest, max(occurred_at) as latest
+        min(occurred_at) filter (where isfinite(occurred_at)) as earliest,
+        max(occurred_at) filter (where isfinite(occurred_at)) as latest
      from write_model.events where ",
     chosen!(),
     " group by type"
@@ -140,9 +144,14 @@ impl Log {
                 let (first, last) = (row.try_get("first")?, row.try_get("last")?);
                 found.first_position = Some(found.first_position.map_or(first, |known| known.min(first)));
                 found.last_position = Some(found.last_position.map_or(last, |known| known.max(last)));
-                let (earliest, latest) = (row.try_get("earliest")?, row.try_get("latest")?);
-                found.earliest = Some(found.earliest.map_or(earliest, |known| known.min(earliest)));
-                found.latest = Some(found.latest.map_or(latest, |known| known.max(latest)));
+                // A time that nobody could write is none; its event is refused by its name later.
+                let time = |name| {
+                    Ok(row
+                        .try_get::<_, Option<_>>(name)?
+                        .and_then(|at| utc::checked(at).ok()))
+                };
+                found.earliest = found.earliest.into_iter().chain(time("earliest")?).min();
+                found.latest = found.latest.max(time("latest")?);
             }
             Ok(end)
         };
@@ -156,13 +165,15 @@ impl Log {
         after: i64,
         until: i64,
         most: i64,
-    ) -> Result<(Vec<Pending>, i64), Fault> {
+    ) -> Result<(Vec<Read>, i64), Fault> {
         let end = (after + WINDOW).min(until);
         let rows = self.chosen(SELECT, of, (after, end), Some(most)).await?;
-        let events = super::events(&rows)?;
-        let full = i64::try_from(events.len()).is_ok_and(|events| events == most);
-        let upto = events.last().filter(|_| full).map_or(end, |last| last.position);
-        Ok((events, upto))
+        let full = i64::try_from(rows.len()).is_ok_and(|events| events == most);
+        let upto = match rows.last() {
+            Some(last) if full => last.try_get("position").map_err(Fault::Refused)?,
+            _ => end,
+        };
+        Ok((rows.iter().map(pending).collect(), upto))
     }
 
     async fn chosen(
