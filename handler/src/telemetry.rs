@@ -31,11 +31,9 @@ pub fn start(to: To) {
     }
 }
 
-/// Says what a request or an operation panicked with, and returns it; `panic` is what it left behind.
-pub fn panicked(panic: &(dyn Any + Send)) -> String {
+/// Says what a request panicked with; `panic` is what it left behind.
+pub fn panicked(panic: &(dyn Any + Send)) {
     let owned = panic.downcast_ref::<String>().map(String::as_str);
     let text = owned.or_else(|| panic.downcast_ref::<&str>().copied());
-    let text = text.unwrap_or("unknown");
-    tracing::error!(panic = text, "panicked");
-    text.to_owned()
+    tracing::error!(panic = text.unwrap_or("unknown"), "panicked");
 }

@@ -2,6 +2,7 @@
 //! Never keeps what it knows to itself: after each piece the row says how far things are, so that anybody can go on.
 
 use std::{
+    any::Any,
     panic::AssertUnwindSafe,
     sync::{Mutex, PoisonError},
     time::Duration,
@@ -17,7 +18,7 @@ use super::{
     operation::{Progress, State},
     table::Claim,
 };
-use crate::{postgres::Fault, telemetry};
+use crate::postgres::Fault;
 
 /// How often a holder says that it is alive; the lease is three times as long.
 const HEARTBEAT: Duration = Duration::from_secs(3);
@@ -135,7 +136,7 @@ pub(super) async fn work<C: Serialize + DeserializeOwned + Default + Sync>(
                 return Ok(Left::Done);
             }
             Some(Err(panic)) => {
-                let why = telemetry::panicked(panic.as_ref());
+                let why = words(panic.as_ref());
                 return stumble(ledger, claim, stand.panics + 1, &why).await;
             }
             Some(Ok(came)) => came,
@@ -205,6 +206,13 @@ async fn stumble(ledger: &impl Ledger, claim: &Claim, panics: i32, why: &str) ->
     let note = format!("it has panicked and is tried again: {why}");
     ledger.release(claim, panics, Some(&note)).await?;
     Ok(Left::Waiting)
+}
+
+/// What it panicked with.
+fn words(panic: &(dyn Any + Send)) -> String {
+    let owned = panic.downcast_ref::<String>().cloned();
+    let text = owned.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string));
+    text.unwrap_or_else(|| "nothing that is text".to_owned())
 }
 
 async fn fail(ledger: &impl Ledger, claim: &Claim, why: &str) -> Result<Left, Fault> {
