@@ -66,6 +66,11 @@ pub(crate) async fn history(app: &App, orders: usize) -> Vec<Value> {
                 .await;
         }
     }
+    messages(app).await
+}
+
+/// The log, as messages.
+pub(crate) async fn messages(app: &App) -> Vec<Value> {
     let events =
         "select event_id, stream, version, type, data, state, coalesce(stock, 'null') as stock, occurred_at
         from write_model.events order by position";

@@ -10,10 +10,7 @@ use uuid::Uuid;
 
 use super::{Log, Read};
 use crate::{
-    domain::{
-        utc,
-        value::{Name, Time},
-    },
+    domain::value::{Name, Time},
     postgres::{Fault, Parameters},
     write::outbox::pending,
 };
@@ -33,10 +30,11 @@ macro_rules! chosen {
     };
 }
 
+/// A time that nobody could write is none here; its event is refused by its name when it is its turn.
 const COUNT: &str = concat!(
     "select type, count(*) as events, min(position) as first, max(position) as last,
-        min(occurred_at) filter (where isfinite(occurred_at)) as earliest,
-        max(occurred_at) filter (where isfinite(occurred_at)) as latest
+        min(occurred_at) filter (where occurred_at >= '1970-01-01 00:00Z' and occurred_at < '10000-01-01 00:00Z') as earliest,
+        max(occurred_at) filter (where occurred_at >= '1970-01-01 00:00Z' and occurred_at < '10000-01-01 00:00Z') as latest
      from write_model.events where ",
     chosen!(),
     " group by type"

@@ -1,0 +1,170 @@
+//! Settings of the database's sessions - time zone, styles of dates and numbers, search path - that somebody has changed for the
+//! app's role: nothing of them is ever in the data. Directly, and through a pooler.
+//! Never looks only at what the API says: the log is read as it lies there.
+
+use hyper::StatusCode;
+use serde_json::{Value, json};
+
+use crate::{
+    pgbouncer::{self, PgBouncer},
+    projections::{account, deliver, messages},
+    queries::get,
+    rebuild::{VERIFY, told},
+    support::{App, Client, Database, admin_url, connect},
+};
+
+const HOSTILE: [&str; 11] = [
+    "timezone = 'America/New_York'",
+    "DateStyle = 'SQL, DMY'",
+    "IntervalStyle = 'sql_standard'",
+    "extra_float_digits = -15",
+    "bytea_output = 'escape'",
+    "search_path = 'nowhere'",
+    "standard_conforming_strings = off",
+    "escape_string_warning = off",
+    "lc_numeric = 'C'",
+    "lc_monetary = 'C'",
+    "lc_time = 'C'",
+];
+
+async fn hostile(database: &Database) {
+    let admin = connect(&admin_url(&database.name)).await;
+    for setting in HOSTILE {
+        let name = &database.name;
+        let alter = format!("alter role orders_app in database {name} set {setting}");
+        admin.batch_execute(&alter).await.unwrap();
+    }
+}
+
+/// An order through all its steps, another one cancelled after its payment, and a request under a key twice.
+async fn shop(app: &Client) -> Vec<String> {
+    let customer = app.seed(&[("MUG", 50)]).await;
+    let mut orders = Vec::new();
+    for steps in [
+        &["payment", "shipment", "delivery"][..],
+        &["payment", "cancellation"][..],
+    ] {
+        let placed = app.place(&customer, &[("MUG", 2)]).await;
+        let path = format!("/api/orders/{}", placed.body["id"].as_str().unwrap());
+        let bodies = json!({
+            "payment": { "amount": placed.body["total"] }, "delivery": {}, "cancellation": { "reason": "no" },
+            "shipment": { "carrier": "DHL", "trackingNumber": "JD\\0146" },
+        });
+        for step in steps {
+            let body = bodies[step].to_string();
+            let to = format!("{path}/{step}");
+            let key = format!("{step}-{}", orders.len());
+            let headers = [
+                ("content-type", "application/json"),
+                ("idempotency-key", key.as_str()),
+            ];
+            for _ in 0..2 {
+                let done = app.send("POST", &to, body.clone(), &headers).await;
+                assert_eq!(done.status, StatusCode::OK, "{to}: {done:?}");
+            }
+        }
+        orders.push(path);
+    }
+    orders
+}
+
+/// Every text below that begins like a time ends like one in UTC.
+fn assert_utc(json: &Value) {
+    match json {
+        Value::String(text) if text.starts_with("20") && text.contains('T') => {
+            assert!(text.ends_with('Z'), "{text}");
+        }
+        Value::Array(items) => items.iter().for_each(assert_utc),
+        Value::Object(members) => members.values().for_each(assert_utc),
+        _ => {}
+    }
+}
+
+async fn log(database: &Database) -> Vec<Value> {
+    let rows = connect(&admin_url(&database.name))
+        .await
+        .query(
+            "select jsonb_build_object('data', data, 'state', state) from write_model.events order by position",
+            &[],
+        )
+        .await
+        .unwrap();
+    rows.iter().map(|row| row.get(0)).collect()
+}
+
+#[tokio::test]
+async fn settings_of_the_session_are_never_in_what_is_stored_answered_or_sent() {
+    for pooled in [false, true] {
+        let database = Database::create().await;
+        database.keep_read_model().await;
+        hostile(&database).await;
+        let mut settings = database.settings(Database::server_address());
+        settings.insert("READ_MODEL".to_owned(), "postgres".to_owned());
+        let mut pooler = None;
+        if pooled && pgbouncer::is_missing() {
+            return;
+        }
+        if pooled {
+            let bouncer = PgBouncer::start(Database::server_address(), &settings, 2).await;
+            settings = bouncer.settings(settings);
+            pooler = Some(bouncer);
+        }
+        let app = App::start_with(database, settings).await;
+        for path in shop(&app).await {
+            let order = get(&app, &path, &[]).await;
+            assert_eq!(order.status, StatusCode::OK, "{order:?}");
+            assert_utc(&order.body);
+            assert_utc(&get(&app, &format!("{path}/history"), &[]).await.body);
+        }
+        assert_utc(&get(&app, "/api/orders", &[]).await.body);
+        let stored = log(app.database()).await;
+        assert_eq!(stored.len(), 10, "{stored:?}");
+        stored.iter().for_each(assert_utc);
+        drop(pooler);
+    }
+}
+
+#[tokio::test]
+async fn a_log_with_offsets_in_it_reads_in_utc_everywhere_and_verifies_after_a_rebuild() {
+    let app = App::start().await;
+    let orders = shop(&app).await;
+    // As an earlier release has left it in a session with a time zone: in the states, and in what happened.
+    let admin = connect(&admin_url(&app.database().name)).await;
+    for column in ["data", "state"] {
+        let zoned = format!(
+            r#"update write_model.events set {column} = regexp_replace({column}::text,
+                '"(\d\d\d\d-\d\d-\d\d)T(\d\d):(\d\d):(\d\d[.\d]*)Z"', '"\1T\2:\3:\4+00:00"', 'g')::jsonb"#
+        );
+        admin.batch_execute(&zoned).await.unwrap();
+        let shifted = format!(
+            r#"update write_model.events set {column} = jsonb_set({column}, '{{placedAt}}',
+                to_jsonb(to_char((({column}->>'placedAt')::timestamptz - interval '5 hours') at time zone 'UTC',
+                    'YYYY-MM-DD"T"HH24:MI:SS.US') || '-05:00')) where {column} ? 'placedAt'"#
+        );
+        admin.batch_execute(&shifted).await.unwrap();
+    }
+    let (_cosmos, account) = account().await;
+    let mut settings = account;
+    let database = app.database().settings(Database::server_address());
+    settings.extend(database.into_iter().filter(|(name, _)| name.starts_with("PG")));
+    let reader = App::start_alone(settings.clone()).await;
+    // The projector gets them as they were sent then.
+    for message in messages(&app).await {
+        deliver(&message, std::slice::from_ref::<Client>(&reader), 0).await;
+    }
+    told(&settings, &VERIFY, 0).await;
+    let report = told(&settings, &["rebuild", "run", "--json"], 0).await;
+    assert_eq!(report["different"], 0, "{report}");
+    let report = told(&settings, &VERIFY, 0).await;
+    assert_eq!(report["different"], 0, "{report}");
+    for path in &orders {
+        let id = path.rsplit('/').next().unwrap();
+        let trail = told(&settings, &["why", id, "--json"], 3).await;
+        // No bus has been told of any event here; the documents are right.
+        assert_eq!(trail["differences"], json!([]), "{trail}");
+    }
+    for path in orders {
+        assert_utc(&get(&reader, &path, &[]).await.body);
+        assert_utc(&get(&reader, &format!("{path}/history"), &[]).await.body);
+    }
+}
