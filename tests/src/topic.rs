@@ -3,14 +3,14 @@
 
 use devstack::stack::Stack;
 use fe2o3_amqp::{
-    Connection, Receiver, Sender, Session,
+    Connection, Receiver, Sendable, Sender, Session,
     connection::ConnectionHandle,
-    link::CreditMode,
+    link::{CreditMode, RecvError},
     sasl_profile::SaslProfile,
     session::SessionHandle,
     types::{
         definitions::{Error, ErrorCondition, Fields},
-        messaging::{ApplicationProperties, Body, Data, Message, MessageId, Outcome, Properties},
+        messaging::{ApplicationProperties, Batch, Body, Data, Message, MessageId, Outcome, Properties},
         primitives::{Binary, OrderedMap, SimpleValue, Symbol, Value},
     },
 };
@@ -167,6 +167,26 @@ impl Topic {
         timeout(DEADLINE, receiving).await.unwrap()
     }
 
+    /// Sends messages that are encoded already, whatever is in them.
+    pub(crate) async fn send_encoded(&mut self, messages: impl IntoIterator<Item = Vec<u8>>) {
+        let sending = async {
+            let name = format!("send-{}", Uuid::now_v7());
+            let mut sender = Sender::attach(&mut self.session, name, TOPIC).await.unwrap();
+            for message in messages {
+                // A batch of one: what is in a section of a batch is passed on as it is.
+                let body: Body<Value> = Body::Data(Batch::new(vec![Data(Binary::from(message))]));
+                let batch = Sendable::builder()
+                    .message(Message::builder().body(body).build())
+                    .message_format(0x8001_3700)
+                    .build();
+                let outcome = sender.send(batch).await.unwrap();
+                assert!(matches!(outcome, Outcome::Accepted(_)), "{outcome:?}");
+            }
+            sender.close().await.unwrap();
+        };
+        timeout(DEADLINE, sending).await.unwrap();
+    }
+
     /// Takes so many messages from a subscription and dead-letters them for this reason.
     pub(crate) async fn bury(&mut self, subscription: &str, count: usize, reason: &str) {
         let burying = async {
@@ -177,10 +197,15 @@ impl Topic {
                 field("DeadLetterErrorDescription", "by hand"),
             ];
             for _ in 0..count {
-                let delivery = receiver.recv::<Body<Value>>().await.unwrap();
+                let delivery = match receiver.recv::<Body<Value>>().await {
+                    Ok(delivery) => delivery.into_parts().0,
+                    // Nobody has to be able to read it.
+                    Err(RecvError::MessageDecode(unread)) => unread.info,
+                    Err(error) => panic!("{error}"),
+                };
                 let condition = ErrorCondition::Custom("com.microsoft:dead-letter".into());
                 let error = Error::new(condition, None, Fields::from_iter(info.clone()));
-                receiver.reject(&delivery, error).await.unwrap();
+                receiver.reject(delivery, error).await.unwrap();
             }
             receiver.close().await.unwrap();
         };

@@ -9,7 +9,7 @@ use std::{
 use fe2o3_amqp::{
     Connection as AmqpConnection, Session,
     connection::ConnectionHandle,
-    link::{ReceiverAttachError, SenderAttachError},
+    link::{ReceiverAttachError, RecvError, SenderAttachError},
     sasl_profile::SaslProfile,
     session::SessionHandle,
     types::{
@@ -38,6 +38,9 @@ pub enum BusError {
     /// There is no such topic, queue or subscription.
     #[error("{0}")]
     NotFound(String),
+    /// An answer was larger than the bus lets its link take; the link is gone.
+    #[error("the bus's answer is larger than its link takes")]
+    TooLarge,
     /// The lock on a message has run out, or it was settled already.
     #[error("the lock on a message has run out")]
     LockLost,
@@ -190,8 +193,10 @@ pub(super) fn of_attach(error: AttachError) -> BusError {
 
 /// A request that was not answered, or not with what it asked for.
 pub(super) fn of_call(error: ManagementError) -> BusError {
-    let ManagementError::Status(status) = error else {
-        return unavailable(error);
+    let status = match error {
+        ManagementError::Status(status) => status,
+        ManagementError::Recv(RecvError::MessageSizeExceeded(_)) => return BusError::TooLarge,
+        other => return unavailable(other),
     };
     let code = status.code.0.get();
     let said = status.description.unwrap_or_default();

@@ -51,17 +51,20 @@ impl Management {
     }
 
     /// Up to so many messages from this sequence number on, locked ones too; none when there are no more.
+    ///
+    /// # Errors
+    /// [`BusError::TooLarge`]: fewer may fit, over a node that is attached anew.
     pub(super) async fn peek(&mut self, from: i64, count: i32) -> Result<Vec<Received>, BusError> {
         let asked = [
             ("from-sequence-number", Value::Long(from)),
             ("message-count", Value::Int(count)),
         ];
         let answer = self.call("com.microsoft:peek-message", asked).await?;
-        let bytes = items(&answer, "messages").filter_map(|entry| match field(entry, "message") {
+        let messages = items(&answer, "messages").filter_map(|entry| match field(entry, "message") {
             Some(Value::Binary(bytes)) => Some(Received::decode(bytes)),
             _ => None,
         });
-        bytes.collect()
+        Ok(messages.collect())
     }
 
     /// Gives locks their whole time again.

@@ -11,6 +11,7 @@ mod management;
 mod queue;
 mod received;
 mod rule;
+mod sections;
 mod sender;
 mod settlement;
 
@@ -18,7 +19,7 @@ pub use address::{Address, TopicAddress};
 pub use cloud_event::{CONTENT_TYPE, CloudEvent};
 pub use connection::BusError;
 pub use envelope::{Envelope, fitting};
-pub use queue::{Lock, Locked, Queue, rules};
+pub use queue::{Batch, Lock, Locked, Queue, rules};
 pub use received::Received;
 pub use rule::{Admits, Rule};
 pub use sender::{Bus, SendError, Topic};

@@ -36,9 +36,19 @@ pub struct Locked {
     pub lock: Lock,
 }
 
+/// What was locked.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// Messages.
+    pub locked: Vec<Locked>,
+    /// Locks on messages that nobody here can read; which ones they are on cannot be told.
+    pub unread: Vec<Lock>,
+}
+
 /// The lock on a message; dropping it leaves the message locked until the time is up.
 #[derive(Debug, Clone)]
 pub struct Lock {
+    /// 0 where it cannot be told.
     sequence: i64,
     delivery: DeliveryInfo,
 }
@@ -59,6 +69,7 @@ pub struct Queue {
     receiver: Option<Link>,
     management: Management,
     connection: Connection,
+    page: Page,
 }
 
 struct Link {
@@ -107,24 +118,39 @@ impl Queue {
             receiver: None,
             management,
             connection,
+            page: Page(i32::MAX),
         })
     }
 
     /// Looks at up to so many messages from this sequence number on, in its order; none when there are no more. It locks
-    /// nothing, counts nothing, and shows what others have locked, too.
+    /// nothing, counts nothing, and shows what others have locked, too. An answer may hold fewer than there are.
     ///
     /// # Errors
     /// When the bus is away.
     pub async fn peek(&mut self, from: i64, count: i32) -> Result<Vec<Received>, BusError> {
-        self.connection.authorize(&self.entity).await?;
-        self.management.peek(from, count).await
+        let Self {
+            entity,
+            management,
+            connection,
+            page,
+            ..
+        } = self;
+        connection.authorize(entity).await?;
+        loop {
+            let most = count.min(page.0);
+            match management.peek(from, most).await {
+                Err(BusError::TooLarge) => *management = Management::attach(connection, entity).await?,
+                answer => return answer,
+            }
+            page.halve(most)?;
+        }
     }
 
     /// Locks up to so many messages, and waits this long for the first one; none when nothing came.
     ///
     /// # Errors
     /// When the bus is away.
-    pub async fn receive(&mut self, most: usize, wait: Duration) -> Result<Vec<Locked>, BusError> {
+    pub async fn receive(&mut self, most: usize, wait: Duration) -> Result<Batch, BusError> {
         self.connection.authorize(&self.entity).await?;
         let receiver = match &mut self.receiver {
             Some(link) => &mut link.receiver,
@@ -135,16 +161,12 @@ impl Queue {
         };
         let credit = u32::try_from(most).map_err(unavailable)?;
         within(async { receiver.set_credit(credit).await.map_err(unavailable) }).await?;
-        let mut locked = Vec::new();
+        let mut batch = Batch::default();
         let mut patience = wait;
-        while locked.len() < most {
-            let Some(next) = next(receiver, patience).await? else {
-                break;
-            };
-            locked.push(next);
+        while batch.locked.len() + batch.unread.len() < most && next(receiver, patience, &mut batch).await? {
             patience = LULL;
         }
-        Ok(locked)
+        Ok(batch)
     }
 
     /// Gives locks their whole time again.
@@ -212,9 +234,10 @@ impl Queue {
             return Ok(());
         };
         within(async { receiver.drain().await.map_err(unavailable) }).await?;
-        while let Some(late) = next(&mut receiver, LULL).await? {
-            locks.push(late.lock);
-        }
+        let mut late = Batch::default();
+        while next(&mut receiver, LULL, &mut late).await? {}
+        locks.extend(late.locked.into_iter().map(|locked| locked.lock));
+        locks.extend(late.unread);
         let releasing = async {
             let deliveries = locks.into_iter().map(|lock| lock.delivery);
             receiver.release_all(deliveries).await.map_err(unavailable)?;
@@ -247,18 +270,41 @@ impl Link {
     }
 }
 
-/// The next message, or none when none comes in this time.
-async fn next(receiver: &mut Receiver, patience: Duration) -> Result<Option<Locked>, BusError> {
+/// How many messages fit into one answer, as far as it is known.
+struct Page(i32);
+
+impl Page {
+    /// So many did not fit: half of them may.
+    fn halve(&mut self, tried: i32) -> Result<(), BusError> {
+        if tried <= 1 {
+            return Err(BusError::TooLarge);
+        }
+        self.0 = tried / 2;
+        Ok(())
+    }
+}
+
+/// Adds the next message to a batch; false when none comes in this time.
+async fn next(receiver: &mut Receiver, patience: Duration, batch: &mut Batch) -> Result<bool, BusError> {
     let Ok(delivery) = timeout(patience, receiver.recv::<Body<Value>>()).await else {
-        return Ok(None);
+        return Ok(false);
     };
-    let (delivery, message) = delivery.map_err(of_recv)?.into_parts();
-    let received = Received::new(message);
-    let sequence = received.sequence();
-    Ok(Some(Locked {
-        received,
-        lock: Lock { sequence, delivery },
-    }))
+    match delivery {
+        Ok(delivery) => {
+            let (delivery, message) = delivery.into_parts();
+            let received = Received::new(message);
+            let sequence = received.sequence();
+            let lock = Lock { sequence, delivery };
+            batch.locked.push(Locked { received, lock });
+        }
+        // It was delivered all the same, and the link is as good as before.
+        Err(RecvError::MessageDecode(unread)) => batch.unread.push(Lock {
+            sequence: 0,
+            delivery: unread.info,
+        }),
+        Err(error) => return Err(of_recv(error)),
+    }
+    Ok(true)
 }
 
 fn of_recv(error: RecvError) -> BusError {
@@ -267,5 +313,25 @@ fn of_recv(error: RecvError) -> BusError {
             LinkStateError::RemoteDetachedWithError(error) | LinkStateError::RemoteClosedWithError(error),
         ) => of_close(&error),
         other => unavailable(other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_that_is_too_large_is_halved_until_one_message_is_too_large() {
+        let mut page = Page(i32::MAX);
+        let mut tried = Vec::new();
+        let end = loop {
+            let most = page.0.min(50);
+            tried.push(most);
+            if let Err(error) = page.halve(most) {
+                break error;
+            }
+        };
+        assert_eq!(tried, [50, 25, 12, 6, 3, 1]);
+        assert!(matches!(end, BusError::TooLarge));
     }
 }

@@ -1,16 +1,17 @@
 //! A message as it lies on a subscription or among its dead letters, received or only looked at.
-//! Never fails on what is written in it: what a property should be and is not, is absent.
+//! Never fails on what is written in it: what a property should be and is not, is absent, and a section that cannot be read is
+//! named.
 
 use std::borrow::Cow;
 
 use fe2o3_amqp::types::{
-    messaging::{Body, Message, MessageId, annotations::OwnedKey, message::DecodeIntoMessage},
+    messaging::{Body, Message, MessageId, annotations::OwnedKey},
     primitives::{SimpleValue, Symbol, Value},
 };
-use serde_amqp::read::SliceReader;
+use serde_json::{Map, Value as Json};
 use time::OffsetDateTime;
 
-use super::connection::{BusError, unavailable};
+use super::sections::{self, Unread};
 use crate::domain::utc;
 
 /// Application property that says whom a message is for: `none` = everybody, else the one subscription.
@@ -21,24 +22,46 @@ pub(super) const DESCRIPTION: &str = "DeadLetterErrorDescription";
 
 /// One message.
 #[derive(Debug, Clone)]
-pub struct Received(Message<Body<Value>>);
+pub struct Received {
+    message: Message<Body<Value>>,
+    /// Sections that are in it and not in `message`.
+    unread: Vec<Unread>,
+}
 
 impl Received {
     pub(super) fn new(message: Message<Body<Value>>) -> Self {
-        Self(message)
+        Self {
+            message,
+            unread: Vec::new(),
+        }
     }
 
-    /// Reads an encoded message.
-    ///
-    /// # Errors
-    /// [`BusError`] when it is none.
-    pub fn decode(bytes: &[u8]) -> Result<Self, BusError> {
-        let message = Body::<Value>::decode_message_from_reader(SliceReader::new(bytes));
-        message.map(Self).map_err(unavailable)
+    /// Reads an encoded message, as far as it can be read.
+    #[must_use]
+    pub fn decode(bytes: &[u8]) -> Self {
+        match sections::whole(bytes) {
+            Ok(message) => Self::new(message),
+            Err(_) => {
+                let (message, unread) = sections::piecewise(bytes);
+                Self { message, unread }
+            }
+        }
+    }
+
+    /// Why parts of it cannot be read, if so: it can then be looked at, and not be received.
+    #[must_use]
+    pub fn fault(&self) -> Option<String> {
+        self.unread.first().map(Unread::words)
+    }
+
+    /// All of it but the body, for a person: section by section.
+    #[must_use]
+    pub fn sections(&self) -> Map<String, Json> {
+        sections::shown(&self.message, &self.unread)
     }
 
     pub(super) fn message(&self) -> &Message<Body<Value>> {
-        &self.0
+        &self.message
     }
 
     /// Its number in the queue: unique there, and growing in the order of arrival.
@@ -65,7 +88,7 @@ impl Received {
     /// How many deliveries of it have failed.
     #[must_use]
     pub fn deliveries(&self) -> u32 {
-        self.0.header.as_ref().map_or(0, |header| header.delivery_count)
+        self.message.header.as_ref().map_or(0, |header| header.delivery_count)
     }
 
     /// MessageId; the bus gives one to each message that comes without.
@@ -76,7 +99,10 @@ impl Received {
             Some(MessageId::Uuid(id)) => uuid::Uuid::from_bytes(id.clone().into_inner()).to_string(),
             Some(MessageId::Ulong(id)) => id.to_string(),
             Some(MessageId::Binary(id)) => String::from_utf8_lossy(id).into_owned(),
-            None => String::new(),
+            None => match self.unread.iter().find_map(|part| part.first("properties")) {
+                Some(Value::String(id)) => id.clone(),
+                _ => String::new(),
+            },
         }
     }
 
@@ -113,7 +139,7 @@ impl Received {
     /// The bytes of the body; of a body that is no bytes, how it reads.
     #[must_use]
     pub fn body(&self) -> Cow<'_, [u8]> {
-        match &self.0.body {
+        match &self.message.body {
             Body::Data(sections) => {
                 let mut sections = sections.iter();
                 match (sections.next(), sections.as_slice()) {
@@ -144,12 +170,17 @@ impl Received {
     }
 
     fn properties(&self) -> Option<&fe2o3_amqp::types::messaging::Properties> {
-        self.0.properties.as_ref()
+        self.message.properties.as_ref()
     }
 
     fn annotation(&self, name: &str) -> Option<&Value> {
         let key = OwnedKey::Symbol(Symbol::from(name));
-        self.0.message_annotations.as_ref()?.0.get(&key)
+        let annotations = self.message.message_annotations.as_ref();
+        let read = annotations.and_then(|annotations| annotations.0.get(&key));
+        read.or_else(|| {
+            let mut unread = self.unread.iter();
+            unread.find_map(|part| part.field("messageAnnotations", name))
+        })
     }
 
     fn time(&self, name: &str) -> Option<OffsetDateTime> {
@@ -161,8 +192,13 @@ impl Received {
     }
 
     fn mark(&self, name: &str) -> Option<&str> {
-        match self.0.application_properties.as_ref()?.0.get(name)? {
-            SimpleValue::String(text) => Some(text),
+        let marks = self.message.application_properties.as_ref();
+        if let Some(SimpleValue::String(text)) = marks.and_then(|marks| marks.0.get(name)) {
+            return Some(text);
+        }
+        let mut unread = self.unread.iter();
+        match unread.find_map(|part| part.field("applicationProperties", name)) {
+            Some(Value::String(text)) => Some(text),
             _ => None,
         }
     }

@@ -27,9 +27,9 @@ pub(super) fn row(letter: &Letter) -> String {
         letter.subject().unwrap_or("-"),
         received.message_id(),
     );
-    if let Err(why) = &letter.event {
+    if let Some(why) = letter.unreadable() {
         row.push_str("\n  ");
-        row.push_str(why);
+        row.push_str(&why);
     }
     row
 }
@@ -41,7 +41,7 @@ pub(super) fn page(letter: &Letter) -> String {
     let mut line = |name: &str, value: Option<&str>| {
         if let Some(value) = value {
             // Writing to a string cannot fail.
-            let _ = writeln!(page, "{name:13}{value}");
+            let _ = writeln!(page, "{name:12} {value}");
         }
     };
     line("message id", Some(&received.message_id()));
@@ -53,17 +53,18 @@ pub(super) fn page(letter: &Letter) -> String {
     line("replay", received.replay());
     line("event", letter.kind());
     line("of", letter.subject());
-    match &letter.event {
-        Ok(event) => {
-            line(
-                "version",
-                event.version.get().map(|version| version.to_string()).as_deref(),
-            );
-            line("happened", Some(&seconds(event.time)));
-        }
-        Err(why) => line("unreadable", Some(why)),
+    if let Ok(event) = &letter.event {
+        line(
+            "version",
+            event.version.get().map(|version| version.to_string()).as_deref(),
+        );
+        line("happened", Some(&seconds(event.time)));
     }
+    line("unreadable", letter.unreadable().as_deref());
     let whole = WholeLetter::of(letter);
+    for (name, section) in &whole.sections {
+        line(name, Some(&section.to_string()));
+    }
     let body = match (whole.body, whole.body_text, whole.body_base64) {
         (Some(value), ..) => format!("{value:#}"),
         (_, Some(text), _) => text,

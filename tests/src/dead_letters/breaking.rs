@@ -108,7 +108,7 @@ async fn a_message_whose_lock_ran_out_is_told_from_one_that_is_out() {
     let queue = Queue::dead_letters(&address, "order-events", "read-model").await;
     let mut queue = queue.unwrap();
     let locked = queue.receive(2, DEADLINE).await.unwrap();
-    let locks: Vec<Lock> = locked.into_iter().map(|locked| locked.lock).collect();
+    let locks: Vec<Lock> = locked.locked.into_iter().map(|locked| locked.lock).collect();
     // Somebody else gets them when the time is up, and takes out the first.
     bench.topic.dead_letter().await;
     assert_eq!(queue.complete(&locks).await.unwrap(), [true, false]);

@@ -4,6 +4,7 @@
 mod breaking;
 mod looking;
 mod resubmitting;
+mod unreadable;
 
 use std::{
     collections::BTreeSet,

@@ -1,5 +1,5 @@
 //! A dead letter with the event in it, when there is one to be read.
-//! Never refuses a message: one that nobody can read is still listed, shown, deleted, and resubmitted.
+//! Never refuses a message: one that nobody can read is still listed and shown.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -45,6 +45,12 @@ impl Letter {
             event: event.map_err(|error| format!("not one of our events: {error}")),
             received,
         }
+    }
+
+    /// What of it cannot be read, if anything: a part of the message, or the body as an event.
+    #[must_use]
+    pub fn unreadable(&self) -> Option<String> {
+        self.received.fault().or_else(|| self.event.as_ref().err().cloned())
     }
 
     /// The aggregate's id; of a body that cannot be read, what the envelope says.

@@ -14,6 +14,7 @@ mod view;
 use std::{io, time::Instant};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
+use serde_json::Value;
 
 use super::{Subscription, Unfit};
 use crate::bus::{Bus, BusError, Queue, SendError};
@@ -173,11 +174,13 @@ impl DeadLetters {
             Err(_) => (None, Some(STANDARD.encode(&bytes))),
         };
         let subscription = &self.0.name;
+        let sections = Value::Object(received.sections()).to_string();
         tracing::warn!(
             subscription,
             message_id,
             because,
             reason,
+            sections,
             body,
             body_base64,
             "deleting_dead_letter"

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use super::{Error, Letter, Selection, Told};
-use crate::bus::{BusError, Lock, Queue};
+use crate::bus::{Batch, BusError, Lock, Queue};
 
 /// Messages per page of looking, and per batch of working: at most 256 KiB each.
 const PAGE: i32 = 50;
@@ -130,7 +130,7 @@ pub(super) async fn sweep(
 ) -> Result<bool, Error> {
     let last = match swept.last {
         Some(last) => last,
-        None => match first_look(&mut queue, (selection, until), swept).await? {
+        None => match first_look(&mut queue, (selection, until), swept, told).await? {
             Some(last) => last,
             None => return Ok(false),
         },
@@ -140,10 +140,12 @@ pub(super) async fn sweep(
         last,
         until,
         passed_over: HashMap::new(),
+        unread: Vec::new(),
         renew_at: None,
     };
     let outcome = sweep.run(&mut queue, selection, work, told).await;
-    let released = queue.release(sweep.passed_over.into_values().collect()).await;
+    let held = sweep.passed_over.into_values().chain(sweep.unread).collect();
+    let released = queue.release(held).await;
     let over = outcome?;
     if let Err(error) = released {
         // They come back by themselves when their locks run out.
@@ -152,11 +154,13 @@ pub(super) async fn sweep(
     Ok(over)
 }
 
-/// Counts the selected letters, as far as it comes until then; the last one, once all are counted.
+/// Counts the selected letters, as far as it comes until then; the last one, once all are counted. One that can be looked at and
+/// not be received is kept: which lock is the one on it could not be told.
 async fn first_look(
     queue: &mut Queue,
     (selection, until): (&Selection, Option<Instant>),
     swept: &mut Swept,
+    told: &mut Told<'_>,
 ) -> Result<Option<i64>, Error> {
     let limit = selection.limit.unwrap_or(usize::MAX);
     let from = swept.looked;
@@ -166,6 +170,11 @@ async fn first_look(
         if swept.tally.selected < limit && selection.matches(&letter) {
             swept.tally.selected += 1;
             swept.found = sequence;
+            if let Some(fault) = letter.received.fault() {
+                swept.tally.kept += 1;
+                swept.kept.insert(sequence);
+                told(&letter, &Fate::Kept(fault), swept.tally).map_err(Error::Output)?;
+            }
         }
         swept.looked = sequence + 1;
         is_late = until.is_some_and(|until| Instant::now() >= until);
@@ -186,6 +195,8 @@ struct Sweep<'a> {
     until: Option<Instant>,
     /// What is held but not taken out: not selected, or kept. By sequence number, so that what comes again is known again.
     passed_over: HashMap<i64, Lock>,
+    /// What is held and cannot be read.
+    unread: Vec<Lock>,
     renew_at: Option<Instant>,
 }
 
@@ -227,13 +238,17 @@ impl Sweep<'_> {
     ) -> Result<Option<(Vec<Letter>, Vec<Lock>)>, Error> {
         let open = self.swept.tally.selected - self.swept.tally.done - self.swept.tally.kept;
         let (mut letters, mut locks) = (Vec::new(), Vec::new());
-        let mut new = false;
-        let batch = queue.receive(BATCH, WAIT).await?;
-        if batch.is_empty() {
+        let Batch { locked, unread } = queue.receive(BATCH, WAIT).await?;
+        let mut new = !unread.is_empty();
+        if locked.is_empty() && !new {
             // A bus that is away is silent, too.
             queue.peek(self.last, 1).await?;
         }
-        for locked in batch {
+        if new {
+            self.renew_before(None);
+            self.unread.extend(unread);
+        }
+        for locked in locked {
             let sequence = locked.received.sequence();
             let known = self.passed_over.contains_key(&sequence);
             new |= !known;
@@ -248,7 +263,7 @@ impl Sweep<'_> {
                 self.passed_over.insert(sequence, locked.lock);
             }
         }
-        if self.passed_over.len() > MOST_PASSED_OVER {
+        if self.passed_over.len() + self.unread.len() > MOST_PASSED_OVER {
             self.hold(&letters, locks);
             return Err(Error::TooManyBefore(MOST_PASSED_OVER));
         }
@@ -308,11 +323,12 @@ impl Sweep<'_> {
     }
 
     async fn renew(&mut self, queue: &mut Queue) -> Result<(), Error> {
-        if self.passed_over.is_empty() || self.renew_at.is_none_or(|at| Instant::now() < at) {
+        let held = self.passed_over.values().chain(&self.unread);
+        let locks: Vec<Lock> = held.cloned().collect();
+        if locks.is_empty() || self.renew_at.is_none_or(|at| Instant::now() < at) {
             return Ok(());
         }
         self.renew_at = Some(Instant::now() + RENEW_LATEST);
-        let locks: Vec<Lock> = self.passed_over.values().cloned().collect();
         match queue.renew(&locks).await {
             // What has gone back comes again, and is known by its number.
             Err(BusError::LockLost) => Ok(()),

@@ -4,7 +4,7 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use time::OffsetDateTime;
 
 use super::Letter;
@@ -46,18 +46,21 @@ pub struct LetterView {
     /// What happened.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub event: Option<Value>,
-    /// Why the body is none of our events, if so.
+    /// What of it cannot be read, if anything: a part of the message, which can then be neither resubmitted nor deleted from here, or
+    /// the body as one of our events.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unreadable: Option<String>,
 }
 
-/// A dead letter with its body: as JSON, as text, or in base64.
+/// A dead letter with all its sections, and its body: as JSON, as text, or in base64.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(rename = "WholeDeadLetter")]
 pub struct WholeLetter {
     #[serde(flatten)]
     letter: LetterView,
+    /// The other sections of the message (AMQP 1.0 §3.2), by their names and the names of their fields.
+    pub sections: Map<String, Value>,
     /// A body that is JSON.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub body: Option<Value>,
@@ -87,7 +90,7 @@ impl LetterView {
             subject: letter.subject().map(str::to_owned),
             version: event.and_then(|event| event.version.get()),
             event: event.map(|event| event.data["event"].clone()),
-            unreadable: letter.event.as_ref().err().cloned(),
+            unreadable: letter.unreadable(),
         }
     }
 }
@@ -105,6 +108,7 @@ impl WholeLetter {
             };
         Self {
             letter: LetterView::of(letter),
+            sections: letter.received.sections(),
             body,
             body_text,
             body_base64,
