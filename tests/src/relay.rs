@@ -136,7 +136,9 @@ async fn an_event_that_the_bus_refuses_is_parked_with_the_reason_the_others_go_a
     system
         .rows("update write_model.events set data = '{}', state = '{}' where stream = 'huge'")
         .await;
-    told(&settings, &["outbox", "retry"], 0).await;
+    told(&settings, &["outbox", "retry"], 2).await;
+    told(&settings, &["outbox", "retry", "--all", "--position", "1"], 2).await;
+    told(&settings, &["outbox", "retry", "--all"], 0).await;
     system.relayed().await;
     told(&settings, &["outbox", "list"], 3).await;
 }

@@ -106,6 +106,7 @@ struct Which {
 impl Which {
     fn selection(self) -> Selection {
         Selection {
+            all: self.all,
             message_ids: self.message_id,
             subject: self.subject,
             kind: self.r#type,
@@ -118,13 +119,8 @@ impl Which {
 
     /// The same, or the end of the process with the words and the exit code of wrong usage when nothing was said.
     fn deliberate(self) -> Selection {
-        let all = self.all;
         let selection = self.selection();
-        let unlimited = Selection {
-            limit: None,
-            ..selection.clone()
-        };
-        if !all && unlimited == Selection::default() {
+        if !selection.all && !selection.says_which() {
             let words = "say which dead letters are meant: --message-id, --subject, --type, --reason, --before, --after, or --all";
             Cli::command()
                 .error(ErrorKind::MissingRequiredArgument, words)

@@ -27,11 +27,14 @@ enum Action {
         #[arg(long)]
         json: bool,
     },
-    /// Let the relay try them again, within seconds: all, or those at these positions.
+    /// Let the relay try them again, within seconds.
     Retry {
         /// A position of the log; may be said several times.
-        #[arg(long)]
+        #[arg(long, required_unless_present = "all")]
         position: Vec<i64>,
+        /// All of them.
+        #[arg(long, conflicts_with = "position")]
+        all: bool,
     },
 }
 
@@ -59,8 +62,8 @@ pub(super) async fn run(arguments: Arguments, config: Config) -> Result<ExitCode
             }
             parked.len() as u64
         }
-        Action::Retry { position } => {
-            let positions = (!position.is_empty()).then_some(position.as_slice());
+        Action::Retry { position, all } => {
+            let positions = (!all).then_some(position.as_slice());
             let count = outbox.retry(positions).await.map_err(words)?;
             say!("{count} will be tried again");
             count

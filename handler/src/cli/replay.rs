@@ -86,6 +86,7 @@ impl Which {
     fn deliberate(self) -> Selection {
         let all = self.all;
         let selection = Selection {
+            all,
             subjects: self.subject,
             customer: self.customer,
             types: self.r#type,
@@ -94,7 +95,7 @@ impl Which {
             from_position: self.from_position,
             until_position: self.until_position,
         };
-        if all == (selection == Selection::default()) {
+        if all != selection.says_which() {
             return selection;
         }
         let words = if all {

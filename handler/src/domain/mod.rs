@@ -9,6 +9,7 @@ mod pricing;
 pub mod product;
 pub mod quote;
 pub mod rejection;
+pub mod some;
 pub mod utc;
 pub mod value;
 

@@ -96,6 +96,7 @@ impl Request {
     pub(super) fn check(&self) -> Result<(), Failed> {
         match self {
             Self::Replay(Replay { events, .. }) | Self::Projection(Projection { events, .. }) => {
+                deliberate("/events", events.all, events.says_which())?;
                 short("/events/subjects", &events.subjects)?;
                 short("/events/types", &events.types)
             }
@@ -158,7 +159,23 @@ fn short(pointer: &'static str, texts: &[String]) -> Result<(), Failed> {
     Err(Failed::Invalid(pointer, rule))
 }
 
+/// Nothing said does not mean everything.
+fn deliberate(pointer: &'static str, all: bool, says_which: bool) -> Result<(), Failed> {
+    match (all, says_which) {
+        (true, true) => {
+            let rule = "`all` cannot be said together with which are meant";
+            Err(Failed::Invalid(pointer, rule))
+        }
+        (false, false) => {
+            let rule = "say which are meant, or `\"all\": true`";
+            Err(Failed::Invalid(pointer, rule))
+        }
+        _ => Ok(()),
+    }
+}
+
 fn letter_texts(letters: &dead_letters::Selection) -> Result<(), Failed> {
+    deliberate("/letters", letters.all, letters.says_which())?;
     short("/letters/messageIds", &letters.message_ids)?;
     for (pointer, text) in [
         ("/letters/subject", &letters.subject),
@@ -239,5 +256,53 @@ impl Wanted {
             Self::Paused => &[State::Running],
             Self::Cancelled => &[State::Planning, State::Planned, State::Running, State::Paused],
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn nothing_said_is_never_everything_and_everything_is_nothing_else() {
+        for (kind, key, list) in [
+            ("replay", "events", "subjects"),
+            ("projection", "events", "types"),
+            ("resubmit", "letters", "messageIds"),
+            ("delete", "letters", "messageIds"),
+        ] {
+            let checked = |selection: Value| {
+                let mut with = json!({ key: selection });
+                if kind != "projection" {
+                    with["subscription"] = json!("mail");
+                }
+                if kind == "delete" {
+                    with["because"] = json!("a test");
+                }
+                let request: Request = serde_json::from_value(json!({ "kind": kind, "with": with })).ok()?;
+                request.check().ok()
+            };
+            for refused in [
+                json!({}),
+                json!({ "all": false }),
+                json!({ "before": null }),
+                json!({ list: [] }),
+                json!({ list: null }),
+                json!({ "all": true, list: [] }),
+                json!({ "all": true, list: ["x"] }),
+                json!({ "all": true, "before": "2026-11-24T10:00:00Z" }),
+                json!({ list: [], "before": "2026-11-24T10:00:00Z" }),
+            ] {
+                assert_eq!(checked(refused.clone()), None, "{kind} {refused}");
+            }
+            for taken in [json!({ "all": true }), json!({ list: ["x"] })] {
+                assert_eq!(checked(taken.clone()), Some(()), "{kind} {taken}");
+            }
+        }
+        let limited = json!({ "subscription": "mail", "letters": { "limit": 3 } });
+        let limited: Request = serde_json::from_value(json!({ "kind": "resubmit", "with": limited })).unwrap();
+        assert!(limited.check().is_err());
     }
 }

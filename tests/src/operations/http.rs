@@ -67,7 +67,7 @@ async fn a_replay_is_planned_started_and_reported_over_http_and_the_timer_does_t
         client.place(&customer, &[("MUG", 1)]).await;
     }
     let events = system.number("select count(*) from write_model.events").await;
-    let body = json!({ "subscription": "read-model", "events": {} });
+    let body = json!({ "subscription": "read-model", "events": { "all": true } });
     let location = ask(client, "replays", body).await;
     let planned = until(client, &location, "planned").await;
     assert_eq!(planned["result"]["events"], json!(events), "{planned}");
@@ -252,7 +252,7 @@ async fn dead_letters_are_looked_at_resubmitted_and_deleted_over_http() {
         "{deleted}"
     );
     system.logged(&["deleting_dead_letter", "not ours"]).await;
-    let resubmission = json!({ "subscription": "read-model", "letters": {} });
+    let resubmission = json!({ "subscription": "read-model", "letters": { "all": true } });
     let resubmission = ask(client, "resubmissions", resubmission).await;
     let resubmitted = until(client, &resubmission, "completed").await;
     assert_eq!(resubmitted["result"]["done"], 2, "{resubmitted}");
@@ -269,7 +269,7 @@ async fn dead_letters_are_looked_at_resubmitted_and_deleted_over_http() {
 async fn what_cannot_be_asked_for_is_refused_by_its_name() {
     let log = Log::start(1).await;
     let app = App::start_alone(log.settings.clone()).await;
-    let replay = |subscription: &str| json!({ "subscription": subscription, "events": {} });
+    let replay = |subscription: &str| json!({ "subscription": subscription, "events": { "all": true } });
     is(
         &app.post("/api/operations/replays", replay("nobody")).await,
         409,
@@ -279,7 +279,7 @@ async fn what_cannot_be_asked_for_is_refused_by_its_name() {
         (replay("a/$management"), "#/subscription"),
         (json!({ "subscription": "mail" }), "#"),
         (
-            json!({ "subscription": "mail", "events": {}, "rate": 0 }),
+            json!({ "subscription": "mail", "events": { "all": true }, "rate": 0 }),
             "#/rate",
         ),
         (
@@ -290,6 +290,29 @@ async fn what_cannot_be_asked_for_is_refused_by_its_name() {
         let refused = app.post("/api/operations/replays", body).await;
         is(&refused, 422, "invalid-content");
         assert_eq!(refused.body["errors"][0]["pointer"], pointer, "{refused:?}");
+    }
+    for (which, key, list) in [
+        ("replays", "events", "subjects"),
+        ("replays", "events", "types"),
+        ("resubmissions", "letters", "messageIds"),
+        ("deletions", "letters", "messageIds"),
+    ] {
+        for selection in [
+            json!({}),
+            json!({ list: [] }),
+            json!({ list: [], "all": true }),
+            json!({ list: ["x"], "all": true }),
+            json!({ "all": false }),
+        ] {
+            let mut body = json!({ "subscription": "mail", key: selection });
+            if which == "deletions" {
+                body["because"] = json!("a test");
+            }
+            let refused = app.post(&format!("/api/operations/{which}"), body).await;
+            is(&refused, 422, "invalid-content");
+            let pointer = text(&refused.body["errors"][0]["pointer"]);
+            assert!(pointer.starts_with(&format!("#/{key}")), "{refused:?}");
+        }
     }
     is(
         &app.post("/api/operations/rebuilds", json!({})).await,
@@ -346,7 +369,7 @@ async fn where_commands_keep_the_read_model_themselves_there_is_nothing_to_make_
         &tables
             .post(
                 "/api/operations/replays",
-                json!({ "subscription": "mail", "events": {} }),
+                json!({ "subscription": "mail", "events": { "all": true } }),
             )
             .await,
         503,

@@ -73,7 +73,7 @@ asks_for!(
     "replay",
     "planning",
     "Plan to send events of the log once more to one subscription",
-    "Counts first, and sends nothing until the operation is brought into the state `running`. `events: {}` is all of them.",
+    "Counts first, and sends nothing until the operation is brought into the state `running`. All of them need `all: true`.",
     json!({ "subscription": "read-model", "events": { "types": ["orders.OrderPaid.v1"] }, "rate": 200, "force": false })
 );
 asks_for!(
@@ -84,7 +84,7 @@ asks_for!(
     "projection",
     "planning",
     "Plan to bring events of the log once more into the documents, without the bus",
-    "Counts first, and changes nothing until the operation is brought into the state `running`. `events: {}` is all of them.",
+    "Counts first, and changes nothing until the operation is brought into the state `running`. All of them need `all: true`.",
     json!({ "events": { "subjects": ["0198c9c1-5a1e-7c44-9d0f-2b6a1f0e7a11"] }, "rate": 200 })
 );
 asks_for!(
@@ -128,7 +128,7 @@ asks_for!(
     "resubmit",
     "running",
     "Send dead letters once more to their subscription",
-    "Each is taken out when the topic has accepted its copy. `letters: {}` is all of them.",
+    "Each is taken out when the topic has accepted its copy. All of them need `all: true`.",
     json!({ "subscription": "read-model", "letters": { "reason": "MaxDeliveryCountExceeded" }, "force": false })
 );
 asks_for!(
@@ -139,7 +139,7 @@ asks_for!(
     "delete",
     "running",
     "Remove dead letters for good",
-    "Each is written to the log first, whole. `letters: {}` is all of them.",
+    "Each is written to the log first, whole. All of them need `all: true`.",
     json!({ "subscription": "read-model", "letters": { "messageIds": ["billing-4711"] }, "because": "not ours" })
 );
 

@@ -28,7 +28,7 @@ pub struct Resubmission {
     /// The subscription's name.
     #[schemars(length(min = 1, max = 50))]
     pub subscription: String,
-    /// Which of its dead letters; `{}` is all of them.
+    /// Which of its dead letters; all of them need `"all": true`.
     pub letters: Selection,
     /// Send even where others may get them, too.
     #[serde(default)]
@@ -42,7 +42,7 @@ pub struct Deletion {
     /// The subscription's name.
     #[schemars(length(min = 1, max = 50))]
     pub subscription: String,
-    /// Which of its dead letters; `{}` is all of them.
+    /// Which of its dead letters; all of them need `"all": true`.
     pub letters: Selection,
     /// Why, for the log.
     #[schemars(length(min = 1, max = 500))]

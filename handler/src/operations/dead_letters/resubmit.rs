@@ -1,8 +1,9 @@
 //! Sends dead letters to the topic again, for their own subscription only.
 //! Never counts a letter as sent before the bus has accepted it.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
+use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 use tokio::time::Instant;
 
@@ -14,6 +15,15 @@ use crate::{
 
 /// How long sending one batch of letters may take.
 const SENDING: Duration = Duration::from_secs(30);
+
+/// Longest MessageId (Microsoft: "Azure Service Bus quotas"), and what `/r` and a number take of it at most; in units of UTF-16,
+/// as .NET counts.
+const LONGEST_ID: usize = 128;
+const NUMBERED: usize = 2 + 19;
+/// How much of a shortened id tells it from others, in characters of hex.
+const DIGEST: usize = 32;
+/// No number that we have given: one that can be counted on from.
+const GREATEST: i64 = i64::MAX / 2;
 
 /// Sends to one topic for one subscription.
 pub(super) struct Sender {
@@ -75,8 +85,28 @@ impl Sender {
         let now_us = i64::try_from(now_us).unwrap_or(i64::MAX);
         let (event, number) = numbered(old);
         self.last = now_us.max(self.last + 1).max(number + 1);
-        format!("{event}/r{}", self.last)
+        format!("{}/r{}", shortened(event), self.last)
     }
+}
+
+/// The id as it is, or as much of it as leaves room for a number; the same one each time, and another for another id.
+fn shortened(id: &str) -> Cow<'_, str> {
+    const ROOM: usize = LONGEST_ID - NUMBERED;
+    let units = |text: &str| text.encode_utf16().count();
+    if units(id) <= ROOM {
+        return Cow::Borrowed(id);
+    }
+    let mut left = ROOM - DIGEST - 1;
+    let begin: String = id
+        .chars()
+        .take_while(|letter| {
+            let rest = left.checked_sub(letter.len_utf16());
+            left = rest.unwrap_or(0);
+            rest.is_some()
+        })
+        .collect();
+    let digest = format!("{:x}", Sha256::digest(id));
+    Cow::Owned(format!("{begin}~{}", &digest[..DIGEST]))
 }
 
 /// What became of the letter at this place.
@@ -97,7 +127,8 @@ fn settle(fates: &mut [Option<Fate>], place: i64, fate: Fate) {
 fn numbered(message_id: &str) -> (&str, i64) {
     message_id
         .rsplit_once("/r")
-        .and_then(|(event, number)| Some((event, number.parse().ok().filter(|number| *number >= 0)?)))
+        .and_then(|(event, number)| Some((event, number.parse().ok()?)))
+        .filter(|(_, number)| (0..=GREATEST).contains(number))
         .filter(|(event, _)| !event.is_empty())
         .unwrap_or((message_id, 0))
 }
@@ -107,11 +138,30 @@ mod tests {
     use super::*;
     use crate::bus::Address;
 
-    #[test]
-    fn a_number_is_replaced_by_a_greater_one_and_never_used_twice() {
+    fn sender() -> Sender {
         let address = "Endpoint=sb://h;SharedAccessKeyName=n;SharedAccessKey=k";
         let bus = Bus::new(Address::parse(address).unwrap(), "t".to_owned());
-        let mut sender = Sender::new(bus, "s".to_owned());
+        Sender::new(bus, "s".to_owned())
+    }
+
+    #[test]
+    fn an_id_is_never_longer_than_the_bus_takes_and_stays_the_same_from_then_on() {
+        let long = ["x".repeat(128), format!("{}y", "x".repeat(127)), "\u{1f4e6}".repeat(64), "\u{e9}".repeat(108)];
+        for id in &long {
+            let first = sender().next_id(id);
+            assert!(first.encode_utf16().count() <= LONGEST_ID, "{first}");
+            let again = sender().next_id(&first);
+            assert_eq!(numbered(&again).0, numbered(&first).0);
+            assert_eq!(numbered(&sender().next_id(id)).0, numbered(&first).0);
+        }
+        assert_ne!(shortened(&long[0]), shortened(&long[1]));
+        let fits = "x".repeat(107);
+        assert_eq!(numbered(&sender().next_id(&fits)).0, fits);
+    }
+
+    #[test]
+    fn a_number_is_replaced_by_a_greater_one_and_never_used_twice() {
+        let mut sender = sender();
         let far = i64::MAX / 2;
         let ids = ["e", "e", "e/r3", &format!("e/r{far}")].map(|old| sender.next_id(old));
         let numbers = ids.each_ref().map(|id| numbered(id));
@@ -122,8 +172,20 @@ mod tests {
 
     #[test]
     fn an_id_that_only_looks_numbered_is_kept_whole() {
-        for id in ["", "/r1", "a/r", "a/rx", "a/r-1", "a/b"] {
+        for id in [
+            "",
+            "/r1",
+            "a/r",
+            "a/rx",
+            "a/r-1",
+            "a/b",
+            "a/r9223372036854775807",
+            "a/r9223372036854775806",
+            "a/r99999999999999999999",
+        ] {
             assert_eq!(numbered(id), (id, 0));
+            let again = sender().next_id(id);
+            assert_eq!(numbered(&again).0, id, "{again}");
         }
         assert_eq!(numbered("a/r1/r2"), ("a/r1", 2));
     }

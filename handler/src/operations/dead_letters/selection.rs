@@ -8,14 +8,20 @@ use time::OffsetDateTime;
 use super::Letter;
 use crate::domain::value::{Name, Time};
 
-/// Everything that is said must hold; what is not said holds for each.
+/// Everything that is said must hold; what is not said holds for each. Nothing said means nothing: all of them need `all`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 #[schemars(rename = "DeadLetterSelection")]
 pub struct Selection {
-    /// Any of these MessageIds; empty = any at all.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schemars(with = "Vec<Name>", length(max = 100))]
+    /// All of them; nothing else is said then but the limit.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub all: bool,
+    /// Any of these MessageIds.
+    #[serde(
+        deserialize_with = "crate::domain::some::deserialize",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    #[schemars(with = "Vec<Name>", length(min = 1, max = 100))]
     pub message_ids: Vec<String>,
     /// The aggregate's id: an order id, a customer id or a SKU.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -43,6 +49,17 @@ pub struct Selection {
 }
 
 impl Selection {
+    /// Whether anything is said of which are meant.
+    #[must_use]
+    pub fn says_which(&self) -> bool {
+        let rest = Self {
+            all: false,
+            limit: None,
+            ..self.clone()
+        };
+        rest != Self::default()
+    }
+
     /// Whether a letter is meant, the limit aside.
     #[must_use]
     pub fn matches(&self, letter: &Letter) -> bool {

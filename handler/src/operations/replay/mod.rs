@@ -39,7 +39,7 @@ pub struct Replay {
     /// The subscription's name.
     #[schemars(length(min = 1, max = 50))]
     pub subscription: String,
-    /// Which events; `{}` is all of them.
+    /// Which events; all of them need `"all": true`.
     pub events: Selection,
     /// Most messages a second.
     #[serde(default = "usual_rate")]
@@ -53,7 +53,7 @@ pub struct Replay {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Projection {
-    /// Which events; `{}` is all of them.
+    /// Which events; all of them need `"all": true`.
     pub events: Selection,
     /// Most events a second.
     #[serde(default = "usual_rate")]

@@ -52,21 +52,30 @@ const BOUNDS: &str = "
         (select position from write_model.events e where e.stream = s.stream order by version limit 1) as first,
         (select position from write_model.events e where e.stream = s.stream order by version desc limit 1) as last) e";
 
-/// Which events are meant: all for which everything said holds.
+/// Which events are meant: those for which everything said holds. Nothing said means nothing: all of them need `all`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 #[schemars(rename = "EventSelection")]
 pub struct Selection {
+    /// All of them; nothing else is said then.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub all: bool,
     /// Of any of these aggregates: order ids, customer ids, SKUs.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schemars(with = "Vec<Name>", length(max = 100))]
+    #[serde(
+        deserialize_with = "crate::domain::some::deserialize",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    #[schemars(with = "Vec<Name>", length(min = 1, max = 100))]
     pub subjects: Vec<String>,
     /// Of this customer, and of the orders that he or she has placed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub customer: Option<Uuid>,
     /// Of any of these types, such as `orders.OrderPaid.v1`.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schemars(with = "Vec<Name>", length(max = 100))]
+    #[serde(
+        deserialize_with = "crate::domain::some::deserialize",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    #[schemars(with = "Vec<Name>", length(min = 1, max = 100))]
     pub types: Vec<String>,
     /// That happened at this time or later.
     #[serde(with = "crate::domain::utc::option", skip_serializing_if = "Option::is_none")]
@@ -102,6 +111,18 @@ pub struct Found {
     /// When the latest happened.
     #[serde(with = "crate::domain::utc::option")]
     pub latest: Option<OffsetDateTime>,
+}
+
+impl Selection {
+    /// Whether anything is said of which are meant.
+    #[must_use]
+    pub fn says_which(&self) -> bool {
+        let rest = Self {
+            all: false,
+            ..self.clone()
+        };
+        rest != Self::default()
+    }
 }
 
 impl Log {
