@@ -125,7 +125,10 @@ fn away(why: &str) -> SendError {
 /// Reads a message as any receiver would.
 fn decoded(envelope: &Envelope) -> Result<Taken, SendError> {
     let message =
-        Received::decode(envelope.encoded()).map_err(|error| SendError::Refused(error.to_string()))?;
+        Received::decode(envelope.encoded());
+        if let Some(fault) = received.fault() {
+            return Err(SendError::Refused(fault));
+        }
     Ok(Taken {
         message_id: message.message_id(),
         body: message.body().as_ref().into(),

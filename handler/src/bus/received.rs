@@ -88,7 +88,10 @@ impl Received {
     /// How many deliveries of it have failed.
     #[must_use]
     pub fn deliveries(&self) -> u32 {
-        self.message.header.as_ref().map_or(0, |header| header.delivery_count)
+        self.message
+            .header
+            .as_ref()
+            .map_or(0, |header| header.delivery_count)
     }
 
     /// MessageId; the bus gives one to each message that comes without.

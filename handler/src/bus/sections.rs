@@ -253,7 +253,9 @@ fn plain(value: &Value, depth: usize) -> Json {
                 Value::Symbol(key) => key.as_str().to_owned(),
                 other => plain(other, deeper).to_string(),
             };
-            let pairs = pairs.iter().map(|(name, value)| (key(name), plain(value, deeper)));
+            let pairs = pairs
+                .iter()
+                .map(|(name, value)| (key(name), plain(value, deeper)));
             Json::Object(pairs.collect())
         }
         Value::Described(described) => {
@@ -307,7 +309,11 @@ mod tests {
         let named = |value: &[u8]| pair(&text("tags"), value);
         for (properties, application, broken) in [
             (id.clone(), named(&list(&text("a"))), "applicationProperties"),
-            (id.clone(), named(&pair(&text("a"), &text("b"))), "applicationProperties"),
+            (
+                id.clone(),
+                named(&pair(&text("a"), &text("b"))),
+                "applicationProperties",
+            ),
             (id.clone(), pair(&[0x54, 1], &text("b")), "applicationProperties"),
             (id.clone(), named(&[0xa1, 2, 0xff, 0xfe]), "applicationProperties"),
             (list(&list(&text("m-1"))), named(&text("b")), "properties"),
@@ -317,7 +323,11 @@ mod tests {
             assert!(whole(&bytes).is_err(), "{broken}");
             let (message, unread) = piecewise(&bytes);
             assert_eq!(unread.len(), 1, "{unread:?}");
-            assert!(unread[0].words().starts_with(&format!("its {broken} cannot be read: ")));
+            assert!(
+                unread[0]
+                    .words()
+                    .starts_with(&format!("its {broken} cannot be read: "))
+            );
             assert!(matches!(&message.body, Body::Data(sections) if sections.len() == 1));
             assert!(message.message_annotations.is_some());
             assert_eq!(message.properties.is_some(), broken != "properties");
@@ -335,7 +345,9 @@ mod tests {
         let key = text("x-opt-sequence-number");
         let bytes = section_of(0x72, &pair(&key, &SEQUENCE));
         let (_, unread) = piecewise(&bytes);
-        let found = unread.iter().find_map(|part| part.field("messageAnnotations", "x-opt-sequence-number"));
+        let found = unread
+            .iter()
+            .find_map(|part| part.field("messageAnnotations", "x-opt-sequence-number"));
         assert_eq!(found, Some(&Value::Long(7)));
     }
 

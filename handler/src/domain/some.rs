@@ -7,10 +7,14 @@ use serde::{Deserialize, Deserializer, de::Error};
 ///
 /// # Errors
 /// When it is empty, or none.
-pub fn deserialize<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
+pub fn deserialize<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<T>, D::Error> {
     let list = Vec::deserialize(deserializer)?;
     if list.is_empty() {
-        return Err(D::Error::custom("names none; leave it away, or name at least one"));
+        return Err(D::Error::custom(
+            "names none; leave it away, or name at least one",
+        ));
     }
     Ok(list)
 }

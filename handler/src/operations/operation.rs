@@ -302,7 +302,8 @@ mod tests {
             }
         }
         let limited = json!({ "subscription": "mail", "letters": { "limit": 3 } });
-        let limited: Request = serde_json::from_value(json!({ "kind": "resubmit", "with": limited })).unwrap();
+        let limited: Request =
+            serde_json::from_value(json!({ "kind": "resubmit", "with": limited })).unwrap();
         assert!(limited.check().is_err());
     }
 }

@@ -46,19 +46,37 @@ async fn a_letter_that_cannot_be_read_is_named_and_counted_and_the_others_are_de
     let odd = &listed.json()[2..4];
     let said: Vec<&Value> = odd.iter().map(|letter| &letter["unreadable"]).collect();
     for (said, part) in said.iter().zip(["applicationProperties", "properties"]) {
-        assert!(text(said).starts_with(&format!("its {part} cannot be read: ")), "{said}");
+        assert!(
+            text(said).starts_with(&format!("its {part} cannot be read: ")),
+            "{said}"
+        );
     }
-    assert_eq!((&odd[0]["messageId"], &odd[1]["reason"]), (&json!("odd-key"), &json!("Odd")));
-    assert!(odd.iter().all(|letter| letter["sequence"].as_i64() > Some(0)), "{odd:?}");
+    assert_eq!(
+        (&odd[0]["messageId"], &odd[1]["reason"]),
+        (&json!("odd-key"), &json!("Odd"))
+    );
+    assert!(
+        odd.iter().all(|letter| letter["sequence"].as_i64() > Some(0)),
+        "{odd:?}"
+    );
     let shown = bench.run(&["show", "odd-key"]).await;
-    assert!(shown.out.contains("\"7\":\"x\"") && shown.out.ends_with("\nhi\n"), "{shown:?}");
+    assert!(
+        shown.out.contains("\"7\":\"x\"") && shown.out.ends_with("\nhi\n"),
+        "{shown:?}"
+    );
     let resubmitted = bench.run(&["resubmit", "--all", "--json"]).await;
     assert_eq!(resubmitted.code, FAILED, "{resubmitted:?}");
     let mut outcomes: Vec<String> = resubmitted.json().iter().map(|it| text(&it["outcome"])).collect();
     outcomes.sort_unstable();
-    assert_eq!(outcomes, ["kept", "kept", "resubmitted", "resubmitted", "resubmitted"]);
+    assert_eq!(
+        outcomes,
+        ["kept", "kept", "resubmitted", "resubmitted", "resubmitted"]
+    );
     let heard = bench.topic.hear("read-model", 3).await;
-    assert_eq!(of(heard.into_iter().map(|heard| text(&heard.json()["subject"]))), of(all));
+    assert_eq!(
+        of(heard.into_iter().map(|heard| text(&heard.json()["subject"]))),
+        of(all)
+    );
     let only = ["delete", "--reason", "Odd", "--because", "a test"];
     let kept = bench.run(&only).await;
     assert_eq!((kept.code, kept.out.lines().count()), (FAILED, 3), "{kept:?}");
@@ -76,15 +94,38 @@ async fn many_and_large_letters_are_looked_at_and_taken_out_whatever_fits_into_a
     };
     // Together more than an answer holds; alone, at the limit of what can be sent.
     let sizes = [vec![6_000; 60], vec![150_000; 3], vec![255_000, 261_000]].concat();
-    let messages = (0..).zip(&sizes).map(|(number, bytes)| (format!("m-{number}"), body(*bytes)));
+    let messages = (0..)
+        .zip(&sizes)
+        .map(|(number, bytes)| (format!("m-{number}"), body(*bytes)));
     bench.topic.send_all(messages).await;
-    bench.topic.bury("read-model", sizes.len(), &"r".repeat(4_000)).await;
+    bench
+        .topic
+        .bury("read-model", sizes.len(), &"r".repeat(4_000))
+        .await;
     assert_eq!(bench.dead("read-model").await.len(), sizes.len());
     let last = format!("m-{}", sizes.len() - 1);
     assert_eq!(bench.run(&["show", &last]).await.code, DONE);
-    let some = ["resubmit", "--json", "--message-id", "m-3", "--message-id", "m-61"];
+    let some = [
+        "resubmit",
+        "--json",
+        "--message-id",
+        "m-3",
+        "--message-id",
+        "m-61",
+    ];
     let resubmitted = bench.run(&some).await;
-    assert_eq!((resubmitted.code, resubmitted.json().len()), (DONE, 2), "{resubmitted:?}");
-    let deleted = bench.run(&["delete", "--all", "--because", "a test", "--json"]).await;
-    assert_eq!((deleted.code, deleted.json().len()), (DONE, sizes.len() - 2), "{}", deleted.err);
+    assert_eq!(
+        (resubmitted.code, resubmitted.json().len()),
+        (DONE, 2),
+        "{resubmitted:?}"
+    );
+    let deleted = bench
+        .run(&["delete", "--all", "--because", "a test", "--json"])
+        .await;
+    assert_eq!(
+        (deleted.code, deleted.json().len()),
+        (DONE, sizes.len() - 2),
+        "{}",
+        deleted.err
+    );
 }

@@ -50,7 +50,9 @@ impl Letter {
     /// What of it cannot be read, if anything: a part of the message, or the body as an event.
     #[must_use]
     pub fn unreadable(&self) -> Option<String> {
-        self.received.fault().or_else(|| self.event.as_ref().err().cloned())
+        self.received
+            .fault()
+            .or_else(|| self.event.as_ref().err().cloned())
     }
 
     /// The aggregate's id; of a body that cannot be read, what the envelope says.

@@ -146,7 +146,12 @@ mod tests {
 
     #[test]
     fn an_id_is_never_longer_than_the_bus_takes_and_stays_the_same_from_then_on() {
-        let long = ["x".repeat(128), format!("{}y", "x".repeat(127)), "\u{1f4e6}".repeat(64), "\u{e9}".repeat(108)];
+        let long = [
+            "x".repeat(128),
+            format!("{}y", "x".repeat(127)),
+            "\u{1f4e6}".repeat(64),
+            "\u{e9}".repeat(108),
+        ];
         for id in &long {
             let first = sender().next_id(id);
             assert!(first.encode_utf16().count() <= LONGEST_ID, "{first}");
