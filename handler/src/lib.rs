@@ -11,6 +11,7 @@ pub mod health;
 pub mod http;
 pub mod migrate;
 pub mod operations;
+mod plain;
 pub mod postgres;
 pub mod read;
 pub mod relay;

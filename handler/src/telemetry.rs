@@ -2,9 +2,14 @@
 //! results. `RUST_LOG` chooses how many.
 //! Never writes to a file or over the network.
 
-use std::any::Any;
+use std::{
+    any::Any,
+    io::{self, Write},
+};
 
 use tracing_subscriber::EnvFilter;
+
+use crate::plain;
 
 /// Where log lines go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,8 +31,29 @@ pub fn start(to: To) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| usual());
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false);
     match to {
-        To::Stdout => lines.init(),
-        To::Stderr => lines.with_writer(std::io::stderr).init(),
+        To::Stdout => lines.with_writer(|| Plain(io::stdout())).init(),
+        To::Stderr => lines.with_writer(|| Plain(io::stderr())).init(),
+    }
+}
+
+/// Writes each event on one line, whatever is in it.
+struct Plain<W>(W);
+
+impl<W: Write> Write for Plain<W> {
+    /// Takes an event as a whole, which is how it comes.
+    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(event);
+        let (text, end) = match text.strip_suffix('\n') {
+            Some(text) => (text, "\n"),
+            None => (&*text, ""),
+        };
+        let line = format!("{}{end}", plain::line(text));
+        self.0.write_all(line.as_bytes())?;
+        Ok(event.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
     }
 }
 
@@ -36,4 +62,18 @@ pub fn panicked(panic: &(dyn Any + Send)) {
     let owned = panic.downcast_ref::<String>().map(String::as_str);
     let text = owned.or_else(|| panic.downcast_ref::<&str>().copied());
     tracing::error!(panic = text.unwrap_or("unknown"), "panicked");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_is_one_line_whatever_is_in_it() {
+        let mut written = Vec::new();
+        let event = "WARN store_away error=\u{1b}[2Jgone\nINFO forged \u{202e}\n";
+        Plain(&mut written).write_all(event.as_bytes()).unwrap();
+        let line = "WARN store_away error=\\u001b[2Jgone\\nINFO forged \\u202e\n";
+        assert_eq!(String::from_utf8(written).unwrap(), line);
+    }
 }

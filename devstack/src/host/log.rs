@@ -1,5 +1,5 @@
 //! Writes the log of the host and of the handler, one line at a time, to the terminal or a file.
-//! It never filters: what the handler writes is what the reader sees.
+//! It never filters: what the handler writes is what the reader sees, with what a terminal would obey written out.
 
 use std::{
     fs::{File, OpenOptions},
@@ -11,6 +11,7 @@ use std::{
 use time::{OffsetDateTime, macros::format_description};
 
 use super::error::Error;
+use crate::plain;
 
 /// Where the log goes.
 #[derive(Clone, Debug, Default)]
@@ -57,7 +58,8 @@ impl Logger {
             Level::Warning => "WRN",
             Level::Error => "ERR",
         };
-        let line = format!("{now} {level} {category}: {text}\n");
+        // What others have written must not look like a line of ours, nor do anything to a terminal.
+        let line = format!("{now} {level} {category}: {}\n", plain::line(text));
         // A log that cannot be written must not take the host down with it.
         let _ = match &self.0 {
             None => std::io::stdout().lock().write_all(line.as_bytes()),

@@ -124,11 +124,10 @@ fn away(why: &str) -> SendError {
 
 /// Reads a message as any receiver would.
 fn decoded(envelope: &Envelope) -> Result<Taken, SendError> {
-    let message =
-        Received::decode(envelope.encoded());
-        if let Some(fault) = received.fault() {
-            return Err(SendError::Refused(fault));
-        }
+    let message = Received::decode(envelope.encoded());
+    if let Some(fault) = message.fault() {
+        return Err(SendError::Refused(fault));
+    }
     Ok(Taken {
         message_id: message.message_id(),
         body: message.body().as_ref().into(),

@@ -18,6 +18,7 @@ use crate::{
         Subscription,
         dead_letters::{DeadLetters, Error, Fate, Letter, LetterView, Selection, Tally, WholeLetter},
     },
+    plain,
 };
 
 /// Nothing was there that was meant.
@@ -188,7 +189,7 @@ async fn list(letters: &DeadLetters, selection: &Selection, json: bool) -> Resul
     let mut headed = false;
     let row = |out: &mut StdoutLock<'_>, letter: &Letter| {
         if json {
-            return writeln!(out, "{}", json!(LetterView::of(letter)));
+            return writeln!(out, "{}", plain::line(&json!(LetterView::of(letter)).to_string()));
         }
         if !std::mem::replace(&mut headed, true) {
             writeln!(out, "{}", letter_view::HEAD)?;
@@ -205,7 +206,11 @@ async fn show(letters: &DeadLetters, message_id: String, json: bool) -> Result<E
     };
     let page = |out: &mut StdoutLock<'_>, letter: &Letter| {
         if json {
-            return writeln!(out, "{}", json!(WholeLetter::of(letter)));
+            return writeln!(
+                out,
+                "{}",
+                plain::line(&json!(WholeLetter::of(letter)).to_string())
+            );
         }
         writeln!(out, "{}", letter_view::page(letter))
     };
@@ -239,10 +244,12 @@ impl View {
     fn tell(&mut self, letter: &Letter, fate: &Fate, tally: Tally) -> io::Result<()> {
         self.tally = tally;
         if self.json {
-            writeln!(io::stdout().lock(), "{}", letter_view::outcome(letter, fate))?;
+            let outcome = letter_view::outcome(letter, fate).to_string();
+            writeln!(io::stdout().lock(), "{}", plain::line(&outcome))?;
         } else if let Fate::Kept(_) = fate {
             self.leave_progress();
-            writeln!(io::stdout().lock(), "{} {fate}", letter.received.message_id())?;
+            let outcome = format!("{} {fate}", letter.received.message_id());
+            writeln!(io::stdout().lock(), "{}", plain::line(&outcome))?;
         }
         if let Some(progress) = &self.progress {
             let [done, of] =

@@ -9,6 +9,7 @@ use time::OffsetDateTime;
 use crate::{
     domain::utc,
     operations::dead_letters::{Fate, Letter, WholeLetter},
+    plain,
 };
 
 /// Over the rows.
@@ -27,9 +28,10 @@ pub(super) fn row(letter: &Letter) -> String {
         letter.subject().unwrap_or("-"),
         received.message_id(),
     );
+    row = plain::line(&row).into_owned();
     if let Some(why) = letter.unreadable() {
         row.push_str("\n  ");
-        row.push_str(&why);
+        row.push_str(&plain::line(&why));
     }
     row
 }
@@ -41,7 +43,7 @@ pub(super) fn page(letter: &Letter) -> String {
     let mut line = |name: &str, value: Option<&str>| {
         if let Some(value) = value {
             // Writing to a string cannot fail.
-            let _ = writeln!(page, "{name:12} {value}");
+            let _ = writeln!(page, "{name:12} {}", plain::line(value));
         }
     };
     line("message id", Some(&received.message_id()));
@@ -70,7 +72,7 @@ pub(super) fn page(letter: &Letter) -> String {
         (_, Some(text), _) => text,
         (.., base64) => format!("(base64) {}", base64.unwrap_or_default()),
     };
-    page + "\n" + &body
+    page + "\n" + &plain::lines(&body)
 }
 
 /// What became of it, as JSON.

@@ -26,6 +26,7 @@ use crate::{
     config::{Auth, Config, ReadModel},
     http::openapi::{self, Version},
     migrate::migrate,
+    plain,
     postgres::{Pooler, describe},
     telemetry::{self, To},
 };
@@ -124,7 +125,7 @@ pub async fn run() -> ExitCode {
     outcome.unwrap_or_else(|error| {
         match logs {
             To::Stdout => tracing::error!(%error, "cannot_start"),
-            To::Stderr => eprintln!("handler: {error}"),
+            To::Stderr => eprintln!("handler: {}", plain::line(&error)),
         }
         ExitCode::FAILURE
     })

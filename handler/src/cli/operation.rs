@@ -14,6 +14,7 @@ use super::{
 use crate::{
     config::Config,
     operations::operation::{Operation, State, Wanted},
+    plain,
 };
 
 #[derive(Debug, Args)]
@@ -132,11 +133,12 @@ pub(super) fn line(operation: &Operation) -> String {
         .as_ref()
         .map(|note| format!(" ({note})"))
         .unwrap_or_default();
-    format!(
+    let words = format!(
         "{} {} by {}: {}{far}{note}",
         operation.id,
         operation.request.kind(),
         operation.requested_by,
         operation.state.name()
-    )
+    );
+    plain::line(&words).into_owned()
 }

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::say::say;
-use crate::{config::Config, postgres::Fault, write::outbox::Outbox};
+use crate::{config::Config, plain, postgres::Fault, write::outbox::Outbox};
 
 /// Nothing was there that was meant.
 const NOTHING: u8 = 3;
@@ -53,11 +53,11 @@ pub(super) async fn run(arguments: Arguments, config: Config) -> Result<ExitCode
                     say!("{}", json!(row));
                 } else {
                     let (position, kind, subject) = (row.position, &row.kind, &row.subject);
-                    say!(
+                    let words = format!(
                         "{position} {kind} of {subject}, event {}: {}",
-                        row.event_id,
-                        row.reason
+                        row.event_id, row.reason
                     );
+                    say!("{}", plain::line(&words));
                 }
             }
             parked.len() as u64

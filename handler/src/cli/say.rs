@@ -1,4 +1,4 @@
-//! Results on stdout, line by line.
+//! Results on stdout, line by line; what a terminal would obey is written out.
 //! Never panics because nobody reads on: `handler operations list | head -1` has what it wanted.
 
 use std::{
@@ -7,9 +7,12 @@ use std::{
     process,
 };
 
+use crate::plain;
+
 /// Prints a line; ends the process when nobody reads any more.
 pub(super) fn line(text: fmt::Arguments<'_>) {
-    if writeln!(io::stdout().lock(), "{text}").is_err() {
+    let text = text.to_string();
+    if writeln!(io::stdout().lock(), "{}", plain::lines(&text)).is_err() {
         process::exit(0);
     }
 }

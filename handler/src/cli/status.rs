@@ -11,6 +11,7 @@ use crate::{
     config::Config,
     health::{Conditions, Health},
     operations::status::Status,
+    plain,
     read::Connection,
 };
 
@@ -85,7 +86,7 @@ fn show(status: &Status) {
         say!("operation {}", line(operation));
     }
     for unknown in &status.unknown {
-        say!("unknown: {unknown}");
+        say!("unknown: {}", plain::line(unknown));
     }
 }
 

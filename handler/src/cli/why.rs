@@ -12,6 +12,7 @@ use crate::{
     config::Config,
     domain::utc,
     operations::why::{Differing, Step},
+    plain,
 };
 
 /// Shows one order over every hop.
@@ -51,7 +52,9 @@ pub(super) async fn why(
                 .map(|it| format!(", its message {it}"))
                 .unwrap_or_default();
             let at = utc::text(*at).unwrap_or_default();
-            say!("{version:>3} {type} at {at}, event {event_id}{key}: {outbox}, {history}{message}");
+            let step =
+                format!("{version:>3} {type} at {at}, event {event_id}{key}: {outbox}, {history}{message}");
+            say!("{}", plain::line(&step));
         }
         let version =
             |version: Option<i64>| version.map_or("missing".to_owned(), |it| format!("version {it}"));
@@ -62,12 +65,14 @@ pub(super) async fn why(
             trail.generation
         );
         for Differing { pk, id, places } in &trail.differences {
-            say!("    {pk} {id}");
-            places.iter().for_each(|place| say!("      {place}"));
+            say!("    {}", plain::line(&format!("{pk} {id}")));
+            for place in places {
+                say!("      {}", plain::line(&place.to_string()));
+            }
         }
         say!(
             "    {}",
-            trail.first_difference.as_deref().unwrap_or("all hops agree")
+            plain::line(trail.first_difference.as_deref().unwrap_or("all hops agree"))
         );
     }
     Ok(match trail.first_difference {

@@ -129,3 +129,46 @@ async fn many_and_large_letters_are_looked_at_and_taken_out_whatever_fits_into_a
         deleted.err
     );
 }
+
+#[tokio::test]
+async fn what_others_have_written_does_nothing_to_a_terminal_and_begins_no_line() {
+    let mut bench = Bench::start().await;
+    let (id, reason) = ("m\u{1b}[2J\u{202e}", "Broken\u{9b}31m\nm-2  forged");
+    bench.topic.send(id, "body \u{1b}[31m\u{2066}\nsecond line").await;
+    bench.topic.bury("read-model", 1, reason).await;
+    let delete = ["delete", "--all", "--because", "a\u{1b}test"];
+    let kinds: [&[&str]; 5] = [
+        &["list"],
+        &["list", "--json"],
+        &["show", id],
+        &["show", id, "--json"],
+        &delete,
+    ];
+    for arguments in kinds {
+        let said = bench.run(arguments).await;
+        assert_eq!(said.code, DONE, "{said:?}");
+        for text in [&said.out, &said.err] {
+            let obeyed =
+                |letter: char| letter != '\n' && (letter.is_control() || "\u{202e}\u{2066}".contains(letter));
+            assert!(!text.contains(obeyed), "{arguments:?}: {text:?}");
+            assert!(!text.lines().any(|line| line.starts_with("m-2")), "{text}");
+        }
+        if arguments.contains(&"--json") {
+            assert_eq!(
+                (&said.json()[0]["messageId"], &said.json()[0]["reason"]),
+                (&json!(id), &json!(reason))
+            );
+        }
+        if arguments[0] == "delete" {
+            for section in [
+                "applicationProperties",
+                "messageAnnotations",
+                "x-opt-sequence-number",
+                "replay",
+            ] {
+                assert!(said.err.contains(section), "{said:?}");
+            }
+            assert_eq!(said.err.lines().count(), 1, "{said:?}");
+        }
+    }
+}
