@@ -63,15 +63,7 @@ pub fn assemble(config: &Config, auth: Auth) -> (Router, Option<Arc<Relay>>) {
         .zip(bus)
         .map(|(outbox, bus)| Arc::new(Relay::new(outbox, bus, Arc::clone(&committed))));
     let tables = tables(config, &conditions);
-    let operations = config.postgres.as_ref().map(|postgres| {
-        let operations = Operations::new(
-            postgres,
-            config.forgets_outbox,
-            config.bus.clone(),
-            config.cosmos.clone(),
-        );
-        Arc::new(operations)
-    });
+    let operations = operations(config);
     let timer = outbox.zip(operations.clone()).map(|(outbox, operations)| Timer {
         outbox,
         relay: relay.clone(),
@@ -102,8 +94,7 @@ pub fn assemble(config: &Config, auth: Auth) -> (Router, Option<Arc<Relay>>) {
         projector: cosmos
             .as_ref()
             .map(|(connection, generations)| Arc::new(Projector::new(connection, generations))),
-        settlement: (config.bus.as_ref().filter(|_| cosmos.is_some()))
-            .map(|topic| Settlement::start(topic, &config.subscription)),
+        settlement: settlement(config),
     };
     let reach = Reach {
         writer,
@@ -113,6 +104,20 @@ pub fn assemble(config: &Config, auth: Auth) -> (Router, Option<Arc<Relay>>) {
         auth,
     };
     (router(reach, triggers), relay)
+}
+
+/// What operators ask for, where there is a table to keep it in.
+fn operations(config: &Config) -> Option<Arc<Operations>> {
+    let postgres = config.postgres.as_ref()?;
+    let (bus, cosmos) = (config.bus.clone(), config.cosmos.clone());
+    let operations = Operations::new(postgres, config.forgets_outbox, bus, cosmos);
+    Some(Arc::new(operations))
+}
+
+/// How the projector dead-letters, where there is a bus and something to project into.
+fn settlement(config: &Config) -> Option<Settlement> {
+    let topic = config.bus.as_ref().filter(|_| config.cosmos.is_some())?;
+    Some(Settlement::start(topic, &config.subscription))
 }
 
 /// What queries read, where that is in PostgreSQL.
