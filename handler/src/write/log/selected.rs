@@ -10,7 +10,10 @@ use uuid::Uuid;
 
 use super::{Log, Read};
 use crate::{
-    domain::value::{Name, Time},
+    domain::{
+        utc,
+        value::{Name, Time},
+    },
     postgres::{Fault, Parameters},
     write::outbox::pending,
 };
