@@ -52,6 +52,7 @@ mod tables;
 mod tables_upkeep;
 mod times;
 mod topic;
+mod trust;
 mod unreadable;
 mod whole;
 mod why;

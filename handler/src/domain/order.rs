@@ -40,6 +40,14 @@ pub struct Order {
     pub progress: Progress,
 }
 
+impl Order {
+    /// True when the total is the sum of the lines, in one currency.
+    #[must_use]
+    pub fn adds_up(&self) -> bool {
+        pricing::total(&self.lines, Some(self.total.clone())).is_ok()
+    }
+}
+
 /// How far an order is, and what is only known from there on. JSON: fields of the order, told apart by `status`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "status", rename_all = "lowercase", rename_all_fields = "camelCase")]

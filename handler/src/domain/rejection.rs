@@ -3,7 +3,10 @@
 
 use uuid::Uuid;
 
-use super::{order::Status, value::Money};
+use super::{
+    order::Status,
+    value::{MAX_VERSION, Money},
+};
 
 /// A rule of the shop that the command would break. Nothing is written when one is returned.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -46,6 +49,9 @@ pub enum Rejection {
         /// What it costs now.
         total: Money,
     },
+    /// There are as many versions of it as there can be.
+    #[error("it has been changed {MAX_VERSION} times, and cannot be changed again")]
+    TooManyChanges,
     /// The payment is not exactly the total of the order.
     #[error("the order costs {expected}, and the payment is {paid}")]
     WrongAmount {

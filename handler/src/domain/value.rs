@@ -19,6 +19,9 @@ pub const MAX_QUANTITY: i64 = 10_000;
 /// Largest amount of money, in minor units: what every reader of JSON holds exactly (RFC 8259, section 6), and Cosmos DB,
 /// whose numbers are doubles, too.
 pub const MAX_AMOUNT: i64 = (1 << 53) - 1;
+/// Most events of one aggregate. Each is a decision of a person or two, so nobody comes near; it keeps a version that somebody has made
+/// up from being one that nothing ever reaches.
+pub const MAX_VERSION: i64 = 1_000_000;
 /// Most lines in one order.
 pub const MAX_LINES: usize = 100;
 

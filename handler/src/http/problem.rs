@@ -247,6 +247,7 @@ impl From<Rejection> for Problem {
             R::NotRegistered(_) => Kind::UnregisteredCustomer,
             R::UnknownProducts(_) => Kind::UnlistedProduct,
             R::AmountTooLarge => Kind::AmountTooLarge,
+            R::TooManyChanges => Kind::TooManyChanges,
             R::CustomerExists(_) => Kind::CustomerExists,
             R::ProductExists(_) => Kind::ProductExists,
             R::NotEnoughStock(_) => Kind::NotEnoughStock,

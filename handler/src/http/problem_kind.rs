@@ -67,6 +67,7 @@ kinds! {
     OperationRefused, CONFLICT, "operation-refused", "It cannot be done as things are; `detail` says why.";
     OperationUnderWay, CONFLICT, "operation-under-way", "A rebuild, or the removal of documents, has to end first.";
     NotApplicable, CONFLICT, "not-applicable", "The read model of this deployment is kept by each command itself.";
+    TooManyChanges, CONFLICT, "too-many-changes", "It has been changed a million times, and has no more versions.";
     LostRace, CONFLICT, "lost-race", "Others changed the same things again and again; nothing was written. Try again.";
     StaleVersion, PRECONDITION_FAILED, "stale-version", "`If-Match`, `If-None-Match` or `If-Unmodified-Since` does not hold; `detail` says which. Read it again.";
     BodyTooLarge, PAYLOAD_TOO_LARGE, "body-too-large", "A body has at most 1 MiB.";

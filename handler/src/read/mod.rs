@@ -12,6 +12,7 @@ pub mod jitter;
 mod lag;
 mod memory;
 pub mod model;
+mod plausible;
 #[cfg(test)]
 mod projection_tests;
 pub mod projector;

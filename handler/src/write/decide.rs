@@ -16,7 +16,7 @@ use crate::domain::{
     event::Event,
     order, product,
     rejection::Rejection,
-    value::{Money, Quantity, Sku},
+    value::{MAX_VERSION, Money, Quantity, Sku},
 };
 
 /// What happened, and the aggregate after it.
@@ -48,6 +48,14 @@ type Decided = Result<Decision, DecideError>;
 /// # Errors
 /// The domain's [`Rejection`], or [`DecideError::Unmet`] when a precondition does not hold.
 pub(super) fn decide(command: &Command, read: &Snapshot, context: &Context, at: OffsetDateTime) -> Decided {
+    let decision = made(command, read, context, at)?;
+    if decision.after.version() > MAX_VERSION {
+        return Err(Rejection::TooManyChanges.into());
+    }
+    Ok(decision)
+}
+
+fn made(command: &Command, read: &Snapshot, context: &Context, at: OffsetDateTime) -> Decided {
     use order::Command as O;
     match command.clone() {
         Command::RegisterCustomer { id, name, email } => {

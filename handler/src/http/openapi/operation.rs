@@ -22,6 +22,7 @@ const OF_COMMANDS: [Kind; 9] = [
     Kind::MalformedJson,
     Kind::IncompleteBody,
     Kind::InvalidIdempotencyKey,
+    Kind::TooManyChanges,
     Kind::LostRace,
     Kind::StaleVersion,
     Kind::BodyTooLarge,
