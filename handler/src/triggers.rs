@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use axum::{
     Json, Router,
-    extract::State,
-    http::StatusCode,
+    extract::{State, rejection::JsonRejection},
+    http::{Method, StatusCode, Uri},
     response::{IntoResponse, Response},
     routing::post,
 };
@@ -57,6 +57,7 @@ pub fn routes() -> Router<Reach> {
     Router::new()
         .route("/RelayOutbox", post(relay_outbox))
         .route("/ProjectEvent", post(project_event))
+        .method_not_allowed_fallback(other_method)
 }
 
 /// Done: a 200 that the host takes for success.
@@ -71,6 +72,23 @@ fn answer(status: StatusCode) -> Response {
         Json(json!({ "Outputs": {}, "Logs": [], "ReturnValue": null })),
     )
         .into_response()
+}
+
+/// A request that no host makes. It is answered as the host's are, and logged: by the host a message waits for it.
+fn not_the_hosts(function: &str, status: StatusCode, why: &str) -> Response {
+    tracing::error!(function, status = status.as_u16(), reason = brief(why), "invocation_refused");
+    answer(status)
+}
+
+/// At most the first 100 characters: what is in it is somebody else's.
+fn brief(text: &str) -> String {
+    text.chars().take(100).collect()
+}
+
+/// Any other method than POST.
+async fn other_method(method: Method, uri: Uri) -> Response {
+    let why = format!("{method} is not how the host calls");
+    not_the_hosts(uri.path().trim_start_matches('/'), StatusCode::METHOD_NOT_ALLOWED, &why)
 }
 
 /// What is answered when a function has panicked.
@@ -90,7 +108,14 @@ async fn relay_outbox(State(reach): State<Reach>) -> Response {
     }
 }
 
-async fn project_event(State(reach): State<Reach>, Json(invocation): Json<Invocation>) -> Response {
+async fn project_event(
+    State(reach): State<Reach>,
+    invocation: Result<Json<Invocation>, JsonRejection>,
+) -> Response {
+    let Json(invocation) = match invocation {
+        Ok(invocation) => invocation,
+        Err(rejection) => return not_the_hosts("ProjectEvent", rejection.status(), &rejection.body_text()),
+    };
     let Some(projector) = &reach.projector else {
         // As long as a projector would wait for its store: answered at once, the message would have used up its deliveries
         // within seconds.
@@ -160,7 +185,7 @@ mod tests {
         };
         let invocation = serde_json::from_value(json!({ "Data": { "message": "e30=" } })).unwrap();
         let started = Instant::now();
-        let answer = project_event(State(reach), Json(invocation)).await;
+        let answer = project_event(State(reach), Ok(Json(invocation))).await;
         assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
         let all = started.elapsed() * u32::try_from(LAST_DELIVERY).unwrap();
         assert!(all > std::time::Duration::from_secs(3 * 60 * 60), "{all:?}");

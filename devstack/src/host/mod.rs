@@ -6,6 +6,7 @@ mod client;
 mod cors;
 mod error;
 mod function;
+mod guard;
 mod handler;
 mod host_json;
 mod invoke;

@@ -6,6 +6,7 @@ use std::{sync::Arc, time::Instant};
 use axum::{
     Json, Router,
     extract::{Path, Request, State},
+    middleware::from_fn,
     response::{IntoResponse, Response},
     routing::{get, post},
 };
@@ -15,6 +16,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     function::{Function, Trigger},
+    guard,
     handler,
     invoke::{Invoker, VERSION},
     payload, proxy, route,
@@ -38,6 +40,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/admin/host/status", get(status))
         .route("/admin/host/ping", get(StatusCode::OK).post(StatusCode::OK))
         .fallback(call)
+        .layer(from_fn(guard::own_paths))
         .with_state(app)
 }
 

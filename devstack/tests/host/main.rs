@@ -7,6 +7,7 @@ mod broker;
 mod bus;
 mod cors;
 mod folder;
+mod guard;
 mod http;
 mod process;
 mod routes;

@@ -57,86 +57,81 @@ fn the_version_is_read_where_it_stands_now_and_where_earlier_releases_had_it() {
     }
 }
 
-/// The event with each of these places of it changed.
-fn with(base: &Value, changes: &[(&str, Value)]) -> Result<Incoming, Undecodable> {
-    let mut event = base.clone();
+type Changes = Vec<(String, Value)>;
+
+/// Whether the event is read with each of these places of it changed.
+fn is_read(changes: &Changes) -> bool {
+    let mut event = event();
     for (pointer, value) in changes {
         let (parent, name) = pointer.rsplit_once('/').unwrap();
         event.pointer_mut(parent).unwrap()[name] = value.clone();
     }
-    decode(event)
+    decode(event).is_ok()
+}
+
+fn state(name: &str, value: Value) -> Changes {
+    vec![(format!("/data/state/{name}"), value)]
+}
+
+fn version(version: i64) -> Changes {
+    let said = vec![("/aggregateversion".to_owned(), json!(version))];
+    [state("version", json!(version)), said].concat()
+}
+
+fn stock(sku: &str, available: i64, seq: i64) -> Changes {
+    let level = json!([{ "sku": sku, "available": available, "seq": seq }]);
+    vec![("/data/stock".to_owned(), level)]
 }
 
 #[test]
-fn what_a_message_shows_of_itself_to_be_impossible_is_undecodable() {
-    let base = event();
-    let state = |name: &str, value: Value| vec![(format!("/data/state/{name}"), value)];
-    let version = |version: i64| {
-        let said = ("/aggregateversion".to_owned(), json!(version));
-        [state("version", json!(version)), vec![said]].concat()
-    };
-    let line = |field: &str, value: Value| vec![(format!("/data/state/lines/0/{field}"), value)];
-    let delivered = json!({ "carrier": "Post", "trackingNumber": "1" });
-    let paid = state("paidAt", json!("2026-11-24T10:00:00Z"));
-    let stock = |sku: &str, available: i64, seq: i64| {
-        let level = json!([{ "sku": sku, "available": available, "seq": seq }]);
-        vec![("/data/stock".to_owned(), level)]
-    };
-    let possible: [Vec<(String, Value)>; 4] = [
-        version(1),
-        version(1_000_000),
-        stock("MUG", 0, 1),
-        stock("MUG", 3, 7),
-    ];
-    for changes in possible {
-        let changes: Vec<_> = changes
-            .iter()
-            .map(|(at, value)| (at.as_str(), value.clone()))
-            .collect();
-        assert!(with(&base, &changes).is_ok(), "{changes:?}");
+fn versions_and_stocks_are_such_as_the_shop_can_come_to() {
+    for possible in [version(1), version(1_000_000), stock("MUG", 0, 1), stock("MUG", 3, 7)] {
+        assert!(is_read(&possible), "{possible:?}");
     }
-    let impossible: [Vec<(String, Value)>; 23] = [
-        vec![("/source".to_owned(), json!("/somebody/else"))],
-        vec![("/source".to_owned(), json!(null))],
-        vec![(
-            "/subject".to_owned(),
-            json!("0198c9c1-0000-7000-8000-000000000002"),
-        )],
+    for impossible in [
         version(0),
         version(-1),
         version(1_000_001),
         version(i64::MAX),
-        // An order that was placed is no delivered one, nor paid, nor is one that was paid still only placed.
-        [
-            paid.clone(),
-            state("shippedAt", json!("2026-11-24T10:00:00Z")),
-            state("deliveredAt", json!("2026-11-24T10:00:00Z")),
-            state("shipment", delivered),
-            state("status", json!("delivered")),
-        ]
-        .concat(),
-        [paid, state("status", json!("paid"))].concat(),
+        stock("MUG", -1, 1),
+        stock("MUG", 1, 0),
+        stock("MUG", 1, i64::MAX),
+        stock("PEN", 1, 1),
+    ] {
+        assert!(!is_read(&impossible), "{impossible:?}");
+    }
+}
+
+#[test]
+fn what_a_message_shows_of_itself_to_be_impossible_is_undecodable() {
+    const AT: &str = "2026-11-24T10:00:00Z";
+    let shipment = json!({ "carrier": "Post", "trackingNumber": "1" });
+    let paid = [state("status", json!("paid")), state("paidAt", json!(AT))].concat();
+    let delivered = [
+        state("shippedAt", json!(AT)),
+        state("deliveredAt", json!(AT)),
+        state("shipment", shipment),
+        state("status", json!("delivered")),
+    ];
+    for impossible in [
+        vec![("/source".to_owned(), json!("/somebody/else"))],
+        vec![("/source".to_owned(), json!(null))],
+        vec![("/subject".to_owned(), json!("0198c9c1-0000-7000-8000-000000000002"))],
+        // An order that was just placed is neither paid nor delivered, and one that was just paid is not only placed.
+        [paid.clone(), delivered.concat()].concat(),
+        paid,
         vec![("/type".to_owned(), json!("orders.OrderPaid.v1"))],
         state("total", json!({ "amount": -5, "currency": "EUR" })),
         state("total", json!({ "amount": 1, "currency": "EUR" })),
         state("total", json!({ "amount": 5, "currency": "USD" })),
         state("total", json!({ "amount": i64::MAX, "currency": "EUR" })),
         state("total", json!({ "amount": 5, "currency": "euro" })),
-        line("unitPrice", json!({ "amount": -1, "currency": "EUR" })),
-        line("quantity", json!(-5)),
-        line("quantity", json!(0)),
+        state("lines/0/unitPrice", json!({ "amount": -1, "currency": "EUR" })),
+        state("lines/0/quantity", json!(-5)),
+        state("lines/0/quantity", json!(0)),
         state("lines", json!([])),
-        stock("MUG", -1, 1),
-        stock("MUG", 1, 0),
-        stock("MUG", 1, i64::MAX),
-        stock("PEN", 1, 1),
-    ];
-    for changes in impossible {
-        let changes: Vec<_> = changes
-            .iter()
-            .map(|(at, value)| (at.as_str(), value.clone()))
-            .collect();
-        assert!(with(&base, &changes).is_err(), "{changes:?}");
+    ] {
+        assert!(!is_read(&impossible), "{impossible:?}");
     }
 }
 

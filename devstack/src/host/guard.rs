@@ -1,0 +1,50 @@
+//! Keeps web pages away from the host's own paths: they could start functions and read settings of whoever has one open.
+//! It never looks at an app's own routes: who may call those is the app's business.
+
+use std::net::IpAddr;
+
+use axum::{
+    extract::Request,
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use hyper::{
+    HeaderMap, StatusCode, Uri,
+    header::{HOST, ORIGIN},
+    http::uri::Authority,
+};
+
+use super::route;
+
+/// What a request is told that no program of this machine has made.
+const FOREIGN: &str = "the host's own paths are for this machine alone: Host and Origin must be localhost or a loopback address";
+
+/// Passes on what is for the app, or from this machine by its name; a name that only leads here may be a page's (DNS rebinding).
+pub(crate) async fn own_paths(request: Request, next: Next) -> Response {
+    if route::is_reserved(request.uri().path()) && !is_from_here(request.uri(), request.headers()) {
+        return (StatusCode::FORBIDDEN, FOREIGN).into_response();
+    }
+    next.run(request).await
+}
+
+fn is_from_here(uri: &Uri, headers: &HeaderMap) -> bool {
+    let mut hosts = headers.get_all(HOST).iter().peekable();
+    let asked = hosts.peek().is_some() || uri.authority().is_some();
+    let named = hosts.all(|host| host.to_str().is_ok_and(is_loopback));
+    let target = uri.authority().is_none_or(|authority| is_loopback(authority.as_str()));
+    let origin = |origin: &str| {
+        origin.parse::<Uri>().is_ok_and(|origin| origin.authority().is_some_and(|it| is_loopback(it.as_str())))
+    };
+    let mut origins = headers.get_all(ORIGIN).iter();
+    asked && named && target && origins.all(|value| value.to_str().is_ok_and(origin))
+}
+
+/// True for names, with or without a port, that can only mean this machine.
+fn is_loopback(authority: &str) -> bool {
+    let Ok(authority) = authority.parse::<Authority>() else {
+        return false;
+    };
+    let host = authority.host().trim_start_matches('[').trim_end_matches(']');
+    let is_address = host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+    !authority.as_str().contains('@') && (host.eq_ignore_ascii_case("localhost") || is_address)
+}
