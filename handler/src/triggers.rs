@@ -76,7 +76,12 @@ fn answer(status: StatusCode) -> Response {
 
 /// A request that no host makes. It is answered as the host's are, and logged: by the host a message waits for it.
 fn not_the_hosts(function: &str, status: StatusCode, why: &str) -> Response {
-    tracing::error!(function, status = status.as_u16(), reason = brief(why), "invocation_refused");
+    tracing::error!(
+        function,
+        status = status.as_u16(),
+        reason = brief(why),
+        "invocation_refused"
+    );
     answer(status)
 }
 
@@ -88,7 +93,11 @@ fn brief(text: &str) -> String {
 /// Any other method than POST.
 async fn other_method(method: Method, uri: Uri) -> Response {
     let why = format!("{method} is not how the host calls");
-    not_the_hosts(uri.path().trim_start_matches('/'), StatusCode::METHOD_NOT_ALLOWED, &why)
+    not_the_hosts(
+        uri.path().trim_start_matches('/'),
+        StatusCode::METHOD_NOT_ALLOWED,
+        &why,
+    )
 }
 
 /// What is answered when a function has panicked.

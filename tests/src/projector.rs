@@ -134,13 +134,21 @@ async fn what_can_never_be_projected_fails_at_once_with_an_answer_the_host_can_r
 #[tokio::test]
 async fn what_no_host_sends_is_answered_by_the_triggers_as_everything_else_is_and_logged() {
     let projecting = start().await;
-    let (json, text) = (("content-type", "application/json"), ("content-type", "text/plain"));
+    let (json, text) = (
+        ("content-type", "application/json"),
+        ("content-type", "text/plain"),
+    );
     let large = format!("{{\"Data\":{{\"message\":\"{}\"}}}}", "a".repeat(4 << 20));
     let cases = [
         ("POST", "{", vec![json], StatusCode::BAD_REQUEST),
         ("POST", "", vec![json], StatusCode::BAD_REQUEST),
         ("POST", "[]", vec![json], StatusCode::UNPROCESSABLE_ENTITY),
-        ("POST", "{\"Data\":7}", vec![json], StatusCode::UNPROCESSABLE_ENTITY),
+        (
+            "POST",
+            "{\"Data\":7}",
+            vec![json],
+            StatusCode::UNPROCESSABLE_ENTITY,
+        ),
         ("POST", large.as_str(), vec![json], StatusCode::PAYLOAD_TOO_LARGE),
         ("POST", "{}", vec![text], StatusCode::UNSUPPORTED_MEDIA_TYPE),
         ("POST", "{}", vec![], StatusCode::UNSUPPORTED_MEDIA_TYPE),
@@ -150,11 +158,18 @@ async fn what_no_host_sends_is_answered_by_the_triggers_as_everything_else_is_an
         let answer = projecting.app.send(method, "/ProjectEvent", body, &headers).await;
         let said = &body[..body.len().min(20)];
         assert_eq!(answer.status, status, "{method} {said}");
-        assert_eq!(answer.body, json!({ "Outputs": {}, "Logs": [], "ReturnValue": null }), "{method} {said}");
+        assert_eq!(
+            answer.body,
+            json!({ "Outputs": {}, "Logs": [], "ReturnValue": null }),
+            "{method} {said}"
+        );
         projecting.app.logged("invocation_refused").await;
     }
     let answer = projecting.app.send("DELETE", "/RelayOutbox", "", &[]).await;
-    assert_eq!(answer.body, json!({ "Outputs": {}, "Logs": [], "ReturnValue": null }));
+    assert_eq!(
+        answer.body,
+        json!({ "Outputs": {}, "Logs": [], "ReturnValue": null })
+    );
     assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED);
     // The timer's body counts for nothing, whatever it is.
     let answer = projecting.app.send("POST", "/RelayOutbox", "{", &[json]).await;

@@ -31,9 +31,13 @@ fn is_from_here(uri: &Uri, headers: &HeaderMap) -> bool {
     let mut hosts = headers.get_all(HOST).iter().peekable();
     let asked = hosts.peek().is_some() || uri.authority().is_some();
     let named = hosts.all(|host| host.to_str().is_ok_and(is_loopback));
-    let target = uri.authority().is_none_or(|authority| is_loopback(authority.as_str()));
+    let target = uri
+        .authority()
+        .is_none_or(|authority| is_loopback(authority.as_str()));
     let origin = |origin: &str| {
-        origin.parse::<Uri>().is_ok_and(|origin| origin.authority().is_some_and(|it| is_loopback(it.as_str())))
+        origin
+            .parse::<Uri>()
+            .is_ok_and(|origin| origin.authority().is_some_and(|it| is_loopback(it.as_str())))
     };
     let mut origins = headers.get_all(ORIGIN).iter();
     asked && named && target && origins.all(|value| value.to_str().is_ok_and(origin))

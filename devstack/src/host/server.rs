@@ -16,8 +16,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     function::{Function, Trigger},
-    guard,
-    handler,
+    guard, handler,
     invoke::{Invoker, VERSION},
     payload, proxy, route,
     sign_in::SignIn,

@@ -35,18 +35,40 @@ async fn the_hosts_own_paths_are_for_this_machine_alone() {
     for (method, path) in paths {
         for (name, value) in foreign {
             let request = running.request(method, path).header(name, value);
-            let answer = running.send(request.body(Body::empty()).expect("a request")).await;
-            assert_eq!(answer.status(), StatusCode::FORBIDDEN, "{method} {path} {name}: {value}");
+            let answer = running
+                .send(request.body(Body::empty()).expect("a request"))
+                .await;
+            assert_eq!(
+                answer.status(),
+                StatusCode::FORBIDDEN,
+                "{method} {path} {name}: {value}"
+            );
         }
-        for (name, value) in [("host", address.as_str()), ("host", "localhost:1"), ("host", "[::1]:7071"), ("origin", "http://localhost:3000")] {
+        for (name, value) in [
+            ("host", address.as_str()),
+            ("host", "localhost:1"),
+            ("host", "[::1]:7071"),
+            ("origin", "http://localhost:3000"),
+        ] {
             let request = running.request(method, path).header(name, value);
-            let answer = running.send(request.body(Body::empty()).expect("a request")).await;
-            assert_ne!(answer.status(), StatusCode::FORBIDDEN, "{method} {path} {name}: {value}");
+            let answer = running
+                .send(request.body(Body::empty()).expect("a request"))
+                .await;
+            assert_ne!(
+                answer.status(),
+                StatusCode::FORBIDDEN,
+                "{method} {path} {name}: {value}"
+            );
         }
     }
     // An app's own routes are its own business.
-    let request = running.request("GET", "/api/echo").header("host", "shop.example").header("origin", "https://shop.example");
-    let answer = running.send(request.body(Body::empty()).expect("a request")).await;
+    let request = running
+        .request("GET", "/api/echo")
+        .header("host", "shop.example")
+        .header("origin", "https://shop.example");
+    let answer = running
+        .send(request.body(Body::empty()).expect("a request"))
+        .await;
     assert_eq!(answer.status(), StatusCode::OK);
     running.stop().await;
 }

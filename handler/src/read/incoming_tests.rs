@@ -85,7 +85,12 @@ fn stock(sku: &str, available: i64, seq: i64) -> Changes {
 
 #[test]
 fn versions_and_stocks_are_such_as_the_shop_can_come_to() {
-    for possible in [version(1), version(1_000_000), stock("MUG", 0, 1), stock("MUG", 3, 7)] {
+    for possible in [
+        version(1),
+        version(1_000_000),
+        stock("MUG", 0, 1),
+        stock("MUG", 3, 7),
+    ] {
         assert!(is_read(&possible), "{possible:?}");
     }
     for impossible in [
@@ -116,7 +121,10 @@ fn what_a_message_shows_of_itself_to_be_impossible_is_undecodable() {
     for impossible in [
         vec![("/source".to_owned(), json!("/somebody/else"))],
         vec![("/source".to_owned(), json!(null))],
-        vec![("/subject".to_owned(), json!("0198c9c1-0000-7000-8000-000000000002"))],
+        vec![(
+            "/subject".to_owned(),
+            json!("0198c9c1-0000-7000-8000-000000000002"),
+        )],
         // An order that was just placed is neither paid nor delivered, and one that was just paid is not only placed.
         [paid.clone(), delivered.concat()].concat(),
         paid,
