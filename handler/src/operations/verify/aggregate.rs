@@ -263,7 +263,7 @@ fn id_of(event: &Found<EventDocument>) -> String {
 }
 
 /// The same aggregates each time.
-fn is_chosen(stream: &str, percent: u32) -> bool {
+pub(super) fn is_chosen(stream: &str, percent: u32) -> bool {
     let sum = stream
         .bytes()
         .fold(0_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));

@@ -8,6 +8,7 @@
 mod aggregate;
 mod fold;
 mod pages;
+mod strays;
 mod sums;
 
 use std::time::Duration;
@@ -215,7 +216,10 @@ pub(super) struct Cursor {
     until: Option<i64>,
     /// Aggregates up to this one are compared, in the database's order of text.
     after: String,
-    /// The sales, once all aggregates are compared.
+    /// The documents that are of no aggregate of the log, once all of its aggregates are compared.
+    #[serde(default)]
+    strays: strays::Cursor,
+    /// The sales, once those are looked for.
     sums: Option<sums::Cursor>,
     /// The sales are compared as well.
     summed: bool,
@@ -232,6 +236,7 @@ impl Cursor {
             percent,
             until: None,
             after: String::new(),
+            strays: strays::Cursor::default(),
             sums: None,
             summed: false,
             late: Vec::new(),
@@ -270,7 +275,10 @@ impl Cursor {
         let aggregates = aggregate::Aggregates::new(model, of, self.due);
         let next = aggregates.next(&self.after, until, self.percent).await?;
         let Some((last, compared)) = next else {
-            self.sums = Some(sums::Cursor::default());
+            let percent = self.percent;
+            if self.strays.piece(model, percent, &mut self.report, tell).await? {
+                self.sums = Some(sums::Cursor::default());
+            }
             return Ok(false);
         };
         self.after = last;

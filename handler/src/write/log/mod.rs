@@ -36,6 +36,9 @@ const SALES: &str = "
 const STREAMS: &str = "
     select stream from write_model.events where stream > $1::text and version = 1 and position <= $2::bigint
     order by stream limit $3::bigint";
+const ABSENT: &str = "
+    select s.stream from unnest($1::text[]) as s (stream)
+    where not exists (select from write_model.events e where e.stream = s.stream and e.version = 1)";
 const STREAM: &str = "
     select position, event_id, stream, version, type, data, state, coalesce(stock, 'null') as stock,
         metadata->>'traceparent' as traceparent, occurred_at
@@ -114,6 +117,13 @@ impl Log {
     /// The next aggregates' ids in the database's order of text, of those that began up to a position, at most so many.
     pub async fn streams(&self, after: &str, until: i64, most: i64) -> Result<Vec<String>, Fault> {
         let rows = self.rows(STREAMS, &[&after, &until, &most]).await?;
+        let read: Result<_, _> = rows.iter().map(|row| row.try_get(0)).collect();
+        read.map_err(Fault::Refused)
+    }
+
+    /// Those of these ids that no aggregate has.
+    pub async fn absent(&self, ids: &[String]) -> Result<Vec<String>, Fault> {
+        let rows = self.rows(ABSENT, &[&ids]).await?;
         let read: Result<_, _> = rows.iter().map(|row| row.try_get(0)).collect();
         read.map_err(Fault::Refused)
     }
