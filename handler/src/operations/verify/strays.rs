@@ -12,7 +12,7 @@ use crate::{
     read::{
         connection::Container,
         document::{customer::CUSTOMER, order::ORDER, product::PRODUCT},
-        store::Store,
+        store::{Found, Store},
     },
 };
 
@@ -82,7 +82,12 @@ impl Cursor {
             .filter(|document| absent.contains(place(document)))
         {
             let pk = place(&document).to_owned();
-            compared.document((&pk, kind), None, Some(own_fields(document)), false);
+            compared.document(
+                (&pk, kind),
+                None,
+                Some(Found::Document(own_fields(document))),
+                false,
+            );
         }
         report.add(compared);
         tell("documents looked up in the log", report.documents, 0);
