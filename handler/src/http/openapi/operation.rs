@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// What every command may be answered with.
-const OF_COMMANDS: [Kind; 9] = [
+const OF_COMMANDS: [Kind; 10] = [
     Kind::MalformedJson,
     Kind::IncompleteBody,
     Kind::InvalidIdempotencyKey,
