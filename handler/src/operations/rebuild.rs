@@ -150,8 +150,11 @@ async fn begun(
         ));
     }
     may_begin(&read.document)?;
+    let Some(next) = read.document.highest.0.checked_add(1) else {
+        return Err(Failed::refused("there is no number left for another generation"));
+    };
     let building = Building {
-        generation: Generation(read.document.highest.0 + 1),
+        generation: Generation(next),
         until: None,
         position: 0,
     };

@@ -133,7 +133,7 @@ async fn count(queue: &mut Queue) -> Result<usize, BusError> {
     while counted < MOST_COUNTED {
         let page = queue.peek(from, PAGE).await?;
         let Some(last) = page.last() else { break };
-        from = last.sequence() + 1;
+        from = last.sequence().saturating_add(1);
         counted += page.len();
     }
     Ok(counted.min(MOST_COUNTED))

@@ -126,16 +126,18 @@ fn date(parameters: &Parameters, name: &str) -> Result<Date, Problem> {
 }
 
 fn add(total: &mut DaySales, row: &DaySales) {
-    total.paid_orders += row.paid_orders;
-    total.paid += row.paid;
-    total.cancelled_orders += row.cancelled_orders;
-    total.cancelled += row.cancelled;
+    total.paid_orders = total.paid_orders.saturating_add(row.paid_orders);
+    total.paid = total.paid.saturating_add(row.paid);
+    total.cancelled_orders = total.cancelled_orders.saturating_add(row.cancelled_orders);
+    total.cancelled = total.cancelled.saturating_add(row.cancelled);
 }
 
 /// Sums may be larger than any one amount, and than what JSON's readers hold exactly (RFC 8259, section 6).
 fn sums(row: &DaySales) -> Result<Sums, Problem> {
     let amount = |sum: i128| {
-        let fits = i64::try_from(sum).ok().filter(|sum| sum.abs() <= MAX_AMOUNT);
+        let fits = i64::try_from(sum)
+            .ok()
+            .filter(|sum| sum.unsigned_abs() <= MAX_AMOUNT.unsigned_abs());
         fits.ok_or_else(|| Problem::new(Kind::AmountTooLarge, "ask for fewer days"))
     };
     Ok(Sums {
@@ -144,6 +146,6 @@ fn sums(row: &DaySales) -> Result<Sums, Problem> {
         paid: amount(row.paid)?,
         cancelled_orders: row.cancelled_orders,
         cancelled: amount(row.cancelled)?,
-        net: amount(row.paid - row.cancelled)?,
+        net: amount(row.paid.saturating_sub(row.cancelled))?,
     })
 }

@@ -127,11 +127,11 @@ impl Sale {
         let sums = totals.currencies.entry(currency).or_default();
         let amount = i128::from(self.amount.amount);
         if self.cancelled {
-            sums.cancelled_orders += 1;
-            sums.cancelled += amount;
+            sums.cancelled_orders = sums.cancelled_orders.saturating_add(1);
+            sums.cancelled = sums.cancelled.saturating_add(amount);
         } else {
-            sums.paid_orders += 1;
-            sums.paid += amount;
+            sums.paid_orders = sums.paid_orders.saturating_add(1);
+            sums.paid = sums.paid.saturating_add(amount);
         }
         totals
     }
@@ -170,10 +170,10 @@ pub fn by_day(shards: impl IntoIterator<Item = TotalsDocument>) -> Vec<DaySales>
                 continue;
             };
             let all = days.entry((day, currency)).or_default();
-            all.paid_orders += sums.paid_orders;
-            all.paid += sums.paid;
-            all.cancelled_orders += sums.cancelled_orders;
-            all.cancelled += sums.cancelled;
+            all.paid_orders = all.paid_orders.saturating_add(sums.paid_orders);
+            all.paid = all.paid.saturating_add(sums.paid);
+            all.cancelled_orders = all.cancelled_orders.saturating_add(sums.cancelled_orders);
+            all.cancelled = all.cancelled.saturating_add(sums.cancelled);
         }
     }
     let row = |((day, currency), sums): ((Date, Currency), Sums)| DaySales {
@@ -199,5 +199,25 @@ mod text {
         String::deserialize(deserializer)?
             .parse()
             .map_err(D::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn sums_that_are_as_large_as_can_be_stay_so_and_nothing_overflows() {
+        let most = json!({
+            "id": TOTALS, "pk": "1|2026-11-25|0", "gen": 1, "kind": "totals", "day": "2026-11-25",
+            "currencies": { "EUR": { "paidOrders": i64::MAX, "paid": i128::MAX.to_string(),
+                "cancelledOrders": 0, "cancelled": i128::MIN.to_string() } },
+        });
+        let most: TotalsDocument = serde_json::from_value(most).unwrap();
+        let days = by_day(vec![most.clone(), most.clone()]);
+        assert_eq!((days[0].paid_orders, days[0].paid), (i64::MAX, i128::MAX));
+        assert_eq!(days[0].cancelled, i128::MIN);
     }
 }

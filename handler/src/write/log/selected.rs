@@ -166,14 +166,9 @@ impl Log {
                 let (first, last) = (row.try_get("first")?, row.try_get("last")?);
                 found.first_position = Some(found.first_position.map_or(first, |known| known.min(first)));
                 found.last_position = Some(found.last_position.map_or(last, |known| known.max(last)));
-                // A time that nobody could write is none; its event is refused by its name later.
-                let time = |name| {
-                    Ok(row
-                        .try_get::<_, Option<_>>(name)?
-                        .and_then(|at| utc::checked(at).ok()))
-                };
-                found.earliest = found.earliest.into_iter().chain(time("earliest")?).min();
-                found.latest = found.latest.max(time("latest")?);
+                let earliest: Option<OffsetDateTime> = row.try_get("earliest")?;
+                found.earliest = found.earliest.into_iter().chain(earliest).min();
+                found.latest = found.latest.max(row.try_get("latest")?);
             }
             Ok(end)
         };
