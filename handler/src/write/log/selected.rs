@@ -10,10 +10,7 @@ use uuid::Uuid;
 
 use super::{Log, Read};
 use crate::{
-    domain::{
-        utc,
-        value::{Name, Time},
-    },
+    domain::value::{Name, Time},
     postgres::{Fault, Parameters},
     write::outbox::pending,
 };
