@@ -118,7 +118,29 @@ pub fn decode(body: Value) -> Result<Incoming, Undecodable> {
         state,
         stock,
     } = event.data;
-    let state = match event.r#type.as_str() {
+    let state = state_of(&event.r#type, state)?;
+    let (subject, version) = state.identity();
+    if subject != event.subject || event.version.get() != Some(version) {
+        return Err(Undecodable(
+            "subject and aggregateversion are not those of the state".to_owned(),
+        ));
+    }
+    let stock = stock.unwrap_or_default();
+    plausible::check(&event.r#type, &state, &stock).map_err(Undecodable)?;
+    Ok(Incoming {
+        event_id: event.id,
+        kind: event.r#type,
+        at: event.time,
+        version,
+        data: utc::normalised(data),
+        state,
+        stock,
+    })
+}
+
+/// The aggregate after an event of this kind.
+fn state_of(kind: &str, state: Value) -> Result<State, Undecodable> {
+    let state = match kind {
         "orders.OrderPlaced.v1"
         | "orders.OrderLinesChanged.v1"
         | "orders.OrderPaid.v1"
@@ -139,28 +161,11 @@ pub fn decode(body: Value) -> Result<Incoming, Undecodable> {
             )));
         }
     };
-    let state = state.map_err(|error| {
+    state.map_err(|error| {
         Undecodable(format!(
             "the state cannot be: {}",
             quote::brief(&error.to_string())
         ))
-    })?;
-    let (subject, version) = state.identity();
-    if subject != event.subject || event.version.get() != Some(version) {
-        return Err(Undecodable(
-            "subject and aggregateversion are not those of the state".to_owned(),
-        ));
-    }
-    let stock = stock.unwrap_or_default();
-    plausible::check(&event.r#type, &state, &stock).map_err(Undecodable)?;
-    Ok(Incoming {
-        event_id: event.id,
-        kind: event.r#type,
-        at: event.time,
-        version,
-        data: utc::normalised(data),
-        state,
-        stock,
     })
 }
 
