@@ -10,6 +10,7 @@
 mod bad_input;
 mod batches;
 mod bodies;
+mod borders;
 mod catalogue;
 mod changes;
 mod consistency;

@@ -68,6 +68,38 @@ async fn a_message_over_the_limit_is_rejected_and_the_link_goes_on() {
 }
 
 #[tokio::test]
+async fn an_id_a_session_or_a_partition_key_has_at_most_128_characters() {
+    let client = Client::new("PT1M").await;
+    let mut raw = Raw::open(&client.emulator).await;
+    raw.send_to(0, "work").await;
+    let id = |text: Vec<u8>| described(0x73, &list(&[&text]));
+    let session = |text: Vec<u8>| {
+        let mut fields: Vec<&[u8]> = vec![&NULL; 10];
+        fields.push(&text);
+        described(0x73, &list(&fields))
+    };
+    let key = |text: Vec<u8>| described(0x72, &map(&[&symbol_of("x-opt-partition-key"), &text]));
+    let with = |length: usize| text(&"é".repeat(length));
+    let sections = |length: usize| [id(with(length)), session(with(length)), key(with(length))];
+    for (delivery, section) in (0..).zip(sections(127)) {
+        let taken = raw.send(0, delivery, &[section, body(b"one")].concat()).await;
+        assert_eq!(outcome(&taken), ACCEPTED, "{delivery}");
+    }
+    for ((delivery, section), name) in
+        (3..)
+            .zip(sections(129))
+            .zip(["MessageId", "SessionId", "PartitionKey"])
+    {
+        let rejected = raw.send(0, delivery, &[section, body(b"one")].concat()).await;
+        assert!(
+            has_info(&rejected, "amqp:invalid-field") && contains(&rejected, name),
+            "{rejected:?}"
+        );
+    }
+    assert_eq!(client.emulator.switches().held("work"), Some(3));
+}
+
+#[tokio::test]
 async fn application_properties_are_simple_values() {
     let client = Client::new("PT1M").await;
     let mut raw = Raw::open(&client.emulator).await;

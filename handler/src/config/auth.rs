@@ -30,7 +30,7 @@ pub struct Admitted {
 }
 
 /// Any of these says that this is no developer's machine: App Service in all its plans (in Flex Consumption the SKU, the pod and
-/// `LEGION_SERVICE_HOST`), Container Apps, Functions on them, and Kubernetes. docs/adr/0015 has the sources. (`CONTAINER_NAME`
+/// `LEGION_SERVICE_HOST`), Container Apps, Functions on them, and Kubernetes. docs/adr/0017 has the sources. (`CONTAINER_NAME`
 /// would be one too, but other places set it as well.)
 const PLATFORMS: [&str; 15] = [
     "WEBSITE_AUTH_ENABLED",

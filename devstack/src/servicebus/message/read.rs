@@ -75,6 +75,11 @@ pub(crate) fn sections(bytes: &Bytes) -> Result<Vec<Section>, AmqpError> {
     Ok(sections)
 }
 
+/// Most characters of a message's id, session or partition key.
+const LONGEST_ID: usize = 128;
+/// Where the session stands among the properties (AMQP 1.0, section 3.2.4).
+const GROUP_ID: usize = 10;
+
 impl Message {
     fn read(now: i64, bytes: &Bytes, id: &mut dyn FnMut() -> Uuid) -> Result<Self, AmqpError> {
         let malformed = |text: &str| AmqpError::new(code::DECODE_ERROR, text);
@@ -94,9 +99,17 @@ impl Message {
             last = section;
             match (section, value) {
                 (code::HEADER, Value::List(fields)) => message.header = fields,
-                (code::MESSAGE_ANNOTATIONS, Value::Map(pairs)) => message.annotations = pairs,
+                (code::MESSAGE_ANNOTATIONS, Value::Map(pairs)) => {
+                    let key = pairs
+                        .iter()
+                        .find(|(key, _)| key.text() == Some("x-opt-partition-key"));
+                    short("PartitionKey", key.map(|(_, value)| value))?;
+                    message.annotations = pairs;
+                }
                 (code::PROPERTIES, Value::List(fields)) => {
                     identified = true;
+                    short("MessageId", fields.first())?;
+                    short("SessionId", fields.get(GROUP_ID))?;
                     message.properties = identify(fields, raw, id);
                 }
                 (code::APPLICATION_PROPERTIES, Value::Map(pairs)) => {
@@ -132,6 +145,16 @@ impl Message {
         }
         Ok(())
     }
+}
+
+/// Refuses an id or a key of more than 128 characters (Microsoft: "Service Bus quotas").
+fn short(name: &str, value: Option<&Value>) -> Result<(), AmqpError> {
+    let length = value.and_then(Value::text).map_or(0, |text| text.chars().count());
+    if length <= LONGEST_ID {
+        return Ok(());
+    }
+    let text = format!("{name} has {length} characters, and at most {LONGEST_ID} are allowed.");
+    Err(AmqpError::new(code::INVALID_FIELD, text))
 }
 
 /// Refuses application properties that are maps, lists or arrays: AMQP 1.0 section 3.2.5.

@@ -140,6 +140,7 @@ pub(in crate::http) fn letter_doc() -> Doc {
     let letter = json!({
         "messageId": "billing-4711", "sequence": 9, "enqueuedAt": "2026-11-24T10:00:00Z", "deliveries": 50,
         "reason": "MaxDeliveryCountExceeded", "replay": "none", "unreadable": "not one of our events",
+        "sections": { "properties": { "messageId": "billing-4711" } },
         "bodyText": "hello, is this the billing topic?"
     });
     Doc::new::<WholeLetter>("Look at a dead letter with its whole body", letter)
@@ -209,7 +210,7 @@ pub(in crate::http) fn trace_doc() -> Doc {
             "version": 1, "type": "orders.OrderPlaced.v1", "eventId": "0198c9c1-7a10-7c44-9d0f-2b6a1f0e7a11",
             "at": "2026-11-24T10:00:00Z", "outbox": "sent", "inHistory": true
         }],
-        "generation": 1, "document": 1, "customersRow": 1
+        "generation": 1, "document": 1, "customersRow": 1, "differences": []
     });
     Doc::new::<Trail>("Follow an order over every hop", trail)
         .of_subscription("Where its messages are looked for.")
