@@ -119,11 +119,22 @@ async fn relay_outbox(State(reach): State<Reach>) -> Response {
 
 async fn project_event(
     State(reach): State<Reach>,
-    invocation: Result<Json<Invocation>, JsonRejection>,
+    // A map, because an array would do for a struct.
+    invocation: Result<Json<Map<String, Value>>, JsonRejection>,
 ) -> Response {
-    let Json(invocation) = match invocation {
-        Ok(invocation) => invocation,
+    let invocation = match invocation {
+        Ok(Json(object)) => object,
         Err(rejection) => return not_the_hosts("ProjectEvent", rejection.status(), &rejection.body_text()),
+    };
+    let invocation: Invocation = match serde_json::from_value(Value::Object(invocation)) {
+        Ok(invocation) => invocation,
+        Err(error) => {
+            return not_the_hosts(
+                "ProjectEvent",
+                StatusCode::UNPROCESSABLE_ENTITY,
+                &error.to_string(),
+            );
+        }
     };
     let Some(projector) = &reach.projector else {
         // As long as a projector would wait for its store: answered at once, the message would have used up its deliveries
