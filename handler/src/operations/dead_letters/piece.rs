@@ -26,7 +26,7 @@ const TOLD: usize = 100;
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Resubmission {
     /// The subscription's name.
-    #[schemars(length(min = 1, max = 50))]
+    #[schemars(length(min = 1, max = 50), regex(pattern = "^[A-Za-z0-9._-]+$"))]
     pub subscription: String,
     /// Which of its dead letters; all of them need `"all": true`.
     pub letters: Selection,
@@ -40,7 +40,7 @@ pub struct Resubmission {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Deletion {
     /// The subscription's name.
-    #[schemars(length(min = 1, max = 50))]
+    #[schemars(length(min = 1, max = 50), regex(pattern = "^[A-Za-z0-9._-]+$"))]
     pub subscription: String,
     /// Which of its dead letters; all of them need `"all": true`.
     pub letters: Selection,

@@ -37,7 +37,7 @@ const TOLD: usize = 100;
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Replay {
     /// The subscription's name.
-    #[schemars(length(min = 1, max = 50))]
+    #[schemars(length(min = 1, max = 50), regex(pattern = "^[A-Za-z0-9._-]+$"))]
     pub subscription: String,
     /// Which events; all of them need `"all": true`.
     pub events: Selection,
