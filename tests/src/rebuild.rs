@@ -138,6 +138,47 @@ async fn while_the_shop_goes_on_the_read_model_is_made_anew_switched_taken_back_
     }
 }
 
+/// Higher than any version of the log.
+const FORGED: i64 = 1_000_000;
+
+/// Projects forged messages: versions far above the log's of an order, a customer and a product, each with its subject, its
+/// document's id, where the version stands and what the log says; and the order that nobody has placed, whose id comes last.
+async fn forge(
+    messages: &[Value],
+    reader: &Client,
+) -> (Vec<(String, &'static str, &'static str, Value)>, String) {
+    let mut forged = Vec::new();
+    for (prefix, id, version) in [
+        ("orders.Order", "order", "/version"),
+        ("orders.Customer", "customer", "/version"),
+        ("orders.Product", "product", "/described/version"),
+    ] {
+        let of = |message: &&Value| {
+            message["Data"]["message"]["type"]
+                .as_str()
+                .unwrap()
+                .starts_with(prefix)
+        };
+        let mut wrong = messages.iter().rfind(of).unwrap().clone();
+        let event = &mut wrong["Data"]["message"];
+        let logged = event["data"]["state"]["version"].take();
+        event["aggregateversion"] = json!(FORGED);
+        event["data"]["state"]["version"] = json!(FORGED);
+        forged.push((event["subject"].as_str().unwrap().to_owned(), id, version, logged));
+        deliver(&wrong, std::slice::from_ref::<Client>(reader), 0).await;
+    }
+    // And of an order that nobody has placed.
+    let made_up = messages
+        .iter()
+        .find(|it| it["Data"]["message"]["type"] == "orders.OrderPlaced.v1");
+    let mut made_up = made_up.unwrap().clone();
+    let id = Uuid::now_v7().to_string();
+    let event = &mut made_up["Data"]["message"];
+    (event["subject"], event["id"], event["data"]["state"]["id"]) = (json!(id), json!(id), json!(id));
+    deliver(&made_up, std::slice::from_ref::<Client>(reader), 0).await;
+    (forged, id)
+}
+
 #[tokio::test]
 async fn a_rebuild_that_is_killed_goes_on_where_it_was_and_fills_an_empty_store() {
     let app = App::start().await;
@@ -168,36 +209,7 @@ async fn a_rebuild_that_is_killed_goes_on_where_it_was_and_fills_an_empty_store(
     assert_shows(&reader, &app).await;
 
     // Documents that are not what the log says are found, and a rebuild mends them: here by forged versions far above the log's.
-    const FORGED: i64 = 1_000_000;
-    let mut forged = Vec::new();
-    for (prefix, id, version) in [
-        ("orders.Order", "order", "/version"),
-        ("orders.Customer", "customer", "/version"),
-        ("orders.Product", "product", "/described/version"),
-    ] {
-        let of = |message: &&Value| {
-            message["Data"]["message"]["type"]
-                .as_str()
-                .unwrap()
-                .starts_with(prefix)
-        };
-        let mut wrong = messages.iter().rfind(of).unwrap().clone();
-        let event = &mut wrong["Data"]["message"];
-        let logged = event["data"]["state"]["version"].take();
-        event["aggregateversion"] = json!(FORGED);
-        event["data"]["state"]["version"] = json!(FORGED);
-        forged.push((event["subject"].as_str().unwrap().to_owned(), id, version, logged));
-        deliver(&wrong, std::slice::from_ref::<Client>(&reader), 0).await;
-    }
-    // And of an order that nobody has placed.
-    let made_up = messages
-        .iter()
-        .find(|it| it["Data"]["message"]["type"] == "orders.OrderPlaced.v1");
-    let mut made_up = made_up.unwrap().clone();
-    let id = Uuid::now_v7().to_string();
-    let event = &mut made_up["Data"]["message"];
-    (event["subject"], event["id"], event["data"]["state"]["id"]) = (json!(id), json!(id), json!(id));
-    deliver(&made_up, std::slice::from_ref::<Client>(&reader), 0).await;
+    let (forged, id) = forge(&messages, &reader).await;
     let report = told(&settings, &VERIFY, 3).await;
     let differences = report["differences"].as_array().unwrap();
     let stray = differences

@@ -6,6 +6,21 @@ use hyper::StatusCode;
 
 use crate::app::App;
 
+/// What a page of another origin sends, or one whose name leads here.
+const FOREIGN: [(&str, &str); 11] = [
+    ("host", "evil.example"),
+    ("host", "evil.example:7071"),
+    ("host", "localhost.evil.example"),
+    ("host", "127.0.0.1.evil.example"),
+    ("host", "localhost@evil.example"),
+    ("host", "10.0.0.4"),
+    ("host", ""),
+    ("origin", "https://evil.example"),
+    ("origin", "http://localhost.evil.example"),
+    ("origin", "null"),
+    ("origin", ""),
+];
+
 #[tokio::test]
 async fn the_hosts_own_paths_are_for_this_machine_alone() {
     let running = App::new().http("Echo", "echo").start().await;
@@ -19,21 +34,8 @@ async fn the_hosts_own_paths_are_for_this_machine_alone() {
         ("GET", "/admin/nothing"),
         ("GET", "/runtime/webhooks/x"),
     ];
-    let foreign = [
-        ("host", "evil.example"),
-        ("host", "evil.example:7071"),
-        ("host", "localhost.evil.example"),
-        ("host", "127.0.0.1.evil.example"),
-        ("host", "localhost@evil.example"),
-        ("host", "10.0.0.4"),
-        ("host", ""),
-        ("origin", "https://evil.example"),
-        ("origin", "http://localhost.evil.example"),
-        ("origin", "null"),
-        ("origin", ""),
-    ];
     for (method, path) in paths {
-        for (name, value) in foreign {
+        for (name, value) in FOREIGN {
             let request = running.request(method, path).header(name, value);
             let answer = running
                 .send(request.body(Body::empty()).expect("a request"))

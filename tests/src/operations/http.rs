@@ -291,6 +291,12 @@ async fn what_cannot_be_asked_for_is_refused_by_its_name() {
         is(&refused, 422, "invalid-content");
         assert_eq!(refused.body["errors"][0]["pointer"], pointer, "{refused:?}");
     }
+}
+
+#[tokio::test]
+async fn a_selection_that_says_nothing_or_too_much_is_refused_by_its_place() {
+    let log = Log::start(1).await;
+    let app = App::start_alone(log.settings.clone()).await;
     for (which, key, list) in [
         ("replays", "events", "subjects"),
         ("replays", "events", "types"),
@@ -314,6 +320,12 @@ async fn what_cannot_be_asked_for_is_refused_by_its_name() {
             assert!(pointer.starts_with(&format!("#/{key}")), "{refused:?}");
         }
     }
+}
+
+#[tokio::test]
+async fn what_is_not_there_and_what_cannot_be_steered_so_is_refused_by_its_name() {
+    let log = Log::start(1).await;
+    let app = App::start_alone(log.settings.clone()).await;
     is(
         &app.post("/api/operations/rebuilds", json!({})).await,
         503,
