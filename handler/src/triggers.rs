@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use axum::{
     Json, Router,
-    extract::{State, rejection::JsonRejection},
+    body::Body,
+    extract::{Request, State, rejection::JsonRejection},
     http::{Method, StatusCode, Uri},
+    middleware::{Next, from_fn},
     response::{IntoResponse, Response},
     routing::post,
 };
@@ -16,6 +18,7 @@ use uuid::Uuid;
 
 use crate::{
     bus::Settlement,
+    http::body::{self, End},
     read::{
         Projector,
         incoming::decode,
@@ -25,6 +28,8 @@ use crate::{
     timer::{Failed, Timer},
 };
 
+/// Largest invocation, in bytes: a message of 256 KiB, each byte of which may be escaped twice.
+const MAX_BODY_BYTES: usize = 2 * 1024 * 1024;
 /// Subscriptions give a message up after so many deliveries (`maxDeliveryCount` in bicep/ and devstack/).
 const LAST_DELIVERY: i64 = 50;
 /// Why a message is a dead letter, in a word: what it says cannot be understood, or the documents will not take it.
@@ -58,6 +63,7 @@ pub fn routes() -> Router<Reach> {
         .route("/RelayOutbox", post(relay_outbox))
         .route("/ProjectEvent", post(project_event))
         .method_not_allowed_fallback(other_method)
+        .layer(from_fn(whole))
 }
 
 /// Done: a 200 that the host takes for success.
@@ -88,6 +94,22 @@ fn not_the_hosts(function: &str, status: StatusCode, why: &str) -> Response {
 /// At most the first 100 characters: what is in it is somebody else's.
 fn brief(text: &str) -> String {
     text.chars().take(100).collect()
+}
+
+/// Reads the whole body before anything is answered: an early answer would make the server close the connection, and the next
+/// invocation on it would be lost.
+async fn whole(request: Request, next: Next) -> Response {
+    let function = request.uri().path().trim_start_matches('/').to_owned();
+    let (parts, body) = request.into_parts();
+    let mut kept = Vec::new();
+    match body::read(body, &mut kept, MAX_BODY_BYTES).await {
+        End::Whole => next.run(Request::from_parts(parts, Body::from(kept))).await,
+        End::TooLarge | End::FarTooLarge => {
+            let status = StatusCode::PAYLOAD_TOO_LARGE;
+            not_the_hosts(&function, status, "an invocation has at most 2 MiB")
+        }
+        End::Broken => not_the_hosts(&function, StatusCode::BAD_REQUEST, "the body broke off"),
+    }
 }
 
 /// Any other method than POST.

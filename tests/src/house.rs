@@ -39,7 +39,7 @@ const MAY_USE: [(&str, &[&str]); 14] = [
         &["domain", "postgres", "write", "bus", "relay", "read", "health"],
     ),
     ("timer", &["postgres", "write", "relay", "read", "operations"]),
-    ("triggers", &["timer", "read", "bus", "telemetry"]),
+    ("triggers", &["timer", "read", "bus", "http", "telemetry"]),
     ("config", &["bus", "postgres", "read"]),
     ("migrate", &[]),
 ];

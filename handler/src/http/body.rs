@@ -26,7 +26,7 @@ const MOST_READ_BYTES: usize = 16 * MAX_BODY_BYTES;
 pub async fn whole(request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
     let mut kept = Vec::new();
-    let end = read(body, &mut kept).await;
+    let end = read(body, &mut kept, MAX_BODY_BYTES).await;
     let refused = match end {
         End::Whole => return next.run(Request::from_parts(parts, Body::from(kept))).await,
         End::TooLarge | End::FarTooLarge => Problem::new(Kind::BodyTooLarge, "a body has at most 1 MiB"),
@@ -45,7 +45,8 @@ pub async fn whole(request: Request, next: Next) -> Response {
 
 /// How reading a body ended.
 #[derive(Debug, Clone, Copy)]
-enum End {
+pub(crate) enum End {
+    /// All of it was read and kept.
     Whole,
     /// All of it was read, and is not accepted.
     TooLarge,
@@ -55,21 +56,21 @@ enum End {
     Broken,
 }
 
-/// Reads to the end, and keeps as much as is accepted.
-async fn read(body: Body, kept: &mut Vec<u8>) -> End {
+/// Reads to the end, and keeps `most` bytes at most.
+pub(crate) async fn read(body: Body, kept: &mut Vec<u8>, most: usize) -> End {
     let mut chunks = body.into_data_stream();
     let mut bytes = 0;
     loop {
         match chunks.try_next().await {
             Ok(Some(chunk)) => {
                 bytes += chunk.len();
-                if bytes <= MAX_BODY_BYTES {
+                if bytes <= most {
                     kept.extend_from_slice(&chunk);
                 } else if bytes > MOST_READ_BYTES {
                     return End::FarTooLarge;
                 }
             }
-            Ok(None) if bytes <= MAX_BODY_BYTES => return End::Whole,
+            Ok(None) if bytes <= most => return End::Whole,
             Ok(None) => return End::TooLarge,
             Err(_) => return End::Broken,
         }
