@@ -92,7 +92,13 @@ fn values(schema: &Value) -> Vec<(Value, bool)> {
         let most = schema["maximum"].as_i64().unwrap_or(1_000);
         let whole = [least - 1, least, most, most + 1]
             .map(|number| (json!(number), (least..=most).contains(&number)));
-        let written = [(json!(least as f64), true), (json!(least as f64 + 0.5), false)];
+        let written = [
+            (json!(least as f64), true),
+            (json!(least as f64 + 0.5), false),
+            (json!(1_u64 << 63), false),
+            // Read as a number with a fraction, which is rounded onto the least of 64 bits.
+            (serde_json::from_str("-9223372036854775809").unwrap(), false),
+        ];
         let known = schema.get("minimum").is_some() && schema.get("maximum").is_some();
         return if known {
             [&whole[..], &written].concat()

@@ -287,7 +287,8 @@ fn bounds(schema: &Value) -> (i128, i128) {
         Some("uint8") => (0, u8::MAX.into()),
         Some("uint16") => (0, u16::MAX.into()),
         Some("uint32") => (0, u32::MAX.into()),
-        Some("uint64" | "uint") => (0, u64::MAX.into()),
+        // What is published is an `int64` that is never negative.
+        Some("uint64" | "uint") => (0, i64::MAX.into()),
         Some("int32") => (i32::MIN.into(), i32::MAX.into()),
         _ => (i64::MIN.into(), i64::MAX.into()),
     };
@@ -304,12 +305,16 @@ impl Tree {
         if let Self::Number(number) = self
             && number.fract() == 0.0
         {
-            // What is too large stays so: the cast ends at the largest.
+            // What has no place in 64 bits has been rounded, perhaps onto the border: it stays beyond every border.
             #[expect(
                 clippy::cast_possible_truncation,
                 reason = "there is no fraction, and it saturates"
             )]
-            let whole = *number as i128;
+            let whole = match number.abs() < 9_223_372_036_854_775_808.0 {
+                true => *number as i128,
+                false if *number < 0.0 => i128::MIN,
+                false => i128::MAX,
+            };
             *self = Self::Whole(whole);
         }
     }
