@@ -154,3 +154,31 @@ async fn an_order_of_what_is_remembered_is_one_statement() {
         "it has to be read first: {paid:?}"
     );
 }
+
+#[tokio::test]
+async fn nothing_happens_before_what_has_happened_already_though_clocks_differ() {
+    let app = App::start().await;
+    let customer = app.seed(&[("MUG", 9)]).await;
+    let placed = app.place(&customer, &[("MUG", 1)]).await;
+    let order = placed.body["id"].as_str().unwrap();
+    // As if the instance that took these had a clock an hour ahead.
+    let owner = connect(&admin_url(&app.database().name)).await;
+    let ahead = "update write_model.events set occurred_at = occurred_at + interval '1 hour'";
+    owner.batch_execute(ahead).await.unwrap();
+    let amount = json!({ "amount": placed.body["total"] });
+    app.post(&format!("/api/orders/{order}/payment"), amount).await;
+    let json = [("content-type", "application/json")];
+    for path in [
+        format!("/api/customers/{customer}/name"),
+        "/api/products/MUG/name".to_owned(),
+    ] {
+        let renamed = app.send("PUT", &path, r#"{"name":"Other"}"#, &json).await;
+        assert_eq!(renamed.status, StatusCode::OK, "{renamed:?}");
+    }
+    let late = "select count(*) from write_model.events later join write_model.events earlier
+        on later.stream = earlier.stream and later.version = earlier.version + 1
+        where later.type in ('orders.OrderPaid.v1', 'orders.CustomerRenamed.v1', 'orders.ProductRenamed.v1') and later.occurred_at >= earlier.occurred_at";
+    let types = "select string_agg(distinct type, ',') from write_model.events";
+    let types: String = owner.query_one(types, &[]).await.unwrap().get(0);
+    assert_eq!(app.database().number(late).await, 3, "{types}");
+}

@@ -189,6 +189,8 @@ async fn a_projector_without_a_database_has_nothing_to_relay_and_takes_no_comman
         .post("/api/customers", json!({ "name": "Ada", "email": "a@b.c" }))
         .await;
     assert_eq!(refused.body["type"], "urn:problem:orders:not-configured");
+    // Waiting does not give a deployment its settings.
+    assert!(!refused.headers.contains_key("retry-after"), "{refused:?}");
     let health = projecting.app.send("GET", "/api/health", "", &[]).await;
     let parts = json!({ "writeModel": "off", "bus": "off", "readModel": "ok" });
     assert_eq!(health.body, json!({ "status": "ok", "components": parts }));
