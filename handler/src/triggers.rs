@@ -18,6 +18,7 @@ use uuid::Uuid;
 
 use crate::{
     bus::Settlement,
+    domain::quote,
     http::body::{self, End},
     read::{
         Projector,
@@ -85,15 +86,10 @@ fn not_the_hosts(function: &str, status: StatusCode, why: &str) -> Response {
     tracing::error!(
         function,
         status = status.as_u16(),
-        reason = brief(why),
+        reason = &*quote::brief(why),
         "invocation_refused"
     );
     answer(status)
-}
-
-/// At most the first 100 characters: what is in it is somebody else's.
-fn brief(text: &str) -> String {
-    text.chars().take(100).collect()
 }
 
 /// Reads the whole body before anything is answered: an early answer would make the server close the connection, and the next

@@ -39,7 +39,10 @@ const MAY_USE: [(&str, &[&str]); 14] = [
         &["domain", "postgres", "write", "bus", "relay", "read", "health"],
     ),
     ("timer", &["postgres", "write", "relay", "read", "operations"]),
-    ("triggers", &["timer", "read", "bus", "http", "telemetry"]),
+    (
+        "triggers",
+        &["domain", "timer", "read", "bus", "http", "telemetry"],
+    ),
     ("config", &["bus", "postgres", "read"]),
     ("migrate", &[]),
 ];

@@ -15,11 +15,10 @@ use super::{
     retire::Removal,
     verify::Comparison,
 };
-use crate::domain::value::{MAX_REASON, Time, is_words};
+use crate::domain::value::{MAX_NAME, MAX_REASON, Time, is_words};
 
-/// Most aggregates, types or messages that can be named at once, and most characters of each.
+/// Most aggregates, types or messages that can be named at once.
 const MOST_NAMED: usize = 100;
-const LONGEST_NAME: usize = 200;
 
 /// One operation.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -152,7 +151,7 @@ pub enum State {
 }
 
 fn short(pointer: &'static str, texts: &[String]) -> Result<(), Failed> {
-    if texts.len() <= MOST_NAMED && texts.iter().all(|text| is_words(text, LONGEST_NAME)) {
+    if texts.len() <= MOST_NAMED && texts.iter().all(|text| is_words(text, MAX_NAME)) {
         return Ok(());
     }
     let rule = "at most 100 are named, each with 1 to 200 characters and no control characters";
