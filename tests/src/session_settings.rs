@@ -1,6 +1,8 @@
-//! Settings of the database's sessions - time zone, styles of dates and numbers, search path - that somebody has changed for the
-//! app's role: nothing of them is ever in the data. Directly, and through a pooler.
+//! Settings of the database's sessions - time zone, styles of dates and numbers, locale, search path - that differ for the app's
+//! role: none of them is ever in the data. Directly, and through a pooler.
 //! Never looks only at what the API says: the log is read as it lies there.
+
+use std::process::Command;
 
 use hyper::StatusCode;
 use serde_json::{Value, json};
@@ -13,7 +15,7 @@ use crate::{
     support::{App, Client, Database, admin_url, connect},
 };
 
-const HOSTILE: [&str; 11] = [
+const HOSTILE: [&str; 8] = [
     "timezone = 'America/New_York'",
     "DateStyle = 'SQL, DMY'",
     "IntervalStyle = 'sql_standard'",
@@ -22,17 +24,48 @@ const HOSTILE: [&str; 11] = [
     "search_path = 'nowhere'",
     "standard_conforming_strings = off",
     "escape_string_warning = off",
-    "lc_numeric = 'C'",
-    "lc_monetary = 'C'",
-    "lc_time = 'C'",
 ];
+/// The locale settings that a role can have; those for text are of the whole database.
+const LOCALE: [&str; 4] = ["lc_messages", "lc_monetary", "lc_numeric", "lc_time"];
+
+/// Locales to try: first those with a comma in numbers and names of their own for days. `C.utf8` is on every Debian and Ubuntu.
+const LOCALES: [&str; 9] = [
+    "de_DE.utf8",
+    "de_DE.UTF-8",
+    "fr_FR.utf8",
+    "fr_FR.UTF-8",
+    "en_US.utf8",
+    "en_US.UTF-8",
+    "C.utf8",
+    "C.UTF-8",
+    "POSIX",
+];
+
+/// The first of them that this machine, and so its PostgreSQL, has.
+fn locale() -> &'static str {
+    let installed = Command::new("locale").arg("-a").output().unwrap().stdout;
+    let installed = String::from_utf8_lossy(&installed);
+    let is_there = |locale: &&&str| installed.lines().any(|line| line == **locale);
+    LOCALES.iter().find(is_there).expect("POSIX is everywhere")
+}
 
 async fn hostile(database: &Database) {
     let admin = connect(&admin_url(&database.name)).await;
-    for setting in HOSTILE {
+    let locale = locale();
+    eprintln!("{} are {locale}", LOCALE.join(", "));
+    let locales = LOCALE.map(|setting| format!("{setting} = '{locale}'"));
+    let settings = HOSTILE.into_iter().chain(locales.iter().map(String::as_str));
+    for setting in settings {
         let name = &database.name;
         let alter = format!("alter role orders_app in database {name} set {setting}");
         admin.batch_execute(&alter).await.unwrap();
+    }
+    // The server takes a name that it does not know without a word, and a role's session would then keep its own.
+    let as_app = database.as_app().await;
+    for setting in LOCALE {
+        let show = format!("show {setting}");
+        let shown: String = as_app.query_one(&show, &[]).await.unwrap().get(0);
+        assert_eq!(shown, locale, "{setting}");
     }
 }
 

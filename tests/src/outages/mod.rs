@@ -6,6 +6,7 @@ mod cosmos;
 mod cuts;
 mod hours;
 mod lost_answers;
+mod other_pools;
 mod postgres;
 mod recovery;
 mod tokens;
