@@ -232,10 +232,7 @@ impl Table {
     }
 
     async fn rows(&self, sql: &str, parameters: Parameters<'_>) -> Result<Vec<Row>, Fault> {
-        let mut lease = self.pool.lease().await?;
-        lease
-            .ask(async |connection, ()| connection.query(sql, parameters).await)
-            .await
+        self.pool.lease().await?.query(sql, parameters).await
     }
 }
 

@@ -13,10 +13,10 @@ use tokio::{
     sync::{Semaphore, SemaphorePermit},
     time::timeout,
 };
-use tokio_postgres::{Config, Error};
+use tokio_postgres::{Config, Error, Row};
 
 use super::{
-    connection::{Connection, Pooler},
+    connection::{Connection, Parameters, Pooler},
     fault::{Fault, classify, describe},
     idle::Idle,
 };
@@ -162,7 +162,34 @@ impl<P> Pool<P> {
 }
 
 impl<P> Lease<'_, P> {
-    /// Runs one statement; a connection that breaks or is too slow is never used again.
+    /// Rows of a statement.
+    ///
+    /// # Errors
+    /// See [`Fault`], here and below.
+    pub async fn query(&mut self, sql: &str, parameters: Parameters<'_>) -> Result<Vec<Row>, Fault> {
+        self.ask(async |connection, _| connection.query(sql, parameters).await)
+            .await
+    }
+
+    /// The one row of a statement.
+    ///
+    /// # Errors
+    /// And when there is none, or more than one.
+    pub async fn query_one(&mut self, sql: &str, parameters: Parameters<'_>) -> Result<Row, Fault> {
+        self.ask(async |connection, _| connection.query_one(sql, parameters).await)
+            .await
+    }
+
+    /// The number of rows that a statement has changed.
+    ///
+    /// # Errors
+    /// See [`Fault`].
+    pub async fn execute(&mut self, sql: &str, parameters: Parameters<'_>) -> Result<u64, Fault> {
+        self.ask(async |connection, _| connection.execute(sql, parameters).await)
+            .await
+    }
+
+    /// Runs work of one's own on the connection; one that breaks or is too slow is never used again.
     ///
     /// # Errors
     /// See [`Fault`].
@@ -170,22 +197,10 @@ impl<P> Lease<'_, P> {
         &mut self,
         run: impl AsyncFnOnce(&Connection, &mut P) -> Result<T, Error>,
     ) -> Result<T, Fault> {
-        self.ask_within(PATIENCE, run).await
-    }
-
-    /// Like [`Self::ask`], for a statement that may take longer.
-    ///
-    /// # Errors
-    /// See [`Fault`].
-    pub async fn ask_within<T>(
-        &mut self,
-        patience: Duration,
-        run: impl AsyncFnOnce(&Connection, &mut P) -> Result<T, Error>,
-    ) -> Result<T, Fault> {
         let Some(mut session) = self.session.take() else {
             return Err(Fault::Unreachable("this connection broke earlier".to_owned()));
         };
-        let fault = match timeout(patience, run(&session.connection, &mut session.prepared)).await {
+        let fault = match timeout(PATIENCE, run(&session.connection, &mut session.prepared)).await {
             Err(_) => Fault::Lost("no answer in time".to_owned()),
             Ok(Ok(answer)) => {
                 self.session = Some(session);

@@ -25,9 +25,7 @@ const LOOK: &str = "
 /// # Errors
 /// See [`Fault`].
 pub async fn look(lease: &mut Lease<'_, ()>) -> Result<Option<Trouble>, Fault> {
-    let row = lease
-        .ask(async |connection, ()| connection.query_one(LOOK, &[]).await)
-        .await?;
+    let row = lease.query_one(LOOK, &[]).await?;
     let read = || Ok((row.try_get("read_only")?, row.try_get("missing")?));
     let (read_only, missing): (bool, Vec<String>) = read().map_err(Fault::Refused)?;
     Ok(if read_only {

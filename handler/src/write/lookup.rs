@@ -60,9 +60,11 @@ impl Writer {
 
     /// How far the bus is behind.
     pub async fn backlog(&self) -> Result<Backlog, Error> {
-        let mut lease = self.pool().lease().await?;
-        let row = lease
-            .ask(async |connection, _| connection.query_one(backlog::COUNT, &[]).await)
+        let row = self
+            .pool()
+            .lease()
+            .await?
+            .query_one(backlog::COUNT, &[])
             .await?;
         Ok(Backlog::of(&row)?)
     }

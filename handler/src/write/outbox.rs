@@ -179,10 +179,7 @@ impl Outbox {
     /// When the database cannot be reached.
     pub async fn parked(&self) -> Result<Vec<Parked>, Fault> {
         let _turn = self.turn.lock().await;
-        let mut lease = self.pool.lease().await?;
-        let rows = lease
-            .ask(async |connection, ()| connection.query(PARKED, &[]).await)
-            .await?;
+        let rows = self.pool.lease().await?.query(PARKED, &[]).await?;
         let parked = |row: &Row| {
             Ok(Parked {
                 position: row.try_get("position")?,
@@ -203,18 +200,12 @@ impl Outbox {
     /// When the database cannot be reached.
     pub async fn retry(&self, positions: Option<&[i64]>) -> Result<u64, Fault> {
         let _turn = self.turn.lock().await;
-        let mut lease = self.pool.lease().await?;
-        lease
-            .ask(async |connection, ()| connection.execute(RETRY, &[&positions]).await)
-            .await
+        self.pool.lease().await?.execute(RETRY, &[&positions]).await
     }
 
     async fn delete(&self, sql: &str) -> Result<u64, Fault> {
         let _turn = self.turn.lock().await;
-        let mut lease = self.pool.lease().await?;
-        lease
-            .ask(async |connection, ()| connection.execute(sql, &[]).await)
-            .await
+        self.pool.lease().await?.execute(sql, &[]).await
     }
 }
 
@@ -226,16 +217,12 @@ impl Rows for Outbox {
         let _turn = self.turn.lock().await;
         let mut lease = self.pool.lease().await?;
         lease.begin(BEGIN).await?;
-        let locked = lease
-            .ask(async |connection, ()| connection.query_one(LOCK, &[]).await)
-            .await?;
+        let locked = lease.query_one(LOCK, &[]).await?;
         if !locked.try_get::<_, bool>(0).map_err(Fault::Refused)? {
             lease.end("rollback").await?;
             return Ok(Drained::Busy);
         }
-        let rows = lease
-            .ask(async |connection, ()| connection.query(READ, &[&MOST_ROWS]).await)
-            .await?;
+        let rows = lease.query(READ, &[&MOST_ROWS]).await?;
         if rows.is_empty() {
             lease.end("rollback").await?;
             return Ok(Drained::Empty);
@@ -258,13 +245,9 @@ impl Rows for Outbox {
 
 /// Writes down what became of the rows.
 async fn note(lease: &mut Lease<'_, ()>, verdict: &Verdict) -> Result<(), Fault> {
-    lease
-        .ask(async |connection, ()| connection.execute(DELETE, &[&verdict.sent]).await)
-        .await?;
+    lease.execute(DELETE, &[&verdict.sent]).await?;
     for (position, reason) in &verdict.parked {
-        lease
-            .ask(async |connection, ()| connection.execute(PARK, &[position, reason]).await)
-            .await?;
+        lease.execute(PARK, &[position, reason]).await?;
     }
     Ok(())
 }

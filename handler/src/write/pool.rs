@@ -108,9 +108,7 @@ impl Lease<'_> {
     ) -> Result<HashMap<Uuid, Vec<StockLevel>>, Fault> {
         const FIND: &str =
             "select event_id, coalesce(stock, '[]') from write_model.events where event_id = any($1::uuid[])";
-        let rows = self
-            .ask(async |connection, _| connection.query(FIND, &[&events]).await)
-            .await?;
+        let rows = self.query(FIND, &[&events]).await?;
         let entry = |row: &Row| {
             let Json(stock) = row.try_get(1)?;
             Ok((row.try_get(0)?, stock))

@@ -19,19 +19,14 @@ const RIGHTS: &str = "
 /// # Errors
 /// See [`Fault`].
 pub async fn look(lease: &mut Lease<'_, ()>) -> Result<Option<Trouble>, Fault> {
-    let mut ask = async |sql| {
-        lease
-            .ask(async |connection, ()| connection.query(sql, &[]).await)
-            .await
-    };
-    let missing = ask(RIGHTS).await?;
+    let missing = lease.query(RIGHTS, &[]).await?;
     let missing: Result<Vec<String>, _> = missing.iter().map(|row| row.try_get(0)).collect();
     let missing = missing.map_err(Fault::Refused)?;
     if !missing.is_empty() {
         let why = format!("missing: select on {}", missing.join(", "));
         return Ok(Some(Trouble::new(Reason::Rights, why)));
     }
-    let kept = !ask(FILLED).await?.is_empty();
+    let kept = !lease.query(FILLED, &[]).await?.is_empty();
     let why = "nobody keeps the read model: run `handler migrate --read-model postgres`";
     Ok((!kept).then(|| Trouble::new(Reason::Schema, why)))
 }
