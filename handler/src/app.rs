@@ -20,7 +20,7 @@ use tokio::{
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::{
-    bus::{Bus, Settlement},
+    bus::{Settlement, TopicSender},
     config::{Auth, Config, ReadModel},
     domain::quote,
     health::{Conditions, Health},
@@ -33,10 +33,10 @@ use crate::{
     },
     operations::Operations,
     read::{self, Connection, Generations, Projector, Tables, cosmos::Cosmos},
-    relay::Relay,
+    relay::{Outbox, Relay},
     timer::Timer,
     triggers,
-    write::{Writer, outbox::Outbox, pool::Pool},
+    write::{Writer, pool::Pool},
 };
 
 /// Connections to PostgreSQL for commands, per process.
@@ -50,10 +50,7 @@ const WANTED_RESTART: u8 = 200;
 pub fn assemble(config: &Config, auth: Auth) -> (Router, Option<Arc<Relay>>) {
     let committed = Arc::new(Notify::new());
     let conditions = Conditions::default();
-    let bus = config
-        .bus
-        .as_ref()
-        .map(|topic| Arc::new(Bus::new(topic.address.clone(), topic.name.clone())));
+    let bus = config.bus.clone().map(TopicSender::new).map(Arc::new);
     let outbox = config
         .postgres
         .clone()

@@ -11,7 +11,7 @@ use tokio::{
 };
 
 use crate::{
-    bus::Bus,
+    bus::TopicSender,
     condition::{Condition, Reason, Trouble},
     config::{Config, ReadModel},
     postgres::{Fault, Pool},
@@ -75,7 +75,7 @@ pub struct Health {
 /// What looks.
 struct Eyes {
     database: Option<Pool<()>>,
-    bus: Option<Bus>,
+    bus: Option<TopicSender>,
     /// Where documents are, if they are in Cosmos DB.
     documents: Option<read::store::Store>,
     tables: bool,
@@ -119,7 +119,7 @@ impl Health {
         let bus = config.bus.as_ref();
         let eyes = Eyes {
             database: config.postgres.as_ref().map(pool),
-            bus: bus.map(|topic| Bus::new(topic.address.clone(), topic.name.clone())),
+            bus: bus.cloned().map(TopicSender::new),
             documents: documents.map(cosmos::looked_at),
             tables,
             conditions,

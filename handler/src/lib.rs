@@ -9,6 +9,7 @@ pub mod config;
 pub mod domain;
 pub mod health;
 pub mod http;
+pub mod log;
 pub mod migrate;
 pub mod operations;
 mod plain;

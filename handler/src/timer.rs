@@ -6,7 +6,12 @@ use std::{sync::Arc, thread, time::Duration};
 
 use tokio::{runtime::Handle, sync::oneshot, time::Instant};
 
-use crate::{operations::Operations, postgres::Fault, read::Tables, relay::Relay, write::outbox::Outbox};
+use crate::{
+    operations::Operations,
+    postgres::Fault,
+    read::Tables,
+    relay::{Outbox, Relay},
+};
 
 /// How long one call may spend on sending, and on each of the other parts: none takes another's time.
 const SENDING: Duration = Duration::from_secs(20);

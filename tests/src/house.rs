@@ -10,13 +10,14 @@ use std::{
 use devstack::app_folder::workspace_root;
 
 /// What each part of the handler may use of the others; `app` and `cli` put everything together.
-const MAY_USE: [(&str, &[&str]); 14] = [
+const MAY_USE: [(&str, &[&str]); 15] = [
     ("domain", &[]),
     ("condition", &[]),
     ("postgres", &["condition"]),
-    ("write", &["domain", "postgres", "condition"]),
+    ("log", &["domain", "postgres"]),
+    ("write", &["domain", "postgres", "condition", "log"]),
     ("bus", &["domain", "condition"]),
-    ("relay", &["write", "bus"]),
+    ("relay", &["domain", "postgres", "condition", "log", "bus"]),
     ("read", &["domain", "postgres", "condition"]),
     (
         "health",
@@ -27,6 +28,7 @@ const MAY_USE: [(&str, &[&str]); 14] = [
         &[
             "write",
             "read",
+            "bus",
             "domain",
             "config",
             "health",
@@ -36,9 +38,9 @@ const MAY_USE: [(&str, &[&str]); 14] = [
     ),
     (
         "operations",
-        &["domain", "postgres", "write", "bus", "relay", "read", "health"],
+        &["domain", "postgres", "log", "bus", "read", "health"],
     ),
-    ("timer", &["postgres", "write", "relay", "read", "operations"]),
+    ("timer", &["postgres", "relay", "read", "operations"]),
     (
         "triggers",
         &["domain", "timer", "read", "bus", "http", "telemetry"],

@@ -8,8 +8,9 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use devstack::postgres::Durability;
 use handler::{
+    bus::SendReport,
     config::Config,
-    write::outbox::{Drained, Outbox, Pending, Rows, Verdict},
+    relay::{DrainOutcome, Outbox, OutboxEntry, OutboxStore},
 };
 
 use crate::{database::Database, handler::Handler, messages::invocation};
@@ -89,22 +90,22 @@ impl History {
             let drained = outbox.drain(async |rows| {
                 read = rows.iter().try_for_each(|row| self.add(row));
                 let sent = rows.iter().map(|row| row.position).collect();
-                Verdict {
+                SendReport {
                     sent,
-                    ..Verdict::default()
+                    ..SendReport::default()
                 }
             });
             let drained = drained
                 .await
                 .map_err(|fault| anyhow::anyhow!("the outbox: {fault}"))?;
             read?;
-            if !matches!(drained, Drained::Rows(_)) {
+            if !matches!(drained, DrainOutcome::Drained(_)) {
                 return Ok(());
             }
         }
     }
 
-    fn add(&mut self, row: &Pending) -> Result<()> {
+    fn add(&mut self, row: &OutboxEntry) -> Result<()> {
         let kind = match row.event.kind.as_str() {
             "orders.OrderPlaced.v1" => &mut self.placed,
             "orders.OrderPaid.v1" => &mut self.paid,

@@ -8,9 +8,10 @@ use std::{
 };
 
 use handler::{
+    bus::{RefusedMessage, SendReport},
     domain::event::Recorded,
     postgres::Fault,
-    write::outbox::{Drained, Pending, Rows, Verdict},
+    relay::{DrainOutcome, OutboxEntry, OutboxStore},
 };
 use tokio::time::Instant;
 
@@ -93,10 +94,10 @@ impl Database {
     }
 
     /// Some of what can be seen now, after one position and up to another.
-    pub(crate) fn page(&self, after: i64, until: i64, most: usize) -> Vec<Pending> {
+    pub(crate) fn page(&self, after: i64, until: i64, most: usize) -> Vec<OutboxEntry> {
         let inner = lock(&self.inner);
         let rows = inner.log.range(after + 1..=until).take(most);
-        let pending = |(position, event): (&i64, &Recorded)| Pending {
+        let pending = |(position, event): (&i64, &Recorded)| OutboxEntry {
             position: *position,
             event: event.clone(),
         };
@@ -119,12 +120,12 @@ impl Database {
         })
     }
 
-    fn read(&self) -> Vec<Pending> {
+    fn read(&self) -> Vec<OutboxEntry> {
         let inner = lock(&self.inner);
         let waiting = inner.outbox.iter().filter(|(_, parked)| parked.is_none());
         let rows = waiting.take(self.most).filter_map(|(position, _)| {
             let event = inner.log.get(position)?.clone();
-            Some(Pending {
+            Some(OutboxEntry {
                 position: *position,
                 event,
             })
@@ -132,13 +133,13 @@ impl Database {
         rows.collect()
     }
 
-    fn commit_drain(&self, verdict: &Verdict) {
+    fn commit_drain(&self, report: &SendReport) {
         let mut inner = lock(&self.inner);
-        for position in &verdict.sent {
+        for position in &report.sent {
             inner.outbox.remove(position);
         }
-        for (position, reason) in &verdict.parked {
-            inner.outbox.insert(*position, Some(reason.clone()));
+        for RefusedMessage { key, reason } in &report.refused {
+            inner.outbox.insert(*key, Some(reason.clone()));
         }
     }
 }
@@ -187,10 +188,10 @@ fn lost() -> Fault {
     Fault::Lost("simulated".to_owned())
 }
 
-impl Rows for Outbox {
-    async fn drain<F>(&self, send: impl FnOnce(Vec<Pending>) -> F + Send) -> Result<Drained, Fault>
+impl OutboxStore for Outbox {
+    async fn drain<F>(&self, send: impl FnOnce(Vec<OutboxEntry>) -> F + Send) -> Result<DrainOutcome, Fault>
     where
-        F: Future<Output = Verdict> + Send,
+        F: Future<Output = SendReport> + Send,
     {
         let _turn = self.turn.lock().await;
         let fate = &self.database.fate;
@@ -201,14 +202,14 @@ impl Rows for Outbox {
         fate.wait(1..=5).await;
         let Some(session) = self.database.begin() else {
             fate.wait(1..=5).await;
-            return Ok(Drained::Busy);
+            return Ok(DrainOutcome::Contended);
         };
         fate.wait(1..=5).await;
         let rows = self.database.read();
         if rows.is_empty() {
             fate.wait(1..=5).await;
             session.end();
-            return Ok(Drained::Empty);
+            return Ok(DrainOutcome::Empty);
         }
         fate.say(format_args!(
             "drain {} of {} rows from {}",
@@ -216,19 +217,19 @@ impl Rows for Outbox {
             rows.len(),
             rows[0].position
         ));
-        let verdict = send(rows).await;
+        let report = send(rows).await;
         fate.wait(1..=5).await;
         if !session.lives() || fate.strikes(Trouble::CommitLost) {
             fate.say(format_args!("drain {} rolled back", session.number));
             return Err(lost());
         }
-        self.database.commit_drain(&verdict);
+        self.database.commit_drain(&report);
         fate.say(format_args!(
             "drain {} committed: {} sent, {} parked, stopped: {:?}",
             session.number,
-            verdict.sent.len(),
-            verdict.parked.len(),
-            verdict.stopped
+            report.sent.len(),
+            report.refused.len(),
+            report.stopped
         ));
         session.end();
         if fate.strikes(Trouble::CommitUnheard) {
@@ -236,6 +237,6 @@ impl Rows for Outbox {
             return Err(lost());
         }
         fate.wait(1..=5).await;
-        Ok(Drained::Rows(verdict))
+        Ok(DrainOutcome::Drained(report))
     }
 }

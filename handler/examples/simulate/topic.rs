@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use handler::bus::{self, Envelope, Received, SendError};
+use handler::bus::{BatchSender, Envelope, Received, SendError};
 use tokio::time::{Instant, timeout};
 
 use crate::{
@@ -134,7 +134,7 @@ fn decoded(envelope: &Envelope) -> Result<Taken, SendError> {
     })
 }
 
-impl bus::Topic for Bus {
+impl BatchSender for Bus {
     async fn batch_bytes(&self) -> Result<u64, SendError> {
         let _link = self.link.lock().await;
         let fate = &self.topic.fate;

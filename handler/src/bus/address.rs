@@ -10,7 +10,7 @@ use url::{Url, form_urlencoded};
 
 /// A Service Bus namespace, or an emulator of one.
 #[derive(Clone)]
-pub struct Address {
+pub struct NamespaceAddress {
     host: String,
     port: u16,
     tls: bool,
@@ -22,7 +22,7 @@ pub struct Address {
 #[derive(Debug, Clone)]
 pub struct TopicAddress {
     /// The namespace.
-    pub address: Address,
+    pub address: NamespaceAddress,
     /// The topic's name.
     pub name: String,
 }
@@ -65,7 +65,7 @@ impl TopicAddress {
 }
 
 /// The namespace, and the one entity that the text is for, if it is.
-fn read(text: &str) -> Result<(Address, Option<String>), String> {
+fn read(text: &str) -> Result<(NamespaceAddress, Option<String>), String> {
     let fields = fields(text)?;
     let needed = |name: &str| match fields.get(name).copied() {
         None | Some("") => Err(format!("has no {name}")),
@@ -105,7 +105,7 @@ fn read(text: &str) -> Result<(Address, Option<String>), String> {
         return Err("has a TransportType that is not Amqp".to_owned());
     }
     let usual = if emulator { 5672 } else { 5671 };
-    let address = Address {
+    let address = NamespaceAddress {
         host,
         port: endpoint.port().unwrap_or(usual),
         tls: !emulator,
@@ -138,13 +138,13 @@ fn fields(text: &str) -> Result<BTreeMap<&'static str, &str>, String> {
     Ok(fields)
 }
 
-impl fmt::Debug for Address {
+impl fmt::Debug for NamespaceAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.host, self.port)
     }
 }
 
-impl Address {
+impl NamespaceAddress {
     /// Reads the connection string of a namespace: see [`TopicAddress::parse`].
     ///
     /// # Errors
@@ -198,11 +198,11 @@ mod tests {
     #[test]
     fn an_emulator_is_spoken_to_in_plain_on_its_own_port_and_azure_by_tls() {
         let local = "Endpoint=sb://127.0.0.1:5673;SharedAccessKeyName=n;SharedAccessKey=k=;UseDevelopmentEmulator=true;";
-        let local = Address::parse(local).unwrap();
+        let local = NamespaceAddress::parse(local).unwrap();
         assert_eq!(local.url(), "amqp://127.0.0.1:5673");
         assert_eq!(local.key, "k=");
         let azure = "Endpoint=sb://x.servicebus.windows.net/;SharedAccessKeyName=n;SharedAccessKey=k";
-        let azure = Address::parse(azure).unwrap();
+        let azure = NamespaceAddress::parse(azure).unwrap();
         assert_eq!(azure.url(), "amqps://x.servicebus.windows.net:5671");
         assert_eq!(azure.audience("t"), "sb://x.servicebus.windows.net/t");
     }
@@ -210,8 +210,8 @@ mod tests {
     #[test]
     fn what_is_missing_is_named_and_the_key_is_never_shown() {
         let text = "Endpoint=sb://h;SharedAccessKey=secret";
-        assert_eq!(Address::parse(text).unwrap_err(), "has no SharedAccessKeyName");
-        let whole = Address::parse(&format!("{text};SharedAccessKeyName=n")).unwrap();
+        assert_eq!(NamespaceAddress::parse(text).unwrap_err(), "has no SharedAccessKeyName");
+        let whole = NamespaceAddress::parse(&format!("{text};SharedAccessKeyName=n")).unwrap();
         assert!(!format!("{whole:?}").contains("secret"));
     }
 
@@ -258,11 +258,11 @@ mod tests {
             "sb://",
         ] {
             let text = format!("Endpoint={endpoint};SharedAccessKeyName=n;SharedAccessKey=k");
-            let error = Address::parse(&text).unwrap_err();
+            let error = NamespaceAddress::parse(&text).unwrap_err();
             assert!(error.contains("Endpoint"), "{endpoint}: {error}");
         }
         let text = "Endpoint=sb://X.ServiceBus.windows.net;SharedAccessKeyName=n;SharedAccessKey=k;UseDevelopmentEmulator=true";
-        let error = Address::parse(text).unwrap_err();
+        let error = NamespaceAddress::parse(text).unwrap_err();
         assert!(error.contains("UseDevelopmentEmulator"), "{error}");
     }
 }

@@ -7,21 +7,16 @@ use std::{
 };
 
 use fe2o3_amqp::{
-    Connection as AmqpConnection, Session,
-    connection::ConnectionHandle,
-    link::{ReceiverAttachError, RecvError, SenderAttachError},
-    sasl_profile::SaslProfile,
-    session::SessionHandle,
-    types::{
-        definitions::{AmqpError, Error, ErrorCondition},
-        primitives::Timestamp,
-    },
+    Connection, Session, connection::ConnectionHandle, sasl_profile::SaslProfile, session::SessionHandle,
+    types::primitives::Timestamp,
 };
 use fe2o3_amqp_cbs::{client::CbsClient, token::CbsToken};
-use fe2o3_amqp_management::error::{AttachError, Error as ManagementError};
 use uuid::Uuid;
 
-use super::address::Address;
+use super::{
+    address::NamespaceAddress,
+    error::{BusError, of_call, of_end, unavailable},
+};
 
 /// How long opening may take, and how long one answer may.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
@@ -29,26 +24,9 @@ const TOKEN_LIFE: Duration = Duration::from_secs(3_600);
 /// A connection on which nothing has come for so long is dead; the bus sends empty frames well before.
 const IDLE_TIMEOUT_MS: u32 = 60_000;
 
-/// Why the bus did not do what it was asked.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum BusError {
-    /// The bus is away, slow or busy, or does not let us in: it says which.
-    #[error("{0}")]
-    Unavailable(String),
-    /// There is no such topic, queue or subscription.
-    #[error("{0}")]
-    NotFound(String),
-    /// An answer was larger than the bus lets its link take; the link is gone.
-    #[error("the bus's answer is larger than its link takes")]
-    TooLarge,
-    /// The lock on a message has run out, or it was settled already.
-    #[error("the lock on a message has run out")]
-    LockLost,
-}
-
 /// One connection; it ends when dropped.
-pub(super) struct Connection {
-    address: Address,
+pub(super) struct NamespaceConnection {
+    address: NamespaceAddress,
     tokens: CbsClient,
     /// When the token of each entity is to be put again.
     renew_at: HashMap<String, Instant>,
@@ -57,11 +35,11 @@ pub(super) struct Connection {
     handle: ConnectionHandle<()>,
 }
 
-impl Connection {
+impl NamespaceConnection {
     /// Connects, and attaches to the node that takes tokens.
-    pub(super) async fn open(address: &Address) -> Result<Self, BusError> {
+    pub(super) async fn open(address: &NamespaceAddress) -> Result<Self, BusError> {
         let opening = async {
-            let mut handle = AmqpConnection::builder()
+            let mut handle = Connection::builder()
                 .container_id(format!("handler-{}", Uuid::now_v7()))
                 .sasl_profile(SaslProfile::Anonymous)
                 .idle_time_out(IDLE_TIMEOUT_MS)
@@ -131,78 +109,4 @@ impl Connection {
 pub(super) async fn within<T, E: From<BusError>>(work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
     let late = |_| BusError::Unavailable(format!("the bus did not answer in {PATIENCE:?}"));
     tokio::time::timeout(PATIENCE, work).await.map_err(late)?
-}
-
-/// Why a connection has ended.
-fn of_end(ended: Result<(), impl std::error::Error>) -> BusError {
-    match ended {
-        Ok(()) => BusError::Unavailable("the bus has closed the connection".to_owned()),
-        Err(error) => unavailable(error),
-    }
-}
-
-/// Anything that went wrong, with its causes.
-pub(super) fn unavailable(error: impl std::error::Error) -> BusError {
-    let mut said = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        said = format!("{said}: {error}");
-        cause = error.source();
-    }
-    BusError::Unavailable(said)
-}
-
-/// What the bus said when it closed a link.
-pub(super) fn of_close(error: &Error) -> BusError {
-    let said = words(error);
-    match error.condition {
-        ErrorCondition::AmqpError(AmqpError::NotFound) => BusError::NotFound(said),
-        _ => BusError::Unavailable(said),
-    }
-}
-
-/// An error of AMQP in words.
-pub(super) fn words(error: &Error) -> String {
-    let said = error.description.as_deref().unwrap_or_default();
-    format!("{:?} {said}", error.condition).trim_end().to_owned()
-}
-
-/// A sender that was not let in.
-pub(super) fn of_sender(error: SenderAttachError) -> BusError {
-    match error {
-        SenderAttachError::RemoteClosedWithError(error) => of_close(&error),
-        other => unavailable(other),
-    }
-}
-
-/// A receiver that was not let in.
-pub(super) fn of_receiver(error: ReceiverAttachError) -> BusError {
-    match error {
-        ReceiverAttachError::RemoteClosedWithError(error) => of_close(&error),
-        other => unavailable(other),
-    }
-}
-
-/// A pair of links for requests that was not let in.
-pub(super) fn of_attach(error: AttachError) -> BusError {
-    match error {
-        AttachError::Sender(error) => of_sender(error),
-        AttachError::Receiver(error) => of_receiver(error),
-    }
-}
-
-/// A request that was not answered, or not with what it asked for.
-pub(super) fn of_call(error: ManagementError) -> BusError {
-    let status = match error {
-        ManagementError::Status(status) => status,
-        ManagementError::Recv(RecvError::MessageSizeExceeded(_)) => return BusError::TooLarge,
-        other => return unavailable(other),
-    };
-    let code = status.code.0.get();
-    let said = status.description.unwrap_or_default();
-    match code {
-        404 => BusError::NotFound(said),
-        410 => BusError::LockLost,
-        _ => BusError::Unavailable(format!("the bus answered {code} {said}")),
-    }
 }

@@ -9,8 +9,8 @@ use serde::Serialize;
 
 use super::{
     cloud_event::{CONTENT_TYPE, CloudEvent},
+    error::SendError,
     received::{DESCRIPTION, REASON, REPLAY, Received},
-    sender::SendError,
 };
 use crate::domain::event::Recorded;
 
@@ -96,16 +96,6 @@ impl Envelope {
     pub fn encoded(&self) -> &[u8] {
         &self.0
     }
-}
-
-/// How many of the first messages fit into so many bytes; at least one, so that too large a one is refused by the bus.
-pub fn fitting<'a>(messages: impl Iterator<Item = &'a Envelope>, limit: u64) -> usize {
-    let mut bytes = 0;
-    let fit = messages.take_while(|envelope| {
-        bytes += envelope.bytes();
-        bytes <= limit
-    });
-    fit.count().max(1)
 }
 
 fn refused(error: impl std::error::Error) -> SendError {

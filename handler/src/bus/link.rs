@@ -2,44 +2,49 @@
 //! Never has more than one transfer on its way.
 
 use fe2o3_amqp::{
-    Sender,
-    link::{LinkStateError, SendError as AmqpSendError},
+    Sendable, Sender,
     session::SessionHandle,
     types::{
-        definitions::{AmqpError, Error, ErrorCondition, LinkError},
-        messaging::Outcome,
+        messaging::{Body, Outcome},
+        primitives::Value,
     },
 };
 use uuid::Uuid;
 
 use super::{
-    address::Address,
-    connection::{BusError, Connection, of_sender, within, words},
-    sender::SendError,
+    address::TopicAddress,
+    connection::{NamespaceConnection, within},
+    error::{BusError, SendError, of_rejection, of_sender, of_transfer},
 };
+
+/// A batch as one AMQP message.
+pub(super) type BatchTransfer = Sendable<Body<Value>>;
 
 /// Used where the bus names no limit: the standard tier's.
 const USUAL_MAX_BYTES: u64 = 256 * 1024;
 
-pub(super) struct Link {
+/// A sender on the topic, over a connection of its own; it ends when dropped.
+pub(super) struct SenderLink {
+    topic: String,
     sender: Sender,
     // Dropped after the sender, in this order.
     _session: SessionHandle<()>,
-    connection: Connection,
+    connection: NamespaceConnection,
 }
 
-impl Link {
-    pub(super) async fn open(address: &Address, topic: &str) -> Result<Self, BusError> {
-        within(Self::try_open(address, topic)).await
+impl SenderLink {
+    pub(super) async fn open(topic: &TopicAddress) -> Result<Self, BusError> {
+        within(Self::try_open(topic)).await
     }
 
-    async fn try_open(address: &Address, topic: &str) -> Result<Self, BusError> {
-        let mut connection = Connection::open(address).await?;
+    async fn try_open(TopicAddress { address, name: topic }: &TopicAddress) -> Result<Self, BusError> {
+        let mut connection = NamespaceConnection::open(address).await?;
         connection.authorize(topic).await?;
         let mut session = connection.session().await?;
         let name = format!("{topic}-{}", Uuid::now_v7());
-        let sender = Sender::attach(&mut session, name, topic).await;
+        let sender = Sender::attach(&mut session, name, topic.as_str()).await;
         Ok(Self {
+            topic: topic.clone(),
             sender: sender.map_err(of_sender)?,
             _session: session,
             connection,
@@ -55,66 +60,24 @@ impl Link {
     }
 
     /// Puts a new token, whatever life the last one has left.
-    pub(super) async fn prove(&mut self, topic: &str) -> Result<(), BusError> {
-        self.connection.renew(topic).await
+    pub(super) async fn prove(&mut self) -> Result<(), BusError> {
+        self.connection.renew(&self.topic).await
     }
 
     /// Sends one transfer, under a token that will last, and waits for what the bus says of it.
-    pub(super) async fn send(
-        &mut self,
-        topic: &str,
-        transfer: super::sender::Transfer,
-    ) -> Result<(), SendError> {
-        self.connection.authorize(topic).await?;
+    pub(super) async fn send(&mut self, transfer: BatchTransfer) -> Result<(), SendError> {
+        self.connection.authorize(&self.topic).await?;
         let outcome = tokio::select! {
             biased;
-            outcome = within(async { self.sender.send(transfer).await.map_err(classify) }) => outcome?,
+            outcome = within(async { self.sender.send(transfer).await.map_err(of_transfer) }) => outcome?,
             // A send whose connection has gone would wait for its answer until it is out of patience.
             gone = self.connection.ended() => return Err(gone.into()),
         };
         match outcome {
             Outcome::Accepted(_) => Ok(()),
-            Outcome::Rejected(rejected) => Err(rejected.error.as_ref().map_or_else(
-                || SendError::Busy("the bus rejected a batch without saying why".to_owned()),
-                of_rejection,
-            )),
+            Outcome::Rejected(rejected) => Err(of_rejection(rejected.error.as_ref())),
             other => Err(SendError::Busy(format!("the bus answered {other:?}"))),
         }
-    }
-}
-
-/// Only these conditions speak of the message; any other, an unknown one too, is the bus having a bad time.
-fn of_error(error: &Error) -> SendError {
-    match &error.condition {
-        ErrorCondition::LinkError(LinkError::MessageSizeExceeded)
-        | ErrorCondition::AmqpError(AmqpError::DecodeError | AmqpError::InvalidField) => {
-            SendError::Refused(words(error))
-        }
-        ErrorCondition::Custom(name) if name.as_str() == "com.microsoft:argument-error" => {
-            SendError::Refused(words(error))
-        }
-        _ => SendError::Unavailable(words(error)),
-    }
-}
-
-/// The link that it came over is as good as before.
-fn of_rejection(error: &Error) -> SendError {
-    match of_error(error) {
-        SendError::Unavailable(why) => SendError::Busy(why),
-        other => other,
-    }
-}
-
-/// The bus may also say what it thinks of a message by closing the link.
-fn classify(error: AmqpSendError) -> SendError {
-    match error {
-        AmqpSendError::MessageSizeExceeded(_) | AmqpSendError::MessageEncodeError => {
-            SendError::Refused(error.to_string())
-        }
-        AmqpSendError::LinkStateError(
-            LinkStateError::RemoteDetachedWithError(error) | LinkStateError::RemoteClosedWithError(error),
-        ) => of_error(&error),
-        other => SendError::Unavailable(other.to_string()),
     }
 }
 
@@ -122,32 +85,19 @@ fn classify(error: AmqpSendError) -> SendError {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_busy_bus_is_not_a_bad_message() {
-        let busy = ErrorCondition::Custom("com.microsoft:server-busy".into());
-        let busy = Error::new(busy, None, None);
-        assert!(matches!(of_rejection(&busy), SendError::Busy(_)));
-        assert!(matches!(of_error(&busy), SendError::Unavailable(_)));
-        let large = LinkError::MessageSizeExceeded;
-        assert!(matches!(
-            of_error(&Error::new(large, None, None)),
-            SendError::Refused(_)
-        ));
-    }
-
     #[tokio::test]
     async fn a_namespace_that_speaks_no_tls_is_unavailable() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let text = format!("Endpoint=sb://127.0.0.1:{port};SharedAccessKeyName=n;SharedAccessKey=k");
-        let address = Address::parse(&text).unwrap();
+        let address = TopicAddress::parse(&text, "topic").unwrap();
         let greeting = async {
             let (mut stream, _) = listener.accept().await.unwrap();
             tokio::io::AsyncWriteExt::write_all(&mut stream, b"AMQP\0\x01\0\0")
                 .await
                 .unwrap();
         };
-        let (opened, ()) = tokio::join!(Link::open(&address, "topic"), greeting);
+        let (opened, ()) = tokio::join!(SenderLink::open(&address), greeting);
         assert!(matches!(opened, Err(BusError::Unavailable(_))));
     }
 }

@@ -17,7 +17,8 @@ use fe2o3_amqp_management::{
 use uuid::Uuid;
 
 use super::{
-    connection::{BusError, Connection, PATIENCE, of_attach, of_call, within},
+    connection::{NamespaceConnection, PATIENCE, within},
+    error::{BusError, of_attach, of_call},
     received::Received,
     rule::Rule,
 };
@@ -33,7 +34,7 @@ pub(super) struct Management {
 
 impl Management {
     /// Attaches to the node of an entity that a token was put for.
-    pub(super) async fn attach(connection: &mut Connection, entity: &str) -> Result<Self, BusError> {
+    pub(super) async fn attach(connection: &mut NamespaceConnection, entity: &str) -> Result<Self, BusError> {
         let mut session = connection.session().await?;
         let attaching = async {
             MgmtClient::builder()

@@ -3,9 +3,11 @@
 //! projector: the Functions host does.
 
 mod address;
+mod batches;
 pub mod cloud_event;
 mod connection;
 mod envelope;
+mod error;
 mod link;
 mod management;
 mod queue;
@@ -14,13 +16,16 @@ mod rule;
 mod sections;
 mod sender;
 mod settlement;
+mod subscription;
 
-pub use address::{Address, TopicAddress};
+pub use address::{NamespaceAddress, TopicAddress};
+pub use batches::{BatchSender, OutgoingMessage, RefusedMessage, SendReport, send_in_batches};
 pub use cloud_event::{CONTENT_TYPE, CloudEvent};
-pub use connection::BusError;
-pub use envelope::{Envelope, fitting};
+pub use envelope::Envelope;
+pub use error::{BusError, SendError};
 pub use queue::{Batch, Lock, Locked, Queue, rules};
 pub use received::Received;
 pub use rule::{Admits, Rule};
-pub use sender::{Bus, SendError, Topic};
+pub use sender::TopicSender;
 pub use settlement::Settlement;
+pub use subscription::{SUBSCRIPTION_NAME_RULE, is_subscription_name};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use fe2o3_amqp::{
     Receiver,
-    link::{CreditMode, LinkStateError, RecvError, delivery::DeliveryInfo},
+    link::{CreditMode, RecvError, delivery::DeliveryInfo},
     session::SessionHandle,
     types::{
         definitions::{ReceiverSettleMode, SenderSettleMode},
@@ -17,8 +17,9 @@ use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::{
-    address::Address,
-    connection::{BusError, Connection, of_close, of_receiver, unavailable, within},
+    address::NamespaceAddress,
+    connection::{NamespaceConnection, within},
+    error::{BusError, of_receipt, of_receiver, unavailable},
     management::Management,
     received::Received,
     rule::Rule,
@@ -66,13 +67,13 @@ impl Lock {
 pub struct Queue {
     entity: String,
     // Dropped before their connection.
-    receiver: Option<Link>,
+    receiver: Option<ReceiverLink>,
     management: Management,
-    connection: Connection,
+    connection: NamespaceConnection,
     page: Page,
 }
 
-struct Link {
+struct ReceiverLink {
     receiver: Receiver,
     _session: SessionHandle<()>,
 }
@@ -81,9 +82,9 @@ struct Link {
 ///
 /// # Errors
 /// [`BusError::NotFound`] when there is no such subscription.
-pub async fn rules(address: &Address, topic: &str, subscription: &str) -> Result<Vec<Rule>, BusError> {
+pub async fn rules(address: &NamespaceAddress, topic: &str, subscription: &str) -> Result<Vec<Rule>, BusError> {
     let entity = format!("{topic}/Subscriptions/{subscription}");
-    let mut connection = Connection::open(address).await?;
+    let mut connection = NamespaceConnection::open(address).await?;
     connection.authorize(&entity).await?;
     Management::attach(&mut connection, &entity).await?.rules().await
 }
@@ -93,7 +94,7 @@ impl Queue {
     ///
     /// # Errors
     /// [`BusError::NotFound`] when there is no such subscription.
-    pub async fn dead_letters(address: &Address, topic: &str, subscription: &str) -> Result<Self, BusError> {
+    pub async fn dead_letters(address: &NamespaceAddress, topic: &str, subscription: &str) -> Result<Self, BusError> {
         Self::open(
             address,
             format!("{topic}/Subscriptions/{subscription}/$DeadLetterQueue"),
@@ -105,12 +106,12 @@ impl Queue {
     ///
     /// # Errors
     /// [`BusError::NotFound`] when there is no such subscription.
-    pub async fn subscription(address: &Address, topic: &str, subscription: &str) -> Result<Self, BusError> {
+    pub async fn subscription(address: &NamespaceAddress, topic: &str, subscription: &str) -> Result<Self, BusError> {
         Self::open(address, format!("{topic}/Subscriptions/{subscription}")).await
     }
 
-    async fn open(address: &Address, entity: String) -> Result<Self, BusError> {
-        let mut connection = Connection::open(address).await?;
+    async fn open(address: &NamespaceAddress, entity: String) -> Result<Self, BusError> {
+        let mut connection = NamespaceConnection::open(address).await?;
         connection.authorize(&entity).await?;
         let management = Management::attach(&mut connection, &entity).await?;
         Ok(Self {
@@ -155,7 +156,7 @@ impl Queue {
         let receiver = match &mut self.receiver {
             Some(link) => &mut link.receiver,
             absent => {
-                let link = Link::attach(&mut self.connection, &self.entity).await?;
+                let link = ReceiverLink::attach(&mut self.connection, &self.entity).await?;
                 &mut absent.insert(link).receiver
             }
         };
@@ -226,7 +227,7 @@ impl Queue {
     /// # Errors
     /// When the bus is away: what was locked comes back by itself when its time is up.
     pub async fn release(mut self, mut locks: Vec<Lock>) -> Result<(), BusError> {
-        let Some(Link {
+        let Some(ReceiverLink {
             mut receiver,
             _session,
         }) = self.receiver.take()
@@ -248,8 +249,8 @@ impl Queue {
     }
 }
 
-impl Link {
-    async fn attach(connection: &mut Connection, entity: &str) -> Result<Self, BusError> {
+impl ReceiverLink {
+    async fn attach(connection: &mut NamespaceConnection, entity: &str) -> Result<Self, BusError> {
         let mut session = connection.session().await?;
         let attaching = async {
             Receiver::builder()
@@ -302,18 +303,9 @@ async fn next(receiver: &mut Receiver, patience: Duration, batch: &mut Batch) ->
             sequence: 0,
             delivery: unread.info,
         }),
-        Err(error) => return Err(of_recv(error)),
+        Err(error) => return Err(of_receipt(error)),
     }
     Ok(true)
-}
-
-fn of_recv(error: RecvError) -> BusError {
-    match error {
-        RecvError::LinkStateError(
-            LinkStateError::RemoteDetachedWithError(error) | LinkStateError::RemoteClosedWithError(error),
-        ) => of_close(&error),
-        other => unavailable(other),
-    }
 }
 
 #[cfg(test)]

@@ -12,95 +12,46 @@ use tokio::sync::Mutex;
 
 use crate::condition::{Reason, Trouble};
 
-use super::{address::Address, connection::BusError, envelope::Envelope, link::Link};
+use super::{
+    address::TopicAddress,
+    batches::BatchSender,
+    envelope::Envelope,
+    error::{BusError, SendError},
+    link::SenderLink,
+};
 
 /// Message format of a batch: each data section is one encoded message.
 const BATCH_FORMAT: u32 = 0x8001_3700;
 /// Room for the sections around the messages of a batch.
 const BATCH_OVERHEAD_BYTES: u64 = 2_048;
 
-pub(super) type Transfer = Sendable<Body<Value>>;
-
-/// Why a batch was not taken.
-#[derive(Debug, thiserror::Error)]
-pub enum SendError {
-    /// The bus is away or slow: all of it can be sent again later.
-    #[error("{0}")]
-    Unavailable(String),
-    /// The bus has answered that it does not take it now: all of it can be sent again later, and not before.
-    #[error("{0}")]
-    Busy(String),
-    /// The bus will not take this content, ever.
-    #[error("{0}")]
-    Refused(String),
-}
-
-/// What takes batches of messages, one after the other: the topic on the bus, or the one of a simulation.
-pub trait Topic: Send + Sync {
-    /// How many bytes of messages fit into one batch.
-    ///
-    /// # Errors
-    /// [`SendError::Unavailable`] when there is no way to the topic now.
-    fn batch_bytes(&self) -> impl Future<Output = Result<u64, SendError>> + Send;
-
-    /// Sends all of it or nothing.
-    ///
-    /// # Errors
-    /// See [`SendError`]; after `Unavailable` the messages may have arrived nevertheless.
-    fn send(&self, batch: &[Envelope]) -> impl Future<Output = Result<(), SendError>> + Send;
-}
-
-/// Whatever keeps a link from being opened may pass.
-impl From<BusError> for SendError {
-    fn from(error: BusError) -> Self {
-        Self::Unavailable(error.to_string())
-    }
-}
-
 /// The topic, as one sender sees it.
-pub struct Bus {
-    address: Address,
-    topic: String,
-    link: Mutex<Option<Link>>,
+pub struct TopicSender {
+    topic: TopicAddress,
+    link: Mutex<Option<SenderLink>>,
 }
 
-impl Bus {
+impl TopicSender {
     /// A sender for this topic; connects when first used.
     #[must_use]
-    pub fn new(address: Address, topic: String) -> Self {
+    pub fn new(topic: TopicAddress) -> Self {
         Self {
-            address,
             topic,
             link: Mutex::new(None),
         }
     }
 
-    /// How many bytes of messages fit into one batch.
-    ///
-    /// # Errors
-    /// [`SendError::Unavailable`] when there is no link and none can be opened.
-    pub async fn batch_bytes(&self) -> Result<u64, SendError> {
-        let mut link = self.link.lock().await;
-        let opened = match link.take() {
-            Some(open) => open,
-            None => Link::open(&self.address, &self.topic).await?,
-        };
-        let bytes = opened.max_bytes().saturating_sub(BATCH_OVERHEAD_BYTES);
-        *link = Some(opened);
-        Ok(bytes)
-    }
-
-    /// What keeps the bus from taking messages now, if anything does. A token is put, which takes a way there and back; for a
+    /// Trouble that keeps the bus from taking messages now. A token is put, which takes a way there and back; for a
     /// sender that does nothing else, as it would wait behind what is being sent.
     pub async fn look(&self) -> Option<Trouble> {
         let mut link = self.link.lock().await;
         if let Some(mut open) = link.take()
-            && open.prove(&self.topic).await.is_ok()
+            && open.prove().await.is_ok()
         {
             *link = Some(open);
             return None;
         }
-        match Link::open(&self.address, &self.topic).await {
+        match SenderLink::open(&self.topic).await {
             Ok(fresh) => {
                 *link = Some(fresh);
                 None
@@ -110,28 +61,7 @@ impl Bus {
         }
     }
 
-    /// Sends all of it or nothing. A link that was open before and turns out to be dead is replaced once.
-    ///
-    /// # Errors
-    /// See [`SendError`]; after `Unavailable` the messages may have arrived nevertheless.
-    pub async fn send(&self, batch: &[Envelope]) -> Result<(), SendError> {
-        let mut link = self.link.lock().await;
-        if let Some(mut open) = link.take() {
-            let sent = self.send_on(&mut open, batch).await;
-            if let Err(SendError::Unavailable(why)) = &sent {
-                tracing::debug!(error = %why, "bus_link_lost");
-            } else {
-                *link = good(&sent).then_some(open);
-                return sent;
-            }
-        }
-        let mut fresh = Link::open(&self.address, &self.topic).await?;
-        let sent = self.send_on(&mut fresh, batch).await;
-        *link = good(&sent).then_some(fresh);
-        sent
-    }
-
-    async fn send_on(&self, link: &mut Link, batch: &[Envelope]) -> Result<(), SendError> {
+    async fn send_on(&self, link: &mut SenderLink, batch: &[Envelope]) -> Result<(), SendError> {
         let sections = batch
             .iter()
             .map(|envelope| Data(Binary::from(envelope.encoded().to_vec())));
@@ -140,21 +70,42 @@ impl Bus {
             .message(Message::builder().body(body).build())
             .message_format(BATCH_FORMAT)
             .build();
-        link.send(&self.topic, transfer).await
+        link.send(transfer).await
     }
 }
 
-impl Topic for Bus {
+impl BatchSender for TopicSender {
     async fn batch_bytes(&self) -> Result<u64, SendError> {
-        self.batch_bytes().await
+        let mut link = self.link.lock().await;
+        let opened = match link.take() {
+            Some(open) => open,
+            None => SenderLink::open(&self.topic).await?,
+        };
+        let bytes = opened.max_bytes().saturating_sub(BATCH_OVERHEAD_BYTES);
+        *link = Some(opened);
+        Ok(bytes)
     }
 
+    /// A link that was open before and turns out to be dead is replaced once.
     async fn send(&self, batch: &[Envelope]) -> Result<(), SendError> {
-        self.send(batch).await
+        let mut link = self.link.lock().await;
+        if let Some(mut open) = link.take() {
+            let sent = self.send_on(&mut open, batch).await;
+            if let Err(SendError::Unavailable(why)) = &sent {
+                tracing::debug!(error = %why, "bus_link_lost");
+            } else {
+                *link = is_reusable(&sent).then_some(open);
+                return sent;
+            }
+        }
+        let mut fresh = SenderLink::open(&self.topic).await?;
+        let sent = self.send_on(&mut fresh, batch).await;
+        *link = is_reusable(&sent).then_some(fresh);
+        sent
     }
 }
 
-/// Whether the link that this was sent on can be kept: one that the bus has closed would blame the next batch.
-fn good(sent: &Result<(), SendError>) -> bool {
+/// True when the link that this was sent on can be kept: one that the bus has closed would blame the next batch.
+fn is_reusable(sent: &Result<(), SendError>) -> bool {
     matches!(sent, Ok(()) | Err(SendError::Busy(_)))
 }

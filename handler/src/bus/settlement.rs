@@ -10,8 +10,9 @@ use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
 use super::{
-    address::{Address, TopicAddress},
-    connection::{BusError, Connection},
+    address::{NamespaceAddress, TopicAddress},
+    connection::NamespaceConnection,
+    error::BusError,
     management::Management,
 };
 
@@ -71,7 +72,7 @@ impl Settlement {
 }
 
 struct Worker {
-    address: Address,
+    address: NamespaceAddress,
     entity: String,
     node: Option<Node>,
 }
@@ -129,12 +130,12 @@ impl Worker {
 struct Node {
     // Dropped before its connection.
     management: Management,
-    connection: Connection,
+    connection: NamespaceConnection,
 }
 
 impl Node {
-    async fn open(address: &Address, entity: &str) -> Result<Self, BusError> {
-        let mut connection = Connection::open(address).await?;
+    async fn open(address: &NamespaceAddress, entity: &str) -> Result<Self, BusError> {
+        let mut connection = NamespaceConnection::open(address).await?;
         connection.authorize(entity).await?;
         let management = Management::attach(&mut connection, entity).await?;
         Ok(Self {

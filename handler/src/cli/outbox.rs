@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::say::say;
-use crate::{config::Config, plain, postgres::Fault, write::outbox::Outbox};
+use crate::{config::Config, plain, postgres::Fault, relay::Outbox};
 
 /// Nothing was there that was meant.
 const NOTHING: u8 = 3;

@@ -17,11 +17,11 @@ use super::{
 };
 use crate::{
     config::Config,
+    log::EventSelection,
     operations::{
         operation::{Operation, Request, State, Wanted},
         replay::{Projection, Replay},
     },
-    write::log::Selection,
 };
 
 #[derive(Debug, Args)]
@@ -83,9 +83,9 @@ struct Which {
 
 impl Which {
     /// What is said; the end of the process, with the words and the exit code of wrong usage, when nothing was.
-    fn deliberate(self) -> Selection {
+    fn deliberate(self) -> EventSelection {
         let all = self.all;
-        let selection = Selection {
+        let selection = EventSelection {
             all,
             subjects: self.subject,
             customer: self.customer,

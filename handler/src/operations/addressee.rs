@@ -1,13 +1,13 @@
 //! A subscription that is to get messages of its own, and whether its rules let them in, and nobody else's do.
 //! Never guesses: where a rule cannot be read for sure, it says so and lets the operator decide.
 
-use crate::bus::{self, Address, Admits, BusError, Rule};
+use crate::bus::{self, Admits, BusError, NamespaceAddress, Rule};
 
 /// One subscription of the topic.
 #[derive(Debug, Clone)]
 pub struct Subscription {
     /// The namespace.
-    pub address: Address,
+    pub address: NamespaceAddress,
     /// The topic.
     pub topic: String,
     /// The subscription's name.
@@ -50,17 +50,6 @@ pub enum Unfit {
         /// Its rules, in words.
         rules: String,
     },
-}
-
-/// What a name looks like (Microsoft: "Naming rules and restrictions for Azure resources", Microsoft.ServiceBus).
-pub(super) const NAME: &str =
-    "a subscription's name has 1 to 50 letters, digits, dots, hyphens and underscores";
-
-/// Whether a subscription may be called so.
-#[must_use]
-pub fn is_name(name: &str) -> bool {
-    let sound = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
-    (1..=50).contains(&name.len()) && name.chars().all(sound)
 }
 
 impl Subscription {

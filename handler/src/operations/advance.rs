@@ -18,8 +18,8 @@ use super::{
     verify,
 };
 use crate::{
+    log::{EventSelection, LogEntry},
     postgres::Fault,
-    write::{log::Selection, outbox::Pending},
 };
 
 impl Operations {
@@ -91,7 +91,7 @@ impl Operations {
     async fn replay(
         &self,
         claim: &Claim,
-        (events, rate): (&Selection, NonZeroU32),
+        (events, rate): (&EventSelection, NonZeroU32),
         over: Option<&Replay>,
         until: Instant,
         tell: Tell<'_>,
@@ -114,7 +114,7 @@ impl Operations {
                 subscription.admits_replays(*force).await?;
                 sender = Some(replay::Sender::new(subscription, number(&claim.operation)));
             }
-            let deliver = async |cursor: &mut replay::Cursor, page: Vec<Pending>, upto: i64| match &sender {
+            let deliver = async |cursor: &mut replay::Cursor, page: Vec<LogEntry>, upto: i64| match &sender {
                 Some(sender) => sender.send(cursor, page, upto).await,
                 None => cursor.project(&self.model()?.projector, page, upto).await,
             };

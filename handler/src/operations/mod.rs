@@ -25,20 +25,16 @@ use tokio_postgres::Config;
 use uuid::Uuid;
 
 use crate::{
-    bus::{CloudEvent, TopicAddress},
+    bus::{CloudEvent, SUBSCRIPTION_NAME_RULE, TopicAddress, is_subscription_name},
     domain::event::Recorded,
+    log::{EntryResult, EventLog, LogEntry},
     read::{
         Account,
         incoming::{Incoming, decode},
     },
-    write::{
-        log::{Log, Read},
-        outbox::Pending,
-    },
 };
 
-use addressee::NAME;
-pub use addressee::{Subscription, Unfit, is_name};
+pub use addressee::{Subscription, Unfit};
 use dead_letters::DeadLetters;
 pub use difference::difference;
 pub use failed::Failed;
@@ -53,7 +49,7 @@ pub type Tell<'a> = &'a (dyn Fn(&str, i64, i64) + Sync);
 /// The operations of a deployment, as far as this process can do them.
 pub struct Operations {
     table: Table,
-    log: Arc<Log>,
+    log: Arc<EventLog>,
     /// True where what waits for the bus is forgotten after a day, because nobody has one.
     forgets_outbox: bool,
     /// `None` when this process has no bus.
@@ -71,7 +67,7 @@ impl Operations {
         topic: Option<TopicAddress>,
         account: Option<Account>,
     ) -> Self {
-        let log = Arc::new(Log::new(postgres.clone()));
+        let log = Arc::new(EventLog::new(postgres.clone()));
         Self {
             table: Table::new(postgres.clone()),
             forgets_outbox,
@@ -226,8 +222,8 @@ impl Operations {
     }
 
     fn subscription(&self, name: &str) -> Result<Subscription, Failed> {
-        if !addressee::is_name(name) {
-            return Err(Failed::Invalid("/subscription", NAME));
+        if !is_subscription_name(name) {
+            return Err(Failed::Invalid("/subscription", SUBSCRIPTION_NAME_RULE));
         }
         let topic = self.topic.as_ref().ok_or(Failed::NotConfigured("Service Bus"))?;
         Ok(Subscription {
@@ -239,7 +235,7 @@ impl Operations {
 }
 
 /// Rows of the log that are all events, or which is not.
-fn whole(rows: Vec<Read>) -> Result<Vec<Pending>, Failed> {
+fn whole(rows: Vec<EntryResult>) -> Result<Vec<LogEntry>, Failed> {
     let read: Result<_, _> = rows.into_iter().collect();
     read.map_err(|row| Failed::refused(row.to_string()))
 }

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use super::Failed;
 use crate::{
+    log::EventLog,
     read::{
         Account, Connection, Generations, Projector, document::Generation, generation::Pointer, store::Stored,
     },
-    write::log::Log,
 };
 
 /// How often the pointer is tried to be changed when somebody else has.
@@ -16,7 +16,7 @@ const ATTEMPTS: usize = 5;
 
 /// What reaches both.
 pub struct Model {
-    pub(super) log: Arc<Log>,
+    pub(super) log: Arc<EventLog>,
     pub(super) connection: Arc<Connection>,
     generations: Arc<Generations>,
     pub(super) projector: Projector,
@@ -25,7 +25,7 @@ pub struct Model {
 impl Model {
     /// Connects when first used.
     #[must_use]
-    pub fn new(log: Arc<Log>, account: Account) -> Self {
+    pub fn new(log: Arc<EventLog>, account: Account) -> Self {
         let connection = Arc::new(Connection::new(account));
         let generations = Arc::new(Generations::new(&connection));
         Self {

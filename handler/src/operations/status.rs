@@ -11,8 +11,8 @@ use super::{
 use crate::{
     bus::{BusError, Queue},
     health::{Health, Report},
+    log::OutboxBacklog,
     read::generation::Pointer,
-    write::backlog::Backlog,
 };
 
 /// Messages are counted up to this.
@@ -106,7 +106,7 @@ impl Operations {
 
     /// What waits; where it is forgotten after a day, its age is no sign of a fault.
     #[must_use]
-    pub fn outbox(&self, backlog: &Backlog) -> Outbox {
+    pub fn outbox(&self, backlog: &OutboxBacklog) -> Outbox {
         Outbox {
             waiting: backlog.waiting,
             parked: backlog.parked,

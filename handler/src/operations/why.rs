@@ -18,6 +18,7 @@ use super::{
 use crate::{
     bus::{BusError, Queue, Received},
     domain::value::Time,
+    log::TracedEvent,
     read::{
         connection::Container,
         document::{
@@ -26,7 +27,6 @@ use crate::{
         },
         store::{Found, Store},
     },
-    write::log::Hop,
 };
 
 /// Messages of a queue that are looked through, and those of one request.
@@ -102,7 +102,7 @@ impl Operations {
     /// [`Failed::Absent`] when there is no such order; others when a hop cannot be asked.
     pub async fn why(&self, order: Uuid, subscription: &str) -> Result<Trail, Failed> {
         let model = self.model()?;
-        let hops = self.log.hops(&order.to_string()).await?;
+        let hops = self.log.trace(&order.to_string()).await?;
         let Some(customer) = hops.iter().find_map(|hop| hop.customer) else {
             return Err(Failed::Absent(format!("there is no order {order}")));
         };
@@ -129,7 +129,7 @@ impl Operations {
 }
 
 /// What the documents that are read now show of it.
-async fn shown(model: &Model, order: Uuid, customer: Uuid, hops: Vec<Hop>) -> Result<Trail, Failed> {
+async fn shown(model: &Model, order: Uuid, customer: Uuid, hops: Vec<TracedEvent>) -> Result<Trail, Failed> {
     let live = model.pointer().await?.live;
     let orders = Store::new(&model.connection, Container::Orders);
     let pk = live.partition(&order.to_string());
@@ -173,7 +173,7 @@ impl From<Difference> for Differing {
     }
 }
 
-fn step(hop: Hop, in_history: bool) -> Step {
+fn step(hop: TracedEvent, in_history: bool) -> Step {
     Step {
         version: hop.version,
         r#type: hop.kind,

@@ -7,11 +7,13 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{
-    backlog::{self, Backlog},
     snapshot::{Reads, Snapshot},
     writer::{Error, Writer},
 };
-use crate::domain::{customer::Customer, event::StockLevel, order::Order, product::Product, value::Sku};
+use crate::{
+    domain::{customer::Customer, event::StockLevel, order::Order, product::Product, value::Sku},
+    log::{COUNT_BACKLOG, OutboxBacklog},
+};
 
 /// Errors of all of them: [`Error::Unavailable`] or [`Error::Internal`].
 #[expect(clippy::missing_errors_doc, reason = "said once, above")]
@@ -59,14 +61,14 @@ impl Writer {
     }
 
     /// How far the bus is behind.
-    pub async fn backlog(&self) -> Result<Backlog, Error> {
+    pub async fn backlog(&self) -> Result<OutboxBacklog, Error> {
         let row = self
             .pool()
             .lease()
             .await?
-            .query_one(backlog::COUNT, &[])
+            .query_one(COUNT_BACKLOG, &[])
             .await?;
-        Ok(Backlog::of(&row)?)
+        Ok(OutboxBacklog::read(&row)?)
     }
 
     async fn look(&self, reads: &Reads) -> Result<Snapshot, Error> {

@@ -1,18 +1,15 @@
 //! The write side: a command is two statements (read, then one guarded write), and the outbox rows it leaves behind.
 //! Never talks to the bus or the read model, and never holds a lock between the two statements.
 
-pub mod backlog;
 mod batch;
 mod cache;
 mod change;
 mod columns;
 pub mod command;
 mod decide;
-pub mod log;
 mod look;
 pub mod lookup;
 mod order_rows;
-pub mod outbox;
 pub mod pool;
 mod snapshot;
 mod statement;

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeSet, process::Stdio};
 
-use handler::bus::{Address, Lock, Queue};
+use handler::bus::{Lock, NamespaceAddress, Queue};
 use serde_json::Value;
 use tokio::{
     io::{AsyncBufReadExt, BufReader, Lines},
@@ -104,7 +104,7 @@ async fn a_message_whose_lock_ran_out_is_told_from_one_that_is_out() {
     let mut bench = Bench::start_with(entities("PT1S")).await;
     let all = orders(2);
     bench.bury(&all, &["read-model"], "Broken").await;
-    let address = Address::parse(&bench.bus.connection_string()).unwrap();
+    let address = NamespaceAddress::parse(&bench.bus.connection_string()).unwrap();
     let queue = Queue::dead_letters(&address, "order-events", "read-model").await;
     let mut queue = queue.unwrap();
     let locked = queue.receive(2, DEADLINE).await.unwrap();

@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::{USUAL_SUBSCRIPTION, example, of_documents, operations};
 use crate::{
+    bus::{SUBSCRIPTION_NAME_RULE, is_subscription_name},
     domain::quote,
     http::{
         Reach,
@@ -22,7 +23,6 @@ use crate::{
     operations::{
         Failed,
         dead_letters::{LetterView, WholeLetter},
-        is_name,
         operation::{Operation, State as Stand},
         status::Status,
         why::Trail,
@@ -39,11 +39,10 @@ pub(super) fn id(text: &str) -> Result<Uuid, Problem> {
 /// The subscription that is asked about.
 fn subscription(parameters: &Parameters) -> Result<&str, Problem> {
     let name = parameters.get("subscription").unwrap_or(USUAL_SUBSCRIPTION);
-    if is_name(name) {
+    if is_subscription_name(name) {
         return Ok(name);
     }
-    let rule = "subscription has 1 to 50 letters, digits, dots, hyphens and underscores";
-    Err(Problem::new(Kind::InvalidQuery, rule))
+    Err(Problem::new(Kind::InvalidQuery, SUBSCRIPTION_NAME_RULE))
 }
 
 fn an_operation() -> Value {

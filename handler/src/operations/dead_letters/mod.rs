@@ -17,7 +17,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::Value;
 
 use super::{Subscription, Unfit};
-use crate::bus::{Bus, BusError, Queue, SendError};
+use crate::bus::{BusError, Queue, SendError, TopicAddress, TopicSender};
 
 pub use letter::{Event, Letter};
 pub(super) use piece::Cursor;
@@ -137,7 +137,10 @@ impl DeadLetters {
         told: &mut Told<'_>,
     ) -> Result<bool, Error> {
         self.0.admits_replays(force).await?;
-        let bus = Bus::new(self.0.address.clone(), self.0.topic.clone());
+        let bus = TopicSender::new(TopicAddress {
+            address: self.0.address.clone(),
+            name: self.0.topic.clone(),
+        });
         let mut sender = resubmit::Sender::new(bus, self.0.name.clone());
         let work = async |letters: &[Letter]| sender.send(letters).await;
         sweep::sweep(self.queue().await?, selected, swept, work, told).await

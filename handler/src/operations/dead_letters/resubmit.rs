@@ -8,10 +8,7 @@ use time::OffsetDateTime;
 use tokio::time::Instant;
 
 use super::{Error, Fate, Letter, sweep::Worked};
-use crate::{
-    bus::{Bus, Envelope, SendError},
-    relay,
-};
+use crate::bus::{Envelope, OutgoingMessage, RefusedMessage, SendError, TopicSender, send_in_batches};
 
 /// How long sending one batch of letters may take.
 const SENDING: Duration = Duration::from_secs(30);
@@ -27,14 +24,14 @@ const GREATEST: i64 = i64::MAX / 4 * 3;
 
 /// Sends to one topic for one subscription.
 pub(super) struct Sender {
-    bus: Bus,
+    bus: TopicSender,
     subscription: String,
     /// The last number given.
     last: i64,
 }
 
 impl Sender {
-    pub(super) fn new(bus: Bus, subscription: String) -> Self {
+    pub(super) fn new(bus: TopicSender, subscription: String) -> Self {
         Self {
             bus,
             subscription,
@@ -49,34 +46,32 @@ impl Sender {
             Vec::with_capacity(letters.len()),
             Vec::with_capacity(letters.len()),
         );
-        for (place, letter) in (0..).zip(letters) {
+        for (key, letter) in (0..).zip(letters) {
             let id = self.next_id(&letter.received.message_id());
             match Envelope::again(&letter.received, &id, &self.subscription) {
-                Ok(envelope) => ready.push((place, envelope)),
-                Err(error) => settle(&mut fates, place, Fate::Kept(error.to_string())),
+                Ok(envelope) => ready.push(OutgoingMessage { key, envelope }),
+                Err(error) => settle(&mut fates, key, Fate::Kept(error.to_string())),
             }
             ids.push(id);
         }
-        let verdict = relay::send(&self.bus, &ready, Instant::now() + SENDING).await;
-        for place in verdict.sent {
+        let report = send_in_batches(&self.bus, &ready, Instant::now() + SENDING).await;
+        for place in report.sent {
             let id = usize::try_from(place)
                 .ok()
                 .and_then(|place| ids.get(place))
                 .cloned();
             settle(&mut fates, place, Fate::Resubmitted(id.unwrap_or_default()));
         }
-        for (place, why) in verdict.parked {
-            settle(&mut fates, place, Fate::Kept(why));
+        for RefusedMessage { key, reason } in report.refused {
+            settle(&mut fates, key, Fate::Kept(reason));
         }
         // They go out in order: behind the first without a fate nothing was sent.
         let fates: Vec<Fate> = fates.into_iter().map_while(|fate| fate).collect();
-        let late = (fates.len() < letters.len()).then(|| "the bus is too slow".to_owned());
+        let late = || SendError::Unavailable("the bus is too slow".to_owned());
+        let late = (fates.len() < letters.len()).then(late);
         Worked {
             fates,
-            stopped: verdict
-                .stopped
-                .or(late)
-                .map(|why| Error::Send(SendError::Unavailable(why))),
+            stopped: report.stopped.or(late).map(Error::Send),
         }
     }
 
@@ -136,11 +131,11 @@ fn numbered(message_id: &str) -> (&str, i64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bus::Address;
+    use crate::bus::TopicAddress;
 
     fn sender() -> Sender {
         let address = "Endpoint=sb://h;SharedAccessKeyName=n;SharedAccessKey=k";
-        let bus = Bus::new(Address::parse(address).unwrap(), "t".to_owned());
+        let bus = TopicSender::new(TopicAddress::parse(address, "t").unwrap());
         Sender::new(bus, "s".to_owned())
     }
 

@@ -22,7 +22,7 @@ pub(super) use project::project;
 pub(super) use send::Sender;
 
 use super::storable;
-use crate::write::log::{Found, Selection};
+use crate::log::{EventSelection, SelectionCount};
 
 /// Events a second where nobody says: what a small account and a careful consumer can take.
 pub const USUAL_RATE: NonZeroU32 = NonZeroU32::MIN.saturating_add(199);
@@ -40,7 +40,7 @@ pub struct Replay {
     #[schemars(length(min = 1, max = 50), regex(pattern = "^[A-Za-z0-9._-]+$"))]
     pub subscription: String,
     /// Which events; all of them need `"all": true`.
-    pub events: Selection,
+    pub events: EventSelection,
     /// Most messages a second.
     #[serde(default = "usual_rate")]
     pub rate: NonZeroU32,
@@ -54,7 +54,7 @@ pub struct Replay {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Projection {
     /// Which events; all of them need `"all": true`.
-    pub events: Selection,
+    pub events: EventSelection,
     /// Most events a second.
     #[serde(default = "usual_rate")]
     pub rate: NonZeroU32,
@@ -71,7 +71,7 @@ pub(super) struct Cursor {
     /// The log's part that is meant; unknown before the first look.
     range: Option<Range>,
     /// What there is to do, as far as it is counted.
-    found: Found,
+    found: SelectionCount,
     /// When it is time for more.
     #[serde(skip)]
     not_before: Option<Instant>,

@@ -9,11 +9,8 @@ use tokio::time::{Instant, sleep_until};
 
 use super::{Cursor, Range, Report};
 use crate::{
+    log::{EventLog, EventSelection, LogEntry, PositionRange, SelectedPage, SelectionCount},
     operations::{Failed, Tell, patiently, runner::Came},
-    write::{
-        log::{Found, Log, Selection},
-        outbox::Pending,
-    },
 };
 
 /// What there is to do.
@@ -21,13 +18,13 @@ use crate::{
 #[serde(rename_all = "camelCase")]
 pub struct Plan<'a> {
     #[serde(flatten)]
-    found: &'a Found,
+    found: &'a SelectionCount,
     /// How many seconds it will take at the least, at the rate that was asked for.
     seconds: i64,
 }
 
 impl<'a> Plan<'a> {
-    fn new(found: &'a Found, rate: NonZeroU32) -> Self {
+    fn new(found: &'a SelectionCount, rate: NonZeroU32) -> Self {
         Self {
             found,
             seconds: (found.events + i64::from(rate.get()) - 1) / i64::from(rate.get()),
@@ -39,15 +36,15 @@ impl Cursor {
     /// Counts some more.
     pub(in crate::operations) async fn plan(
         &mut self,
-        log: &Log,
-        events: &Selection,
+        log: &EventLog,
+        events: &EventSelection,
         rate: NonZeroU32,
         tell: Tell<'_>,
     ) -> Result<Came, Failed> {
         let range = match &mut self.range {
             Some(range) => range,
             unknown => {
-                let (after, until) = patiently(async || Ok(log.bounds(events).await?)).await?;
+                let PositionRange { after, until } = patiently(async || Ok(log.bounds(events).await?)).await?;
                 let counted = after;
                 self.position = after;
                 unknown.insert(Range {
@@ -58,9 +55,11 @@ impl Cursor {
             }
         };
         if range.counted < range.until {
-            range.counted = log
-                .count(events, range.counted, range.until, &mut self.found)
-                .await?;
+            let rest = PositionRange {
+                after: range.counted,
+                until: range.until,
+            };
+            range.counted = log.count(events, rest, &mut self.found).await?;
             tell(
                 "events looked through",
                 range.counted - range.after,
@@ -75,11 +74,11 @@ impl Cursor {
     /// fails.
     pub(in crate::operations) async fn deliver(
         &mut self,
-        log: &Log,
-        (events, rate): (&Selection, NonZeroU32),
+        log: &EventLog,
+        (events, rate): (&EventSelection, NonZeroU32),
         most: u32,
         tell: Tell<'_>,
-        deliver: impl AsyncFnOnce(&mut Self, Vec<Pending>, i64) -> Result<(), Failed>,
+        deliver: impl AsyncFnOnce(&mut Self, Vec<LogEntry>, i64) -> Result<(), Failed>,
     ) -> Result<Came, Failed> {
         let Some(range) = self.range else {
             return Err(Failed::refused("it has no plan"));
@@ -98,10 +97,17 @@ impl Cursor {
         let begun = Instant::now();
         // About a second's worth, so that a pause or a limit is felt at once.
         let most = i64::from(rate.get().min(most));
-        let (page, upto) = log.select(events, self.position, range.until, most).await?;
+        let rest = PositionRange {
+            after: self.position,
+            until: range.until,
+        };
+        let SelectedPage {
+            entries,
+            until: upto,
+        } = log.select(events, rest, most).await?;
         let before = self.done + self.refused;
-        let (mut readable, mut unreadable) = (Vec::with_capacity(page.len()), Vec::new());
-        for row in page {
+        let (mut readable, mut unreadable) = (Vec::with_capacity(entries.len()), Vec::new());
+        for row in entries {
             match row {
                 Ok(row) => readable.push(row),
                 Err(row) => unreadable.push(row),

@@ -6,9 +6,9 @@ use uuid::Uuid;
 
 use super::Cursor;
 use crate::{
+    log::LogEntry,
     operations::{Failed, failed::PATIENCE, incoming},
     read::{Projector, document::Generation, projector::ProjectError},
-    write::outbox::Pending,
 };
 
 /// Events that are projected at the same time.
@@ -22,7 +22,7 @@ const TOGETHER: usize = 16;
 pub(in crate::operations) async fn project(
     projector: &Projector,
     into: Option<Generation>,
-    page: Vec<Pending>,
+    page: Vec<LogEntry>,
 ) -> Result<Vec<(Uuid, String)>, Failed> {
     let projected = stream::iter(page).map(|row| async move {
         let event_id = row.event.event_id;
@@ -49,7 +49,7 @@ impl Cursor {
     pub(in crate::operations) async fn project(
         &mut self,
         projector: &Projector,
-        page: Vec<Pending>,
+        page: Vec<LogEntry>,
         upto: i64,
     ) -> Result<(), Failed> {
         let events = i64::try_from(page.len()).unwrap_or(i64::MAX);

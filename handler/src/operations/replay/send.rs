@@ -7,10 +7,9 @@ use tokio::time::Instant;
 
 use super::Cursor;
 use crate::{
-    bus::{Bus, Envelope},
+    bus::{Envelope, OutgoingMessage, RefusedMessage, TopicAddress, TopicSender, send_in_batches},
+    log::LogEntry,
     operations::{Failed, addressee::Subscription},
-    relay,
-    write::outbox::Pending,
 };
 
 /// How long one piece may spend on sending.
@@ -18,7 +17,7 @@ const SENDING: Duration = Duration::from_secs(8);
 
 /// Sends to one topic for one subscription.
 pub(in crate::operations) struct Sender {
-    bus: Bus,
+    bus: TopicSender,
     subscription: String,
     number: i64,
 }
@@ -26,10 +25,13 @@ pub(in crate::operations) struct Sender {
 impl Sender {
     /// `number` makes the MessageIds of this replay its own.
     pub(in crate::operations) fn new(subscription: Subscription, number: i64) -> Self {
-        let Subscription { address, topic, name } = subscription;
+        let topic = TopicAddress {
+            address: subscription.address,
+            name: subscription.topic,
+        };
         Self {
-            bus: Bus::new(address, topic),
-            subscription: name,
+            bus: TopicSender::new(topic),
+            subscription: subscription.name,
             number,
         }
     }
@@ -38,31 +40,36 @@ impl Sender {
     pub(in crate::operations) async fn send(
         &self,
         cursor: &mut Cursor,
-        page: Vec<Pending>,
+        page: Vec<LogEntry>,
         upto: i64,
     ) -> Result<(), Failed> {
         let (mut ready, mut unfit) = (Vec::with_capacity(page.len()), Vec::new());
-        for Pending { position, event } in &page {
+        for LogEntry { position, event } in &page {
+            let key = *position;
             match Envelope::replay(event, self.number, &self.subscription) {
-                Ok(envelope) => ready.push((*position, envelope)),
-                Err(error) => unfit.push((*position, error.to_string())),
+                Ok(envelope) => ready.push(OutgoingMessage { key, envelope }),
+                Err(error) => unfit.push(RefusedMessage {
+                    key,
+                    reason: error.to_string(),
+                }),
             }
         }
-        let verdict = relay::send(&self.bus, &ready, Instant::now() + SENDING).await;
-        cursor.done += i64::try_from(verdict.sent.len()).unwrap_or(i64::MAX);
-        let settled = verdict.sent.len() + verdict.parked.len();
+        let report = send_in_batches(&self.bus, &ready, Instant::now() + SENDING).await;
+        cursor.done += i64::try_from(report.sent.len()).unwrap_or(i64::MAX);
+        let settled = report.sent.len() + report.refused.len();
         cursor.position = match ready.get(settled) {
             None => upto,
             // They go out in order, so what is left begins here.
-            Some((first_left, _)) => first_left - 1,
+            Some(first_left) => first_left.key - 1,
         };
         // What lies behind that comes again.
-        unfit.retain(|(position, _)| *position <= cursor.position);
-        for (position, why) in verdict.parked.iter().chain(&unfit) {
-            if let Some(row) = page.iter().find(|row| row.position == *position) {
-                cursor.refuse(row.event.event_id, why.clone());
+        unfit.retain(|message| message.key <= cursor.position);
+        for RefusedMessage { key, reason } in report.refused.iter().chain(&unfit) {
+            if let Some(row) = page.iter().find(|row| row.position == *key) {
+                cursor.refuse(row.event.event_id, reason.clone());
             }
         }
-        verdict.stopped.map_or(Ok(()), |why| Err(Failed::Bus(why)))
+        let stopped = report.stopped.map(|error| Failed::Bus(error.to_string()));
+        stopped.map_or(Ok(()), Err)
     }
 }

@@ -14,13 +14,13 @@ use crate::{
         product::{self, Product},
         value::Sku,
     },
+    log::LogEntry,
     read::document::{
         Generation,
         customer::{CustomerDocument, OrderRowDocument},
         order::{EventDocument, OrderDocument},
         product::ProductDocument,
     },
-    write::outbox::Pending,
 };
 
 /// An aggregate as its events so far have made it.
@@ -74,7 +74,7 @@ impl<'a> Fold<'a> {
     ///
     /// # Errors
     /// [`Failed`] when the log itself cannot be: an event that is unknown, or that could not happen then.
-    pub(in crate::operations) fn then(&mut self, row: &Pending) -> Result<(), Failed> {
+    pub(in crate::operations) fn then(&mut self, row: &LogEntry) -> Result<(), Failed> {
         let event = json!({ "type": row.event.kind, "data": row.event.data });
         let event: Event = serde_json::from_value(event).map_err(|error| self.broken(&error.to_string()))?;
         let whose = Whose::of(self.stream, &row.event.kind)
@@ -151,7 +151,7 @@ impl<'a> Fold<'a> {
 }
 
 /// What an event of an order leaves in its history.
-pub(in crate::operations) fn history(of: Generation, order: Uuid, row: &Pending) -> EventDocument {
+pub(in crate::operations) fn history(of: Generation, order: Uuid, row: &LogEntry) -> EventDocument {
     let what = (row.event.kind.clone(), row.event.data.clone());
     EventDocument::new(of, order, row.event.version, what, row.event.occurred_at)
 }

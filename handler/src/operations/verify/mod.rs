@@ -21,11 +21,11 @@ use time::OffsetDateTime;
 use super::{Failed, Tell, model::Model, patiently, runner::Came, storable, storable_json};
 use crate::{
     domain::value::Sku,
+    log::LogEntry,
     read::{
         document::{Generation, product::PRODUCT},
         store::Found,
     },
-    write::outbox::Pending,
 };
 
 /// Most differences that are told one by one, and most text of them: the report is kept in a row of a table.
@@ -76,7 +76,7 @@ pub(super) enum Due {
 }
 
 impl Due {
-    fn is_past(self, row: &Pending) -> bool {
+    fn is_past(self, row: &LogEntry) -> bool {
         match self {
             Self::Position(until) => row.position <= until,
             Self::Time(until) => row.event.occurred_at <= until,

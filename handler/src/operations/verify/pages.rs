@@ -2,34 +2,34 @@
 //! Never holds more than two pages of them: a product may have been restocked for years.
 
 use super::super::{Failed, whole};
-use crate::write::{log::Log, outbox::Pending};
+use crate::log::{EventLog, LogEntry};
 
 /// Events of one page.
 const PAGE: i64 = 200;
 
 /// The events of an aggregate, of which the first page is there: mostly that is all of them.
 pub(super) struct Events<'a> {
-    log: &'a Log,
+    log: &'a EventLog,
     stream: &'a str,
-    first: Vec<Pending>,
+    first: Vec<LogEntry>,
 }
 
 /// Where somebody is in them.
 pub(super) struct Walk<'e> {
     events: &'e Events<'e>,
     /// The page that is being walked through; none is the first one.
-    later: Option<Vec<Pending>>,
+    later: Option<Vec<LogEntry>>,
     index: usize,
 }
 
 impl<'a> Events<'a> {
-    pub(super) async fn open(log: &'a Log, stream: &'a str) -> Result<Self, Failed> {
+    pub(super) async fn open(log: &'a EventLog, stream: &'a str) -> Result<Self, Failed> {
         let first = whole(log.stream(stream, 0, PAGE).await?)?;
         Ok(Self { log, stream, first })
     }
 
     /// The first of them.
-    pub(super) fn first(&self) -> Option<&Pending> {
+    pub(super) fn first(&self) -> Option<&LogEntry> {
         self.first.first()
     }
 
@@ -46,7 +46,7 @@ impl<'a> Events<'a> {
 impl Walk<'_> {
     /// The next event, which stays the next one. Of those that have come since the last page was read only as many are there
     /// as it takes to come to this version.
-    pub(super) async fn peek(&mut self, at_least: i64) -> Result<Option<&Pending>, Failed> {
+    pub(super) async fn peek(&mut self, at_least: i64) -> Result<Option<&LogEntry>, Failed> {
         if self.index >= self.page().len() {
             let full = i64::try_from(self.page().len()).is_ok_and(|events| events == PAGE);
             let read = self.page().last().map_or(0, |last| last.event.version);
@@ -67,7 +67,7 @@ impl Walk<'_> {
         self.index += 1;
     }
 
-    fn page(&self) -> &[Pending] {
+    fn page(&self) -> &[LogEntry] {
         self.later.as_deref().unwrap_or(&self.events.first)
     }
 }

@@ -10,6 +10,7 @@ use tokio::time::sleep;
 
 use super::{Compared, Difference, Due, Report};
 use crate::{
+    log::LogEntry,
     operations::{Failed, Tell, incoming, model::Model, patiently},
     read::{
         connection::Container,
@@ -20,7 +21,6 @@ use crate::{
         incoming::State,
         store::{Found, Store},
     },
-    write::outbox::Pending,
 };
 
 /// Positions of the log that one piece goes through.
@@ -81,7 +81,7 @@ impl Cursor {
             let upto = (self.position + WINDOW).min(until);
             let sales = patiently(async || Ok(model.log.sales(self.position, upto).await?)).await?;
             // What is no event is named where its aggregate is compared.
-            let sales: Vec<Pending> = sales.into_iter().flatten().collect();
+            let sales: Vec<LogEntry> = sales.into_iter().flatten().collect();
             let broken = self.sum_up(report.generation, due, &sales);
             if self.passes == 0 {
                 report.add(broken);
@@ -95,7 +95,7 @@ impl Cursor {
         Ok(self.end_pass(report).await)
     }
 
-    fn sum_up(&mut self, of: Generation, due: Due, sales: &[Pending]) -> Compared {
+    fn sum_up(&mut self, of: Generation, due: Due, sales: &[LogEntry]) -> Compared {
         let mut broken = Compared::default();
         for row in sales {
             let event = match incoming(&row.event) {

@@ -7,16 +7,18 @@ use std::sync::Arc;
 use serde::Serialize;
 use time::OffsetDateTime;
 use tokio::sync::Mutex;
-use tokio_postgres::{Config, Row, types::FromSql};
+use tokio_postgres::{Config, Row};
 use uuid::Uuid;
 
-use super::pool::NEEDED_SCHEMA;
 use crate::{
+    bus::{RefusedMessage, SendReport},
     condition::Condition,
-    domain::{event::Recorded, utc},
-    postgres::{Fault, Lease, Pool, describe},
+    log::{EVENT_COLUMNS, LogEntry, UnreadableEntry, read_entry},
+    postgres::{Fault, Lease, Pool},
 };
 
+/// The oldest schema that has everything that is drained and expired here.
+const NEEDED_SCHEMA: i32 = 3;
 /// Most rows of one drain.
 const MOST_ROWS: i64 = 500;
 
@@ -25,11 +27,6 @@ const MOST_ROWS: i64 = 500;
 /// The timeout frees the lock when we vanish while sending.
 const BEGIN: &str = "begin; set local idle_in_transaction_session_timeout = '30s'";
 const LOCK: &str = "select pg_try_advisory_xact_lock(715001)";
-const READ: &str = "
-    select o.position, e.event_id, e.stream, e.version, e.type, e.data, e.state, coalesce(e.stock, 'null') as stock,
-        e.metadata->>'traceparent' as traceparent, e.occurred_at
-    from write_model.outbox o join write_model.events e using (position)
-    where o.parked_at is null order by o.position limit $1::bigint";
 const DELETE: &str = "delete from write_model.outbox where position = any($1::bigint[])";
 const PARK: &str =
     "update write_model.outbox set parked_at = now(), reason = $2::text where position = $1::bigint";
@@ -54,31 +51,13 @@ const FORGET_UNTOLD: &str = "
             select position from write_model.outbox where parked_at is null order by position limit 1000) o
         join write_model.events e using (position) where e.occurred_at < now() - interval '24 hours')";
 
-/// A row of the outbox with its event.
-#[derive(Debug)]
-pub struct Pending {
-    /// Its place in the log.
-    pub position: i64,
-    /// What is to be sent.
-    pub event: Recorded,
-}
+/// An event that waits to be sent, as the log has it.
+pub type OutboxEntry = LogEntry;
 
-/// A row of the log that is no event, and why.
-#[derive(Debug, Clone, thiserror::Error)]
-#[error("event {event_id} at position {position} of the log cannot be read: {why}")]
-pub struct Unreadable {
-    /// Its place in the log.
-    pub position: i64,
-    /// The event's id.
-    pub event_id: Uuid,
-    /// The column, and what is wrong with it.
-    pub why: String,
-}
-
-/// A row that the bus has refused for its content.
+/// An entry that the bus has refused for its content.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Parked {
+pub struct ParkedEntry {
     /// Its place in the log.
     pub position: i64,
     /// The event's id.
@@ -95,40 +74,30 @@ pub struct Parked {
     pub reason: String,
 }
 
-/// What became of the rows that were offered; those not named stay as they are.
-#[derive(Debug, Default)]
-pub struct Verdict {
-    /// Positions that the bus has.
-    pub sent: Vec<i64>,
-    /// Positions that the bus will never take, and why.
-    pub parked: Vec<(i64, String)>,
-    /// Why sending ended before the rest, if it did.
-    pub stopped: Option<String>,
-}
-
-/// What a look into the outbox came to.
+/// The outcome of a look into the outbox.
 #[derive(Debug)]
-pub enum Drained {
+pub enum DrainOutcome {
     /// There is nothing to send.
     Empty,
     /// Another process is sending, and may not see what has just been committed.
-    Busy,
-    /// There was something, and this became of it.
-    Rows(Verdict),
+    Contended,
+    /// Some entries were offered, and this became of them.
+    Drained(SendReport),
 }
 
-/// Where the rows of a drain come from: the table, or the one of a simulation.
-pub trait Rows: Send + Sync {
-    /// Offers the oldest rows to `send` and writes down what became of them, in one transaction that nobody else's runs beside.
+/// A store of entries to be sent: the table, or one in a simulation.
+pub trait OutboxStore: Send + Sync {
+    /// Offers the oldest entries to `send` and writes down what became of them, in one transaction beside which no other drains.
+    /// Those that were sent are deleted, those that were refused are parked, and the others stay as they are.
     ///
     /// # Errors
     /// When the database cannot be reached or breaks away: whatever was sent will then be sent again, under the same ids.
     fn drain<F>(
         &self,
-        send: impl FnOnce(Vec<Pending>) -> F + Send,
-    ) -> impl Future<Output = Result<Drained, Fault>> + Send
+        send: impl FnOnce(Vec<OutboxEntry>) -> F + Send,
+    ) -> impl Future<Output = Result<DrainOutcome, Fault>> + Send
     where
-        F: Future<Output = Verdict> + Send;
+        F: Future<Output = SendReport> + Send;
 }
 
 /// The outbox, over one connection of its own.
@@ -177,11 +146,11 @@ impl Outbox {
     ///
     /// # Errors
     /// When the database cannot be reached.
-    pub async fn parked(&self) -> Result<Vec<Parked>, Fault> {
+    pub async fn parked(&self) -> Result<Vec<ParkedEntry>, Fault> {
         let _turn = self.turn.lock().await;
         let rows = self.pool.lease().await?.query(PARKED, &[]).await?;
         let parked = |row: &Row| {
-            Ok(Parked {
+            Ok(ParkedEntry {
                 position: row.try_get("position")?,
                 event_id: row.try_get("event_id")?,
                 subject: row.try_get("stream")?,
@@ -209,10 +178,10 @@ impl Outbox {
     }
 }
 
-impl Rows for Outbox {
-    async fn drain<F>(&self, send: impl FnOnce(Vec<Pending>) -> F + Send) -> Result<Drained, Fault>
+impl OutboxStore for Outbox {
+    async fn drain<F>(&self, send: impl FnOnce(Vec<OutboxEntry>) -> F + Send) -> Result<DrainOutcome, Fault>
     where
-        F: Future<Output = Verdict> + Send,
+        F: Future<Output = SendReport> + Send,
     {
         let _turn = self.turn.lock().await;
         let mut lease = self.pool.lease().await?;
@@ -220,68 +189,49 @@ impl Rows for Outbox {
         let locked = lease.query_one(LOCK, &[]).await?;
         if !locked.try_get::<_, bool>(0).map_err(Fault::Refused)? {
             lease.end("rollback").await?;
-            return Ok(Drained::Busy);
+            return Ok(DrainOutcome::Contended);
         }
-        let rows = lease.query(READ, &[&MOST_ROWS]).await?;
+        let rows = lease.query(&next_entries(), &[&MOST_ROWS]).await?;
         if rows.is_empty() {
             lease.end("rollback").await?;
-            return Ok(Drained::Empty);
+            return Ok(DrainOutcome::Empty);
         }
         // One that cannot be read is put aside by its name: it would hold up all others for ever.
         let (mut ready, mut unreadable) = (Vec::with_capacity(rows.len()), Vec::new());
         for row in &rows {
-            match pending(row) {
-                Ok(row) => ready.push(row),
-                Err(why) => unreadable.push((why.position, why.to_string())),
+            match read_entry(row) {
+                Ok(entry) => ready.push(entry),
+                Err(error) => unreadable.push(refused(&error)),
             }
         }
-        let mut verdict = send(ready).await;
-        verdict.parked.extend(unreadable);
-        note(&mut lease, &verdict).await?;
+        let mut report = send(ready).await;
+        report.refused.extend(unreadable);
+        note(&mut lease, &report).await?;
         lease.end("commit").await?;
-        Ok(Drained::Rows(verdict))
+        Ok(DrainOutcome::Drained(report))
     }
 }
 
-/// Writes down what became of the rows.
-async fn note(lease: &mut Lease<'_, ()>, verdict: &Verdict) -> Result<(), Fault> {
-    lease.execute(DELETE, &[&verdict.sent]).await?;
-    for (position, reason) in &verdict.parked {
-        lease.execute(PARK, &[position, reason]).await?;
+/// The statement that reads what waits, oldest first.
+fn next_entries() -> String {
+    format!(
+        "select {EVENT_COLUMNS} from write_model.outbox o join write_model.events e using (position)
+         where o.parked_at is null order by o.position limit $1::bigint"
+    )
+}
+
+fn refused(error: &UnreadableEntry) -> RefusedMessage {
+    RefusedMessage {
+        key: error.position,
+        reason: error.to_string(),
+    }
+}
+
+/// Writes down what became of the entries.
+async fn note(lease: &mut Lease<'_, ()>, report: &SendReport) -> Result<(), Fault> {
+    lease.execute(DELETE, &[&report.sent]).await?;
+    for RefusedMessage { key, reason } in &report.refused {
+        lease.execute(PARK, &[key, reason]).await?;
     }
     Ok(())
-}
-
-/// A row of the log with its position.
-///
-/// # Errors
-/// [`Unreadable`]: `infinity` is a time for PostgreSQL, and JSON may be deeper or its numbers larger than anybody reads.
-pub(super) fn pending(row: &Row) -> Result<Pending, Unreadable> {
-    let position = row.try_get("position").unwrap_or_default();
-    let event = recorded(row).map_err(|why| Unreadable {
-        position,
-        event_id: row.try_get("event_id").unwrap_or_default(),
-        why,
-    })?;
-    Ok(Pending { position, event })
-}
-
-fn recorded(row: &Row) -> Result<Recorded, String> {
-    let at = utc::checked(column(row, "occurred_at")?);
-    Ok(Recorded {
-        event_id: column(row, "event_id")?,
-        subject: column(row, "stream")?,
-        version: column(row, "version")?,
-        kind: column(row, "type")?,
-        data: utc::normalised(column(row, "data")?),
-        state: utc::normalised(column(row, "state")?),
-        stock: column(row, "stock")?,
-        traceparent: column(row, "traceparent")?,
-        occurred_at: at.map_err(|why| format!("occurred_at: {why}"))?,
-    })
-}
-
-fn column<'a, T: FromSql<'a>>(row: &'a Row, name: &str) -> Result<T, String> {
-    row.try_get(name)
-        .map_err(|error| format!("{name}: {}", describe(&error)))
 }

@@ -1,0 +1,125 @@
+//! The log over connections of its own, and one method for each way to read it.
+//! Never holds a transaction over two pages.
+
+use tokio_postgres::{Config, Row};
+
+use super::{
+    backlog::{COUNT_BACKLOG, OutboxBacklog},
+    entry::{EVENT_COLUMNS, EntryResult, read_entry},
+    trace::{TRACE, TracedEvent},
+};
+use crate::{
+    domain::{event::StockLevel, value::Sku},
+    postgres::{Fault, Parameters, Pool},
+};
+
+/// The oldest schema that has everything that is read here.
+const NEEDED_SCHEMA: i32 = 3;
+/// Connections for reading it.
+const CONNECTIONS: usize = 2;
+
+const LAST: &str = "select coalesce(max(position), 0) from write_model.events";
+const STREAMS: &str = "
+    select stream from write_model.events where stream > $1::text and version = 1 and position <= $2::bigint
+    order by stream limit $3::bigint";
+const ABSENT: &str = "
+    select s.stream from unnest($1::text[]) as s (stream)
+    where not exists (select from write_model.events e where e.stream = s.stream and e.version = 1)";
+const STOCK: &str = "select available, seq from write_model.stock where sku = $1::text";
+
+/// The log, over connections of its own.
+#[derive(Debug)]
+pub struct EventLog {
+    pool: Pool<()>,
+}
+
+/// Errors of all of them: see [`Fault`].
+#[expect(clippy::missing_errors_doc, reason = "said once, above")]
+impl EventLog {
+    /// Connects when first used.
+    #[must_use]
+    pub fn new(config: Config) -> Self {
+        Self {
+            pool: Pool::of_schema(NEEDED_SCHEMA, config, CONNECTIONS),
+        }
+    }
+
+    /// The last position that can be seen now; 0 of an empty log.
+    pub async fn last(&self) -> Result<i64, Fault> {
+        let rows = self.rows(LAST, &[]).await?;
+        rows.first()
+            .map_or(Ok(0), |row| row.try_get(0))
+            .map_err(Fault::Refused)
+    }
+
+    /// The next entries by position, from after one position to another one, at most so many.
+    pub async fn page(&self, after: i64, until: i64, most: i64) -> Result<Vec<EntryResult>, Fault> {
+        let of = "position > $1::bigint and position <= $2::bigint order by position limit $3::bigint";
+        self.entries(of, &[&after, &until, &most]).await
+    }
+
+    /// The payments and cancellations from after one position to another one.
+    pub async fn sales(&self, after: i64, until: i64) -> Result<Vec<EntryResult>, Fault> {
+        let of = "position > $1::bigint and position <= $2::bigint
+            and type in ('orders.OrderPaid.v1', 'orders.OrderCancelled.v1') order by position";
+        self.entries(of, &[&after, &until]).await
+    }
+
+    /// The entries of one aggregate after a version, by version, at most so many.
+    pub async fn stream(&self, id: &str, after: i64, most: i64) -> Result<Vec<EntryResult>, Fault> {
+        let of = "stream = $1::text and version > $2::bigint order by version limit $3::bigint";
+        self.entries(of, &[&id, &after, &most]).await
+    }
+
+    /// The next aggregates' ids in the database's order of text, of those that began up to a position, at most so many.
+    pub async fn streams(&self, after: &str, until: i64, most: i64) -> Result<Vec<String>, Fault> {
+        let rows = self.rows(STREAMS, &[&after, &until, &most]).await?;
+        texts(&rows)
+    }
+
+    /// Those of these ids that no aggregate has.
+    pub async fn absent(&self, ids: &[String]) -> Result<Vec<String>, Fault> {
+        let rows = self.rows(ABSENT, &[&ids]).await?;
+        texts(&rows)
+    }
+
+    /// An aggregate's events with what the tables beside the log say of them, by version.
+    pub async fn trace(&self, stream: &str) -> Result<Vec<TracedEvent>, Fault> {
+        let rows = self.rows(TRACE, &[&stream]).await?;
+        rows.iter().map(TracedEvent::read).collect()
+    }
+
+    /// The backlog of the outbox.
+    pub async fn backlog(&self) -> Result<Option<OutboxBacklog>, Fault> {
+        let rows = self.rows(COUNT_BACKLOG, &[]).await?;
+        rows.first().map(OutboxBacklog::read).transpose()
+    }
+
+    /// The stock of a SKU now.
+    pub async fn stock(&self, sku: &Sku) -> Result<Option<StockLevel>, Fault> {
+        let rows = self.rows(STOCK, &[&sku.as_str()]).await?;
+        let level = |row: &Row| {
+            Ok(StockLevel {
+                sku: sku.clone(),
+                available: row.try_get(0)?,
+                seq: row.try_get(1)?,
+            })
+        };
+        rows.first().map(level).transpose().map_err(Fault::Refused)
+    }
+
+    /// The entries for which a condition holds, in the order and up to the number that it ends with.
+    async fn entries(&self, of: &str, parameters: Parameters<'_>) -> Result<Vec<EntryResult>, Fault> {
+        let sql = format!("select {EVENT_COLUMNS} from write_model.events where {of}");
+        Ok(self.rows(&sql, parameters).await?.iter().map(read_entry).collect())
+    }
+
+    pub(super) async fn rows(&self, sql: &str, parameters: Parameters<'_>) -> Result<Vec<Row>, Fault> {
+        self.pool.lease().await?.query(sql, parameters).await
+    }
+}
+
+fn texts(rows: &[Row]) -> Result<Vec<String>, Fault> {
+    let read: Result<_, _> = rows.iter().map(|row| row.try_get(0)).collect();
+    read.map_err(Fault::Refused)
+}
