@@ -14,6 +14,7 @@ use crate::{
     bus::TopicSender,
     condition::{Condition, Reason, Trouble},
     config::{Config, ReadModel},
+    error_chain::chain,
     postgres::{Fault, Pool},
     read::{self, Connection, cosmos},
     write,
@@ -204,7 +205,7 @@ impl Eyes {
 
 /// A fault of a look: whatever it is, nobody can say that the store is well.
 fn met(fault: &Fault) -> Trouble {
-    let lost = || Trouble::new(Reason::Unreachable, fault.to_string());
+    let lost = || Trouble::new(Reason::Unreachable, chain(fault).to_string());
     fault.trouble().unwrap_or_else(lost)
 }
 

@@ -7,6 +7,7 @@ pub mod cli;
 pub mod condition;
 pub mod config;
 pub mod domain;
+pub mod error_chain;
 pub mod health;
 pub mod http;
 pub mod log;

@@ -7,6 +7,7 @@ use std::{sync::Arc, thread, time::Duration};
 use tokio::{runtime::Handle, sync::oneshot, time::Instant};
 
 use crate::{
+    error_chain::chain,
     operations::Operations,
     postgres::Fault,
     read::Tables,
@@ -61,13 +62,13 @@ impl Timer {
         let until = Instant::now() + OPERATING;
         let stepped = self.operate(until).await;
         if let Err(error) = &forgotten {
-            tracing::warn!(%error, "nothing_forgotten");
+            tracing::warn!(error = %chain(error), "nothing_forgotten");
         }
         if let Err(error) = &sent {
-            tracing::warn!(%error, "outbox_not_swept");
+            tracing::warn!(error = %chain(error), "outbox_not_swept");
         }
         if let Err(error) = &summed {
-            tracing::warn!(%error, "sales_not_summed_up");
+            tracing::warn!(error = %chain(error), "sales_not_summed_up");
         }
         if let Err(error) = &stepped {
             tracing::warn!(%error, "operation_not_stepped");
@@ -94,7 +95,7 @@ impl Timer {
         thread.spawn(step).map_err(|error| error.to_string())?;
         match end.await {
             Ok(Ok(_)) => Ok(()),
-            Ok(Err(fault)) => Err(fault.to_string()),
+            Ok(Err(fault)) => Err(chain(&fault).to_string()),
             Err(_) => Err("it has panicked".to_owned()),
         }
     }

@@ -19,6 +19,7 @@ use uuid::Uuid;
 use crate::{
     bus::Settlement,
     domain::quote,
+    error_chain::chain,
     http::body::{self, End},
     read::{
         Projector,
@@ -170,11 +171,12 @@ async fn project_event(
     match projector.project(event).await {
         Ok(()) => done(),
         Err(error @ ProjectError::Away(_)) => {
-            tracing::warn!(%error, "event_not_projected");
+            tracing::warn!(error = %chain(&error), "event_not_projected");
             answer(StatusCode::SERVICE_UNAVAILABLE)
         }
         Err(error @ ProjectError::Refused(_)) => {
-            poison(&reach, &invocation.metadata, REFUSED, &error.to_string()).await
+            let why = chain(&error).to_string();
+            poison(&reach, &invocation.metadata, REFUSED, &why).await
         }
     }
 }
@@ -194,8 +196,12 @@ async fn poison(reach: &Reach, metadata: &Map<String, Value>, reason: &'static s
                 tracing::error!(message_id, reason = why, delivery, "message_dead_lettered");
                 return done();
             }
-            Err(error) if delivery == 1 => tracing::warn!(message_id, %error, "message_not_dead_lettered"),
-            Err(error) => tracing::debug!(message_id, %error, delivery, "message_not_dead_lettered"),
+            Err(error) if delivery == 1 => {
+                tracing::warn!(message_id, error = %chain(&error), "message_not_dead_lettered");
+            },
+            Err(error) => {
+                tracing::debug!(message_id, error = %chain(&error), delivery, "message_not_dead_lettered");
+            }
         }
     }
     match delivery {

@@ -8,6 +8,7 @@ use std::{
 
 use futures_util::future::join_all;
 use handler::{
+    error_chain::chain,
     postgres::Pooler,
     read::{
         Tables,
@@ -157,9 +158,10 @@ async fn what_is_being_written_while_the_trigger_is_turned_on_is_not_missed() {
 }
 
 fn says(answer: Result<impl std::fmt::Debug, StoreError>, command: &str) {
-    let Err(StoreError::Away { why, .. }) = &answer else {
+    let Err(error @ StoreError::Away { .. }) = &answer else {
         panic!("{answer:?}");
     };
+    let why = chain(error).to_string();
     assert!(why.contains(command), "{why}");
 }
 

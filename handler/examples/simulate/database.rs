@@ -10,6 +10,7 @@ use std::{
 use handler::{
     bus::{RefusedMessage, SendReport},
     domain::event::Recorded,
+    error_chain::cause,
     postgres::Fault,
     relay::{DrainOutcome, OutboxEntry, OutboxStore},
 };
@@ -185,7 +186,7 @@ impl Outbox {
 }
 
 fn lost() -> Fault {
-    Fault::Lost("simulated".to_owned())
+    Fault::Lost(cause("simulated"))
 }
 
 impl OutboxStore for Outbox {
@@ -197,7 +198,7 @@ impl OutboxStore for Outbox {
         let fate = &self.database.fate;
         if fate.strikes(Trouble::DatabaseAway) {
             fate.wait(1..=3_000).await;
-            return Err(Fault::Unreachable("simulated".to_owned()));
+            return Err(Fault::Unreachable(cause("simulated")));
         }
         fate.wait(1..=5).await;
         let Some(session) = self.database.begin() else {

@@ -7,9 +7,12 @@ use std::{
     time::Duration,
 };
 
-use handler::read::{
-    connection::Container,
-    store::{BatchError, Collection, StoreError, Stored, Write, of_status},
+use handler::{
+    error_chain::cause,
+    read::{
+        connection::Container,
+        store::{BatchError, Collection, StoreError, Stored, Write, of_status},
+    },
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -183,7 +186,7 @@ impl Shelf {
         let fate = &self.documents.fate;
         if fate.strikes(Trouble::Contended) {
             fate.wait(1..=50).await;
-            return Err(of_status(449, "status 449".to_owned(), None));
+            return Err(of_status(449, "status 449", None));
         }
         let (documents, container, partition) = (Arc::clone(&self.documents), self.container, pk.to_owned());
         let what: Vec<String> = writes.iter().map(|(id, ..)| id.clone()).collect();
@@ -198,12 +201,12 @@ impl Shelf {
         if fate.strikes(Trouble::WriteLate) {
             let arriving = far(PATIENCE + fate.ms(1..=20_000), work);
             let _ = timeout(PATIENCE, arriving).await;
-            return Err(of_status(408, "no answer".to_owned(), None));
+            return Err(of_status(408, "no answer", None));
         }
         let held = far(fate.ms(0..=10), work).await;
         if fate.strikes(Trouble::WriteUnheard) {
             fate.wait(1..=3_000).await;
-            return Err(of_status(503, "status 503".to_owned(), None));
+            return Err(of_status(503, "status 503", None));
         }
         fate.wait(0..=10).await;
         Ok(held)
@@ -223,7 +226,7 @@ impl Shelf {
 }
 
 fn json<T: Serialize>(document: &T) -> Result<Value, StoreError> {
-    serde_json::to_value(document).map_err(|error| StoreError::Refused(error.to_string()))
+    serde_json::to_value(document).map_err(|error| StoreError::Refused(cause(error)))
 }
 
 /// What is no ETag of ours is no document's.
@@ -250,7 +253,7 @@ impl Collection for Shelf {
         };
         let document = serde_json::from_value(document).map_err(|error| StoreError::Unreadable {
             what: format!("{pk} {id}"),
-            why: error.to_string(),
+            source: cause(error),
         })?;
         Ok(Some(Stored {
             document,

@@ -6,6 +6,7 @@ use std::{sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
 use handler::bus::CloudEvent;
+use handler::error_chain::cause;
 use handler::read::{
     Generations, Projector, apply,
     connection::Container,
@@ -87,7 +88,7 @@ async fn step(
                 Some(projector.project_into(ANEW, incoming::decode(message).ok()?, PATIENCE))
             });
             for projected in join_all(projecting).await {
-                projected.map_err(|error| StoreError::Refused(error.to_string()))?;
+                projected.map_err(|error| StoreError::Refused(cause(error)))?;
             }
             outside
                 .fate

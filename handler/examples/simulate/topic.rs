@@ -7,7 +7,10 @@ use std::{
     time::Duration,
 };
 
-use handler::bus::{BatchSender, Envelope, Received, SendError};
+use handler::{
+    bus::{BatchSender, Envelope, Received, SendError},
+    error_chain::cause,
+};
 use tokio::time::{Instant, timeout};
 
 use crate::{
@@ -119,14 +122,14 @@ impl Bus {
 }
 
 fn away(why: &str) -> SendError {
-    SendError::Unavailable(why.to_owned())
+    SendError::Unavailable(cause(why))
 }
 
 /// Reads a message as any receiver would.
 fn decoded(envelope: &Envelope) -> Result<Taken, SendError> {
     let message = Received::decode(envelope.encoded());
     if let Some(fault) = message.fault() {
-        return Err(SendError::Refused(fault));
+        return Err(SendError::Refused(cause(fault)));
     }
     Ok(Taken {
         message_id: message.message_id(),
@@ -165,7 +168,7 @@ impl BatchSender for Bus {
         }
         if topic.refuses(&batch) {
             fate.wait(1..=10).await;
-            return Err(SendError::Refused("simulated".to_owned()));
+            return Err(SendError::Refused(cause("simulated")));
         }
         if fate.strikes(Trouble::SendLate) {
             let patience = fate.ms(1..=PATIENCE_MS);

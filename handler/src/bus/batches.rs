@@ -4,6 +4,7 @@
 use tokio::time::Instant;
 
 use super::{envelope::Envelope, error::SendError};
+use crate::error_chain::{cause, chain};
 
 /// A topic that takes batches of messages, one after the other: on the bus, or in a simulation.
 pub trait BatchSender: Send + Sync {
@@ -82,14 +83,15 @@ async fn send_batch(
     let mut parts = vec![batch];
     while let Some(part) = parts.pop() {
         if Instant::now() >= until {
-            report.stopped = Some(SendError::Unavailable("the bus is too slow".to_owned()));
+            report.stopped = Some(SendError::Unavailable(cause("the bus is too slow")));
             return;
         }
         let envelopes: Vec<Envelope> = part.iter().map(|message| message.envelope.clone()).collect();
         match (topic.send(&envelopes).await, part) {
             (Ok(()), part) => report.sent.extend(part.iter().map(|message| message.key)),
-            (Err(SendError::Refused(reason)), [OutgoingMessage { key, .. }]) => {
-                report.refused.push(RefusedMessage { key: *key, reason });
+            (Err(SendError::Refused(cause)), [OutgoingMessage { key, .. }]) => {
+                let (key, reason) = (*key, chain(&cause).to_string());
+                report.refused.push(RefusedMessage { key, reason });
             }
             (Err(SendError::Refused(_)), part) => {
                 let (first, second) = part.split_at(part.len() / 2);

@@ -78,7 +78,7 @@ impl NamespaceConnection {
         let expiry_s = (since_1970 + TOKEN_LIFE).as_secs();
         let audience = self.address.audience(entity);
         let token = self.address.token(&audience, expiry_s);
-        let token = token.map_err(BusError::Unavailable)?;
+        let token = token.map_err(unavailable)?;
         let expires = i64::try_from(expiry_s * 1_000).map_err(unavailable)?;
         let expires = Timestamp::from_milliseconds(expires);
         let token = CbsToken::new(token, "servicebus.windows.net:sastoken", expires);
@@ -107,6 +107,6 @@ impl NamespaceConnection {
 
 /// The work's outcome, or that the bus did not answer in time.
 pub(super) async fn within<T, E: From<BusError>>(work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
-    let late = |_| BusError::Unavailable(format!("the bus did not answer in {PATIENCE:?}"));
+    let late = |_| unavailable(format!("the bus did not answer in {PATIENCE:?}"));
     tokio::time::timeout(PATIENCE, work).await.map_err(late)?
 }

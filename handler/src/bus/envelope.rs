@@ -12,7 +12,7 @@ use super::{
     error::SendError,
     received::{DESCRIPTION, REASON, REPLAY, Received},
 };
-use crate::domain::event::Recorded;
+use crate::{domain::event::Recorded, error_chain::cause};
 
 /// Room for the head of a message in a batch.
 const ITEM_OVERHEAD_BYTES: u64 = 8;
@@ -98,8 +98,8 @@ impl Envelope {
     }
 }
 
-fn refused(error: impl std::error::Error) -> SendError {
-    SendError::Refused(error.to_string())
+fn refused(error: impl std::error::Error + Send + Sync + 'static) -> SendError {
+    SendError::Refused(cause(error))
 }
 
 #[cfg(test)]

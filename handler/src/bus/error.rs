@@ -7,15 +7,17 @@ use fe2o3_amqp::{
 };
 use fe2o3_amqp_management::error::{AttachError, Error as ManagementError};
 
+use crate::error_chain::{Cause, cause};
+
 /// The reason why the bus did not do what it was asked.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum BusError {
     /// The bus is away, slow or busy, or does not let us in: it says which.
-    #[error("{0}")]
-    Unavailable(String),
+    #[error(transparent)]
+    Unavailable(Cause),
     /// There is no such topic, queue or subscription.
-    #[error("{0}")]
-    NotFound(String),
+    #[error(transparent)]
+    NotFound(Cause),
     /// An answer was larger than the bus lets its link take; the link is gone.
     #[error("the bus's answer is larger than its link takes")]
     TooLarge,
@@ -28,45 +30,42 @@ pub enum BusError {
 #[derive(Debug, thiserror::Error)]
 pub enum SendError {
     /// The bus is away or slow: all of it can be sent again later.
-    #[error("{0}")]
-    Unavailable(String),
+    #[error(transparent)]
+    Unavailable(Cause),
     /// The bus has answered that it does not take it now: all of it can be sent again later, and not before.
-    #[error("{0}")]
-    Busy(String),
+    #[error(transparent)]
+    Busy(Cause),
     /// The bus will not take this content, ever.
-    #[error("{0}")]
-    Refused(String),
+    #[error(transparent)]
+    Refused(Cause),
 }
 
 /// Whatever keeps a link from being opened may pass.
 impl From<BusError> for SendError {
     fn from(error: BusError) -> Self {
-        Self::Unavailable(error.to_string())
+        match error {
+            BusError::Unavailable(source) => Self::Unavailable(source),
+            other => Self::Unavailable(cause(other)),
+        }
     }
 }
 
-/// Anything that went wrong, with its causes.
-pub(super) fn unavailable(error: impl std::error::Error) -> BusError {
-    let mut said = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        said = format!("{said}: {error}");
-        cause = error.source();
-    }
-    BusError::Unavailable(said)
+/// Anything that went wrong.
+pub(super) fn unavailable(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> BusError {
+    BusError::Unavailable(cause(error))
 }
 
 /// The end of a connection.
-pub(super) fn of_end(ended: Result<(), impl std::error::Error>) -> BusError {
+pub(super) fn of_end(ended: Result<(), impl std::error::Error + Send + Sync + 'static>) -> BusError {
     match ended {
-        Ok(()) => BusError::Unavailable("the bus has closed the connection".to_owned()),
+        Ok(()) => unavailable("the bus has closed the connection"),
         Err(error) => unavailable(error),
     }
 }
 
 /// The bus's words when it closed a link.
 pub(super) fn of_close(error: &Error) -> BusError {
-    let said = words(error);
+    let said = cause(words(error));
     match error.condition {
         ErrorCondition::AmqpError(AmqpError::NotFound) => BusError::NotFound(said),
         _ => BusError::Unavailable(said),
@@ -122,9 +121,9 @@ pub(super) fn of_call(error: ManagementError) -> BusError {
     let code = status.code.0.get();
     let said = status.description.unwrap_or_default();
     match code {
-        404 => BusError::NotFound(said),
+        404 => BusError::NotFound(cause(said)),
         410 => BusError::LockLost,
-        _ => BusError::Unavailable(format!("the bus answered {code} {said}")),
+        _ => unavailable(format!("the bus answered {code} {said}")),
     }
 }
 
@@ -132,19 +131,19 @@ pub(super) fn of_call(error: ManagementError) -> BusError {
 pub(super) fn of_transfer(error: AmqpSendError) -> SendError {
     match error {
         AmqpSendError::MessageSizeExceeded(_) | AmqpSendError::MessageEncodeError => {
-            SendError::Refused(error.to_string())
+            SendError::Refused(cause(error))
         }
         AmqpSendError::LinkStateError(
             LinkStateError::RemoteDetachedWithError(error) | LinkStateError::RemoteClosedWithError(error),
         ) => of_condition(&error),
-        other => SendError::Unavailable(other.to_string()),
+        other => SendError::Unavailable(cause(other)),
     }
 }
 
 /// A transfer that the bus rejected: the link that it came over is as good as before.
 pub(super) fn of_rejection(error: Option<&Error>) -> SendError {
     let Some(error) = error else {
-        return SendError::Busy("the bus rejected a batch without saying why".to_owned());
+        return SendError::Busy(cause("the bus rejected a batch without saying why"));
     };
     match of_condition(error) {
         SendError::Unavailable(why) => SendError::Busy(why),
@@ -157,12 +156,12 @@ fn of_condition(error: &Error) -> SendError {
     match &error.condition {
         ErrorCondition::LinkError(LinkError::MessageSizeExceeded)
         | ErrorCondition::AmqpError(AmqpError::DecodeError | AmqpError::InvalidField) => {
-            SendError::Refused(words(error))
+            SendError::Refused(cause(words(error)))
         }
         ErrorCondition::Custom(name) if name.as_str() == "com.microsoft:argument-error" => {
-            SendError::Refused(words(error))
+            SendError::Refused(cause(words(error)))
         }
-        _ => SendError::Unavailable(words(error)),
+        _ => SendError::Unavailable(cause(words(error))),
     }
 }
 

@@ -11,6 +11,8 @@ use fe2o3_amqp::{
 };
 use uuid::Uuid;
 
+use crate::error_chain::cause;
+
 use super::{
     address::TopicAddress,
     connection::{NamespaceConnection, within},
@@ -76,7 +78,7 @@ impl SenderLink {
         match outcome {
             Outcome::Accepted(_) => Ok(()),
             Outcome::Rejected(rejected) => Err(of_rejection(rejected.error.as_ref())),
-            other => Err(SendError::Busy(format!("the bus answered {other:?}"))),
+            other => Err(SendError::Busy(cause(format!("the bus answered {other:?}")))),
         }
     }
 }

@@ -10,7 +10,10 @@ use fe2o3_amqp::{
 };
 use tokio::sync::Mutex;
 
-use crate::condition::{Reason, Trouble};
+use crate::{
+    condition::{Reason, Trouble},
+    error_chain::chain,
+};
 
 use super::{
     address::TopicAddress,
@@ -56,8 +59,11 @@ impl TopicSender {
                 *link = Some(fresh);
                 None
             }
-            Err(error @ BusError::NotFound(_)) => Some(Trouble::new(Reason::Missing, error.to_string())),
-            Err(error) => Some(Trouble::new(Reason::Unreachable, error.to_string())),
+            Err(error) => {
+                let is_missing = matches!(error, BusError::NotFound(_));
+                let reason = if is_missing { Reason::Missing } else { Reason::Unreachable };
+                Some(Trouble::new(reason, chain(&error).to_string()))
+            }
         }
     }
 
@@ -92,7 +98,7 @@ impl BatchSender for TopicSender {
         if let Some(mut open) = link.take() {
             let sent = self.send_on(&mut open, batch).await;
             if let Err(SendError::Unavailable(why)) = &sent {
-                tracing::debug!(error = %why, "bus_link_lost");
+                tracing::debug!(error = %chain(why), "bus_link_lost");
             } else {
                 *link = is_reusable(&sent).then_some(open);
                 return sent;

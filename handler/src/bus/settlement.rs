@@ -9,10 +9,12 @@ use std::collections::BTreeMap;
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
+use crate::error_chain::chain;
+
 use super::{
     address::{NamespaceAddress, TopicAddress},
     connection::NamespaceConnection,
-    error::BusError,
+    error::{BusError, unavailable},
     management::Management,
 };
 
@@ -62,7 +64,7 @@ impl Settlement {
         reason: &'static str,
         description: &str,
     ) -> Result<(), BusError> {
-        let gone = || BusError::Unavailable("the process stops".to_owned());
+        let gone = || unavailable("the process stops");
         let (told, outcome) = oneshot::channel();
         let why = (reason, description.chars().take(LONGEST).collect());
         let doomed = Doomed { lock, why, told };
@@ -111,7 +113,7 @@ impl Worker {
         if let Some(mut open) = self.node.take() {
             let outcome = open.dead_letter(&self.entity, locks, why).await;
             if let Err(BusError::Unavailable(why)) = &outcome {
-                tracing::debug!(error = %why, "settlement_connection_lost");
+                tracing::debug!(error = %chain(why), "settlement_connection_lost");
             } else {
                 self.node = Some(open);
                 return outcome;

@@ -14,6 +14,7 @@ use super::{Cli, letter_view, progress::Progress, work::bus};
 use crate::{
     config::Config,
     domain::utc,
+    error_chain::chain,
     operations::{
         Subscription,
         dead_letters::{DeadLetters, Error, Fate, Letter, LetterView, Selection, Tally, WholeLetter},
@@ -166,7 +167,7 @@ pub(super) async fn run(arguments: Arguments, config: Config) -> Result<ExitCode
             view.end(tally)
         }
     };
-    outcome.map_err(|error| error.to_string())
+    outcome.map_err(|error| chain(&error).to_string())
 }
 
 /// Shows what is selected, one after the other.

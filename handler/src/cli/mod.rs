@@ -24,10 +24,11 @@ use say::say;
 use crate::{
     app,
     config::{Auth, Config, ReadModel},
+    error_chain::chain,
     http::openapi::{self, Version},
     migrate::migrate,
     plain,
-    postgres::{Pooler, describe},
+    postgres::Pooler,
     telemetry::{self, To},
 };
 
@@ -176,7 +177,7 @@ async fn act(
             let keep = read_model.map(|chosen| chosen == ReadModel::Postgres);
             let version = migrate(&postgres, app_role.as_deref(), keep)
                 .await
-                .map_err(|error| describe(&error))?;
+                .map_err(|error| chain(&error).to_string())?;
             tracing::info!(version, "schema_ready");
             Ok(ExitCode::SUCCESS)
         }

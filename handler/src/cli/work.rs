@@ -14,6 +14,7 @@ use super::progress::Progress;
 use crate::{
     bus::TopicAddress,
     config::{Config, ReadModel},
+    error_chain::chain,
     operations::{
         Failed, Operations,
         operation::{Operation, Request, State, Wanted},
@@ -107,15 +108,15 @@ async fn work(
 ) -> Result<Operation, String> {
     loop {
         let waits = match operations.step(Some(id), Instant::now() + TURN, tell).await {
-            Err(fault) if fault.passes() => {
-                tell(&format!("waiting: {fault}"), 0, 0);
+            Err(fault) if fault.is_transient() => {
+                tell(&format!("waiting: {}", chain(&fault)), 0, 0);
                 sleep(LOOK).await;
                 continue;
             }
-            stepped => stepped.map_err(|fault| fault.to_string())?,
+            stepped => stepped.map_err(|fault| chain(&fault).to_string())?,
         };
         let operation = match operations.get(id).await {
-            Err(failed) if failed.passes() => {
+            Err(failed) if failed.is_transient() => {
                 sleep(LOOK).await;
                 continue;
             }
@@ -153,7 +154,7 @@ async fn stop(
     let (paused, _ended) = join(pausing, timeout(LAST_PIECE, working)).await;
     let state = match paused {
         Ok(operation) => operation.state,
-        Err(failed) => return Err(format!("operation {id} goes on elsewhere: {failed}")),
+        Err(failed) => return Err(format!("operation {id} goes on elsewhere: {}", chain(&failed))),
     };
     Err(match state {
         State::Paused => format!("operation {id} is paused; `handler operations run {id}` goes on with it"),
@@ -182,5 +183,5 @@ fn who() -> String {
 
 /// For the operator.
 pub(super) fn words(failed: Failed) -> String {
-    failed.to_string()
+    chain(&failed).to_string()
 }

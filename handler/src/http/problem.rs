@@ -14,6 +14,7 @@ use super::content::Faults;
 pub use super::problem_kind::Kind;
 use crate::{
     domain::{quote, rejection::Rejection},
+    error_chain::chain,
     read::store::StoreError,
     telemetry,
     write::{self, Unmet},
@@ -189,6 +190,7 @@ pub fn panicked(panic: Box<dyn std::any::Any + Send>) -> Response {
 
 impl From<write::Error> for Problem {
     fn from(error: write::Error) -> Self {
+        let told = chain(&error).to_string();
         match error {
             write::Error::Rejected(rejection) => rejection.into(),
             write::Error::Unmet(unmet, version) => Self::new(
@@ -208,31 +210,32 @@ impl From<write::Error> for Problem {
                 Kind::IdempotencyKeyReused,
                 "this Idempotency-Key was used for another request",
             ),
-            write::Error::Contended => Self::new(Kind::LostRace, error.to_string()),
-            write::Error::Unavailable(why) => Self::ours(
+            write::Error::Contended => Self::new(Kind::LostRace, told),
+            write::Error::Unavailable(_) => Self::ours(
                 Kind::Unavailable,
                 "the order book cannot be reached; try again",
-                why,
+                told,
             ),
-            write::Error::Internal(why) => Self::broken(why),
+            write::Error::Internal(_) => Self::broken(told),
         }
     }
 }
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
+        let told = chain(&error).to_string();
         match error {
-            StoreError::Away { why, .. } | StoreError::Busy { why, .. } => Self::ours(
+            StoreError::Away { .. } | StoreError::Busy { .. } => Self::ours(
                 Kind::Unavailable,
                 "the read model cannot be reached; try again",
-                why,
+                told,
             ),
             StoreError::Unreadable { .. } => Self::ours(
                 Kind::UnreadableDocument,
                 "what the read model holds there cannot be read",
-                error.to_string(),
+                told,
             ),
-            StoreError::Changed | StoreError::Refused(_) => Self::broken(error.to_string()),
+            StoreError::Changed | StoreError::Refused(_) => Self::broken(told),
         }
     }
 }

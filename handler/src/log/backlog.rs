@@ -30,13 +30,10 @@ impl OutboxBacklog {
     /// # Errors
     /// When it has other columns.
     pub fn read(row: &Row) -> Result<Self, Fault> {
-        let read = || {
-            Ok(Self {
-                waiting: row.try_get("waiting")?,
-                parked: row.try_get("parked")?,
-                oldest: row.try_get("oldest")?,
-            })
-        };
-        read().map_err(Fault::Refused)
+        Ok(Self {
+            waiting: row.try_get("waiting")?,
+            parked: row.try_get("parked")?,
+            oldest: row.try_get("oldest")?,
+        })
     }
 }

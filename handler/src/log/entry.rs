@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::{
     domain::{event::Recorded, utc},
-    postgres::describe,
+    error_chain::chain,
 };
 
 /// The select list of an entry. Only tables whose other columns have other names may be joined to `write_model.events`.
@@ -68,5 +68,5 @@ fn read_event(row: &Row) -> Result<Recorded, String> {
 
 fn column<'a, T: FromSql<'a>>(row: &'a Row, name: &str) -> Result<T, String> {
     row.try_get(name)
-        .map_err(|error| format!("{name}: {}", describe(&error)))
+        .map_err(|error| format!("{name}: {}", chain(&error)))
 }

@@ -47,9 +47,7 @@ impl EventLog {
     /// The last position that can be seen now; 0 of an empty log.
     pub async fn last(&self) -> Result<i64, Fault> {
         let rows = self.rows(LAST, &[]).await?;
-        rows.first()
-            .map_or(Ok(0), |row| row.try_get(0))
-            .map_err(Fault::Refused)
+        Ok(rows.first().map_or(Ok(0), |row| row.try_get(0))?)
     }
 
     /// The next entries by position, from after one position to another one, at most so many.
@@ -105,7 +103,7 @@ impl EventLog {
                 seq: row.try_get(1)?,
             })
         };
-        rows.first().map(level).transpose().map_err(Fault::Refused)
+        rows.first().map(level).transpose()
     }
 
     /// The entries for which a condition holds, in the order and up to the number that it ends with.
@@ -120,6 +118,5 @@ impl EventLog {
 }
 
 fn texts(rows: &[Row]) -> Result<Vec<String>, Fault> {
-    let read: Result<_, _> = rows.iter().map(|row| row.try_get(0)).collect();
-    read.map_err(Fault::Refused)
+    rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
 }

@@ -141,8 +141,8 @@ impl EventLog {
         if !of.subjects.is_empty() {
             let rows = self.rows(BOUNDS, &[&of.subjects]).await?;
             if let Some(row) = rows.first() {
-                after = row.try_get("after").map_err(Fault::Refused)?;
-                until = until.min(row.try_get("until").map_err(Fault::Refused)?);
+                after = row.try_get("after")?;
+                until = until.min(row.try_get("until")?);
             }
         }
         after = after.max(of.from_position.map_or(0, |first| first.saturating_sub(1)));
@@ -160,7 +160,7 @@ impl EventLog {
         let window = range.first_window();
         let sql = format!("select {COUNTS} from write_model.events where {IS_SELECTED} group by type");
         let rows = self.selected(&sql, of, window, None).await?;
-        count.add(&rows).map_err(Fault::Refused)?;
+        count.add(&rows)?;
         Ok(window.until)
     }
 
@@ -178,7 +178,7 @@ impl EventLog {
         let rows = self.selected(&sql, of, window, Some(most)).await?;
         let is_full = i64::try_from(rows.len()).is_ok_and(|events| events == most);
         let until = match rows.last() {
-            Some(last) if is_full => last.try_get("position").map_err(Fault::Refused)?,
+            Some(last) if is_full => last.try_get("position")?,
             _ => window.until,
         };
         let entries = rows.iter().map(read_entry).collect();

@@ -42,20 +42,17 @@ pub struct TracedEvent {
 
 impl TracedEvent {
     pub(super) fn read(row: &Row) -> Result<Self, Fault> {
-        let read = || {
-            let parked: bool = row.try_get("parked")?;
-            let reason: Option<String> = row.try_get("reason")?;
-            Ok(Self {
-                version: row.try_get("version")?,
-                kind: row.try_get("type")?,
-                event_id: row.try_get("event_id")?,
-                at: row.try_get("occurred_at")?,
-                customer: row.try_get("customer")?,
-                key: row.try_get("key")?,
-                waiting: row.try_get("waiting")?,
-                parked: parked.then(|| reason.unwrap_or_default()),
-            })
-        };
-        read().map_err(Fault::Refused)
+        let parked: bool = row.try_get("parked")?;
+        let reason: Option<String> = row.try_get("reason")?;
+        Ok(Self {
+            version: row.try_get("version")?,
+            kind: row.try_get("type")?,
+            event_id: row.try_get("event_id")?,
+            at: row.try_get("occurred_at")?,
+            customer: row.try_get("customer")?,
+            key: row.try_get("key")?,
+            waiting: row.try_get("waiting")?,
+            parked: parked.then(|| reason.unwrap_or_default()),
+        })
     }
 }

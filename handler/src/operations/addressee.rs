@@ -18,7 +18,7 @@ pub struct Subscription {
 #[derive(Debug, thiserror::Error)]
 pub enum Unfit {
     /// The bus is away, slow, or does not let us in.
-    #[error("{0}")]
+    #[error(transparent)]
     Bus(BusError),
     /// There is no such subscription.
     #[error("topic {topic} has no subscription {subscription}")]

@@ -7,6 +7,7 @@ use tokio::time::{Instant, sleep};
 
 use super::{Unfit, dead_letters};
 use crate::{
+    error_chain::{Cause, cause, chain},
     postgres::Fault,
     read::{projector::ProjectError, store::StoreError},
 };
@@ -27,11 +28,11 @@ pub enum Failed {
     #[error("somebody else has changed the pointer: is another rebuild running?")]
     Overtaken,
     /// The read store could not be read or written.
-    #[error("the read store: {0}")]
+    #[error(transparent)]
     Store(StoreError),
-    /// The bus did not take messages.
-    #[error("the bus: {0}")]
-    Bus(String),
+    /// The bus did not do what was asked.
+    #[error("the bus")]
+    Bus(#[source] Cause),
     /// An event could not be brought into its documents.
     #[error(transparent)]
     Project(#[from] ProjectError),
@@ -60,10 +61,10 @@ impl Failed {
 
     /// True when the same may work later.
     #[must_use]
-    pub fn passes(&self) -> bool {
+    pub fn is_transient(&self) -> bool {
         match self {
-            Self::Log(fault) => fault.passes(),
-            Self::Store(error) => error.may_pass(),
+            Self::Log(fault) => fault.is_transient(),
+            Self::Store(error) => error.is_transient(),
             Self::Bus(_) | Self::Overtaken | Self::Project(ProjectError::Away(_)) => true,
             _ => false,
         }
@@ -84,9 +85,9 @@ impl From<dead_letters::Error> for Failed {
         use dead_letters::Error as E;
         match error {
             E::Unfit(unfit) => unfit.into(),
-            E::Bus(error) => Self::Bus(error.to_string()),
-            E::Send(error) => Self::Bus(error.to_string()),
-            other => Self::refused(other.to_string()),
+            E::Bus(error) => Self::Bus(cause(error)),
+            E::Send(error) => Self::Bus(cause(error)),
+            other => Self::refused(chain(&other).to_string()),
         }
     }
 }
@@ -94,7 +95,7 @@ impl From<dead_letters::Error> for Failed {
 impl From<Unfit> for Failed {
     fn from(unfit: Unfit) -> Self {
         match unfit {
-            Unfit::Bus(error) => Self::Bus(error.to_string()),
+            Unfit::Bus(error) => Self::Bus(cause(error)),
             other => Self::Refused(other.to_string()),
         }
     }
@@ -107,10 +108,10 @@ pub(crate) async fn patiently<T>(mut ask: impl AsyncFnMut() -> Result<T, Failed>
     let mut pause = FIRST_PAUSE;
     loop {
         let failed = match ask().await {
-            Err(failed) if failed.passes() && Instant::now() + pause < until => failed,
+            Err(failed) if failed.is_transient() && Instant::now() + pause < until => failed,
             answer => return answer,
         };
-        tracing::debug!(error = %failed, "operation_waits");
+        tracing::debug!(error = %chain(&failed), "operation_waits");
         sleep(pause).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
     }

@@ -18,7 +18,10 @@ use super::{
     operation::{Progress, State},
     table::Claim,
 };
-use crate::postgres::Fault;
+use crate::{
+    error_chain::chain,
+    postgres::Fault,
+};
 
 /// How often a holder says that it is alive; the lease is three times as long.
 const HEARTBEAT: Duration = Duration::from_secs(3);
@@ -149,10 +152,10 @@ pub(super) async fn work<C: Serialize + DeserializeOwned + Default + Sync>(
             }
         };
         match came {
-            Err(failed) if failed.passes() => {
-                tracing::warn!(operation = %claim.operation.id, error = %failed, "operation_waits");
+            Err(failed) if failed.is_transient() => {
+                tracing::warn!(operation = %claim.operation.id, error = %chain(&failed), "operation_waits");
                 ledger
-                    .release(claim, stand.panics, Some(&failed.to_string()))
+                    .release(claim, stand.panics, Some(&chain(&failed).to_string()))
                     .await?;
                 return Ok(Left::Waiting);
             }
@@ -191,8 +194,8 @@ async fn keep(
         *stand = Stand { cursor, panics: 0 };
     }
     match ledger.save(claim, stand, progress).await {
-        Err(fault) if fault.passes() => Err(Unkept::Passing(fault)),
-        saved => saved.map_err(|fault| Unkept::Never(fault.to_string())),
+        Err(fault) if fault.is_transient() => Err(Unkept::Passing(fault)),
+        saved => saved.map_err(|fault| Unkept::Never(chain(&fault).to_string())),
     }
 }
 
@@ -232,7 +235,7 @@ async fn settle(
         Ok(Came::Planned(plan)) => (State::Planned, Some(plan), None),
         Ok(Came::Over(result)) => (State::Completed, Some(result), None),
         Ok(Came::Bad(result, why)) => (State::Failed, Some(result), Some(why)),
-        Err(failed) => return fail(ledger, claim, &failed.to_string()).await.map(Some),
+        Err(failed) => return fail(ledger, claim, &chain(&failed).to_string()).await.map(Some),
     };
     let (id, kind) = (claim.operation.id, claim.operation.request.kind());
     match &note {
@@ -241,8 +244,8 @@ async fn settle(
         Some(why) => tracing::error!(operation = %id, kind, %why, "operation_failed"),
     }
     match ledger.end(claim, state, result.as_ref(), note.as_deref()).await {
-        Err(fault) if !fault.passes() => {
-            let why = format!("what came of it cannot be kept: {fault}");
+        Err(fault) if !fault.is_transient() => {
+            let why = format!("what came of it cannot be kept: {}", chain(&fault));
             fail(ledger, claim, &why).await.map(Some)
         }
         ended => ended.map(|()| Some(Left::Done)),
@@ -259,7 +262,7 @@ async fn alive<T>(ledger: &impl Ledger, claim: &Claim, work: impl Future<Output 
             () = sleep(HEARTBEAT) => match ledger.renew(claim).await {
                 Ok(state) if !state.is_some_and(State::is_open) => return None,
                 // Somebody else may take it over by then; a piece that is done twice does no harm.
-                Err(fault) => tracing::debug!(error = %fault, "lease_not_renewed"),
+                Err(fault) => tracing::debug!(error = %chain(&fault), "lease_not_renewed"),
                 Ok(_) => {}
             },
         }

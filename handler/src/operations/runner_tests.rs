@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::{
+    error_chain::cause,
     operations::{
         operation::{Operation, Request},
         patiently,
@@ -119,7 +120,7 @@ impl Ledger for Row {
 
 fn away() -> Failed {
     Failed::Store(StoreError::Away {
-        why: "no answer".to_owned(),
+        source: cause("no answer"),
         retry_after: None,
     })
 }

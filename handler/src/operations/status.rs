@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     bus::{BusError, Queue},
+    error_chain::chain,
     health::{Health, Report},
     log::OutboxBacklog,
     read::generation::Pointer,
@@ -78,7 +79,7 @@ impl Operations {
             ..Status::default()
         };
         let mut unknown = Vec::new();
-        let mut note = |what: &str, why: Failed| unknown.push(format!("{what}: {why}"));
+        let mut note = |what: &str, why: Failed| unknown.push(format!("{what}: {}", chain(&why)));
         match self.log.backlog().await {
             Ok(backlog) => status.outbox = backlog.map(|backlog| self.outbox(&backlog)),
             Err(fault) => note("outbox", fault.into()),

@@ -11,7 +11,10 @@ use super::{
     runner::{Ledger, Stand},
     storable, storable_json,
 };
-use crate::postgres::{Fault, Parameters, Pool};
+use crate::{
+    error_chain::cause,
+    postgres::{Fault, Parameters, Pool},
+};
 
 /// The schema that has it.
 const NEEDED_SCHEMA: i32 = 6;
@@ -150,7 +153,7 @@ impl Table {
     ) -> Result<Operation, NotCreated> {
         let parameters: Parameters<'_> = &[&Uuid::now_v7(), &Json(request), &state.name(), &by];
         match self.one(CREATE, parameters).await {
-            Ok(created) => created.ok_or_else(|| Fault::Lost("no row".to_owned()).into()),
+            Ok(created) => created.ok_or_else(|| Fault::Lost(cause("no row")).into()),
             Err(Fault::Refused(error))
                 if error.as_db_error().and_then(|refused| refused.constraint()) == Some(ONE_REBUILD) =>
             {
@@ -169,13 +172,13 @@ impl Table {
         match operation(row) {
             Ok(operation) => Ok(Some(Claim {
                 operation,
-                cursor: row.try_get("cursor").map_err(Fault::Refused)?,
-                panics: row.try_get("panics").map_err(Fault::Refused)?,
+                cursor: row.try_get("cursor")?,
+                panics: row.try_get("panics")?,
                 lease,
             })),
             // A newer version of this program has asked for it, and was taken back.
             Err(_) => {
-                let id: Uuid = row.try_get("id").map_err(Fault::Refused)?;
+                let id: Uuid = row.try_get("id")?;
                 let why = "what was asked for cannot be read by this version";
                 tracing::error!(operation = %id, why, "operation_failed");
                 let none: Option<&Value> = None;
@@ -226,8 +229,7 @@ impl Table {
         let name: Option<String> = rows
             .first()
             .map(|row| row.try_get("state"))
-            .transpose()
-            .map_err(Fault::Refused)?;
+            .transpose()?;
         Ok(name.as_deref().and_then(State::of))
     }
 
@@ -269,26 +271,23 @@ impl Ledger for Table {
 }
 
 fn operation(row: &Row) -> Result<Operation, Fault> {
-    let read = || {
-        let Json(request) = row.try_get("request")?;
-        let state: String = row.try_get("state")?;
-        Ok(Operation {
-            id: row.try_get("id")?,
-            request,
-            // What the table's check does not let in cannot come out.
-            state: State::of(&state).unwrap_or(State::Failed),
-            requested_by: row.try_get("requested_by")?,
-            requested_at: row.try_get("requested_at")?,
-            started_at: row.try_get("started_at")?,
-            ended_at: row.try_get("ended_at")?,
-            progress: Progress {
-                doing: row.try_get("doing")?,
-                done: row.try_get("done")?,
-                of: row.try_get("todo")?,
-            },
-            result: row.try_get("result")?,
-            note: row.try_get("note")?,
-        })
-    };
-    read().map_err(Fault::Refused)
+    let Json(request) = row.try_get("request")?;
+    let state: String = row.try_get("state")?;
+    Ok(Operation {
+        id: row.try_get("id")?,
+        request,
+        // What the table's check does not let in cannot come out.
+        state: State::of(&state).unwrap_or(State::Failed),
+        requested_by: row.try_get("requested_by")?,
+        requested_at: row.try_get("requested_at")?,
+        started_at: row.try_get("started_at")?,
+        ended_at: row.try_get("ended_at")?,
+        progress: Progress {
+            doing: row.try_get("doing")?,
+            done: row.try_get("done")?,
+            of: row.try_get("todo")?,
+        },
+        result: row.try_get("result")?,
+        note: row.try_get("note")?,
+    })
 }

@@ -18,6 +18,7 @@ use super::{
 use crate::{
     bus::{BusError, Queue, Received},
     domain::value::Time,
+    error_chain::chain,
     log::TracedEvent,
     read::{
         connection::Container,
@@ -119,7 +120,7 @@ impl Operations {
                         .get(&step.event_id)
                         .cloned()
                         .unwrap_or_else(|| format!("not found at the subscription {}", subscription.name)),
-                    Err(failed) => format!("unknown: {failed}"),
+                    Err(failed) => format!("unknown: {}", chain(failed)),
                 });
             }
         }

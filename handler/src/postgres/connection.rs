@@ -9,7 +9,7 @@ use tokio_postgres::{
     types::{ToSql, Type},
 };
 
-use super::fault::describe;
+use crate::error_chain::chain;
 
 /// What stands between this process and the server (`PG_POOLER`).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -53,7 +53,7 @@ impl Connection {
         let (client, wire) = config.connect(NoTls).await?;
         let wire = tokio::spawn(async move {
             if let Err(error) = wire.await {
-                tracing::warn!(error = %describe(&error), "database_connection_closed");
+                tracing::warn!(error = %chain(&error), "database_connection_closed");
             }
         });
         Ok(Self {

@@ -1,22 +1,25 @@
-//! Why there was no answer from the database.
+//! The reasons why there was no answer from the database.
 //! Never decides what the caller is told: only whether the same may work a moment later, and what is the matter.
 
 use tokio_postgres::error::{Severity, SqlState};
 
-use crate::condition::{Reason, Trouble};
+use crate::{
+    condition::{Reason, Trouble},
+    error_chain::{Cause, cause, chain},
+};
 
-/// Why there was no answer from the database.
+/// The reason why there was no answer from the database.
 #[derive(Debug, thiserror::Error)]
 pub enum Fault {
     /// Everybody else in this process is asking: says nothing of the database.
     #[error("all connections are busy")]
-    Busy,
+    PoolExhausted,
     /// No connection could be had, so nothing was asked.
-    #[error("PostgreSQL cannot be reached: {0}")]
-    Unreachable(String),
+    #[error("PostgreSQL cannot be reached")]
+    Unreachable(#[source] Cause),
     /// The statement was sent and its answer never came: it may or may not have happened.
-    #[error("the connection to PostgreSQL was lost: {0}")]
-    Lost(String),
+    #[error("the connection to PostgreSQL was lost")]
+    Lost(#[source] Cause),
     /// The server that was reached follows another one: it takes no writes, and what it shows may be old.
     #[error("the server is a standby")]
     Standby,
@@ -28,12 +31,19 @@ pub enum Fault {
         /// The oldest version that will do.
         needed: i32,
     },
-    /// The database answered with an error, or with what cannot be read.
-    #[error("PostgreSQL refused: {}", describe(.0))]
+    /// The database answered with an error.
+    #[error("PostgreSQL refused ({})", code_of(.0))]
     Refused(#[source] tokio_postgres::Error),
     /// It does not know or support a statement, for the second time in a row, on a connection that was opened in between.
-    #[error("PostgreSQL refused twice: {}", describe(.0))]
+    #[error("PostgreSQL refused twice ({})", code_of(.0))]
     Unsupported(#[source] tokio_postgres::Error),
+    /// The answer came, and has other columns or values than are expected here.
+    #[error("an answer of PostgreSQL cannot be read")]
+    Unreadable(#[from] tokio_postgres::Error),
+}
+
+fn code_of(error: &tokio_postgres::Error) -> &str {
+    error.code().map_or("no SQLSTATE", SqlState::code)
 }
 
 impl Fault {
@@ -47,12 +57,12 @@ impl Fault {
     }
 
     /// True when nothing is wrong with what was asked, and the same may work later: whatever the database refuses with but
-    /// for a closed list of SQLSTATEs. What cannot be read in its answer does not pass.
+    /// for a closed list of SQLSTATEs.
     #[must_use]
-    pub fn passes(&self) -> bool {
+    pub fn is_transient(&self) -> bool {
         match self {
             Self::Refused(_) => self.code().is_some_and(|code| !is_ours(code)),
-            Self::Unsupported(_) => false,
+            Self::Unsupported(_) | Self::Unreadable(_) => false,
             _ => true,
         }
     }
@@ -66,31 +76,33 @@ impl Fault {
     /// True when another statement may fare better on the same database.
     #[must_use]
     pub fn is_of_one_statement(&self) -> bool {
-        let refused = matches!(self, Self::Refused(_) | Self::Unsupported(_));
+        let of_statement = matches!(self, Self::Refused(_) | Self::Unsupported(_) | Self::Unreadable(_));
         let one = [Reason::Rights, Reason::Failing];
-        refused && self.trouble().is_none_or(|trouble| one.contains(&trouble.reason))
+        of_statement && self.trouble().is_none_or(|trouble| one.contains(&trouble.reason))
     }
 
-    /// What is the matter with the database, if it is the database that something is the matter with.
+    /// The trouble that the database is in, if it is the database that is in trouble.
     #[must_use]
     pub fn trouble(&self) -> Option<Trouble> {
         let reason = match self {
             // After a connection that broke the next one says what is so.
-            Self::Busy | Self::Lost(_) | Self::Unsupported(_) => None,
+            Self::PoolExhausted | Self::Lost(_) | Self::Unsupported(_) | Self::Unreadable(_) => None,
             Self::Unreachable(_) => Some(Reason::Unreachable),
             Self::Standby => Some(Reason::ReadOnly),
             Self::OldSchema { .. } => Some(Reason::Schema),
             Self::Refused(_) => self.code().and_then(reason),
         };
-        reason.map(|reason| Trouble::new(reason, self.to_string()))
+        reason.map(|reason| Trouble::new(reason, chain(self).to_string()))
     }
 
     /// True when the connection is as good as before.
     pub(super) fn spares_connection(&self) -> bool {
-        match self.code() {
-            Some(code) => is_ours(code) || is_of_others(code),
-            // The server's answer came, and cannot be read.
-            None => matches!(self, Self::Refused(_)),
+        match self {
+            Self::Refused(_) => self
+                .code()
+                .is_some_and(|code| is_ours(code) || is_of_others(code)),
+            Self::Unreadable(_) => true,
+            _ => false,
         }
     }
 }
@@ -127,7 +139,7 @@ fn reason(code: &str) -> Option<Reason> {
     })
 }
 
-/// What an error of a statement means for the connection that it was sent on.
+/// Tells an error of a statement from the loss of the connection that it was sent on.
 pub(super) fn classify(error: tokio_postgres::Error) -> Fault {
     // It broke, or the server is about to break it; or a pooler, which may have lost its server while that was at work.
     let lost = error.as_db_error().is_none_or(|refused| {
@@ -136,22 +148,9 @@ pub(super) fn classify(error: tokio_postgres::Error) -> Fault {
         fatal || refused.severity() == "FATAL"
     });
     if lost {
-        Fault::Lost(describe(&error))
+        Fault::Lost(cause(error))
     } else {
         Fault::Refused(error)
-    }
-}
-
-/// The error with its causes: tokio-postgres keeps the telling part in the source.
-#[must_use]
-pub fn describe(error: &tokio_postgres::Error) -> String {
-    let said = match std::error::Error::source(error) {
-        Some(cause) => format!("{error}: {cause}"),
-        None => error.to_string(),
-    };
-    match error.code() {
-        Some(code) => format!("{said} ({})", code.code()),
-        None => said,
     }
 }
 

@@ -7,5 +7,5 @@ mod idle;
 mod pool;
 
 pub use connection::{Connection, Parameters, Pooler, Prepared, types};
-pub use fault::{Fault, describe};
+pub use fault::Fault;
 pub use pool::{Lease, Pool};

@@ -17,10 +17,10 @@ use tokio_postgres::{Config, Error, Row};
 
 use super::{
     connection::{Connection, Parameters, Pooler},
-    fault::{Fault, classify, describe},
+    fault::{Fault, classify},
     idle::Idle,
 };
-use crate::condition::Condition;
+use crate::{condition::Condition, error_chain::cause};
 
 /// Longest wait for a free connection, for a new one, and for an answer. The role's statement_timeout is shorter.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -88,10 +88,11 @@ impl<P: Default + Send + 'static> Pool<P> {
     /// A connection of one's own until the lease is dropped.
     ///
     /// # Errors
-    /// [`Fault::Busy`] or [`Fault::Unreachable`] when there is none in time, and what a new one finds.
+    /// [`Fault::PoolExhausted`] or [`Fault::Unreachable`] when there is none in time, and what a new one finds.
     pub async fn lease(&self) -> Result<Lease<'_, P>, Fault> {
         let slot = timeout(PATIENCE, self.slots.acquire()).await;
-        let slot = slot.map_err(|_| Fault::Busy)?.map_err(|_| Fault::Busy)?;
+        let slot = slot.map_err(|_| Fault::PoolExhausted)?
+            .map_err(|_| Fault::PoolExhausted)?;
         let kept = self.idle.take();
         let session = match kept.filter(|session| !session.connection.is_closed()) {
             Some(session) => session,
@@ -109,7 +110,7 @@ impl<P: Default + Send + 'static> Pool<P> {
         self.idle.watch();
         let era = self.era.load(SeqCst);
         let connecting = connect(&self.config, self.pooler, self.needed);
-        let late = |_| Fault::Unreachable("it did not answer in time".to_owned());
+        let late = |_| Fault::Unreachable(cause("it did not answer in time"));
         Ok(Session {
             connection: timeout(PATIENCE, connecting).await.map_err(late)??,
             prepared: P::default(),
@@ -198,10 +199,10 @@ impl<P> Lease<'_, P> {
         run: impl AsyncFnOnce(&Connection, &mut P) -> Result<T, Error>,
     ) -> Result<T, Fault> {
         let Some(mut session) = self.session.take() else {
-            return Err(Fault::Unreachable("this connection broke earlier".to_owned()));
+            return Err(Fault::Unreachable(cause("this connection broke earlier")));
         };
         let fault = match timeout(PATIENCE, run(&session.connection, &mut session.prepared)).await {
-            Err(_) => Fault::Lost("no answer in time".to_owned()),
+            Err(_) => Fault::Lost(cause("no answer in time")),
             Ok(Ok(answer)) => {
                 self.session = Some(session);
                 return Ok(answer);
@@ -259,15 +260,12 @@ async fn connect(config: &Config, pooler: Pooler, needed: i32) -> Result<Connect
     const LOOK: &str = "select pg_is_in_recovery(), max(version) from write_model.schema_version";
     let fault = |error: Error| match error.as_db_error() {
         Some(_) => Fault::Refused(error),
-        None => Fault::Unreachable(describe(&error)),
+        None => Fault::Unreachable(cause(error)),
     };
     let connection = Connection::open(config, pooler).await.map_err(fault)?;
     let found = match connection.query_one(LOOK, &[]).await {
-        Ok(row) if row.try_get(0).map_err(Fault::Refused)? => return Err(Fault::Standby),
-        Ok(row) => row
-            .try_get::<_, Option<i32>>(1)
-            .map_err(Fault::Refused)?
-            .unwrap_or_default(),
+        Ok(row) if row.try_get(0)? => return Err(Fault::Standby),
+        Ok(row) => row.try_get::<_, Option<i32>>(1)?.unwrap_or_default(),
         Err(error) => match fault(error) {
             // There is no such table, or no such schema.
             refused if matches!(refused.code(), Some("42P01" | "3F000")) => 0,

@@ -22,6 +22,7 @@ use super::{
     memory::{Memory, Waiter, Waiting},
     store::{Collection, Found, Store, StoreError, Stored, Write},
 };
+use crate::error_chain::cause;
 
 /// How often a write is tried at once after somebody else was first.
 const ATTEMPTS: usize = 5;
@@ -290,7 +291,7 @@ async fn write<D: Document>(
 /// A replica that lags would show the old ETag again and again: then only time helps.
 fn restless() -> StoreError {
     StoreError::Busy {
-        why: "the document keeps changing".to_owned(),
+        source: cause("the document keeps changing"),
         retry_after: None,
     }
 }

@@ -16,6 +16,7 @@ use azure_data_cosmos::{
 use tokio::{sync::Mutex, time::timeout};
 
 use super::store::StoreError;
+use crate::error_chain::chain;
 
 /// Longest wait for one operation, the client's own retries included.
 pub(super) const PATIENCE: Duration = Duration::from_secs(3);
@@ -91,7 +92,7 @@ impl Connection {
                 match timeout(OPENING, open(account)).await {
                     // Only one task opens at a time, so nobody can have been first.
                     Ok(Ok(containers)) => drop(opened.set(containers)),
-                    Ok(Err(error)) => *problem = error.to_string(),
+                    Ok(Err(error)) => *problem = chain(&error).to_string(),
                     Err(_) => *problem = format!("no answer in {OPENING:?}"),
                 }
             });

@@ -156,7 +156,7 @@ impl<S: Collection> Generations<S> {
     pub async fn load(&self) -> Result<Option<Stored<Pointer>>, StoreError> {
         match self.store.read(POINTER.0, POINTER.1).await {
             // No event is to blame for it: all of them wait until a person has mended it.
-            Err(error @ StoreError::Unreadable { .. }) => Err(StoreError::away(error.to_string())),
+            Err(error @ StoreError::Unreadable { .. }) => Err(StoreError::away(error)),
             read => read,
         }
     }

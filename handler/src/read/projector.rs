@@ -22,6 +22,7 @@ use super::{
     lag::Lag,
     store::{Collection, Store, StoreError},
 };
+use crate::error_chain::chain;
 
 /// How long one invocation waits for the store; the host renews the lock for 5 minutes.
 pub const PATIENCE: Duration = Duration::from_secs(4 * 60);
@@ -32,11 +33,11 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 #[derive(Debug, thiserror::Error)]
 pub enum ProjectError {
     /// The store was away for too long: let the bus deliver again.
-    #[error("the read store is away: {0}")]
-    Away(String),
+    #[error(transparent)]
+    Away(StoreError),
     /// The store will never take it.
-    #[error("the read store refuses the document: {0}")]
-    Refused(String),
+    #[error(transparent)]
+    Refused(StoreError),
 }
 
 /// What one invocation has to do.
@@ -123,7 +124,8 @@ impl<S: Collection> Projector<S> {
     ) -> Result<(), ProjectError> {
         let until = Instant::now() + patience;
         let waiting = timeout_at(until, self.trying.lock()).await;
-        drop(waiting.map_err(|_| ProjectError::Away("others are waiting for it".to_owned()))?);
+        let late = |_| ProjectError::Away(StoreError::away("others are waiting for it"));
+        drop(waiting.map_err(late)?);
         let happened = incoming.at;
         let mut work = Work {
             event: Some(incoming),
@@ -153,25 +155,28 @@ impl<S: Collection> Projector<S> {
         let mut told = false;
         let mut pause = FIRST_PAUSE;
         loop {
-            let (why, retry_after, away) = match last {
-                StoreError::Away { why, retry_after } => (why, retry_after, true),
-                StoreError::Busy { why, retry_after } => (why, retry_after, false),
-                refused => return Err(ProjectError::Refused(refused.to_string())),
-            };
+            if !last.is_transient() {
+                return Err(ProjectError::Refused(last));
+            }
+            let away = matches!(last, StoreError::Away { .. });
             if away && !told {
-                tracing::warn!(error = %why, "read_store_away");
+                tracing::warn!(error = %chain(&last), "read_store_away");
                 told = true;
             }
             // As long as it asks for, and at least between half and all of our own pause, so that processes do not come back in step.
-            let wait = retry_after.unwrap_or_default().max(self.jitter.of(pause));
+            let asked = last.retry_after().unwrap_or_default();
+            let wait = asked.max(self.jitter.of(pause));
             if Instant::now() + wait > until {
-                return work.gives_up_previous(&why).ok_or(ProjectError::Away(why));
+                return match work.gives_up_previous(&last) {
+                    Some(()) => Ok(()),
+                    None => Err(ProjectError::Away(last)),
+                };
             }
             tokio::time::sleep(wait).await;
             // For one try only: what is away for one document may be there for others.
             let turn = if away {
                 let waiting = timeout_at(until, self.trying.lock()).await;
-                Some(waiting.map_err(|_| ProjectError::Away(why))?)
+                Some(waiting.map_err(|_| ProjectError::Away(last))?)
             } else {
                 None
             };
@@ -219,8 +224,8 @@ impl<S: Collection> Projector<S> {
         for (change, outcome) in work.left.drain(..).zip(done) {
             match outcome {
                 Ok(new) => work.written |= new,
-                Err(error) if work.previous == Some(change.0) && !error.may_pass() => {
-                    left_behind(change.0, &error.to_string());
+                Err(error) if work.previous == Some(change.0) && !error.is_transient() => {
+                    left_behind(change.0, &error);
                 }
                 Err(error) => {
                     still.push(change);
@@ -238,16 +243,16 @@ impl<S: Collection> Projector<S> {
 
 impl Work {
     /// Leaves undone what only the generation before has not taken, after all patience; `None` when there is something else.
-    fn gives_up_previous(&mut self, why: &str) -> Option<()> {
+    fn gives_up_previous(&mut self, error: &StoreError) -> Option<()> {
         let previous = self.previous?;
         let is_all = self.event.is_none() && self.left.iter().all(|(of, _)| *of == previous);
-        is_all.then(|| left_behind(previous, why))
+        is_all.then(|| left_behind(previous, error))
     }
 }
 
 /// Going back to it would not show this event: `handler verify --generation` finds it, and a direct replay mends it.
-fn left_behind(generation: Generation, why: &str) {
-    tracing::error!(%generation, %why, "previous_generation_left_behind");
+fn left_behind(generation: Generation, error: &StoreError) {
+    tracing::error!(%generation, why = %chain(error), "previous_generation_left_behind");
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use crate::{
         BatchSender, Envelope, OutgoingMessage, RefusedMessage, SendError, SendReport, TopicSender,
         send_in_batches,
     },
+    error_chain::chain,
     postgres::Fault,
 };
 
@@ -39,10 +40,10 @@ enum DrainEnd {
 #[derive(Debug, thiserror::Error)]
 pub enum RelayError {
     /// The outbox could not be read, or what became of its rows not be written down.
-    #[error("{0}")]
+    #[error(transparent)]
     Outbox(#[from] Fault),
     /// The bus did not take messages.
-    #[error("{0}")]
+    #[error(transparent)]
     Bus(#[from] SendError),
 }
 
@@ -76,9 +77,9 @@ impl<S: OutboxStore, T: BatchSender> Relay<S, T> {
                     Ok(DrainEnd::Contended) => tokio::time::sleep(OTHERS).await,
                     Err(error) => {
                         if pause == FIRST_PAUSE {
-                            tracing::warn!(%error, "relay_interrupted");
+                            tracing::warn!(error = %chain(&error), "relay_interrupted");
                         } else {
-                            tracing::debug!(%error, "relay_interrupted");
+                            tracing::debug!(error = %chain(&error), "relay_interrupted");
                         }
                         tokio::time::sleep(pause).await;
                         pause = (pause * 2).min(LONGEST_PAUSE);
@@ -129,7 +130,7 @@ async fn send(topic: Arc<impl BatchSender>, entries: Vec<OutboxEntry>) -> SendRe
             Ok(envelope) => ready.push(OutgoingMessage { key, envelope }),
             Err(error) => unfit.push(RefusedMessage {
                 key,
-                reason: error.to_string(),
+                reason: chain(&error).to_string(),
             }),
         }
     }

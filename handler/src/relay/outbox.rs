@@ -159,8 +159,7 @@ impl Outbox {
                 reason: row.try_get("reason")?,
             })
         };
-        let read: Result<_, _> = rows.iter().map(parked).collect();
-        read.map_err(Fault::Refused)
+        rows.iter().map(parked).collect()
     }
 
     /// Lets the relay try rows again that the bus has refused: these, or all of them; how many there were.
@@ -187,7 +186,7 @@ impl OutboxStore for Outbox {
         let mut lease = self.pool.lease().await?;
         lease.begin(BEGIN).await?;
         let locked = lease.query_one(LOCK, &[]).await?;
-        if !locked.try_get::<_, bool>(0).map_err(Fault::Refused)? {
+        if !locked.try_get::<_, bool>(0)? {
             lease.end("rollback").await?;
             return Ok(DrainOutcome::Contended);
         }

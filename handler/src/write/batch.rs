@@ -18,7 +18,11 @@ use super::{
     working::{Step, Working},
     writer::Error,
 };
-use crate::{domain::event::StockLevel, postgres::Fault};
+use crate::{
+    domain::event::StockLevel,
+    error_chain::{Cause, cause, chain},
+    postgres::Fault,
+};
 
 /// How often a command is tried before its caller is told that others were faster.
 const ROUNDS: usize = 5;
@@ -114,7 +118,7 @@ impl Batcher {
                 Err(Lost::Again(error)) => again = Some(vec![Err(error); jobs.len()]),
                 // What one of them causes must not be everybody's.
                 Err(Lost::Held(error) | Lost::Odd(error)) => {
-                    tracing::warn!(commands = jobs.len(), %error, "batch_tried_one_by_one");
+                    tracing::warn!(commands = jobs.len(), error = %chain(&error), "batch_tried_one_by_one");
                     return None;
                 }
                 Err(Lost::Over(error)) => return Some(vec![Err(error); jobs.len()]),
@@ -213,11 +217,11 @@ impl Batcher {
                 tell_levels(changes, &levels, answers);
                 Ok(())
             }
-            Err(Fault::Lost(why)) => {
+            Err(lost @ Fault::Lost(_)) => {
                 drop(lease);
                 // Who knows which server we talk to next.
                 self.cache.forget();
-                self.look_for(changes, answers, &why).await
+                self.look_for(changes, answers, cause(lost)).await
             }
             Err(fault) => Err(fault.into()),
         }
@@ -228,12 +232,12 @@ impl Batcher {
         &self,
         changes: &ChangeSet,
         answers: &mut [Result<Accepted, Error>],
-        why: &str,
+        lost: Cause,
     ) -> Result<(), Lost> {
         let ids: Vec<_> = changes.events.iter().map(|event| event.event_id).collect();
         let finding = async { self.pool.lease().await?.stock_of(&ids).await };
         // Whatever the fault is, they may have happened: nothing is sent again, and nobody is told that it is broken.
-        let unknown = |fault: Fault| Lost::Over(Error::Unavailable(format!("{why}, and then: {fault}")));
+        let unknown = |fault: Fault| Lost::Over(Error::Unavailable(cause(fault)));
         let mut found = finding.await.map_err(unknown)?;
         for answer in answers.iter_mut() {
             match answer {
@@ -242,11 +246,7 @@ impl Batcher {
                     accepted.stock = found.remove(&accepted.event_id).unwrap_or_default();
                 }
                 // What was refused was refused beside what is not known to have happened.
-                _ => {
-                    *answer = Err(Error::Unavailable(format!(
-                        "the answer of the database was lost ({why})"
-                    )))
-                }
+                _ => *answer = Err(Error::Unavailable(Arc::clone(&lost))),
             }
         }
         Ok(())
@@ -271,7 +271,7 @@ fn tell_levels(changes: &ChangeSet, now: &[StockLevel], answers: &mut [Result<Ac
 }
 
 fn waited_too_long() -> Error {
-    Error::Unavailable("the command has waited too long".to_owned())
+    Error::Unavailable(cause("the command has waited too long"))
 }
 
 /// Wakes the relay when it is dropped.

@@ -26,8 +26,7 @@ const LOOK: &str = "
 /// See [`Fault`].
 pub async fn look(lease: &mut Lease<'_, ()>) -> Result<Option<Trouble>, Fault> {
     let row = lease.query_one(LOOK, &[]).await?;
-    let read = || Ok((row.try_get("read_only")?, row.try_get("missing")?));
-    let (read_only, missing): (bool, Vec<String>) = read().map_err(Fault::Refused)?;
+    let (read_only, missing): (bool, Vec<String>) = (row.try_get("read_only")?, row.try_get("missing")?);
     Ok(if read_only {
         Some(Trouble::new(Reason::ReadOnly, "the session takes no writes"))
     } else if missing.is_empty() {

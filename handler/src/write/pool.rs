@@ -16,7 +16,8 @@ use super::{
 };
 use crate::{
     domain::{event::StockLevel, value::Sku},
-    postgres::{self, Fault, Parameters, Pooler, Prepared, describe},
+    error_chain::cause,
+    postgres::{self, Fault, Parameters, Pooler, Prepared},
 };
 
 /// The oldest schema that commands run on; a newer one only ever adds to it.
@@ -71,9 +72,9 @@ impl Lease<'_> {
             })
             .await?;
         let [row] = rows.as_slice() else {
-            return Err(Fault::Lost(format!("S1 has one row, and {} came", rows.len())));
+            return Err(Fault::Lost(cause(format!("S1 has one row, and {} came", rows.len()))));
         };
-        Snapshot::from_row(row, reads).map_err(Fault::Refused)
+        Ok(Snapshot::from_row(row, reads)?)
     }
 
     /// S2; answers with the stock levels after it.
@@ -113,19 +114,16 @@ impl Lease<'_> {
             let Json(stock) = row.try_get(1)?;
             Ok((row.try_get(0)?, stock))
         };
-        rows.iter()
-            .map(entry)
-            .collect::<Result<_, _>>()
-            .map_err(Fault::Refused)
+        rows.iter().map(entry).collect()
     }
 }
 
 /// A row of what S2 returns. It has happened by then: what cannot be read is a lost answer.
 fn level(row: &Row) -> Result<StockLevel, Fault> {
-    let lost = |error: tokio_postgres::Error| Fault::Lost(describe(&error));
+    let lost = |error: tokio_postgres::Error| Fault::Lost(cause(error));
     let sku: String = row.try_get("sku").map_err(lost)?;
     Ok(StockLevel {
-        sku: Sku::try_from(sku).map_err(|why| Fault::Lost(format!("a SKU that cannot be: {why}")))?,
+        sku: Sku::try_from(sku).map_err(|why| Fault::Lost(cause(format!("a SKU that cannot be: {why}"))))?,
         available: row.try_get("available").map_err(lost)?,
         seq: row.try_get("seq").map_err(lost)?,
     })

@@ -15,7 +15,10 @@ use super::{
     snapshot::{Replay, Snapshot},
     writer::Error,
 };
-use crate::domain::{event::Event, rejection::Rejection, value::Sku};
+use crate::{
+    domain::{event::Event, rejection::Rejection, value::Sku},
+    error_chain::cause,
+};
 
 /// What one command came to.
 #[derive(Debug)]
@@ -114,7 +117,7 @@ impl Working {
             seen_customer,
             seen_products,
         } = decision;
-        let incoherent = |error: serde_json::Error| Error::Internal(error.to_string());
+        let incoherent = |error: serde_json::Error| Error::Internal(cause(error));
         let (kind, data) = event.to_parts().map_err(incoherent)?;
         let (subject, version) = (after.subject(), after.version());
         for (sku, delta) in self.stock_moves(&event, &after) {
@@ -206,7 +209,7 @@ impl Working {
                     }
                     if before.lines.len() > now.lines.len() {
                         let last = i32::try_from(now.lines.len());
-                        let last = last.map_err(|error| Error::Internal(error.to_string()))?;
+                        let last = last.map_err(|error| Error::Internal(cause(error)))?;
                         changes.dropped_lines.push((now.id, last));
                     }
                     changes.moved_orders.push(Moved {
@@ -262,7 +265,7 @@ fn replayed(replay: Replay, fingerprint: &str) -> Result<Accepted, Error> {
     Ok(Accepted {
         subject: replay.subject,
         version: replay.version,
-        state: state.map_err(|error| Error::Internal(error.to_string()))?,
+        state: state.map_err(|error| Error::Internal(cause(error)))?,
         stock: replay.stock,
         event_id: replay.event_id,
         at: replay.occurred_at,

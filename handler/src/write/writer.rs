@@ -15,15 +15,19 @@ use super::{
     decide::DecideError,
     pool::Pool,
 };
-use crate::{domain::rejection::Rejection, postgres::Fault};
+use crate::{
+    domain::rejection::Rejection,
+    error_chain::{Cause, cause},
+    postgres::Fault,
+};
 
 /// Most commands of one batch.
 const BATCH: usize = 32;
 /// Most commands that wait; beyond that callers are asked to come back.
 const WAITING: usize = 1_024;
 
-/// Why a command was not accepted.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+/// The reason why a command was not accepted. Several commands of one batch may share a cause.
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
     /// A rule of the shop; nothing was written.
     #[error(transparent)]
@@ -38,11 +42,11 @@ pub enum Error {
     #[error("too many others are changing the same rows")]
     Contended,
     /// The database is away, or somebody holds a row; come back later.
-    #[error("{0}")]
-    Unavailable(String),
+    #[error(transparent)]
+    Unavailable(Cause),
     /// A defect of ours.
-    #[error("{0}")]
-    Internal(String),
+    #[error(transparent)]
+    Internal(Cause),
 }
 
 /// The only thing that changes the write model while serving.
@@ -81,7 +85,7 @@ impl Writer {
     /// See [`Error`]; after `Unavailable` the command may still have happened if the connection broke while it ran.
     pub async fn execute(&self, command: Command, context: Context) -> Result<Accepted, Error> {
         let (job, answered) = job(command, context);
-        let busy = |_| Error::Unavailable("too many commands are waiting".to_owned());
+        let busy = |_| Error::Unavailable(cause("too many commands are waiting"));
         self.queue.try_send(job).map_err(busy)?;
         answered.await.unwrap_or_else(|_| Err(lost()))
     }
@@ -116,7 +120,7 @@ fn job(command: Command, context: Context) -> (Job, oneshot::Receiver<Result<Acc
 }
 
 fn lost() -> Error {
-    Error::Internal("the batch of this command came to no end".to_owned())
+    Error::Internal(cause("the batch of this command came to no end"))
 }
 
 /// Runs batch after batch until the writer is gone.
@@ -139,10 +143,10 @@ async fn work(batcher: Arc<Batcher>, waiting: Arc<Mutex<mpsc::Receiver<Job>>>) {
 
 impl From<Fault> for Error {
     fn from(fault: Fault) -> Self {
-        if fault.passes() {
-            Self::Unavailable(fault.to_string())
+        if fault.is_transient() {
+            Self::Unavailable(cause(fault))
         } else {
-            Self::Internal(fault.to_string())
+            Self::Internal(cause(fault))
         }
     }
 }
@@ -152,7 +156,7 @@ impl From<DecideError> for Error {
         match error {
             DecideError::Rejected(rejection) => Self::Rejected(rejection),
             DecideError::Unmet(unmet, version) => Self::Unmet(unmet, version),
-            other => Self::Internal(other.to_string()),
+            other => Self::Internal(cause(other)),
         }
     }
 }

@@ -17,7 +17,10 @@ use super::{
     Reach,
     problem::{Kind, Problem},
 };
-use crate::operations::{Failed, Operations, operation::Operation};
+use crate::{
+    error_chain::chain,
+    operations::{Failed, Operations, operation::Operation},
+};
 
 /// The subscription that the projector listens at.
 const USUAL_SUBSCRIPTION: &str = "read-model";
@@ -63,9 +66,9 @@ fn example(kind: &str, with: &Value, state: &str) -> Value {
 
 impl From<Failed> for Problem {
     fn from(failed: Failed) -> Self {
-        let words = failed.to_string();
+        let words = chain(&failed).to_string();
         match failed {
-            Failed::Log(_) | Failed::Bus(_) | Failed::Project(_) if failed.passes() => {
+            Failed::Log(_) | Failed::Bus(_) | Failed::Project(_) if failed.is_transient() => {
                 Self::away("the operation's stores cannot be reached; try again", words)
             }
             Failed::Store(error) => error.into(),

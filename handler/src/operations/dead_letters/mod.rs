@@ -34,11 +34,11 @@ pub type Told<'a> = dyn FnMut(&Letter, &Fate, Tally) -> io::Result<()> + 'a;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The bus is away, slow, or does not let us in.
-    #[error("{0}")]
+    #[error(transparent)]
     Bus(BusError),
     /// The topic does not take a message now.
-    #[error("cannot send: {0}")]
-    Send(SendError),
+    #[error("cannot send")]
+    Send(#[source] SendError),
     /// There is no such subscription, or what is resubmitted would not arrive there, or not there alone.
     #[error(transparent)]
     Unfit(#[from] Unfit),
@@ -48,8 +48,8 @@ pub enum Error {
     )]
     TooManyBefore(usize),
     /// What there is to tell cannot be told.
-    #[error("cannot write: {0}")]
-    Output(io::Error),
+    #[error("cannot write")]
+    Output(#[source] io::Error),
 }
 
 impl From<BusError> for Error {

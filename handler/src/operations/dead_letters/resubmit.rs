@@ -8,7 +8,10 @@ use time::OffsetDateTime;
 use tokio::time::Instant;
 
 use super::{Error, Fate, Letter, sweep::Worked};
-use crate::bus::{Envelope, OutgoingMessage, RefusedMessage, SendError, TopicSender, send_in_batches};
+use crate::{
+    error_chain::{cause, chain},
+    bus::{Envelope, OutgoingMessage, RefusedMessage, SendError, TopicSender, send_in_batches},
+};
 
 /// How long sending one batch of letters may take.
 const SENDING: Duration = Duration::from_secs(30);
@@ -50,7 +53,7 @@ impl Sender {
             let id = self.next_id(&letter.received.message_id());
             match Envelope::again(&letter.received, &id, &self.subscription) {
                 Ok(envelope) => ready.push(OutgoingMessage { key, envelope }),
-                Err(error) => settle(&mut fates, key, Fate::Kept(error.to_string())),
+                Err(error) => settle(&mut fates, key, Fate::Kept(chain(&error).to_string())),
             }
             ids.push(id);
         }
@@ -67,7 +70,7 @@ impl Sender {
         }
         // They go out in order: behind the first without a fate nothing was sent.
         let fates: Vec<Fate> = fates.into_iter().map_while(|fate| fate).collect();
-        let late = || SendError::Unavailable("the bus is too slow".to_owned());
+        let late = || SendError::Unavailable(cause("the bus is too slow"));
         let late = (fates.len() < letters.len()).then(late);
         Worked {
             fates,

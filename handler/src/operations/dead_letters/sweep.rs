@@ -11,7 +11,10 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use super::{Error, Letter, Selection, Told};
-use crate::bus::{Batch, BusError, Lock, Queue};
+use crate::{
+    error_chain::{cause, chain},
+    bus::{Batch, BusError, Lock, Queue},
+};
 
 /// Messages per page of looking, and per batch of working: at most 256 KiB each.
 const PAGE: i32 = 50;
@@ -92,8 +95,8 @@ async fn look_on(
         };
         let next = last.sequence() + 1;
         if next <= from {
-            let why = "the bus shows the same messages again".to_owned();
-            return Err(BusError::Unavailable(why).into());
+            let why = "the bus shows the same messages again";
+            return Err(BusError::Unavailable(cause(why)).into());
         }
         from = next;
         for received in page {
@@ -149,7 +152,7 @@ pub(super) async fn sweep(
     let over = outcome?;
     if let Err(error) = released {
         // They come back by themselves when their locks run out.
-        tracing::warn!(%error, "dead_letters_not_released");
+        tracing::warn!(error = %chain(&error), "dead_letters_not_released");
     }
     Ok(over)
 }

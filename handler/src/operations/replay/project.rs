@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::Cursor;
 use crate::{
+    error_chain::chain,
     log::LogEntry,
     operations::{Failed, failed::PATIENCE, incoming},
     read::{Projector, document::Generation, projector::ProjectError},
@@ -36,7 +37,7 @@ pub(in crate::operations) async fn project(
         };
         match projected {
             Ok(()) => Ok(None),
-            Err(ProjectError::Refused(why)) => Ok(Some((event_id, why))),
+            Err(ProjectError::Refused(error)) => Ok(Some((event_id, chain(&error).to_string()))),
             Err(away) => Err(Failed::from(away)),
         }
     });

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use super::Cursor;
 use crate::{
     bus::{Envelope, OutgoingMessage, RefusedMessage, TopicAddress, TopicSender, send_in_batches},
+    error_chain::{cause, chain},
     log::LogEntry,
     operations::{Failed, addressee::Subscription},
 };
@@ -50,7 +51,7 @@ impl Sender {
                 Ok(envelope) => ready.push(OutgoingMessage { key, envelope }),
                 Err(error) => unfit.push(RefusedMessage {
                     key,
-                    reason: error.to_string(),
+                    reason: chain(&error).to_string(),
                 }),
             }
         }
@@ -69,7 +70,7 @@ impl Sender {
                 cursor.refuse(row.event.event_id, reason.clone());
             }
         }
-        let stopped = report.stopped.map(|error| Failed::Bus(error.to_string()));
+        let stopped = report.stopped.map(|error| Failed::Bus(cause(error)));
         stopped.map_or(Ok(()), Err)
     }
 }

@@ -21,6 +21,7 @@ use time::OffsetDateTime;
 use super::{Failed, Tell, model::Model, patiently, runner::Came, storable, storable_json};
 use crate::{
     domain::value::Sku,
+    error_chain::chain,
     log::LogEntry,
     read::{
         document::{Generation, product::PRODUCT},
@@ -176,7 +177,7 @@ impl Compared {
             pk: stream.to_owned(),
             id: LOG.to_owned(),
             expected: Value::Null,
-            found: Value::String(storable(&why.to_string())),
+            found: Value::String(storable(&chain(why).to_string())),
         });
     }
 }

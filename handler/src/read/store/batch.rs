@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{Store, StoreError, Stored, error::of_status, within};
+use crate::error_chain::cause;
 
 /// One write of a batch.
 #[derive(Debug)]
@@ -119,7 +120,7 @@ impl Write {
 }
 
 fn json<T: Serialize>(document: &T) -> Result<Value, StoreError> {
-    serde_json::to_value(document).map_err(|error| StoreError::Refused(error.to_string()))
+    serde_json::to_value(document).map_err(|error| StoreError::Refused(cause(error)))
 }
 
 /// What the other writes of a batch get when one has failed.

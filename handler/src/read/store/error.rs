@@ -1,11 +1,13 @@
 //! Why the store did not do what was asked, and what that means for trying again.
 //! Never decides how often: that is for who asked.
 
-use std::time::Duration;
+use std::{error::Error, time::Duration};
 
 use azure_data_cosmos::CosmosError;
 
-/// Why an operation did not happen.
+use crate::error_chain::{Cause, cause};
+
+/// The reason why an operation did not happen.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
     /// Somebody else wrote first: read again.
@@ -13,32 +15,32 @@ pub enum StoreError {
     Changed,
     /// This document is too busy, or the part of the store that it is in: others write it, or there is no capacity left for
     /// it (429, which says when to come back). Says nothing of other documents.
-    #[error("{why}")]
+    #[error("the document is busy")]
     Busy {
-        /// What was seen.
-        why: String,
-        /// How long the store asks to be left alone.
+        /// The store's error.
+        source: Cause,
+        /// The time for which the store asks to be left alone.
         retry_after: Option<Duration>,
     },
     /// The store is away or slow; it may say when to come back.
-    #[error("{why}")]
+    #[error("the read store is away")]
     Away {
-        /// What was seen.
-        why: String,
-        /// How long the store asks to be left alone.
+        /// The store's error, or what was waited for.
+        source: Cause,
+        /// The time for which the store asks to be left alone.
         retry_after: Option<Duration>,
     },
     /// What lies there is no document of ours, or of a version that is not known here.
-    #[error("the document {what} cannot be read: {why}")]
+    #[error("the document {what} cannot be read")]
     Unreadable {
         /// Its container, partition key and id.
         what: String,
-        /// What is wrong with it.
-        why: String,
+        /// The fault in it.
+        source: Cause,
     },
     /// The store refuses what was asked, and would again.
-    #[error("{0}")]
-    Refused(String),
+    #[error("the read store refuses it")]
+    Refused(#[source] Cause),
 }
 
 impl StoreError {
@@ -63,11 +65,12 @@ impl StoreError {
     }
 
     /// True when the same may work later.
-    pub(crate) fn may_pass(&self) -> bool {
+    pub(crate) fn is_transient(&self) -> bool {
         matches!(self, Self::Busy { .. } | Self::Away { .. })
     }
 
-    fn retry_after(&self) -> Option<Duration> {
+    /// The time for which the store asks to be left alone.
+    pub(in crate::read) fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Busy { retry_after, .. } | Self::Away { retry_after, .. } => *retry_after,
             Self::Changed | Self::Unreadable { .. } | Self::Refused(_) => None,
@@ -75,9 +78,9 @@ impl StoreError {
     }
 
     /// The store is away.
-    pub(in crate::read) fn away(why: String) -> Self {
+    pub(in crate::read) fn away(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::Away {
-            why,
+            source: cause(error),
             retry_after: None,
         }
     }
@@ -92,33 +95,43 @@ impl From<CosmosError> for StoreError {
         let code = u16::from(status.status_code());
         let part = status.sub_status().map(|part| part.value());
         if (code, part) == FULL {
-            return Self::Refused(format!("the logical partition is full: {error}"));
+            return Self::Refused(cause(FullPartition(error)));
         }
         if code != TOO_MANY_REQUESTS && (status.is_transient() || status.is_timeout()) {
             return Self::Away {
-                why: error.to_string(),
+                source: cause(error),
                 retry_after: asked.map(Duration::from_millis),
             };
         }
-        of_status(code, error.to_string(), asked.map(Duration::from_millis))
+        of_status(code, error, asked.map(Duration::from_millis))
     }
 }
+
+/// A document that would grow a partition beyond its limit.
+#[derive(Debug, thiserror::Error)]
+#[error("the logical partition is full")]
+struct FullPartition(#[source] CosmosError);
 
 const TOO_MANY_REQUESTS: u16 = 429;
 /// All documents of one partition key have 20 GB: no wait helps (Microsoft: "HTTP status codes for Azure Cosmos DB", 403).
 const FULL: (u16, Option<u16>) = (403, Some(1014));
 
-/// What a status means that is no success. Only a closed list is about what was asked for; whatever else there is passes.
+/// Makes an error of a status that is no success. Only a closed list is about what was asked for; whatever else there is passes.
 /// Credentials, roles and containers are mended by operators: messages wait for that as they wait for an outage. 431 (RFC 6585) is about what the client sends with everything, its session token of each physical
 /// partition; a container of over a thousand of them gets there, and no document is to blame.
 #[must_use]
-pub fn of_status(code: u16, why: String, retry_after: Option<Duration>) -> StoreError {
+pub fn of_status(
+    code: u16,
+    error: impl Into<Box<dyn Error + Send + Sync>>,
+    retry_after: Option<Duration>,
+) -> StoreError {
+    let source = cause(error);
     match code {
         409 | 412 => StoreError::Changed,
         // Two at a time wrote the same document.
-        TOO_MANY_REQUESTS | 449 => StoreError::Busy { why, retry_after },
-        400 | 413 | 422 => StoreError::Refused(why),
-        _ => StoreError::Away { why, retry_after },
+        TOO_MANY_REQUESTS | 449 => StoreError::Busy { source, retry_after },
+        400 | 413 | 422 => StoreError::Refused(source),
+        _ => StoreError::Away { source, retry_after },
     }
 }
 
@@ -129,22 +142,22 @@ mod tests {
     #[test]
     fn only_what_is_about_the_document_itself_is_refused() {
         for code in [400, 413, 422] {
-            let error = of_status(code, String::new(), None);
+            let error = of_status(code, "seen", None);
             assert!(matches!(error, StoreError::Refused(_)), "{code}: {error:?}");
         }
         for code in [
             0, 301, 401, 403, 404, 405, 408, 410, 418, 424, 431, 451, 500, 503, 599, 999,
         ] {
-            let error = of_status(code, String::new(), None);
+            let error = of_status(code, "seen", None);
             assert!(matches!(error, StoreError::Away { .. }), "{code}: {error:?}");
         }
     }
 
     #[test]
     fn of_several_errors_the_worst_counts_and_the_longest_wait() {
-        let busy = |seconds| of_status(429, "busy".to_owned(), Some(Duration::from_secs(seconds)));
-        let away = || of_status(503, "away".to_owned(), None);
-        let refused = || of_status(413, "large".to_owned(), None);
+        let busy = |seconds| of_status(429, "busy", Some(Duration::from_secs(seconds)));
+        let away = || of_status(503, "away", None);
+        let refused = || of_status(413, "large", None);
         for worst in [busy(9).or_worse(away()), away().or_worse(busy(9))] {
             assert!(
                 matches!(&worst, StoreError::Away { retry_after: Some(wait), .. } if wait.as_secs() == 9),

@@ -18,7 +18,10 @@ use serde_json::Value;
 use tokio::time::timeout;
 
 use super::connection::{Connection, Container, PATIENCE};
-use crate::condition::{Reason, Trouble};
+use crate::{
+    error_chain::{cause, chain},
+    condition::{Reason, Trouble},
+};
 pub use batch::{BatchError, Write};
 pub use error::{StoreError, of_status};
 pub use found::Found;
@@ -120,10 +123,10 @@ impl Store {
             answer => answer?,
         };
         let etag = answer.headers().etag().map(ToString::to_string);
-        let etag = etag.ok_or_else(|| StoreError::Refused("a document without an ETag".to_owned()))?;
+        let etag = etag.ok_or_else(|| StoreError::Refused(cause("a document without an ETag")))?;
         let document = answer.into_model().map_err(|error| StoreError::Unreadable {
             what: format!("{:?} {pk} {id}", self.container),
-            why: error.to_string(),
+            source: cause(error),
         })?;
         Ok(Some(Stored { document, etag }))
     }
@@ -159,7 +162,7 @@ impl Store {
             Found::Document(document) => Ok(document),
             Found::Unreadable { why, json } => Err(StoreError::Unreadable {
                 what: format!("{:?} {} {}", self.container, json["pk"], json["id"]),
-                why,
+                source: cause(why),
             }),
         }
     }
@@ -179,12 +182,12 @@ impl Store {
     /// What is the matter with the container now, if anything is.
     pub async fn look(&self) -> Option<Trouble> {
         let error = self.read::<Value>("health", "health").await.err()?;
-        let reason = match error {
+        let reason = match &error {
             StoreError::Busy { .. } => Reason::Full,
             StoreError::Away { .. } => Reason::Unreachable,
             StoreError::Changed | StoreError::Unreadable { .. } | StoreError::Refused(_) => Reason::Failing,
         };
-        Some(Trouble::new(reason, error.to_string()))
+        Some(Trouble::new(reason, chain(&error).to_string()))
     }
 }
 
@@ -236,7 +239,7 @@ impl Collection for Store {
 
 fn etag(header: Option<impl ToString>) -> Result<String, StoreError> {
     let etag = header.map(|etag| etag.to_string());
-    etag.ok_or_else(|| StoreError::Refused("a document without an ETag".to_owned()))
+    etag.ok_or_else(|| StoreError::Refused(cause("a document without an ETag")))
 }
 
 /// A backstop: the client's own deadline comes first.

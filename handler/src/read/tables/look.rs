@@ -20,8 +20,8 @@ const RIGHTS: &str = "
 /// See [`Fault`].
 pub async fn look(lease: &mut Lease<'_, ()>) -> Result<Option<Trouble>, Fault> {
     let missing = lease.query(RIGHTS, &[]).await?;
-    let missing: Result<Vec<String>, _> = missing.iter().map(|row| row.try_get(0)).collect();
-    let missing = missing.map_err(Fault::Refused)?;
+    let missing: Result<Vec<String>, Fault> = missing.iter().map(|row| Ok(row.try_get(0)?)).collect();
+    let missing = missing?;
     if !missing.is_empty() {
         let why = format!("missing: select on {}", missing.join(", "));
         return Ok(Some(Trouble::new(Reason::Rights, why)));

@@ -24,6 +24,7 @@ use crate::{
         order::{Order, Status},
         value::Sku,
     },
+    error_chain::cause,
     postgres::{Fault, Parameters, Pool, Pooler, Prepared},
 };
 
@@ -173,8 +174,7 @@ impl Tables {
         let mut sales = 0;
         while Instant::now() < until {
             let found = self.ask(statements::SUM_UP, &[]).await?;
-            let step = found.first().map_or(Ok(0), |row| row.try_get(0));
-            match step.map_err(Fault::Refused)? {
+            match found.first().map_or(Ok(0), |row| row.try_get(0))? {
                 0 => break,
                 more => sales += more,
             }
@@ -188,7 +188,7 @@ impl Tables {
         let mut found = self.rows(sql, parameters).await?;
         if found.is_empty() {
             let why = "nobody keeps the read model: run `handler migrate --read-model postgres`";
-            return Err(StoreError::away(why.to_owned()));
+            return Err(StoreError::away(why));
         }
         found.retain(rows::is_something);
         Ok(found)
@@ -225,11 +225,10 @@ impl Tables {
 
 impl From<Fault> for StoreError {
     fn from(fault: Fault) -> Self {
-        let why = fault.to_string();
-        if fault.passes() {
-            Self::away(why)
+        if fault.is_transient() {
+            Self::away(fault)
         } else {
-            Self::Refused(why)
+            Self::Refused(cause(fault))
         }
     }
 }

@@ -10,7 +10,7 @@ use tokio_postgres::{
 
 use crate::{
     domain::{customer::Customer, order::Order, utc, value::Currency},
-    postgres::describe,
+    error_chain::cause,
     read::{
         store::StoreError,
         view::{DaySales, HistoryEvent, OrderRow, ProductView, Seen},
@@ -38,12 +38,14 @@ pub(super) fn is_something(row: &Row) -> bool {
 /// A column's value.
 fn get<'a, T: FromSql<'a>>(row: &'a Row, column: &str) -> Result<T, StoreError> {
     row.try_get(column)
-        .map_err(|error| unreadable(column, describe(&error)))
+        .map_err(|error| unreadable(column, error))
 }
 
-fn unreadable(column: &str, why: String) -> StoreError {
-    let what = format!("in column {column} of a row");
-    StoreError::Unreadable { what, why }
+fn unreadable(column: &str, error: impl Into<Box<dyn Error + Send + Sync>>) -> StoreError {
+    StoreError::Unreadable {
+        what: format!("in column {column} of a row"),
+        source: cause(error),
+    }
 }
 
 /// A sum, which came as text.
