@@ -20,7 +20,7 @@ use tokio::{
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::{
-    bus::{Settlement, TopicSender},
+    bus::{MessageSettlement, TopicSender},
     config::{Auth, Config, ReadModel},
     domain::quote,
     health::{Conditions, Health},
@@ -112,9 +112,9 @@ fn operations(config: &Config) -> Option<Arc<Operations>> {
 }
 
 /// How the projector dead-letters, where there is a bus and something to project into.
-fn settlement(config: &Config) -> Option<Settlement> {
+fn settlement(config: &Config) -> Option<MessageSettlement> {
     let topic = config.bus.as_ref().filter(|_| config.cosmos.is_some())?;
-    Some(Settlement::start(topic, &config.subscription))
+    Some(MessageSettlement::start(topic, &config.subscription))
 }
 
 /// What queries read, where that is in PostgreSQL.

@@ -17,7 +17,7 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use crate::{
-    bus::Settlement,
+    bus::MessageSettlement,
     domain::quote,
     error_chain::chain,
     http::body::{self, End},
@@ -46,7 +46,7 @@ pub struct Reach {
     /// `None` when this deployment has no Cosmos settings.
     pub projector: Option<Arc<Projector>>,
     /// `None` when this deployment has no bus settings, or projects nothing.
-    pub settlement: Option<Settlement>,
+    pub settlement: Option<MessageSettlement>,
 }
 
 /// What the host posts (Microsoft: "Azure Functions custom handlers", request payload).

@@ -10,7 +10,7 @@ use std::{
 
 use devstack::{app_folder, cosmos};
 use futures_util::{StreamExt, stream};
-use handler::bus::cloud_event::{CloudEvent, Data};
+use handler::bus::cloud_event::{CloudEvent, EventData};
 use hyper::StatusCode;
 use serde_json::{Value, json};
 use tokio::time::{interval, timeout};
@@ -95,7 +95,7 @@ fn message(row: &Row) -> Value {
         datacontenttype: "application/json".to_owned(),
         aggregateversion: version,
         traceparent: None,
-        data: Data {
+        data: EventData {
             event: row.get("data"),
             state: row.get("state"),
             stock: row.get("stock"),

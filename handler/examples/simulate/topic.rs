@@ -8,7 +8,7 @@ use std::{
 };
 
 use handler::{
-    bus::{BatchSender, Envelope, Received, SendError},
+    bus::{BatchSender, Envelope, ReceivedMessage, SendError},
     error_chain::cause,
 };
 use tokio::time::{Instant, timeout};
@@ -127,7 +127,7 @@ fn away(why: &str) -> SendError {
 
 /// Reads a message as any receiver would.
 fn decoded(envelope: &Envelope) -> Result<Taken, SendError> {
-    let message = Received::decode(envelope.encoded());
+    let message = ReceivedMessage::decode(envelope.encoded());
     if let Some(fault) = message.fault() {
         return Err(SendError::Refused(cause(fault)));
     }

@@ -38,12 +38,12 @@ pub struct CloudEvent {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,
     /// What happened and what came of it.
-    pub data: Data,
+    pub data: EventData,
 }
 
 /// State travels with the event, so a projection never needs an earlier message.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Data {
+pub struct EventData {
     /// What happened.
     pub event: Value,
     /// The aggregate after it.
@@ -64,7 +64,7 @@ impl From<&Recorded> for CloudEvent {
             datacontenttype: "application/json".to_owned(),
             aggregateversion: event.version,
             traceparent: event.traceparent.clone(),
-            data: Data {
+            data: EventData {
                 event: event.data.clone(),
                 state: event.state.clone(),
                 stock: event.stock.clone(),

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::{
     cloud_event::{CONTENT_TYPE, CloudEvent},
     error::SendError,
-    received::{DESCRIPTION, REASON, REPLAY, Received},
+    received::{DESCRIPTION, REASON, REPLAY, ReceivedMessage},
 };
 use crate::{domain::event::Recorded, error_chain::cause};
 
@@ -59,7 +59,7 @@ impl Envelope {
     ///
     /// # Errors
     /// When a value cannot be encoded.
-    pub fn again(received: &Received, message_id: &str, subscription: &str) -> Result<Self, SendError> {
+    pub fn again(received: &ReceivedMessage, message_id: &str, subscription: &str) -> Result<Self, SendError> {
         let message = received.message();
         let mut properties = message.properties.clone().unwrap_or_default();
         properties.message_id = Some(message_id.to_owned().into());
@@ -141,8 +141,8 @@ mod tests {
             )
             .body(Body::<Value>::Data(Batch::new(sections.to_vec())))
             .build();
-        let again = Envelope::again(&Received::new(message), "e/r1", "mail").unwrap();
-        let again = Received::decode(again.encoded());
+        let again = Envelope::again(&ReceivedMessage::new(message), "e/r1", "mail").unwrap();
+        let again = ReceivedMessage::decode(again.encoded());
         assert_eq!(
             (again.message_id().as_str(), again.replay()),
             ("e/r1", Some("mail"))

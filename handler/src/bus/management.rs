@@ -19,20 +19,20 @@ use uuid::Uuid;
 use super::{
     connection::{NamespaceConnection, PATIENCE, within},
     error::{BusError, of_attach, of_call},
-    received::Received,
-    rule::Rule,
+    received::ReceivedMessage,
+    rule::SubscriptionRule,
 };
 
 /// Rules per answer.
 const RULES: i32 = 100;
 
 /// The node of one entity; it ends when dropped.
-pub(super) struct Management {
+pub(super) struct ManagementClient {
     client: MgmtClient,
     _session: SessionHandle<()>,
 }
 
-impl Management {
+impl ManagementClient {
     /// Attaches to the node of an entity that a token was put for.
     pub(super) async fn attach(connection: &mut NamespaceConnection, entity: &str) -> Result<Self, BusError> {
         let mut session = connection.session().await?;
@@ -55,14 +55,14 @@ impl Management {
     ///
     /// # Errors
     /// [`BusError::TooLarge`]: fewer may fit, over a node that is attached anew.
-    pub(super) async fn peek(&mut self, from: i64, count: i32) -> Result<Vec<Received>, BusError> {
+    pub(super) async fn peek(&mut self, from: i64, count: i32) -> Result<Vec<ReceivedMessage>, BusError> {
         let asked = [
             ("from-sequence-number", Value::Long(from)),
             ("message-count", Value::Int(count)),
         ];
         let answer = self.call("com.microsoft:peek-message", asked).await?;
         let messages = items(&answer, "messages").filter_map(|entry| match field(entry, "message") {
-            Some(Value::Binary(bytes)) => Some(Received::decode(bytes)),
+            Some(Value::Binary(bytes)) => Some(ReceivedMessage::decode(bytes)),
             _ => None,
         });
         Ok(messages.collect())
@@ -113,14 +113,14 @@ impl Management {
     }
 
     /// The rules of a subscription.
-    pub(super) async fn rules(&mut self) -> Result<Vec<Rule>, BusError> {
+    pub(super) async fn rules(&mut self) -> Result<Vec<SubscriptionRule>, BusError> {
         let mut rules = Vec::new();
         for skip in (0..).step_by(RULES as usize) {
             let asked = [("top", Value::Int(RULES)), ("skip", Value::Int(skip))];
             let answer = self.call("com.microsoft:enumerate-rules", asked).await?;
             let page = items(&answer, "rules").filter_map(|entry| field(entry, "rule-description"));
             let before = rules.len();
-            rules.extend(page.map(Rule::read));
+            rules.extend(page.map(SubscriptionRule::read));
             if rules.len() - before < RULES as usize {
                 break;
             }
@@ -136,13 +136,13 @@ impl Management {
         let asked = asked
             .into_iter()
             .map(|(name, value)| (Value::String(name.to_owned()), value));
-        let call = Call {
+        let call = ManagementRequest {
             operation,
             body: Value::Map(asked.collect::<OrderedMap<Value, Value>>()),
         };
         within(async { self.client.call(call).await.map_err(of_call) })
             .await
-            .map(|answer: Answer| answer.0)
+            .map(|answer: ManagementResponse| answer.0)
     }
 }
 
@@ -172,14 +172,14 @@ fn items<'a>(map: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {
     found.iter()
 }
 
-struct Call {
+struct ManagementRequest {
     operation: &'static str,
     body: Value,
 }
 
-impl Request for Call {
+impl Request for ManagementRequest {
     const OPERATION: &'static str = "";
-    type Response = Answer;
+    type Response = ManagementResponse;
     type Body = AmqpValue<Value>;
 
     fn encode_application_properties(&mut self) -> Option<ApplicationProperties> {
@@ -196,9 +196,9 @@ impl Request for Call {
 }
 
 /// The body of an answer; null when there is nothing to say.
-struct Answer(Value);
+struct ManagementResponse(Value);
 
-impl Response for Answer {
+impl Response for ManagementResponse {
     const STATUS_CODE: u16 = 200;
     type Body = Body<Value>;
     type Error = ManagementError;

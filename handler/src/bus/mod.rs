@@ -23,9 +23,9 @@ pub use batches::{BatchSender, OutgoingMessage, RefusedMessage, SendReport, send
 pub use cloud_event::{CONTENT_TYPE, CloudEvent};
 pub use envelope::Envelope;
 pub use error::{BusError, SendError};
-pub use queue::{Batch, Lock, Locked, Queue, rules};
-pub use received::Received;
-pub use rule::{Admits, Rule};
+pub use queue::{ReceivedBatch, MessageLock, LockedMessage, MessageQueue, rules};
+pub use received::ReceivedMessage;
+pub use rule::{ReplayAdmission, SubscriptionRule};
 pub use sender::TopicSender;
-pub use settlement::Settlement;
+pub use settlement::MessageSettlement;
 pub use subscription::{SUBSCRIPTION_NAME_RULE, is_subscription_name};

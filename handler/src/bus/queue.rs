@@ -20,9 +20,9 @@ use super::{
     address::NamespaceAddress,
     connection::{NamespaceConnection, within},
     error::{BusError, of_receipt, of_receiver, unavailable},
-    management::Management,
-    received::Received,
-    rule::Rule,
+    management::ManagementClient,
+    received::ReceivedMessage,
+    rule::SubscriptionRule,
 };
 
 /// Once messages come, the next one of a batch is not waited for longer than this.
@@ -30,31 +30,31 @@ const LULL: Duration = Duration::from_millis(250);
 
 /// A message that nobody else gets while its lock lasts.
 #[derive(Debug)]
-pub struct Locked {
+pub struct LockedMessage {
     /// The message.
-    pub received: Received,
+    pub received: ReceivedMessage,
     /// What it is settled by.
-    pub lock: Lock,
+    pub lock: MessageLock,
 }
 
 /// What was locked.
 #[derive(Debug, Default)]
-pub struct Batch {
+pub struct ReceivedBatch {
     /// Messages.
-    pub locked: Vec<Locked>,
+    pub locked: Vec<LockedMessage>,
     /// Locks on messages that nobody here can read; which ones they are on cannot be told.
-    pub unread: Vec<Lock>,
+    pub unread: Vec<MessageLock>,
 }
 
 /// The lock on a message; dropping it leaves the message locked until the time is up.
 #[derive(Debug, Clone)]
-pub struct Lock {
+pub struct MessageLock {
     /// 0 where it cannot be told.
     sequence: i64,
     delivery: DeliveryInfo,
 }
 
-impl Lock {
+impl MessageLock {
     /// The token, which travels as the delivery's tag, in the byte order of a .NET Guid.
     fn token(&self) -> Result<Uuid, BusError> {
         let tag: &[u8] = self.delivery.delivery_tag();
@@ -64,13 +64,13 @@ impl Lock {
 }
 
 /// One queue over a connection of its own; it ends when dropped, and locks that are left end by time.
-pub struct Queue {
+pub struct MessageQueue {
     entity: String,
     // Dropped before their connection.
     receiver: Option<ReceiverLink>,
-    management: Management,
+    management: ManagementClient,
     connection: NamespaceConnection,
-    page: Page,
+    page: PageSize,
 }
 
 struct ReceiverLink {
@@ -82,14 +82,14 @@ struct ReceiverLink {
 ///
 /// # Errors
 /// [`BusError::NotFound`] when there is no such subscription.
-pub async fn rules(address: &NamespaceAddress, topic: &str, subscription: &str) -> Result<Vec<Rule>, BusError> {
+pub async fn rules(address: &NamespaceAddress, topic: &str, subscription: &str) -> Result<Vec<SubscriptionRule>, BusError> {
     let entity = format!("{topic}/Subscriptions/{subscription}");
     let mut connection = NamespaceConnection::open(address).await?;
     connection.authorize(&entity).await?;
-    Management::attach(&mut connection, &entity).await?.rules().await
+    ManagementClient::attach(&mut connection, &entity).await?.rules().await
 }
 
-impl Queue {
+impl MessageQueue {
     /// The dead letters of a subscription.
     ///
     /// # Errors
@@ -113,13 +113,13 @@ impl Queue {
     async fn open(address: &NamespaceAddress, entity: String) -> Result<Self, BusError> {
         let mut connection = NamespaceConnection::open(address).await?;
         connection.authorize(&entity).await?;
-        let management = Management::attach(&mut connection, &entity).await?;
+        let management = ManagementClient::attach(&mut connection, &entity).await?;
         Ok(Self {
             entity,
             receiver: None,
             management,
             connection,
-            page: Page(i32::MAX),
+            page: PageSize(i32::MAX),
         })
     }
 
@@ -128,7 +128,7 @@ impl Queue {
     ///
     /// # Errors
     /// When the bus is away.
-    pub async fn peek(&mut self, from: i64, count: i32) -> Result<Vec<Received>, BusError> {
+    pub async fn peek(&mut self, from: i64, count: i32) -> Result<Vec<ReceivedMessage>, BusError> {
         let Self {
             entity,
             management,
@@ -140,7 +140,7 @@ impl Queue {
         loop {
             let most = count.min(page.0);
             match management.peek(from, most).await {
-                Err(BusError::TooLarge) => *management = Management::attach(connection, entity).await?,
+                Err(BusError::TooLarge) => *management = ManagementClient::attach(connection, entity).await?,
                 answer => return answer,
             }
             page.halve(most)?;
@@ -151,7 +151,7 @@ impl Queue {
     ///
     /// # Errors
     /// When the bus is away.
-    pub async fn receive(&mut self, most: usize, wait: Duration) -> Result<Batch, BusError> {
+    pub async fn receive(&mut self, most: usize, wait: Duration) -> Result<ReceivedBatch, BusError> {
         self.connection.authorize(&self.entity).await?;
         let receiver = match &mut self.receiver {
             Some(link) => &mut link.receiver,
@@ -162,7 +162,7 @@ impl Queue {
         };
         let credit = u32::try_from(most).map_err(unavailable)?;
         within(async { receiver.set_credit(credit).await.map_err(unavailable) }).await?;
-        let mut batch = Batch::default();
+        let mut batch = ReceivedBatch::default();
         let mut patience = wait;
         while batch.locked.len() + batch.unread.len() < most && next(receiver, patience, &mut batch).await? {
             patience = LULL;
@@ -174,9 +174,9 @@ impl Queue {
     ///
     /// # Errors
     /// [`BusError::LockLost`] when one of them has run out.
-    pub async fn renew(&mut self, locks: &[Lock]) -> Result<(), BusError> {
+    pub async fn renew(&mut self, locks: &[MessageLock]) -> Result<(), BusError> {
         self.connection.authorize(&self.entity).await?;
-        let tokens: Vec<Uuid> = locks.iter().map(Lock::token).collect::<Result<_, _>>()?;
+        let tokens: Vec<Uuid> = locks.iter().map(MessageLock::token).collect::<Result<_, _>>()?;
         // So many fit well into one frame.
         for some in tokens.chunks(500) {
             self.management.renew(some).await?;
@@ -188,9 +188,9 @@ impl Queue {
     ///
     /// # Errors
     /// When the bus is away: they may be out or not.
-    pub async fn complete(&mut self, locks: &[Lock]) -> Result<Vec<bool>, BusError> {
+    pub async fn complete(&mut self, locks: &[MessageLock]) -> Result<Vec<bool>, BusError> {
         self.connection.authorize(&self.entity).await?;
-        let tokens: Vec<Uuid> = locks.iter().map(Lock::token).collect::<Result<_, _>>()?;
+        let tokens: Vec<Uuid> = locks.iter().map(MessageLock::token).collect::<Result<_, _>>()?;
         // Asked for by request, because only then is there an answer: what the bus says to a disposition does not reach us.
         let mut out = vec![true; locks.len()];
         if !self.try_complete(&tokens).await? {
@@ -226,7 +226,7 @@ impl Queue {
     ///
     /// # Errors
     /// When the bus is away: what was locked comes back by itself when its time is up.
-    pub async fn release(mut self, mut locks: Vec<Lock>) -> Result<(), BusError> {
+    pub async fn release(mut self, mut locks: Vec<MessageLock>) -> Result<(), BusError> {
         let Some(ReceiverLink {
             mut receiver,
             _session,
@@ -235,7 +235,7 @@ impl Queue {
             return Ok(());
         };
         within(async { receiver.drain().await.map_err(unavailable) }).await?;
-        let mut late = Batch::default();
+        let mut late = ReceivedBatch::default();
         while next(&mut receiver, LULL, &mut late).await? {}
         locks.extend(late.locked.into_iter().map(|locked| locked.lock));
         locks.extend(late.unread);
@@ -272,9 +272,9 @@ impl ReceiverLink {
 }
 
 /// How many messages fit into one answer, as far as it is known.
-struct Page(i32);
+struct PageSize(i32);
 
-impl Page {
+impl PageSize {
     /// So many did not fit: half of them may.
     fn halve(&mut self, tried: i32) -> Result<(), BusError> {
         if tried <= 1 {
@@ -286,20 +286,20 @@ impl Page {
 }
 
 /// Adds the next message to a batch; false when none comes in this time.
-async fn next(receiver: &mut Receiver, patience: Duration, batch: &mut Batch) -> Result<bool, BusError> {
+async fn next(receiver: &mut Receiver, patience: Duration, batch: &mut ReceivedBatch) -> Result<bool, BusError> {
     let Ok(delivery) = timeout(patience, receiver.recv::<Body<Value>>()).await else {
         return Ok(false);
     };
     match delivery {
         Ok(delivery) => {
             let (delivery, message) = delivery.into_parts();
-            let received = Received::new(message);
+            let received = ReceivedMessage::new(message);
             let sequence = received.sequence();
-            let lock = Lock { sequence, delivery };
-            batch.locked.push(Locked { received, lock });
+            let lock = MessageLock { sequence, delivery };
+            batch.locked.push(LockedMessage { received, lock });
         }
         // It was delivered all the same, and the link is as good as before.
-        Err(RecvError::MessageDecode(unread)) => batch.unread.push(Lock {
+        Err(RecvError::MessageDecode(unread)) => batch.unread.push(MessageLock {
             sequence: 0,
             delivery: unread.info,
         }),
@@ -314,7 +314,7 @@ mod tests {
 
     #[test]
     fn a_page_that_is_too_large_is_halved_until_one_message_is_too_large() {
-        let mut page = Page(i32::MAX);
+        let mut page = PageSize(i32::MAX);
         let mut tried = Vec::new();
         let end = loop {
             let most = page.0.min(50);

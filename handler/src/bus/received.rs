@@ -11,7 +11,7 @@ use fe2o3_amqp::types::{
 use serde_json::{Map, Value as Json};
 use time::OffsetDateTime;
 
-use super::sections::{self, Unread};
+use super::sections::{self, UnreadableSection};
 use crate::domain::utc;
 
 /// Application property that says whom a message is for: `none` = everybody, else the one subscription.
@@ -22,13 +22,13 @@ pub(super) const DESCRIPTION: &str = "DeadLetterErrorDescription";
 
 /// One message.
 #[derive(Debug, Clone)]
-pub struct Received {
+pub struct ReceivedMessage {
     message: Message<Body<Value>>,
     /// Sections that are in it and not in `message`.
-    unread: Vec<Unread>,
+    unread: Vec<UnreadableSection>,
 }
 
-impl Received {
+impl ReceivedMessage {
     pub(super) fn new(message: Message<Body<Value>>) -> Self {
         Self {
             message,
@@ -51,7 +51,7 @@ impl Received {
     /// Why parts of it cannot be read, if so: it can then be looked at, and not be received.
     #[must_use]
     pub fn fault(&self) -> Option<String> {
-        self.unread.first().map(Unread::words)
+        self.unread.first().map(UnreadableSection::words)
     }
 
     /// All of it but the body, for a person: section by section.

@@ -9,21 +9,21 @@ use serde_amqp::descriptor::Descriptor;
 use super::received::REPLAY;
 
 /// Descriptors of filters, by code and by name (Microsoft: "request-response-based operations", Get Rules).
-const FILTERS: [(u64, &str, Kind); 4] = [
-    (0x13_7000_0006, "com.microsoft:sql-filter:list", Kind::Sql),
-    (0x13_7000_0007, "com.microsoft:true-filter:list", Kind::Everything),
-    (0x13_7000_0008, "com.microsoft:false-filter:list", Kind::Nothing),
+const FILTERS: [(u64, &str, FilterKind); 4] = [
+    (0x13_7000_0006, "com.microsoft:sql-filter:list", FilterKind::Sql),
+    (0x13_7000_0007, "com.microsoft:true-filter:list", FilterKind::Everything),
+    (0x13_7000_0008, "com.microsoft:false-filter:list", FilterKind::Nothing),
     (
         0x13_7000_0009,
         "com.microsoft:correlation-filter:list",
-        Kind::Correlation,
+        FilterKind::Correlation,
     ),
 ];
 /// Where a correlation filter has its map of application properties; what comes before are system properties.
 const PROPERTIES: usize = 8;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum FilterKind {
     Sql,
     Everything,
     Nothing,
@@ -32,14 +32,14 @@ enum Kind {
 
 /// One rule: a subscription gets what any of its rules lets in.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rule {
+pub struct SubscriptionRule {
     name: String,
-    filter: Filter,
+    filter: RuleFilter,
 }
 
 /// Whether a rule lets in what is resent to a subscription; the greatest of its rules counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Admits {
+pub enum ReplayAdmission {
     /// No.
     Never,
     /// Perhaps, and perhaps what is resent to others, too: it lets in everything, or compares more than the mark.
@@ -49,7 +49,7 @@ pub enum Admits {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Filter {
+enum RuleFilter {
     /// Lets in what has all of these values.
     Correlation {
         /// The one in the application property `replay`.
@@ -62,7 +62,7 @@ enum Filter {
     Other(String),
 }
 
-impl Rule {
+impl SubscriptionRule {
     /// Reads a rule description: filter, action, name.
     pub(super) fn read(description: &Value) -> Self {
         let parts = described(description).map_or(&[][..], |(_, parts)| parts);
@@ -74,70 +74,70 @@ impl Rule {
             name,
             filter: parts
                 .first()
-                .map_or(Filter::Other("no filter".to_owned()), filter),
+                .map_or(RuleFilter::Other("no filter".to_owned()), filter),
         }
     }
 
     /// Whether what is resent to this subscription, and marked so, comes in by this rule.
     #[must_use]
-    pub fn admits(&self, subscription: &str) -> Admits {
+    pub fn admits(&self, subscription: &str) -> ReplayAdmission {
         match &self.filter {
-            Filter::Correlation {
+            RuleFilter::Correlation {
                 replay: Some(value), ..
-            } if value != subscription => Admits::Never,
-            Filter::Correlation {
+            } if value != subscription => ReplayAdmission::Never,
+            RuleFilter::Correlation {
                 replay: Some(_),
                 others: 0,
-            } => Admits::Own,
-            Filter::Nothing => Admits::Never,
-            Filter::Correlation { .. } | Filter::Other(_) => Admits::Perhaps,
+            } => ReplayAdmission::Own,
+            RuleFilter::Nothing => ReplayAdmission::Never,
+            RuleFilter::Correlation { .. } | RuleFilter::Other(_) => ReplayAdmission::Perhaps,
         }
     }
 }
 
 /// As an operator reads it: `live (replay = 'none')`.
-impl fmt::Display for Rule {
+impl fmt::Display for SubscriptionRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.filter {
-            Filter::Correlation {
+            RuleFilter::Correlation {
                 replay: Some(value),
                 others: 0,
             } => write!(f, "{} ({REPLAY} = '{value}')", self.name),
-            Filter::Correlation {
+            RuleFilter::Correlation {
                 replay: Some(value), ..
             } => write!(f, "{} ({REPLAY} = '{value}' and more)", self.name),
-            Filter::Correlation { .. } => write!(f, "{} (other properties)", self.name),
-            Filter::Nothing => write!(f, "{} (nothing)", self.name),
-            Filter::Other(words) => write!(f, "{} ({words})", self.name),
+            RuleFilter::Correlation { .. } => write!(f, "{} (other properties)", self.name),
+            RuleFilter::Nothing => write!(f, "{} (nothing)", self.name),
+            RuleFilter::Other(words) => write!(f, "{} ({words})", self.name),
         }
     }
 }
 
-fn filter(value: &Value) -> Filter {
+fn filter(value: &Value) -> RuleFilter {
     let Some((descriptor, fields)) = described(value) else {
-        return Filter::Other("an unknown filter".to_owned());
+        return RuleFilter::Other("an unknown filter".to_owned());
     };
     let known = FILTERS.iter().find(|(code, name, _)| match descriptor {
         Descriptor::Code(found) => found == code,
         Descriptor::Name(found) => found.as_str() == *name,
     });
     match (known.map(|(.., kind)| kind), fields.first()) {
-        (Some(Kind::Sql), Some(Value::String(expression))) => Filter::Other(expression.clone()),
-        (Some(Kind::Everything), _) => Filter::Other("everything".to_owned()),
-        (Some(Kind::Nothing), _) => Filter::Nothing,
-        (Some(Kind::Correlation), _) => correlation(fields),
-        _ => Filter::Other("an unknown filter".to_owned()),
+        (Some(FilterKind::Sql), Some(Value::String(expression))) => RuleFilter::Other(expression.clone()),
+        (Some(FilterKind::Everything), _) => RuleFilter::Other("everything".to_owned()),
+        (Some(FilterKind::Nothing), _) => RuleFilter::Nothing,
+        (Some(FilterKind::Correlation), _) => correlation(fields),
+        _ => RuleFilter::Other("an unknown filter".to_owned()),
     }
 }
 
-fn correlation(fields: &[Value]) -> Filter {
+fn correlation(fields: &[Value]) -> RuleFilter {
     let system = fields
         .iter()
         .take(PROPERTIES)
         .filter(|field| **field != Value::Null)
         .count();
     let Some(Value::Map(wanted)) = fields.get(PROPERTIES) else {
-        return Filter::Correlation {
+        return RuleFilter::Correlation {
             replay: None,
             others: system,
         };
@@ -146,7 +146,7 @@ fn correlation(fields: &[Value]) -> Filter {
         Some(Value::String(value)) => Some(value.clone()),
         _ => None,
     };
-    Filter::Correlation {
+    RuleFilter::Correlation {
         others: system + wanted.len() - usize::from(replay.is_some()),
         replay,
     }
@@ -178,10 +178,10 @@ mod tests {
         }))
     }
 
-    fn rule(filter: Value) -> Rule {
+    fn rule(filter: Value) -> SubscriptionRule {
         let action = composite(Descriptor::Code(0x137_0000_0005), Vec::new());
         let name = Value::String("r".to_owned());
-        Rule::read(&composite(
+        SubscriptionRule::read(&composite(
             Descriptor::Code(0x137_0000_0004),
             vec![filter, action, name],
         ))
@@ -203,7 +203,7 @@ mod tests {
             correlation(Some("orders.OrderPaid.v1"), &[("replay", "none")]),
             composite(Descriptor::Code(0x13_7000_0008), Vec::new()),
         ] {
-            assert_eq!(rule(other.clone()).admits("mail"), Admits::Never, "{other:?}");
+            assert_eq!(rule(other.clone()).admits("mail"), ReplayAdmission::Never, "{other:?}");
         }
     }
 
@@ -212,7 +212,7 @@ mod tests {
         let own = rule(correlation(None, &[("replay", "mail")]));
         assert_eq!(
             (own.admits("mail"), own.admits("read-model")),
-            (Admits::Own, Admits::Never)
+            (ReplayAdmission::Own, ReplayAdmission::Never)
         );
         assert_eq!(own.to_string(), "r (replay = 'mail')");
         let sql = Value::String("replay = 'mail'".to_owned());
@@ -224,7 +224,7 @@ mod tests {
             composite(sql_filter, vec![sql]),
             Value::Null,
         ] {
-            assert_eq!(rule(other.clone()).admits("mail"), Admits::Perhaps, "{other:?}");
+            assert_eq!(rule(other.clone()).admits("mail"), ReplayAdmission::Perhaps, "{other:?}");
         }
     }
 }

@@ -28,7 +28,7 @@ const DEEPEST: usize = 16;
 
 /// A section that is not what its kind must be.
 #[derive(Debug, Clone)]
-pub(super) struct Unread {
+pub(super) struct UnreadableSection {
     /// Such as `applicationProperties`.
     name: &'static str,
     why: String,
@@ -37,7 +37,7 @@ pub(super) struct Unread {
     content: Option<Value>,
 }
 
-impl Unread {
+impl UnreadableSection {
     fn new(name: &'static str, why: String, bytes: Vec<u8>) -> Self {
         let content = content(&bytes);
         Self {
@@ -84,7 +84,7 @@ impl Unread {
 }
 
 /// A message of those sections that can be read, and the others.
-pub(super) fn piecewise(bytes: &[u8]) -> (Message<Body<Value>>, Vec<Unread>) {
+pub(super) fn piecewise(bytes: &[u8]) -> (Message<Body<Value>>, Vec<UnreadableSection>) {
     let (mut good, mut unread) = (Vec::new(), Vec::new());
     let mut rest = bytes;
     while !rest.is_empty() {
@@ -99,12 +99,12 @@ pub(super) fn piecewise(bytes: &[u8]) -> (Message<Body<Value>>, Vec<Unread>) {
         rest = rest.get(section.len()..).unwrap_or_default();
         match why {
             None => good.extend(section),
-            Some(why) => unread.push(Unread::new(name(&section), why, section)),
+            Some(why) => unread.push(UnreadableSection::new(name(&section), why, section)),
         }
     }
     let message = whole(&good).unwrap_or_else(|error| {
         // Each can be read by itself, and they do not go together, such as two of one kind.
-        unread.push(Unread::new("message", error.to_string(), good));
+        unread.push(UnreadableSection::new("message", error.to_string(), good));
         Message {
             header: None,
             delivery_annotations: None,
@@ -124,7 +124,7 @@ pub(super) fn whole(bytes: &[u8]) -> Result<Message<Body<Value>>, serde_amqp::Er
 }
 
 /// All sections but the body, as a person reads them.
-pub(super) fn shown(message: &Message<Body<Value>>, unread: &[Unread]) -> Map<String, Json> {
+pub(super) fn shown(message: &Message<Body<Value>>, unread: &[UnreadableSection]) -> Map<String, Json> {
     let sections = [
         ("header", encoded(message.header.as_ref())),
         (

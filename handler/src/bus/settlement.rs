@@ -15,7 +15,7 @@ use super::{
     address::{NamespaceAddress, TopicAddress},
     connection::NamespaceConnection,
     error::{BusError, unavailable},
-    management::Management,
+    management::ManagementClient,
 };
 
 /// Most messages that are settled by one request, and most that wait for it.
@@ -25,25 +25,25 @@ const LONGEST: usize = 1_000;
 
 /// What dead-letters the messages of one subscription, by their lock tokens.
 #[derive(Clone)]
-pub struct Settlement {
-    waiting: mpsc::Sender<Doomed>,
+pub struct MessageSettlement {
+    waiting: mpsc::Sender<SettlementRequest>,
 }
 
-struct Doomed {
+struct SettlementRequest {
     lock: Uuid,
-    why: Why,
+    why: DeadLetterReason,
     told: oneshot::Sender<Result<(), BusError>>,
 }
 
 /// What the letter will say: a word, and a sentence.
-type Why = (&'static str, String);
+type DeadLetterReason = (&'static str, String);
 
-impl Settlement {
+impl MessageSettlement {
     /// For the messages of this subscription; connects when first used. It ends when the last of its clones is dropped.
     #[must_use]
     pub fn start(topic: &TopicAddress, subscription: &str) -> Self {
         let (waiting, doomed) = mpsc::channel(MOST);
-        let worker = Worker {
+        let worker = SettlementWorker {
             address: topic.address.clone(),
             entity: format!("{}/Subscriptions/{subscription}", topic.name),
             node: None,
@@ -67,25 +67,25 @@ impl Settlement {
         let gone = || unavailable("the process stops");
         let (told, outcome) = oneshot::channel();
         let why = (reason, description.chars().take(LONGEST).collect());
-        let doomed = Doomed { lock, why, told };
+        let doomed = SettlementRequest { lock, why, told };
         self.waiting.send(doomed).await.map_err(|_| gone())?;
         outcome.await.unwrap_or_else(|_| Err(gone()))
     }
 }
 
-struct Worker {
+struct SettlementWorker {
     address: NamespaceAddress,
     entity: String,
-    node: Option<Node>,
+    node: Option<ManagementNode>,
 }
 
-impl Worker {
-    async fn run(mut self, mut doomed: mpsc::Receiver<Doomed>) {
+impl SettlementWorker {
+    async fn run(mut self, mut doomed: mpsc::Receiver<SettlementRequest>) {
         let mut batch = Vec::new();
         while doomed.recv_many(&mut batch, MOST).await > 0 {
             // A flood is of one kind mostly, and then one request settles all that wait.
-            let mut alike: BTreeMap<Why, Vec<_>> = BTreeMap::new();
-            for Doomed { lock, why, told } in batch.drain(..) {
+            let mut alike: BTreeMap<DeadLetterReason, Vec<_>> = BTreeMap::new();
+            for SettlementRequest { lock, why, told } in batch.drain(..) {
                 alike.entry(why).or_default().push((lock, told));
             }
             for (why, messages) in alike {
@@ -94,7 +94,7 @@ impl Worker {
         }
     }
 
-    async fn settle(&mut self, why: &Why, messages: Vec<(Uuid, oneshot::Sender<Result<(), BusError>>)>) {
+    async fn settle(&mut self, why: &DeadLetterReason, messages: Vec<(Uuid, oneshot::Sender<Result<(), BusError>>)>) {
         let locks: Vec<Uuid> = messages.iter().map(|(lock, _)| *lock).collect();
         let all = self.dead_letter(&locks, why).await;
         for (lock, told) in messages {
@@ -109,7 +109,7 @@ impl Worker {
     }
 
     /// A connection that was open before and turns out to be dead is replaced once.
-    async fn dead_letter(&mut self, locks: &[Uuid], why: &Why) -> Result<(), BusError> {
+    async fn dead_letter(&mut self, locks: &[Uuid], why: &DeadLetterReason) -> Result<(), BusError> {
         if let Some(mut open) = self.node.take() {
             let outcome = open.dead_letter(&self.entity, locks, why).await;
             if let Err(BusError::Unavailable(why)) = &outcome {
@@ -119,7 +119,7 @@ impl Worker {
                 return outcome;
             }
         }
-        let mut fresh = Node::open(&self.address, &self.entity).await?;
+        let mut fresh = ManagementNode::open(&self.address, &self.entity).await?;
         let outcome = fresh.dead_letter(&self.entity, locks, why).await;
         if !matches!(outcome, Err(BusError::Unavailable(_))) {
             self.node = Some(fresh);
@@ -129,17 +129,17 @@ impl Worker {
 }
 
 /// The management node of the subscription, over a connection of its own.
-struct Node {
+struct ManagementNode {
     // Dropped before its connection.
-    management: Management,
+    management: ManagementClient,
     connection: NamespaceConnection,
 }
 
-impl Node {
+impl ManagementNode {
     async fn open(address: &NamespaceAddress, entity: &str) -> Result<Self, BusError> {
         let mut connection = NamespaceConnection::open(address).await?;
         connection.authorize(entity).await?;
-        let management = Management::attach(&mut connection, entity).await?;
+        let management = ManagementClient::attach(&mut connection, entity).await?;
         Ok(Self {
             management,
             connection,
@@ -150,7 +150,7 @@ impl Node {
         &mut self,
         entity: &str,
         locks: &[Uuid],
-        (reason, description): &Why,
+        (reason, description): &DeadLetterReason,
     ) -> Result<(), BusError> {
         self.connection.authorize(entity).await?;
         tokio::select! {

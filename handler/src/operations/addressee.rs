@@ -1,7 +1,7 @@
 //! A subscription that is to get messages of its own, and whether its rules let them in, and nobody else's do.
 //! Never guesses: where a rule cannot be read for sure, it says so and lets the operator decide.
 
-use crate::bus::{self, Admits, BusError, NamespaceAddress, Rule};
+use crate::bus::{self, ReplayAdmission, BusError, NamespaceAddress, SubscriptionRule};
 
 /// One subscription of the topic.
 #[derive(Debug, Clone)]
@@ -61,13 +61,13 @@ impl Subscription {
         let rules = bus::rules(&self.address, &self.topic, &self.name).await;
         let rules = rules.map_err(|error| self.known(error))?;
         let best = rules.iter().map(|rule| rule.admits(&self.name)).max();
-        let words: Vec<String> = rules.iter().map(Rule::to_string).collect();
+        let words: Vec<String> = rules.iter().map(SubscriptionRule::to_string).collect();
         let (subscription, rules) = (self.name.clone(), words.join(", "));
         match best {
-            Some(Admits::Own) => Ok(()),
-            Some(Admits::Perhaps) if force => Ok(()),
-            Some(Admits::Perhaps) => Err(Unfit::NoRule { subscription, rules }),
-            Some(Admits::Never) | None => Err(Unfit::Closed { subscription, rules }),
+            Some(ReplayAdmission::Own) => Ok(()),
+            Some(ReplayAdmission::Perhaps) if force => Ok(()),
+            Some(ReplayAdmission::Perhaps) => Err(Unfit::NoRule { subscription, rules }),
+            Some(ReplayAdmission::Never) | None => Err(Unfit::Closed { subscription, rules }),
         }
     }
 

@@ -9,7 +9,7 @@ use super::{
     operation::{Operation, State},
 };
 use crate::{
-    bus::{BusError, Queue},
+    bus::{BusError, MessageQueue},
     error_chain::chain,
     health::{Health, Report},
     log::OutboxBacklog,
@@ -119,8 +119,8 @@ impl Operations {
         let subscription = self.subscription(name)?;
         let Subscription { address, topic, name } = &subscription;
         let of = |error: BusError| Failed::from(subscription.known(error));
-        let mut waiting = Queue::subscription(address, topic, name).await.map_err(of)?;
-        let mut dead = Queue::dead_letters(address, topic, name).await.map_err(of)?;
+        let mut waiting = MessageQueue::subscription(address, topic, name).await.map_err(of)?;
+        let mut dead = MessageQueue::dead_letters(address, topic, name).await.map_err(of)?;
         Ok(Messages {
             name: name.clone(),
             waiting: count(&mut waiting).await.map_err(of)?,
@@ -129,7 +129,7 @@ impl Operations {
     }
 }
 
-async fn count(queue: &mut Queue) -> Result<usize, BusError> {
+async fn count(queue: &mut MessageQueue) -> Result<usize, BusError> {
     let (mut from, mut counted) = (0, 0);
     while counted < MOST_COUNTED {
         let page = queue.peek(from, PAGE).await?;

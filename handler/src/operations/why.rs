@@ -16,7 +16,7 @@ use super::{
     verify::{self, Difference, LOG},
 };
 use crate::{
-    bus::{BusError, Queue, Received},
+    bus::{BusError, MessageQueue, ReceivedMessage},
     domain::value::Time,
     error_chain::chain,
     log::TracedEvent,
@@ -196,14 +196,14 @@ async fn messages(subscription: &Subscription, events: &[Uuid]) -> Result<BTreeM
     let Subscription { address, topic, name } = subscription;
     let of = |error| Failed::from(subscription.known(error));
     let mut found = BTreeMap::new();
-    let mut queue = Queue::subscription(address, topic, name).await.map_err(of)?;
-    let waits = |message: &Received| {
+    let mut queue = MessageQueue::subscription(address, topic, name).await.map_err(of)?;
+    let waits = |message: &ReceivedMessage| {
         let deliveries = message.deliveries();
         format!("waits at the subscription {name}, {deliveries} deliveries have failed")
     };
     look(&mut queue, events, &mut found, waits).await.map_err(of)?;
-    let mut queue = Queue::dead_letters(address, topic, name).await.map_err(of)?;
-    let is_dead = |message: &Received| {
+    let mut queue = MessageQueue::dead_letters(address, topic, name).await.map_err(of)?;
+    let is_dead = |message: &ReceivedMessage| {
         let reason = message.reason().unwrap_or("no reason given");
         format!("is a dead letter of the subscription {name}: {reason}")
     };
@@ -213,10 +213,10 @@ async fn messages(subscription: &Subscription, events: &[Uuid]) -> Result<BTreeM
 
 /// Notes what is to be said of the messages of these events, as far as they are among the first of a queue.
 async fn look(
-    queue: &mut Queue,
+    queue: &mut MessageQueue,
     events: &[Uuid],
     found: &mut BTreeMap<Uuid, String>,
-    words: impl Fn(&Received) -> String,
+    words: impl Fn(&ReceivedMessage) -> String,
 ) -> Result<(), BusError> {
     let (mut from, mut seen) = (0, 0);
     while seen < MOST_LOOKED_AT {

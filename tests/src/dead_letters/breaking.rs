@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeSet, process::Stdio};
 
-use handler::bus::{Lock, NamespaceAddress, Queue};
+use handler::bus::{MessageLock, NamespaceAddress, MessageQueue};
 use serde_json::Value;
 use tokio::{
     io::{AsyncBufReadExt, BufReader, Lines},
@@ -105,10 +105,10 @@ async fn a_message_whose_lock_ran_out_is_told_from_one_that_is_out() {
     let all = orders(2);
     bench.bury(&all, &["read-model"], "Broken").await;
     let address = NamespaceAddress::parse(&bench.bus.connection_string()).unwrap();
-    let queue = Queue::dead_letters(&address, "order-events", "read-model").await;
+    let queue = MessageQueue::dead_letters(&address, "order-events", "read-model").await;
     let mut queue = queue.unwrap();
     let locked = queue.receive(2, DEADLINE).await.unwrap();
-    let locks: Vec<Lock> = locked.locked.into_iter().map(|locked| locked.lock).collect();
+    let locks: Vec<MessageLock> = locked.locked.into_iter().map(|locked| locked.lock).collect();
     // Somebody else gets them when the time is up, and takes out the first.
     bench.topic.dead_letter().await;
     assert_eq!(queue.complete(&locks).await.unwrap(), [true, false]);

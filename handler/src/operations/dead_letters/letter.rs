@@ -5,13 +5,13 @@ use serde::Deserialize;
 use serde_json::Value;
 use time::OffsetDateTime;
 
-use crate::{bus::Received, read::incoming::StatedVersion};
+use crate::{bus::ReceivedMessage, read::incoming::StatedVersion};
 
 /// One dead letter.
 #[derive(Debug, Clone)]
 pub struct Letter {
     /// The message as it lies there.
-    pub received: Received,
+    pub received: ReceivedMessage,
     /// The event, or why the body is none.
     pub event: Result<Event, String>,
 }
@@ -39,7 +39,7 @@ pub struct Event {
 impl Letter {
     /// Reads what is in a message.
     #[must_use]
-    pub fn read(received: Received) -> Self {
+    pub fn read(received: ReceivedMessage) -> Self {
         let event = serde_json::from_slice(&received.body());
         Self {
             event: event.map_err(|error| format!("not one of our events: {error}")),

@@ -17,7 +17,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::Value;
 
 use super::{Subscription, Unfit};
-use crate::bus::{BusError, Queue, SendError, TopicAddress, TopicSender};
+use crate::bus::{BusError, MessageQueue, SendError, TopicAddress, TopicSender};
 
 pub use letter::{Event, Letter};
 pub(super) use piece::Cursor;
@@ -190,9 +190,9 @@ impl DeadLetters {
         );
     }
 
-    async fn queue(&self) -> Result<Queue, Error> {
+    async fn queue(&self) -> Result<MessageQueue, Error> {
         let Subscription { address, topic, name } = &self.0;
-        let queue = Queue::dead_letters(address, topic, name).await;
+        let queue = MessageQueue::dead_letters(address, topic, name).await;
         Ok(queue.map_err(|error| self.0.known(error))?)
     }
 }

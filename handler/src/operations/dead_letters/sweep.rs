@@ -13,7 +13,7 @@ use time::OffsetDateTime;
 use super::{Error, Letter, Selection, Told};
 use crate::{
     error_chain::{cause, chain},
-    bus::{Batch, BusError, Lock, Queue},
+    bus::{ReceivedBatch, BusError, MessageLock, MessageQueue},
 };
 
 /// Messages per page of looking, and per batch of working: at most 256 KiB each.
@@ -76,7 +76,7 @@ pub struct Tally {
 
 /// Looks through the queue page by page, without locking or counting anything; ends when `look` has seen enough.
 pub(super) async fn look_through(
-    queue: &mut Queue,
+    queue: &mut MessageQueue,
     look: impl FnMut(Letter) -> Result<bool, Error>,
 ) -> Result<(), Error> {
     look_on(queue, 0, look).await
@@ -84,7 +84,7 @@ pub(super) async fn look_through(
 
 /// The same from this sequence number on.
 async fn look_on(
-    queue: &mut Queue,
+    queue: &mut MessageQueue,
     mut from: i64,
     mut look: impl FnMut(Letter) -> Result<bool, Error>,
 ) -> Result<(), Error> {
@@ -125,7 +125,7 @@ pub(super) struct Swept {
 /// Has the selected letters worked on in the order of the queue, and tells of each; for so long. Only what was there when it
 /// began is meant: a letter that is resubmitted and comes back is not resubmitted again for ever. True when it is over.
 pub(super) async fn sweep(
-    mut queue: Queue,
+    mut queue: MessageQueue,
     (selection, until): (&Selection, Option<Instant>),
     swept: &mut Swept,
     work: impl AsyncFnMut(&[Letter]) -> Worked,
@@ -160,7 +160,7 @@ pub(super) async fn sweep(
 /// Counts the selected letters, as far as it comes until then; the last one, once all are counted. One that can be looked at and
 /// not be received is kept: which lock is the one on it could not be told.
 async fn first_look(
-    queue: &mut Queue,
+    queue: &mut MessageQueue,
     (selection, until): (&Selection, Option<Instant>),
     swept: &mut Swept,
     told: &mut Told<'_>,
@@ -197,16 +197,16 @@ struct Sweep<'a> {
     /// When to stop for now.
     until: Option<Instant>,
     /// What is held but not taken out: not selected, or kept. By sequence number, so that what comes again is known again.
-    passed_over: HashMap<i64, Lock>,
+    passed_over: HashMap<i64, MessageLock>,
     /// What is held and cannot be read.
-    unread: Vec<Lock>,
+    unread: Vec<MessageLock>,
     renew_at: Option<Instant>,
 }
 
 impl Sweep<'_> {
     async fn run(
         &mut self,
-        queue: &mut Queue,
+        queue: &mut MessageQueue,
         selection: &Selection,
         mut work: impl AsyncFnMut(&[Letter]) -> Worked,
         told: &mut Told<'_>,
@@ -236,12 +236,12 @@ impl Sweep<'_> {
     /// The selected letters of the next batch, under their locks; none when nothing new comes any more.
     async fn next(
         &mut self,
-        queue: &mut Queue,
+        queue: &mut MessageQueue,
         selection: &Selection,
-    ) -> Result<Option<(Vec<Letter>, Vec<Lock>)>, Error> {
+    ) -> Result<Option<(Vec<Letter>, Vec<MessageLock>)>, Error> {
         let open = self.swept.tally.selected - self.swept.tally.done - self.swept.tally.kept;
         let (mut letters, mut locks) = (Vec::new(), Vec::new());
-        let Batch { locked, unread } = queue.receive(BATCH, WAIT).await?;
+        let ReceivedBatch { locked, unread } = queue.receive(BATCH, WAIT).await?;
         let mut new = !unread.is_empty();
         if locked.is_empty() && !new {
             // A bus that is away is silent, too.
@@ -276,13 +276,13 @@ impl Sweep<'_> {
     /// Takes out what is done, holds the rest, and tells of each that has a fate.
     async fn settle(
         &mut self,
-        queue: &mut Queue,
+        queue: &mut MessageQueue,
         letters: &[Letter],
-        locks: Vec<Lock>,
+        locks: Vec<MessageLock>,
         mut fates: Vec<Fate>,
         told: &mut Told<'_>,
     ) -> Result<(), Error> {
-        let done: Vec<Lock> = (locks.iter().zip(&fates))
+        let done: Vec<MessageLock> = (locks.iter().zip(&fates))
             .filter(|(_, fate)| fate.is_done())
             .map(|(lock, _)| lock.clone())
             .collect();
@@ -313,7 +313,7 @@ impl Sweep<'_> {
         Ok(())
     }
 
-    fn hold(&mut self, letters: &[Letter], locks: Vec<Lock>) {
+    fn hold(&mut self, letters: &[Letter], locks: Vec<MessageLock>) {
         let sequences = letters.iter().map(|letter| letter.received.sequence());
         self.passed_over.extend(sequences.zip(locks));
     }
@@ -325,9 +325,9 @@ impl Sweep<'_> {
         self.renew_at = Some(self.renew_at.map_or(at, |earlier| earlier.min(at)));
     }
 
-    async fn renew(&mut self, queue: &mut Queue) -> Result<(), Error> {
+    async fn renew(&mut self, queue: &mut MessageQueue) -> Result<(), Error> {
         let held = self.passed_over.values().chain(&self.unread);
-        let locks: Vec<Lock> = held.cloned().collect();
+        let locks: Vec<MessageLock> = held.cloned().collect();
         if locks.is_empty() || self.renew_at.is_none_or(|at| Instant::now() < at) {
             return Ok(());
         }
