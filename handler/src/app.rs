@@ -36,7 +36,7 @@ use crate::{
     relay::{Outbox, Relay},
     timer::Timer,
     triggers,
-    write::{Writer, pool::Pool},
+    write::{Writer, pool::CommandPool},
 };
 
 /// Connections to PostgreSQL for commands, per process.
@@ -54,7 +54,7 @@ pub fn assemble(config: &Config, auth: Auth) -> (Router, Option<Arc<Relay>>) {
     let outbox = config
         .postgres
         .clone()
-        .map(|postgres| Arc::new(Outbox::new(postgres).told_to(&conditions.write_model)));
+        .map(|postgres| Arc::new(Outbox::new(postgres).reporting_to(&conditions.write_model)));
     let relay = outbox
         .clone()
         .zip(bus)
@@ -69,8 +69,8 @@ pub fn assemble(config: &Config, auth: Auth) -> (Router, Option<Arc<Relay>>) {
         forgets_outbox: config.forgets_outbox,
     });
     let writer = config.postgres.as_ref().map(|postgres| {
-        let pool = Pool::new(postgres.clone(), config.pooler, COMMAND_CONNECTIONS);
-        let pool = pool.told_to(&conditions.write_model);
+        let pool = CommandPool::new(postgres.clone(), config.pooler, COMMAND_CONNECTIONS);
+        let pool = pool.reporting_to(&conditions.write_model);
         Arc::new(Writer::start(pool, COMMAND_CONNECTIONS, committed))
     });
     let cosmos = config.cosmos.clone().map(|account| {

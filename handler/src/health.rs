@@ -15,7 +15,7 @@ use crate::{
     condition::{Condition, Reason, Trouble},
     config::{Config, ReadModel},
     error_chain::chain,
-    postgres::{Fault, Pool},
+    postgres::{ConnectionPool, PostgresError},
     read::{self, Connection, cosmos},
     write,
 };
@@ -75,7 +75,7 @@ pub struct Health {
 
 /// What looks.
 struct Eyes {
-    database: Option<Pool<()>>,
+    database: Option<ConnectionPool<()>>,
     bus: Option<TopicSender>,
     /// Where documents are, if they are in Cosmos DB.
     documents: Option<read::store::Store>,
@@ -115,7 +115,7 @@ impl Health {
             write::NEEDED_SCHEMA
         };
         let pool = |to: &tokio_postgres::Config| {
-            Pool::of_schema(needed, to.clone(), CONNECTIONS).through(config.pooler)
+            ConnectionPool::for_schema(needed, to.clone(), CONNECTIONS).through(config.pooler)
         };
         let bus = config.bus.as_ref();
         let eyes = Eyes {
@@ -172,18 +172,18 @@ impl Eyes {
     async fn database(&self) -> Option<(Option<Trouble>, Option<Trouble>)> {
         let pool = self.database.as_ref()?;
         let asking = async {
-            let mut lease = pool.lease().await?;
-            let writes = write::look(&mut lease).await?;
+            let mut connection = pool.acquire().await?;
+            let writes = write::look(&mut connection).await?;
             let reads = if self.tables {
-                read::tables::look(&mut lease).await
+                read::tables::look(&mut connection).await
             } else {
                 Ok(None)
             };
             if writes.is_some() {
                 // Its session may have begun in bad times: the next look begins a new one.
-                lease.give_up();
+                connection.close();
             }
-            Ok::<_, Fault>((writes, reads))
+            Ok::<_, PostgresError>((writes, reads))
         };
         Some(match timeout(PATIENCE, asking).await {
             Ok(Ok((writes, reads))) => (writes, reads.unwrap_or_else(|fault| Some(met(&fault)))),
@@ -204,7 +204,7 @@ impl Eyes {
 }
 
 /// A fault of a look: whatever it is, nobody can say that the store is well.
-fn met(fault: &Fault) -> Trouble {
+fn met(fault: &PostgresError) -> Trouble {
     let lost = || Trouble::new(Reason::Unreachable, chain(fault).to_string());
     fault.trouble().unwrap_or_else(lost)
 }

@@ -9,7 +9,7 @@ use tokio::{runtime::Handle, sync::oneshot, time::Instant};
 use crate::{
     error_chain::chain,
     operations::Operations,
-    postgres::Fault,
+    postgres::PostgresError,
     read::Tables,
     relay::{Outbox, Relay},
 };
@@ -101,7 +101,7 @@ impl Timer {
     }
 
     /// Idempotency keys after a day; and, where nobody sends, what waits to be sent.
-    async fn forget(&self, until: Instant) -> Result<(), Fault> {
+    async fn forget(&self, until: Instant) -> Result<(), PostgresError> {
         let expired = drained(until, || self.outbox.expire_keys()).await?;
         if expired > 0 {
             tracing::info!(expired, "idempotency_keys_expired");
@@ -117,9 +117,9 @@ impl Timer {
 }
 
 /// Takes step after step until one finds nothing more, or it is late; how many rows that were.
-async fn drained<F>(until: Instant, step: impl Fn() -> F) -> Result<u64, Fault>
+async fn drained<F>(until: Instant, step: impl Fn() -> F) -> Result<u64, PostgresError>
 where
-    F: Future<Output = Result<u64, Fault>>,
+    F: Future<Output = Result<u64, PostgresError>>,
 {
     let mut rows = 0;
     while Instant::now() < until {

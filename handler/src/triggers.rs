@@ -198,7 +198,7 @@ async fn poison(reach: &Reach, metadata: &Map<String, Value>, reason: &'static s
             }
             Err(error) if delivery == 1 => {
                 tracing::warn!(message_id, error = %chain(&error), "message_not_dead_lettered");
-            },
+            }
             Err(error) => {
                 tracing::debug!(message_id, error = %chain(&error), delivery, "message_not_dead_lettered");
             }

@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use handler::{
     domain::{customer, event::Event, order, product, value},
-    postgres::Pooler,
-    write::{Accepted, Command, Context, Error, Once, Preconditions, Versions, Writer, pool::Pool},
+    postgres::PoolerMode,
+    write::{Accepted, Command, Context, Error, Once, Preconditions, Versions, Writer, pool::CommandPool},
 };
 use proptest::{
     collection::vec,
@@ -272,7 +272,7 @@ impl Database {
     /// A writer in this process.
     fn writer(&self) -> Writer {
         Writer::start(
-            Pool::new(self.config(), Pooler::None, 1),
+            CommandPool::new(self.config(), PoolerMode::None, 1),
             1,
             Arc::new(Notify::new()),
         )

@@ -9,7 +9,7 @@ use std::{
 
 use handler::{
     domain::order::{Order, Status},
-    postgres::Pooler,
+    postgres::PoolerMode,
     read::{
         Tables,
         view::{OrderRow, Page, Slice},
@@ -42,7 +42,7 @@ impl World {
     pub(crate) async fn with_tables() -> (Self, Tables) {
         let world = Self::new().await;
         world.database.keep_read_model().await;
-        let tables = Tables::new(world.database.config(), Pooler::None);
+        let tables = Tables::new(world.database.config(), PoolerMode::None);
         (world, tables)
     }
 

@@ -9,7 +9,7 @@ use std::{
 use futures_util::future::join_all;
 use handler::{
     error_chain::chain,
-    postgres::Pooler,
+    postgres::PoolerMode,
     read::{
         Tables,
         store::StoreError,
@@ -168,7 +168,7 @@ fn says(answer: Result<impl std::fmt::Debug, StoreError>, command: &str) {
 #[tokio::test]
 async fn where_nobody_keeps_it_the_read_model_says_what_to_run() {
     let database = Database::empty().await;
-    let tables = Tables::new(database.config(), Pooler::None);
+    let tables = Tables::new(database.config(), PoolerMode::None);
     says(tables.order(Uuid::nil()).await, "`handler migrate`");
     database.migrate().await;
     let slice = Slice {
@@ -287,7 +287,7 @@ async fn the_timer_sums_up_sales_and_forgets_what_no_bus_will_ever_fetch() {
     );
     let app = App::start_with(database, settings).await;
     let (database, owner) = (app.database(), owner(app.database()).await);
-    let tables = Tables::new(database.config(), Pooler::None);
+    let tables = Tables::new(database.config(), PoolerMode::None);
     let customer = app.seed(&[("MUG", 5)]).await;
     let id = pay_once(&app, &app.place(&customer, &[("MUG", 2)]).await).await;
     let Some(Seen { value: order, .. }) = tables.order(id).await.unwrap() else {

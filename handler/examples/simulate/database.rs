@@ -11,7 +11,7 @@ use handler::{
     bus::{RefusedMessage, SendReport},
     domain::event::Recorded,
     error_chain::cause,
-    postgres::Fault,
+    postgres::PostgresError,
     relay::{DrainOutcome, OutboxEntry, OutboxStore},
 };
 use tokio::time::Instant;
@@ -185,12 +185,15 @@ impl Outbox {
     }
 }
 
-fn lost() -> Fault {
-    Fault::Lost(cause("simulated"))
+fn lost() -> PostgresError {
+    PostgresError::Lost(cause("simulated"))
 }
 
 impl OutboxStore for Outbox {
-    async fn drain<F>(&self, send: impl FnOnce(Vec<OutboxEntry>) -> F + Send) -> Result<DrainOutcome, Fault>
+    async fn drain<F>(
+        &self,
+        send: impl FnOnce(Vec<OutboxEntry>) -> F + Send,
+    ) -> Result<DrainOutcome, PostgresError>
     where
         F: Future<Output = SendReport> + Send,
     {
@@ -198,7 +201,7 @@ impl OutboxStore for Outbox {
         let fate = &self.database.fate;
         if fate.strikes(Trouble::DatabaseAway) {
             fate.wait(1..=3_000).await;
-            return Err(Fault::Unreachable(cause("simulated")));
+            return Err(PostgresError::Unreachable(cause("simulated")));
         }
         fate.wait(1..=5).await;
         let Some(session) = self.database.begin() else {

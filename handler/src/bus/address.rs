@@ -210,7 +210,10 @@ mod tests {
     #[test]
     fn what_is_missing_is_named_and_the_key_is_never_shown() {
         let text = "Endpoint=sb://h;SharedAccessKey=secret";
-        assert_eq!(NamespaceAddress::parse(text).unwrap_err(), "has no SharedAccessKeyName");
+        assert_eq!(
+            NamespaceAddress::parse(text).unwrap_err(),
+            "has no SharedAccessKeyName"
+        );
         let whole = NamespaceAddress::parse(&format!("{text};SharedAccessKeyName=n")).unwrap();
         assert!(!format!("{whole:?}").contains("secret"));
     }

@@ -59,7 +59,11 @@ impl Envelope {
     ///
     /// # Errors
     /// When a value cannot be encoded.
-    pub fn again(received: &ReceivedMessage, message_id: &str, subscription: &str) -> Result<Self, SendError> {
+    pub fn again(
+        received: &ReceivedMessage,
+        message_id: &str,
+        subscription: &str,
+    ) -> Result<Self, SendError> {
         let message = received.message();
         let mut properties = message.properties.clone().unwrap_or_default();
         properties.message_id = Some(message_id.to_owned().into());

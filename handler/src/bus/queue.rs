@@ -82,11 +82,18 @@ struct ReceiverLink {
 ///
 /// # Errors
 /// [`BusError::NotFound`] when there is no such subscription.
-pub async fn rules(address: &NamespaceAddress, topic: &str, subscription: &str) -> Result<Vec<SubscriptionRule>, BusError> {
+pub async fn rules(
+    address: &NamespaceAddress,
+    topic: &str,
+    subscription: &str,
+) -> Result<Vec<SubscriptionRule>, BusError> {
     let entity = format!("{topic}/Subscriptions/{subscription}");
     let mut connection = NamespaceConnection::open(address).await?;
     connection.authorize(&entity).await?;
-    ManagementClient::attach(&mut connection, &entity).await?.rules().await
+    ManagementClient::attach(&mut connection, &entity)
+        .await?
+        .rules()
+        .await
 }
 
 impl MessageQueue {
@@ -94,7 +101,11 @@ impl MessageQueue {
     ///
     /// # Errors
     /// [`BusError::NotFound`] when there is no such subscription.
-    pub async fn dead_letters(address: &NamespaceAddress, topic: &str, subscription: &str) -> Result<Self, BusError> {
+    pub async fn dead_letters(
+        address: &NamespaceAddress,
+        topic: &str,
+        subscription: &str,
+    ) -> Result<Self, BusError> {
         Self::open(
             address,
             format!("{topic}/Subscriptions/{subscription}/$DeadLetterQueue"),
@@ -106,7 +117,11 @@ impl MessageQueue {
     ///
     /// # Errors
     /// [`BusError::NotFound`] when there is no such subscription.
-    pub async fn subscription(address: &NamespaceAddress, topic: &str, subscription: &str) -> Result<Self, BusError> {
+    pub async fn subscription(
+        address: &NamespaceAddress,
+        topic: &str,
+        subscription: &str,
+    ) -> Result<Self, BusError> {
         Self::open(address, format!("{topic}/Subscriptions/{subscription}")).await
     }
 
@@ -286,7 +301,11 @@ impl PageSize {
 }
 
 /// Adds the next message to a batch; false when none comes in this time.
-async fn next(receiver: &mut Receiver, patience: Duration, batch: &mut ReceivedBatch) -> Result<bool, BusError> {
+async fn next(
+    receiver: &mut Receiver,
+    patience: Duration,
+    batch: &mut ReceivedBatch,
+) -> Result<bool, BusError> {
     let Ok(delivery) = timeout(patience, receiver.recv::<Body<Value>>()).await else {
         return Ok(false);
     };

@@ -11,8 +11,16 @@ use super::received::REPLAY;
 /// Descriptors of filters, by code and by name (Microsoft: "request-response-based operations", Get Rules).
 const FILTERS: [(u64, &str, FilterKind); 4] = [
     (0x13_7000_0006, "com.microsoft:sql-filter:list", FilterKind::Sql),
-    (0x13_7000_0007, "com.microsoft:true-filter:list", FilterKind::Everything),
-    (0x13_7000_0008, "com.microsoft:false-filter:list", FilterKind::Nothing),
+    (
+        0x13_7000_0007,
+        "com.microsoft:true-filter:list",
+        FilterKind::Everything,
+    ),
+    (
+        0x13_7000_0008,
+        "com.microsoft:false-filter:list",
+        FilterKind::Nothing,
+    ),
     (
         0x13_7000_0009,
         "com.microsoft:correlation-filter:list",
@@ -203,7 +211,11 @@ mod tests {
             correlation(Some("orders.OrderPaid.v1"), &[("replay", "none")]),
             composite(Descriptor::Code(0x13_7000_0008), Vec::new()),
         ] {
-            assert_eq!(rule(other.clone()).admits("mail"), ReplayAdmission::Never, "{other:?}");
+            assert_eq!(
+                rule(other.clone()).admits("mail"),
+                ReplayAdmission::Never,
+                "{other:?}"
+            );
         }
     }
 
@@ -224,7 +236,11 @@ mod tests {
             composite(sql_filter, vec![sql]),
             Value::Null,
         ] {
-            assert_eq!(rule(other.clone()).admits("mail"), ReplayAdmission::Perhaps, "{other:?}");
+            assert_eq!(
+                rule(other.clone()).admits("mail"),
+                ReplayAdmission::Perhaps,
+                "{other:?}"
+            );
         }
     }
 }

@@ -61,7 +61,11 @@ impl TopicSender {
             }
             Err(error) => {
                 let is_missing = matches!(error, BusError::NotFound(_));
-                let reason = if is_missing { Reason::Missing } else { Reason::Unreachable };
+                let reason = if is_missing {
+                    Reason::Missing
+                } else {
+                    Reason::Unreachable
+                };
                 Some(Trouble::new(reason, chain(&error).to_string()))
             }
         }

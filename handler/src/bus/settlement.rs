@@ -94,7 +94,11 @@ impl SettlementWorker {
         }
     }
 
-    async fn settle(&mut self, why: &DeadLetterReason, messages: Vec<(Uuid, oneshot::Sender<Result<(), BusError>>)>) {
+    async fn settle(
+        &mut self,
+        why: &DeadLetterReason,
+        messages: Vec<(Uuid, oneshot::Sender<Result<(), BusError>>)>,
+    ) {
         let locks: Vec<Uuid> = messages.iter().map(|(lock, _)| *lock).collect();
         let all = self.dead_letter(&locks, why).await;
         for (lock, told) in messages {

@@ -28,7 +28,7 @@ use crate::{
     http::openapi::{self, Version},
     migrate::migrate,
     plain,
-    postgres::Pooler,
+    postgres::PoolerMode,
     telemetry::{self, To},
 };
 
@@ -167,7 +167,7 @@ async fn act(
         Action::DeadLetters(arguments) => dead_letters::run(arguments, config).await,
         Action::Verify(comparison) => rebuild::verify(comparison, config).await,
         Action::Migrate { app_role, read_model } => {
-            if config.pooler != Pooler::None {
+            if config.pooler != PoolerMode::None {
                 return Err(
                     "setting PG_POOLER: migrate must reach the server itself, for a lock of its session"
                         .to_owned(),

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::say::say;
-use crate::{config::Config, error_chain::chain, plain, postgres::Fault, relay::Outbox};
+use crate::{config::Config, error_chain::chain, plain, postgres::PostgresError, relay::Outbox};
 
 /// Nothing was there that was meant.
 const NOTHING: u8 = 3;
@@ -44,7 +44,7 @@ enum Action {
 /// One line for the operator.
 pub(super) async fn run(arguments: Arguments, config: Config) -> Result<ExitCode, String> {
     let outbox = Outbox::new(config.postgres.ok_or("setting PGHOST: is missing")?);
-    let words = |fault: Fault| chain(&fault).to_string();
+    let words = |fault: PostgresError| chain(&fault).to_string();
     let count = match arguments.action {
         Action::List { json } => {
             let parked = outbox.parked().await.map_err(words)?;

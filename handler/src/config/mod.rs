@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 pub use auth::{Admitted, Auth};
 
-use crate::{bus::TopicAddress, postgres::Pooler, read::Account};
+use crate::{bus::TopicAddress, postgres::PoolerMode, read::Account};
 
 /// Where queries are answered from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -27,7 +27,7 @@ pub struct Config {
     /// `PGHOST`, `PGPORT`, `PGUSER`, `PGPASSWORD`, `PGDATABASE`; `None` when the whole group is absent.
     pub postgres: Option<tokio_postgres::Config>,
     /// `PG_POOLER`: nothing (default), or `transaction` for a pooler such as PgBouncer in that mode.
-    pub pooler: Pooler,
+    pub pooler: PoolerMode,
     /// `ServiceBusConnection`, `ServiceBusTopic`; `None` when this process does not send.
     pub bus: Option<TopicAddress>,
     /// `ServiceBusSubscription`: whose messages the projector gets; `read-model` (default).

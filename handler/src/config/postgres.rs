@@ -5,7 +5,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use super::{Invalid, invalid};
-use crate::postgres::Pooler;
+use crate::postgres::PoolerMode;
 
 const POOLER: &str = "PG_POOLER";
 /// Kept as they are.
@@ -97,10 +97,10 @@ fn known(name: &str, value: &str) -> Result<(), Invalid> {
 }
 
 /// What stands before the server.
-pub(super) fn pooler(environment: &Environment) -> Result<Pooler, Invalid> {
+pub(super) fn pooler(environment: &Environment) -> Result<PoolerMode, Invalid> {
     match environment.get(POOLER).map(String::as_str) {
-        None => Ok(Pooler::None),
-        Some("transaction") => Ok(Pooler::Transaction),
+        None => Ok(PoolerMode::None),
+        Some("transaction") => Ok(PoolerMode::Transaction),
         Some(_) => Err(invalid(
             POOLER,
             "is not transaction; without a pooler, leave it away",
@@ -194,8 +194,8 @@ mod tests {
             let environment = value.map(|value| (POOLER.to_owned(), value.to_owned()));
             pooler(&environment.into_iter().collect())
         };
-        assert_eq!(pooler(None), Ok(Pooler::None));
-        assert_eq!(pooler(Some("transaction")), Ok(Pooler::Transaction));
+        assert_eq!(pooler(None), Ok(PoolerMode::None));
+        assert_eq!(pooler(Some("transaction")), Ok(PoolerMode::Transaction));
         for value in ["session", "none", ""] {
             let error = pooler(Some(value)).unwrap_err().to_string();
             assert!(error.contains(POOLER), "{error}");

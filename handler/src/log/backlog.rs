@@ -3,7 +3,7 @@
 
 use tokio_postgres::Row;
 
-use crate::postgres::Fault;
+use crate::postgres::PostgresError;
 
 /// The outbox in numbers.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,7 +29,7 @@ impl OutboxBacklog {
     ///
     /// # Errors
     /// When it has other columns.
-    pub fn read(row: &Row) -> Result<Self, Fault> {
+    pub fn read(row: &Row) -> Result<Self, PostgresError> {
         Ok(Self {
             waiting: row.try_get("waiting")?,
             parked: row.try_get("parked")?,

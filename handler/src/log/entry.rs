@@ -10,7 +10,8 @@ use crate::{
 };
 
 /// The select list of an entry. Only tables whose other columns have other names may be joined to `write_model.events`.
-pub const EVENT_COLUMNS: &str = "position, event_id, stream, version, type, data, state, coalesce(stock, 'null') as stock,
+pub const EVENT_COLUMNS: &str =
+    "position, event_id, stream, version, type, data, state, coalesce(stock, 'null') as stock,
     metadata->>'traceparent' as traceparent, occurred_at";
 
 /// An event and its place in the log.

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     domain::{event::StockLevel, value::Sku},
-    postgres::{Fault, Parameters, Pool},
+    postgres::{ConnectionPool, PostgresError, SqlParameters},
 };
 
 /// The oldest schema that has everything that is read here.
@@ -30,71 +30,71 @@ const STOCK: &str = "select available, seq from write_model.stock where sku = $1
 /// The log, over connections of its own.
 #[derive(Debug)]
 pub struct EventLog {
-    pool: Pool<()>,
+    pool: ConnectionPool<()>,
 }
 
-/// Errors of all of them: see [`Fault`].
+/// Errors of all of them: see [`PostgresError`].
 #[expect(clippy::missing_errors_doc, reason = "said once, above")]
 impl EventLog {
     /// Connects when first used.
     #[must_use]
     pub fn new(config: Config) -> Self {
         Self {
-            pool: Pool::of_schema(NEEDED_SCHEMA, config, CONNECTIONS),
+            pool: ConnectionPool::for_schema(NEEDED_SCHEMA, config, CONNECTIONS),
         }
     }
 
     /// The last position that can be seen now; 0 of an empty log.
-    pub async fn last(&self) -> Result<i64, Fault> {
+    pub async fn last(&self) -> Result<i64, PostgresError> {
         let rows = self.rows(LAST, &[]).await?;
         Ok(rows.first().map_or(Ok(0), |row| row.try_get(0))?)
     }
 
     /// The next entries by position, from after one position to another one, at most so many.
-    pub async fn page(&self, after: i64, until: i64, most: i64) -> Result<Vec<EntryResult>, Fault> {
+    pub async fn page(&self, after: i64, until: i64, most: i64) -> Result<Vec<EntryResult>, PostgresError> {
         let of = "position > $1::bigint and position <= $2::bigint order by position limit $3::bigint";
         self.entries(of, &[&after, &until, &most]).await
     }
 
     /// The payments and cancellations from after one position to another one.
-    pub async fn sales(&self, after: i64, until: i64) -> Result<Vec<EntryResult>, Fault> {
+    pub async fn sales(&self, after: i64, until: i64) -> Result<Vec<EntryResult>, PostgresError> {
         let of = "position > $1::bigint and position <= $2::bigint
             and type in ('orders.OrderPaid.v1', 'orders.OrderCancelled.v1') order by position";
         self.entries(of, &[&after, &until]).await
     }
 
     /// The entries of one aggregate after a version, by version, at most so many.
-    pub async fn stream(&self, id: &str, after: i64, most: i64) -> Result<Vec<EntryResult>, Fault> {
+    pub async fn stream(&self, id: &str, after: i64, most: i64) -> Result<Vec<EntryResult>, PostgresError> {
         let of = "stream = $1::text and version > $2::bigint order by version limit $3::bigint";
         self.entries(of, &[&id, &after, &most]).await
     }
 
     /// The next aggregates' ids in the database's order of text, of those that began up to a position, at most so many.
-    pub async fn streams(&self, after: &str, until: i64, most: i64) -> Result<Vec<String>, Fault> {
+    pub async fn streams(&self, after: &str, until: i64, most: i64) -> Result<Vec<String>, PostgresError> {
         let rows = self.rows(STREAMS, &[&after, &until, &most]).await?;
         texts(&rows)
     }
 
     /// Those of these ids that no aggregate has.
-    pub async fn absent(&self, ids: &[String]) -> Result<Vec<String>, Fault> {
+    pub async fn absent(&self, ids: &[String]) -> Result<Vec<String>, PostgresError> {
         let rows = self.rows(ABSENT, &[&ids]).await?;
         texts(&rows)
     }
 
     /// An aggregate's events with what the tables beside the log say of them, by version.
-    pub async fn trace(&self, stream: &str) -> Result<Vec<TracedEvent>, Fault> {
+    pub async fn trace(&self, stream: &str) -> Result<Vec<TracedEvent>, PostgresError> {
         let rows = self.rows(TRACE, &[&stream]).await?;
         rows.iter().map(TracedEvent::read).collect()
     }
 
     /// The backlog of the outbox.
-    pub async fn backlog(&self) -> Result<Option<OutboxBacklog>, Fault> {
+    pub async fn backlog(&self) -> Result<Option<OutboxBacklog>, PostgresError> {
         let rows = self.rows(COUNT_BACKLOG, &[]).await?;
         rows.first().map(OutboxBacklog::read).transpose()
     }
 
     /// The stock of a SKU now.
-    pub async fn stock(&self, sku: &Sku) -> Result<Option<StockLevel>, Fault> {
+    pub async fn stock(&self, sku: &Sku) -> Result<Option<StockLevel>, PostgresError> {
         let rows = self.rows(STOCK, &[&sku.as_str()]).await?;
         let level = |row: &Row| {
             Ok(StockLevel {
@@ -107,16 +107,29 @@ impl EventLog {
     }
 
     /// The entries for which a condition holds, in the order and up to the number that it ends with.
-    async fn entries(&self, of: &str, parameters: Parameters<'_>) -> Result<Vec<EntryResult>, Fault> {
+    async fn entries(
+        &self,
+        of: &str,
+        parameters: SqlParameters<'_>,
+    ) -> Result<Vec<EntryResult>, PostgresError> {
         let sql = format!("select {EVENT_COLUMNS} from write_model.events where {of}");
-        Ok(self.rows(&sql, parameters).await?.iter().map(read_entry).collect())
+        Ok(self
+            .rows(&sql, parameters)
+            .await?
+            .iter()
+            .map(read_entry)
+            .collect())
     }
 
-    pub(super) async fn rows(&self, sql: &str, parameters: Parameters<'_>) -> Result<Vec<Row>, Fault> {
-        self.pool.lease().await?.query(sql, parameters).await
+    pub(super) async fn rows(
+        &self,
+        sql: &str,
+        parameters: SqlParameters<'_>,
+    ) -> Result<Vec<Row>, PostgresError> {
+        self.pool.acquire().await?.query(sql, parameters).await
     }
 }
 
-fn texts(rows: &[Row]) -> Result<Vec<String>, Fault> {
+fn texts(rows: &[Row]) -> Result<Vec<String>, PostgresError> {
     rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
 }

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     domain::value::{Name, Time},
-    postgres::{Fault, Parameters},
+    postgres::{PostgresError, SqlParameters},
 };
 
 /// Positions that one statement goes through.
@@ -135,8 +135,8 @@ impl EventLog {
     /// The positions of the selected events, as far as that can be told at once: none that comes later is meant.
     ///
     /// # Errors
-    /// See [`Fault`], here and below.
-    pub async fn bounds(&self, of: &EventSelection) -> Result<PositionRange, Fault> {
+    /// See [`PostgresError`], here and below.
+    pub async fn bounds(&self, of: &EventSelection) -> Result<PositionRange, PostgresError> {
         let (mut after, mut until) = (0, self.last().await?);
         if !of.subjects.is_empty() {
             let rows = self.rows(BOUNDS, &[&of.subjects]).await?;
@@ -156,7 +156,7 @@ impl EventLog {
         of: &EventSelection,
         range: PositionRange,
         count: &mut SelectionCount,
-    ) -> Result<i64, Fault> {
+    ) -> Result<i64, PostgresError> {
         let window = range.first_window();
         let sql = format!("select {COUNTS} from write_model.events where {IS_SELECTED} group by type");
         let rows = self.selected(&sql, of, window, None).await?;
@@ -170,7 +170,7 @@ impl EventLog {
         of: &EventSelection,
         range: PositionRange,
         most: i64,
-    ) -> Result<SelectedPage, Fault> {
+    ) -> Result<SelectedPage, PostgresError> {
         let window = range.first_window();
         let sql = format!(
             "select {EVENT_COLUMNS} from write_model.events where {IS_SELECTED} order by position limit $8::bigint"
@@ -191,11 +191,11 @@ impl EventLog {
         of: &EventSelection,
         PositionRange { after, until }: PositionRange,
         most: Option<i64>,
-    ) -> Result<Vec<Row>, Fault> {
+    ) -> Result<Vec<Row>, PostgresError> {
         let some = |list: &Vec<String>| (!list.is_empty()).then(|| list.clone());
         let (subjects, types) = (some(&of.subjects), some(&of.types));
         let customer = of.customer.map(|id| id.to_string());
-        let parameters: Parameters<'_> = &[
+        let parameters: SqlParameters<'_> = &[
             &after, &until, &subjects, &customer, &types, &of.from, &of.before, &most,
         ];
         let count = if most.is_some() { 8 } else { 7 };

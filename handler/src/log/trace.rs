@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use crate::postgres::Fault;
+use crate::postgres::PostgresError;
 
 /// A key is stored a moment before or after its event happens; the index on its time needs bounds.
 pub(super) const TRACE: &str = "
@@ -41,7 +41,7 @@ pub struct TracedEvent {
 }
 
 impl TracedEvent {
-    pub(super) fn read(row: &Row) -> Result<Self, Fault> {
+    pub(super) fn read(row: &Row) -> Result<Self, PostgresError> {
         let parked: bool = row.try_get("parked")?;
         let reason: Option<String> = row.try_get("reason")?;
         Ok(Self {

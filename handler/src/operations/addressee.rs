@@ -1,7 +1,7 @@
 //! A subscription that is to get messages of its own, and whether its rules let them in, and nobody else's do.
 //! Never guesses: where a rule cannot be read for sure, it says so and lets the operator decide.
 
-use crate::bus::{self, ReplayAdmission, BusError, NamespaceAddress, SubscriptionRule};
+use crate::bus::{self, BusError, NamespaceAddress, ReplayAdmission, SubscriptionRule};
 
 /// One subscription of the topic.
 #[derive(Debug, Clone)]

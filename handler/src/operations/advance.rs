@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     log::{EventSelection, LogEntry},
-    postgres::Fault,
+    postgres::PostgresError,
 };
 
 impl Operations {
@@ -33,7 +33,7 @@ impl Operations {
         only: Option<Uuid>,
         until: Instant,
         tell: Tell<'_>,
-    ) -> Result<Option<bool>, Fault> {
+    ) -> Result<Option<bool>, PostgresError> {
         let Some(claim) = self.table.claim(&self.kinds(), only).await? else {
             return Ok(None);
         };
@@ -41,7 +41,7 @@ impl Operations {
         Ok(Some(left == Left::Waiting))
     }
 
-    async fn advance(&self, claim: &Claim, until: Instant, tell: Tell<'_>) -> Result<Left, Fault> {
+    async fn advance(&self, claim: &Claim, until: Instant, tell: Tell<'_>) -> Result<Left, PostgresError> {
         let table = &self.table;
         match &claim.operation.request {
             Request::Replay(replay) => {
@@ -95,7 +95,7 @@ impl Operations {
         over: Option<&Replay>,
         until: Instant,
         tell: Tell<'_>,
-    ) -> Result<Left, Fault> {
+    ) -> Result<Left, PostgresError> {
         let log = &self.log;
         let mut sender = None;
         let piece = async |cursor: &mut replay::Cursor, tell: Tell<'_>| {

@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep};
 use super::{Unfit, dead_letters};
 use crate::{
     error_chain::{Cause, cause, chain},
-    postgres::Fault,
+    postgres::PostgresError,
     read::{projector::ProjectError, store::StoreError},
 };
 
@@ -23,7 +23,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 pub enum Failed {
     /// The log or the table could not be read.
     #[error(transparent)]
-    Log(#[from] Fault),
+    Log(#[from] PostgresError),
     /// Somebody else changed the pointer.
     #[error("somebody else has changed the pointer: is another rebuild running?")]
     Overtaken,

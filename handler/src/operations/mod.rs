@@ -122,7 +122,7 @@ impl Operations {
                 tracing::info!(operation = %created.id, kind = request.kind(), by, "operation_asked_for");
                 Ok(created)
             }
-            Err(NotCreated::Fault(fault)) => Err(fault.into()),
+            Err(NotCreated::PostgresError(fault)) => Err(fault.into()),
             Err(busy) => Err(Failed::Busy(busy.to_string())),
         }
     }

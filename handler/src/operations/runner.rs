@@ -18,10 +18,7 @@ use super::{
     operation::{Progress, State},
     table::Claim,
 };
-use crate::{
-    error_chain::chain,
-    postgres::Fault,
-};
+use crate::{error_chain::chain, postgres::PostgresError};
 
 /// How often a holder says that it is alive; the lease is three times as long.
 const HEARTBEAT: Duration = Duration::from_secs(3);
@@ -63,13 +60,18 @@ pub(super) struct Stand {
 /// Where claims are kept: the table, or memory in a test of virtual time.
 pub(super) trait Ledger {
     /// Says that the holder is alive; the state that the operation is in now, or `None` when it is somebody else's.
-    async fn renew(&self, claim: &Claim) -> Result<Option<State>, Fault>;
+    async fn renew(&self, claim: &Claim) -> Result<Option<State>, PostgresError>;
 
     /// Writes down how far it is; the state that it is in now, or `None` when it is somebody else's.
-    async fn save(&self, claim: &Claim, stand: &Stand, progress: &Progress) -> Result<Option<State>, Fault>;
+    async fn save(
+        &self,
+        claim: &Claim,
+        stand: &Stand,
+        progress: &Progress,
+    ) -> Result<Option<State>, PostgresError>;
 
     /// Lets others work on it; with a note when something is in the way.
-    async fn release(&self, claim: &Claim, panics: i32, note: Option<&str>) -> Result<(), Fault>;
+    async fn release(&self, claim: &Claim, panics: i32, note: Option<&str>) -> Result<(), PostgresError>;
 
     /// It is over, or waits for somebody.
     async fn end(
@@ -78,7 +80,7 @@ pub(super) trait Ledger {
         state: State,
         result: Option<&Value>,
         note: Option<&str>,
-    ) -> Result<(), Fault>;
+    ) -> Result<(), PostgresError>;
 }
 
 /// What is told of the work while it goes on.
@@ -112,7 +114,7 @@ pub(super) async fn work<C: Serialize + DeserializeOwned + Default + Sync>(
     until: Instant,
     tell: Tell<'_>,
     mut piece: impl AsyncFnMut(&mut C, Tell<'_>) -> Result<Came, Failed>,
-) -> Result<Left, Fault> {
+) -> Result<Left, PostgresError> {
     let mut cursor: C = match claim.cursor() {
         Ok(cursor) => cursor,
         Err(why) => return fail(ledger, claim, &why).await,
@@ -176,7 +178,7 @@ pub(super) async fn work<C: Serialize + DeserializeOwned + Default + Sync>(
 /// Why it was not written down how far it is.
 enum Unkept {
     /// It may be, later.
-    Passing(Fault),
+    Passing(PostgresError),
     /// It would be so each time.
     Never(String),
 }
@@ -200,7 +202,7 @@ async fn keep(
 }
 
 /// After a panic: once more in another turn, or never.
-async fn stumble(ledger: &impl Ledger, claim: &Claim, panics: i32, why: &str) -> Result<Left, Fault> {
+async fn stumble(ledger: &impl Ledger, claim: &Claim, panics: i32, why: &str) -> Result<Left, PostgresError> {
     if panics >= MOST_PANICS {
         let why = format!("it has panicked {panics} times at one place: {why}");
         return fail(ledger, claim, &why).await;
@@ -218,7 +220,7 @@ fn words(panic: &(dyn Any + Send)) -> String {
     text.unwrap_or_else(|| "nothing that is text".to_owned())
 }
 
-async fn fail(ledger: &impl Ledger, claim: &Claim, why: &str) -> Result<Left, Fault> {
+async fn fail(ledger: &impl Ledger, claim: &Claim, why: &str) -> Result<Left, PostgresError> {
     tracing::error!(operation = %claim.operation.id, kind = claim.operation.request.kind(), %why, "operation_failed");
     ledger.end(claim, State::Failed, None, Some(why)).await?;
     Ok(Left::Done)
@@ -229,7 +231,7 @@ async fn settle(
     ledger: &impl Ledger,
     claim: &Claim,
     came: Result<Came, Failed>,
-) -> Result<Option<Left>, Fault> {
+) -> Result<Option<Left>, PostgresError> {
     let (state, result, note) = match came {
         Ok(Came::More) => return Ok(None),
         Ok(Came::Planned(plan)) => (State::Planned, Some(plan), None),

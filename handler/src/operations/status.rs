@@ -119,8 +119,12 @@ impl Operations {
         let subscription = self.subscription(name)?;
         let Subscription { address, topic, name } = &subscription;
         let of = |error: BusError| Failed::from(subscription.known(error));
-        let mut waiting = MessageQueue::subscription(address, topic, name).await.map_err(of)?;
-        let mut dead = MessageQueue::dead_letters(address, topic, name).await.map_err(of)?;
+        let mut waiting = MessageQueue::subscription(address, topic, name)
+            .await
+            .map_err(of)?;
+        let mut dead = MessageQueue::dead_letters(address, topic, name)
+            .await
+            .map_err(of)?;
         Ok(Messages {
             name: name.clone(),
             waiting: count(&mut waiting).await.map_err(of)?,

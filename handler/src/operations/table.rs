@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     error_chain::cause,
-    postgres::{Fault, Parameters, Pool},
+    postgres::{ConnectionPool, PostgresError, SqlParameters},
 };
 
 /// The schema that has it.
@@ -102,7 +102,7 @@ const OPEN_OF: &str = concat!(
 /// The table, over a connection of its own.
 #[derive(Debug)]
 pub(super) struct Table {
-    pool: Pool<()>,
+    pool: ConnectionPool<()>,
 }
 
 /// An operation that nobody else works on while its lease lasts.
@@ -122,7 +122,7 @@ pub(super) enum NotCreated {
     #[error("a rebuild, or the removal of a generation, is under way already")]
     OneIsEnough,
     #[error(transparent)]
-    Fault(#[from] Fault),
+    PostgresError(#[from] PostgresError),
 }
 
 impl Claim {
@@ -140,7 +140,7 @@ impl Table {
     /// Connects when first used.
     pub(super) fn new(config: Config) -> Self {
         Self {
-            pool: Pool::of_schema(NEEDED_SCHEMA, config, 1),
+            pool: ConnectionPool::for_schema(NEEDED_SCHEMA, config, 1),
         }
     }
 
@@ -151,10 +151,10 @@ impl Table {
         state: State,
         by: &str,
     ) -> Result<Operation, NotCreated> {
-        let parameters: Parameters<'_> = &[&Uuid::now_v7(), &Json(request), &state.name(), &by];
+        let parameters: SqlParameters<'_> = &[&Uuid::now_v7(), &Json(request), &state.name(), &by];
         match self.one(CREATE, parameters).await {
-            Ok(created) => created.ok_or_else(|| Fault::Lost(cause("no row")).into()),
-            Err(Fault::Refused(error))
+            Ok(created) => created.ok_or_else(|| PostgresError::Lost(cause("no row")).into()),
+            Err(PostgresError::Refused(error))
                 if error.as_db_error().and_then(|refused| refused.constraint()) == Some(ONE_REBUILD) =>
             {
                 Err(NotCreated::OneIsEnough)
@@ -165,7 +165,11 @@ impl Table {
 
     /// An operation of one of these kinds, or this very one, to be worked on; `None` when there is nothing to do, or
     /// somebody else is at it.
-    pub(super) async fn claim(&self, kinds: &[&str], only: Option<Uuid>) -> Result<Option<Claim>, Fault> {
+    pub(super) async fn claim(
+        &self,
+        kinds: &[&str],
+        only: Option<Uuid>,
+    ) -> Result<Option<Claim>, PostgresError> {
         let lease = Uuid::now_v7();
         let rows = self.rows(CLAIM, &[&lease, &kinds, &only]).await?;
         let Some(row) = rows.first() else { return Ok(None) };
@@ -190,18 +194,18 @@ impl Table {
     }
 
     /// Brings it into another state, if that can be; `None` when not.
-    pub(super) async fn steer(&self, id: Uuid, wanted: Wanted) -> Result<Option<Operation>, Fault> {
+    pub(super) async fn steer(&self, id: Uuid, wanted: Wanted) -> Result<Option<Operation>, PostgresError> {
         let from: Vec<&str> = wanted.from().iter().map(|state| state.name()).collect();
         self.one(STEER, &[&id, &wanted.state().name(), &from]).await
     }
 
     /// One operation.
-    pub(super) async fn get(&self, id: Uuid) -> Result<Option<Operation>, Fault> {
+    pub(super) async fn get(&self, id: Uuid) -> Result<Option<Operation>, PostgresError> {
         self.one(GET, &[&id]).await
     }
 
     /// The first of these kinds that is not over yet.
-    pub(super) async fn open_of(&self, kinds: &[&str]) -> Result<Option<Operation>, Fault> {
+    pub(super) async fn open_of(&self, kinds: &[&str]) -> Result<Option<Operation>, PostgresError> {
         self.one(OPEN_OF, &[&kinds]).await
     }
 
@@ -211,7 +215,7 @@ impl Table {
         before: Option<Uuid>,
         states: Option<&[State]>,
         most: i64,
-    ) -> Result<Vec<Operation>, Fault> {
+    ) -> Result<Vec<Operation>, PostgresError> {
         let states: Option<Vec<&str>> =
             states.map(|states| states.iter().map(|state| state.name()).collect());
         let rows = self.rows(LIST, &[&before, &states, &most]).await?;
@@ -219,38 +223,44 @@ impl Table {
         Ok(rows.iter().filter_map(|row| operation(row).ok()).collect())
     }
 
-    async fn one(&self, sql: &str, parameters: Parameters<'_>) -> Result<Option<Operation>, Fault> {
+    async fn one(
+        &self,
+        sql: &str,
+        parameters: SqlParameters<'_>,
+    ) -> Result<Option<Operation>, PostgresError> {
         let rows = self.rows(sql, parameters).await?;
         rows.first().map(operation).transpose()
     }
 
-    async fn state(&self, sql: &str, parameters: Parameters<'_>) -> Result<Option<State>, Fault> {
+    async fn state(&self, sql: &str, parameters: SqlParameters<'_>) -> Result<Option<State>, PostgresError> {
         let rows = self.rows(sql, parameters).await?;
-        let name: Option<String> = rows
-            .first()
-            .map(|row| row.try_get("state"))
-            .transpose()?;
+        let name: Option<String> = rows.first().map(|row| row.try_get("state")).transpose()?;
         Ok(name.as_deref().and_then(State::of))
     }
 
-    async fn rows(&self, sql: &str, parameters: Parameters<'_>) -> Result<Vec<Row>, Fault> {
-        self.pool.lease().await?.query(sql, parameters).await
+    async fn rows(&self, sql: &str, parameters: SqlParameters<'_>) -> Result<Vec<Row>, PostgresError> {
+        self.pool.acquire().await?.query(sql, parameters).await
     }
 }
 
 impl Ledger for Table {
-    async fn renew(&self, claim: &Claim) -> Result<Option<State>, Fault> {
+    async fn renew(&self, claim: &Claim) -> Result<Option<State>, PostgresError> {
         self.state(RENEW, &[&claim.operation.id, &claim.lease]).await
     }
 
-    async fn save(&self, claim: &Claim, stand: &Stand, progress: &Progress) -> Result<Option<State>, Fault> {
+    async fn save(
+        &self,
+        claim: &Claim,
+        stand: &Stand,
+        progress: &Progress,
+    ) -> Result<Option<State>, PostgresError> {
         let (Stand { cursor, panics }, Progress { doing, done, of }) = (stand, progress);
-        let parameters: Parameters<'_> =
+        let parameters: SqlParameters<'_> =
             &[&claim.operation.id, &claim.lease, cursor, doing, done, of, panics];
         self.state(SAVE, parameters).await
     }
 
-    async fn release(&self, claim: &Claim, panics: i32, note: Option<&str>) -> Result<(), Fault> {
+    async fn release(&self, claim: &Claim, panics: i32, note: Option<&str>) -> Result<(), PostgresError> {
         let note = note.map(storable);
         self.rows(RELEASE, &[&claim.operation.id, &claim.lease, &note, &panics])
             .await
@@ -263,14 +273,15 @@ impl Ledger for Table {
         state: State,
         result: Option<&Value>,
         note: Option<&str>,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), PostgresError> {
         let (result, note) = (result.cloned().map(storable_json), note.map(storable));
-        let parameters: Parameters<'_> = &[&claim.operation.id, &claim.lease, &state.name(), &result, &note];
+        let parameters: SqlParameters<'_> =
+            &[&claim.operation.id, &claim.lease, &state.name(), &result, &note];
         self.rows(END, parameters).await.map(drop)
     }
 }
 
-fn operation(row: &Row) -> Result<Operation, Fault> {
+fn operation(row: &Row) -> Result<Operation, PostgresError> {
     let Json(request) = row.try_get("request")?;
     let state: String = row.try_get("state")?;
     Ok(Operation {

@@ -196,13 +196,17 @@ async fn messages(subscription: &Subscription, events: &[Uuid]) -> Result<BTreeM
     let Subscription { address, topic, name } = subscription;
     let of = |error| Failed::from(subscription.known(error));
     let mut found = BTreeMap::new();
-    let mut queue = MessageQueue::subscription(address, topic, name).await.map_err(of)?;
+    let mut queue = MessageQueue::subscription(address, topic, name)
+        .await
+        .map_err(of)?;
     let waits = |message: &ReceivedMessage| {
         let deliveries = message.deliveries();
         format!("waits at the subscription {name}, {deliveries} deliveries have failed")
     };
     look(&mut queue, events, &mut found, waits).await.map_err(of)?;
-    let mut queue = MessageQueue::dead_letters(address, topic, name).await.map_err(of)?;
+    let mut queue = MessageQueue::dead_letters(address, topic, name)
+        .await
+        .map_err(of)?;
     let is_dead = |message: &ReceivedMessage| {
         let reason = message.reason().unwrap_or("no reason given");
         format!("is a dead letter of the subscription {name}: {reason}")

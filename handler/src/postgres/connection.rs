@@ -11,10 +11,10 @@ use tokio_postgres::{
 
 use crate::error_chain::chain;
 
-/// What stands between this process and the server (`PG_POOLER`).
+/// A pooler between this process and the server (`PG_POOLER`).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Pooler {
-    /// Nothing, or what keeps a client on one connection of the server: a statement is prepared once, under a name.
+pub enum PoolerMode {
+    /// None, or one that keeps a client on one connection of the server: a statement is prepared once, under a name.
     #[default]
     None,
     /// Each transaction may run on another connection of the server, where a name means nothing or something else: every
@@ -22,34 +22,34 @@ pub enum Pooler {
     Transaction,
 }
 
-/// Parameters of a statement, in the order of their numbers.
-pub type Parameters<'a> = &'a [&'a (dyn ToSql + Sync)];
+/// SqlParameters of a statement, in the order of their numbers.
+pub type SqlParameters<'a> = &'a [&'a (dyn ToSql + Sync)];
 
-/// An open connection. What is asked by its text takes one round trip, through a pooler too.
+/// An open connection. A statement sent by its text takes one round trip, through a pooler too.
 #[derive(Debug)]
-pub struct Connection {
+pub struct PostgresConnection {
     client: Client,
-    pooler: Pooler,
-    /// What moves the bytes.
+    pooler: PoolerMode,
+    /// The task that moves the bytes.
     wire: AbortHandle,
     /// An answer is due.
     waits: AtomicBool,
 }
 
-/// A statement that is asked again and again.
+/// A statement that is sent again and again.
 #[derive(Debug)]
-pub struct Prepared(Way);
+pub struct PreparedStatement(StatementForm);
 
 #[derive(Debug)]
-enum Way {
+enum StatementForm {
     /// The server knows it by name, on this connection.
     Named(Statement),
     /// It goes along with each question.
     Whole(String, Vec<Type>),
 }
 
-impl Connection {
-    pub(super) async fn open(config: &Config, pooler: Pooler) -> Result<Self, Error> {
+impl PostgresConnection {
+    pub(super) async fn open(config: &Config, pooler: PoolerMode) -> Result<Self, Error> {
         let (client, wire) = config.connect(NoTls).await?;
         let wire = tokio::spawn(async move {
             if let Err(error) = wire.await {
@@ -72,7 +72,7 @@ impl Connection {
     ///
     /// # Errors
     /// When the server refuses it or the connection breaks, here and below.
-    pub async fn query(&self, sql: &str, parameters: Parameters<'_>) -> Result<Vec<Row>, Error> {
+    pub async fn query(&self, sql: &str, parameters: SqlParameters<'_>) -> Result<Vec<Row>, Error> {
         let typed = typed(parameters, &types(sql));
         self.answer(self.client.query_typed(sql, &typed)).await
     }
@@ -81,16 +81,16 @@ impl Connection {
     ///
     /// # Errors
     /// And when there is none, or more than one.
-    pub async fn query_one(&self, sql: &str, parameters: Parameters<'_>) -> Result<Row, Error> {
+    pub async fn query_one(&self, sql: &str, parameters: SqlParameters<'_>) -> Result<Row, Error> {
         let typed = typed(parameters, &types(sql));
         self.answer(self.client.query_typed_one(sql, &typed)).await
     }
 
-    /// How many rows a statement has changed.
+    /// The number of rows that a statement has changed.
     ///
     /// # Errors
     /// See [`Self::query`].
-    pub async fn execute(&self, sql: &str, parameters: Parameters<'_>) -> Result<u64, Error> {
+    pub async fn execute(&self, sql: &str, parameters: SqlParameters<'_>) -> Result<u64, Error> {
         let typed = typed(parameters, &types(sql));
         self.answer(self.client.execute_typed(sql, &typed)).await
     }
@@ -103,15 +103,17 @@ impl Connection {
         self.answer(self.client.batch_execute(sql)).await
     }
 
-    /// Makes a statement ready to be asked again and again: one round trip, and none where it must be sent whole.
+    /// Prepares a statement: one round trip, and none where it must be sent whole.
     ///
     /// # Errors
     /// See [`Self::query`].
-    pub async fn prepare(&self, sql: &str) -> Result<Prepared, Error> {
+    pub async fn prepare(&self, sql: &str) -> Result<PreparedStatement, Error> {
         let types = types(sql);
-        Ok(Prepared(match self.pooler {
-            Pooler::None => Way::Named(self.answer(self.client.prepare_typed(sql, &types)).await?),
-            Pooler::Transaction => Way::Whole(sql.to_owned(), types),
+        Ok(PreparedStatement(match self.pooler {
+            PoolerMode::None => {
+                StatementForm::Named(self.answer(self.client.prepare_typed(sql, &types)).await?)
+            }
+            PoolerMode::Transaction => StatementForm::Whole(sql.to_owned(), types),
         }))
     }
 
@@ -121,12 +123,12 @@ impl Connection {
     /// See [`Self::query`].
     pub async fn query_prepared(
         &self,
-        statement: &Prepared,
-        parameters: Parameters<'_>,
+        statement: &PreparedStatement,
+        parameters: SqlParameters<'_>,
     ) -> Result<Vec<Row>, Error> {
         match &statement.0 {
-            Way::Named(statement) => self.answer(self.client.query(statement, parameters)).await,
-            Way::Whole(sql, types) => {
+            StatementForm::Named(statement) => self.answer(self.client.query(statement, parameters)).await,
+            StatementForm::Whole(sql, types) => {
                 let typed = typed(parameters, types);
                 self.answer(self.client.query_typed(sql, &typed)).await
             }
@@ -141,9 +143,9 @@ impl Connection {
     }
 }
 
-impl Drop for Connection {
-    /// Breaks off where nobody waits for the answer any more: left to itself the connection would stay until it comes, and
-    /// there would be more of them than the pool may have.
+impl Drop for PostgresConnection {
+    /// Breaks off when an answer is due that its caller does not wait for any more: left to itself the connection would stay
+    /// until it comes, and there would be more of them than the pool may have.
     fn drop(&mut self) {
         if *self.waits.get_mut() {
             self.wire.abort();
@@ -152,7 +154,7 @@ impl Drop for Connection {
 }
 
 /// Each parameter beside its type.
-fn typed<'a>(parameters: Parameters<'a>, types: &[Type]) -> Vec<(&'a (dyn ToSql + Sync), Type)> {
+fn typed<'a>(parameters: SqlParameters<'a>, types: &[Type]) -> Vec<(&'a (dyn ToSql + Sync), Type)> {
     let types = types.iter().cloned().chain(std::iter::repeat(Type::UNKNOWN));
     parameters.iter().copied().zip(types).collect()
 }

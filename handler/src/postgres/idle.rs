@@ -1,4 +1,4 @@
-//! What was given back and waits to be used again; what nobody has wanted for a minute is let go.
+//! Idle connections: the one used last is used next, and one that was idle for a minute is closed.
 //! Never decides how many there may be: of those that a rush has made, the ones in use stay.
 
 use std::{
@@ -8,19 +8,20 @@ use std::{
 
 use tokio::time::{Instant, sleep_until};
 
-/// How long something is kept that nobody wants.
+/// The time after which an idle item is dropped.
 const KEPT: Duration = Duration::from_secs(60);
 
-/// Things with the time since when each waits, oldest first.
-type Waiting<T> = Mutex<Vec<(Instant, T)>>;
+/// Items, each with the time since which it is idle, oldest first.
+type IdleItems<T> = Mutex<Vec<(Instant, T)>>;
 
+/// Idle items; those at the bottom grow old.
 #[derive(Debug)]
-pub(super) struct Idle<T> {
-    waiting: Arc<Waiting<T>>,
+pub(super) struct IdleStack<T> {
+    waiting: Arc<IdleItems<T>>,
     watched: Once,
 }
 
-impl<T> Idle<T> {
+impl<T> IdleStack<T> {
     pub(super) fn new() -> Self {
         Self {
             waiting: Arc::default(),
@@ -28,7 +29,7 @@ impl<T> Idle<T> {
         }
     }
 
-    /// The one that was used last, so that the others can grow old.
+    /// The item that was used last, so that the others can grow old.
     pub(super) fn take(&self) -> Option<T> {
         lock(&self.waiting).pop().map(|(_, thing)| thing)
     }
@@ -42,8 +43,8 @@ impl<T> Idle<T> {
     }
 }
 
-impl<T: Send + 'static> Idle<T> {
-    /// Has what is old let go, from now on until all of it is dropped.
+impl<T: Send + 'static> IdleStack<T> {
+    /// Starts the task that drops old items; it ends with the stack.
     pub(super) fn watch(&self) {
         self.watched.call_once(|| {
             tokio::spawn(let_go(Arc::downgrade(&self.waiting)));
@@ -51,7 +52,7 @@ impl<T: Send + 'static> Idle<T> {
     }
 }
 
-async fn let_go<T>(waiting: Weak<Waiting<T>>) {
+async fn let_go<T>(waiting: Weak<IdleItems<T>>) {
     while let Some(waiting) = waiting.upgrade() {
         let now = Instant::now();
         let next = {
@@ -65,7 +66,7 @@ async fn let_go<T>(waiting: Weak<Waiting<T>>) {
     }
 }
 
-fn lock<T>(waiting: &Waiting<T>) -> MutexGuard<'_, Vec<(Instant, T)>> {
+fn lock<T>(waiting: &IdleItems<T>) -> MutexGuard<'_, Vec<(Instant, T)>> {
     waiting.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -77,7 +78,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_nobody_has_wanted_for_a_minute_is_let_go_and_what_is_in_use_stays() {
-        let idle = Idle::new();
+        let idle = IdleStack::new();
         idle.watch();
         let things = [Arc::new("seldom"), Arc::new("often")];
         things.iter().for_each(|thing| idle.put(Arc::clone(thing)));

@@ -1,11 +1,13 @@
-//! PostgreSQL as both halves use it: a few lazy connections, how statements run on them, and why there was no answer.
+//! PostgreSQL as both halves use it: a few lazy connections, statements on them, and the errors that they end in.
 //! Never knows a table but `schema_version`, never asks twice by itself, and keeps no session state.
 
+mod connect;
 mod connection;
-mod fault;
+mod error;
 mod idle;
 mod pool;
+mod sqlstate;
 
-pub use connection::{Connection, Parameters, Pooler, Prepared, types};
-pub use fault::Fault;
-pub use pool::{Lease, Pool};
+pub use connection::{PoolerMode, PostgresConnection, PreparedStatement, SqlParameters, types};
+pub use error::PostgresError;
+pub use pool::{ConnectionPool, PooledConnection};

@@ -15,7 +15,7 @@ use crate::{
         send_in_batches,
     },
     error_chain::chain,
-    postgres::Fault,
+    postgres::PostgresError,
 };
 
 /// Pauses after a failure: doubled each time, from the first to the longest.
@@ -41,7 +41,7 @@ enum DrainEnd {
 pub enum RelayError {
     /// The outbox could not be read, or what became of its rows not be written down.
     #[error(transparent)]
-    Outbox(#[from] Fault),
+    Outbox(#[from] PostgresError),
     /// The bus did not take messages.
     #[error(transparent)]
     Bus(#[from] SendError),

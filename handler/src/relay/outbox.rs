@@ -14,7 +14,7 @@ use crate::{
     bus::{RefusedMessage, SendReport},
     condition::Condition,
     log::{EVENT_COLUMNS, LogEntry, UnreadableEntry, read_entry},
-    postgres::{Fault, Lease, Pool},
+    postgres::{ConnectionPool, PooledConnection, PostgresError},
 };
 
 /// The oldest schema that has everything that is drained and expired here.
@@ -95,7 +95,7 @@ pub trait OutboxStore: Send + Sync {
     fn drain<F>(
         &self,
         send: impl FnOnce(Vec<OutboxEntry>) -> F + Send,
-    ) -> impl Future<Output = Result<DrainOutcome, Fault>> + Send
+    ) -> impl Future<Output = Result<DrainOutcome, PostgresError>> + Send
     where
         F: Future<Output = SendReport> + Send;
 }
@@ -103,7 +103,7 @@ pub trait OutboxStore: Send + Sync {
 /// The outbox, over one connection of its own.
 #[derive(Debug)]
 pub struct Outbox {
-    pool: Pool<()>,
+    pool: ConnectionPool<()>,
     /// Held by whoever has the connection: a drain may keep it for as long as the bus takes.
     turn: Mutex<()>,
 }
@@ -113,15 +113,15 @@ impl Outbox {
     #[must_use]
     pub fn new(config: Config) -> Self {
         Self {
-            pool: Pool::of_schema(NEEDED_SCHEMA, config, 1),
+            pool: ConnectionPool::for_schema(NEEDED_SCHEMA, config, 1),
             turn: Mutex::new(()),
         }
     }
 
     /// The same, and what is met on the way is told to this condition.
     #[must_use]
-    pub fn told_to(self, condition: &Arc<Condition>) -> Self {
-        let pool = self.pool.told_to(condition);
+    pub fn reporting_to(self, condition: &Arc<Condition>) -> Self {
+        let pool = self.pool.reporting_to(condition);
         Self { pool, ..self }
     }
 
@@ -129,7 +129,7 @@ impl Outbox {
     ///
     /// # Errors
     /// When the database cannot be reached; the next sweep goes on.
-    pub async fn expire_keys(&self) -> Result<u64, Fault> {
+    pub async fn expire_keys(&self) -> Result<u64, PostgresError> {
         self.delete(EXPIRE_KEYS).await
     }
 
@@ -138,7 +138,7 @@ impl Outbox {
     ///
     /// # Errors
     /// When the database cannot be reached; the next sweep goes on.
-    pub async fn forget_untold(&self) -> Result<u64, Fault> {
+    pub async fn forget_untold(&self) -> Result<u64, PostgresError> {
         self.delete(FORGET_UNTOLD).await
     }
 
@@ -146,9 +146,9 @@ impl Outbox {
     ///
     /// # Errors
     /// When the database cannot be reached.
-    pub async fn parked(&self) -> Result<Vec<ParkedEntry>, Fault> {
+    pub async fn parked(&self) -> Result<Vec<ParkedEntry>, PostgresError> {
         let _turn = self.turn.lock().await;
-        let rows = self.pool.lease().await?.query(PARKED, &[]).await?;
+        let rows = self.pool.acquire().await?.query(PARKED, &[]).await?;
         let parked = |row: &Row| {
             Ok(ParkedEntry {
                 position: row.try_get("position")?,
@@ -166,33 +166,36 @@ impl Outbox {
     ///
     /// # Errors
     /// When the database cannot be reached.
-    pub async fn retry(&self, positions: Option<&[i64]>) -> Result<u64, Fault> {
+    pub async fn retry(&self, positions: Option<&[i64]>) -> Result<u64, PostgresError> {
         let _turn = self.turn.lock().await;
-        self.pool.lease().await?.execute(RETRY, &[&positions]).await
+        self.pool.acquire().await?.execute(RETRY, &[&positions]).await
     }
 
-    async fn delete(&self, sql: &str) -> Result<u64, Fault> {
+    async fn delete(&self, sql: &str) -> Result<u64, PostgresError> {
         let _turn = self.turn.lock().await;
-        self.pool.lease().await?.execute(sql, &[]).await
+        self.pool.acquire().await?.execute(sql, &[]).await
     }
 }
 
 impl OutboxStore for Outbox {
-    async fn drain<F>(&self, send: impl FnOnce(Vec<OutboxEntry>) -> F + Send) -> Result<DrainOutcome, Fault>
+    async fn drain<F>(
+        &self,
+        send: impl FnOnce(Vec<OutboxEntry>) -> F + Send,
+    ) -> Result<DrainOutcome, PostgresError>
     where
         F: Future<Output = SendReport> + Send,
     {
         let _turn = self.turn.lock().await;
-        let mut lease = self.pool.lease().await?;
-        lease.begin(BEGIN).await?;
-        let locked = lease.query_one(LOCK, &[]).await?;
+        let mut connection = self.pool.acquire().await?;
+        connection.begin(BEGIN).await?;
+        let locked = connection.query_one(LOCK, &[]).await?;
         if !locked.try_get::<_, bool>(0)? {
-            lease.end("rollback").await?;
+            connection.end("rollback").await?;
             return Ok(DrainOutcome::Contended);
         }
-        let rows = lease.query(&next_entries(), &[&MOST_ROWS]).await?;
+        let rows = connection.query(&next_entries(), &[&MOST_ROWS]).await?;
         if rows.is_empty() {
-            lease.end("rollback").await?;
+            connection.end("rollback").await?;
             return Ok(DrainOutcome::Empty);
         }
         // One that cannot be read is put aside by its name: it would hold up all others for ever.
@@ -205,8 +208,8 @@ impl OutboxStore for Outbox {
         }
         let mut report = send(ready).await;
         report.refused.extend(unreadable);
-        note(&mut lease, &report).await?;
-        lease.end("commit").await?;
+        note(&mut connection, &report).await?;
+        connection.end("commit").await?;
         Ok(DrainOutcome::Drained(report))
     }
 }
@@ -227,10 +230,10 @@ fn refused(error: &UnreadableEntry) -> RefusedMessage {
 }
 
 /// Writes down what became of the entries.
-async fn note(lease: &mut Lease<'_, ()>, report: &SendReport) -> Result<(), Fault> {
-    lease.execute(DELETE, &[&report.sent]).await?;
+async fn note(connection: &mut PooledConnection<'_, ()>, report: &SendReport) -> Result<(), PostgresError> {
+    connection.execute(DELETE, &[&report.sent]).await?;
     for RefusedMessage { key, reason } in &report.refused {
-        lease.execute(PARK, &[key, reason]).await?;
+        connection.execute(PARK, &[key, reason]).await?;
     }
     Ok(())
 }

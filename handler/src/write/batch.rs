@@ -13,7 +13,7 @@ use super::{
     cache::Cache,
     change::ChangeSet,
     command::{Accepted, Command, Context},
-    pool::{Lease, Pool},
+    pool::{CommandConnection, CommandPool},
     snapshot::{Reads, Snapshot},
     working::{Step, Working},
     writer::Error,
@@ -21,7 +21,7 @@ use super::{
 use crate::{
     domain::event::StockLevel,
     error_chain::{Cause, cause, chain},
-    postgres::Fault,
+    postgres::PostgresError,
 };
 
 /// How often a command is tried before its caller is told that others were faster.
@@ -44,7 +44,7 @@ pub(super) struct Job {
 /// What every batch of this process shares.
 #[derive(Debug)]
 pub(super) struct Batcher {
-    pub(super) pool: Pool,
+    pub(super) pool: CommandPool,
     pub(super) cache: Cache,
     pub(super) committed: Arc<Notify>,
 }
@@ -146,7 +146,7 @@ impl Batcher {
 
     /// One try: the answers of the jobs up to where the batch was cut, at least one.
     async fn round(&self, jobs: &[Job], look: Look) -> Result<Vec<Result<Accepted, Error>>, Lost> {
-        let mut lease = self.pool.lease().await?;
+        let mut lease = self.pool.acquire().await?;
         let (read, remembered) = self.look(&mut lease, jobs, look).await?;
         let mut working = Working::new(read, look == Look::Alone || jobs.len() > 1);
         let mut answers = Vec::with_capacity(jobs.len());
@@ -166,7 +166,12 @@ impl Batcher {
     }
 
     /// What the jobs look at; true when some of it was only remembered.
-    async fn look(&self, lease: &mut Lease<'_>, jobs: &[Job], look: Look) -> Result<(Snapshot, bool), Lost> {
+    async fn look(
+        &self,
+        lease: &mut CommandConnection<'_>,
+        jobs: &[Job],
+        look: Look,
+    ) -> Result<(Snapshot, bool), Lost> {
         let mut remembered = Snapshot::default();
         let mut reads = Reads::default();
         let mut some = false;
@@ -182,7 +187,7 @@ impl Batcher {
         }
         // Reading can be done again on another connection.
         let mut read = lease.read(&reads).await.map_err(|fault| match fault {
-            Fault::Lost(_) => Lost::Again(fault.into()),
+            PostgresError::Lost(_) => Lost::Again(fault.into()),
             other => other.into(),
         })?;
         self.cache.read(&read);
@@ -198,7 +203,7 @@ impl Batcher {
     /// S2; then the accepted answers know the stock they left, and the cache what was written.
     async fn write(
         &self,
-        mut lease: Lease<'_>,
+        mut lease: CommandConnection<'_>,
         changes: &ChangeSet,
         answers: &mut [Result<Accepted, Error>],
     ) -> Result<(), Lost> {
@@ -206,7 +211,7 @@ impl Batcher {
         let _wake = Wake(&self.committed);
         match lease.write(changes).await {
             Ok(levels) => {
-                self.pool.works();
+                self.pool.report_success();
                 let customers = changes.new_customers.iter();
                 let products = changes.new_products.iter();
                 self.cache.wrote(
@@ -217,7 +222,7 @@ impl Batcher {
                 tell_levels(changes, &levels, answers);
                 Ok(())
             }
-            Err(lost @ Fault::Lost(_)) => {
+            Err(lost @ PostgresError::Lost(_)) => {
                 drop(lease);
                 // Who knows which server we talk to next.
                 self.cache.forget();
@@ -235,9 +240,9 @@ impl Batcher {
         lost: Cause,
     ) -> Result<(), Lost> {
         let ids: Vec<_> = changes.events.iter().map(|event| event.event_id).collect();
-        let finding = async { self.pool.lease().await?.stock_of(&ids).await };
+        let finding = async { self.pool.acquire().await?.stock_of(&ids).await };
         // Whatever the fault is, they may have happened: nothing is sent again, and nobody is told that it is broken.
-        let unknown = |fault: Fault| Lost::Over(Error::Unavailable(cause(fault)));
+        let unknown = |fault: PostgresError| Lost::Over(Error::Unavailable(cause(fault)));
         let mut found = finding.await.map_err(unknown)?;
         for answer in answers.iter_mut() {
             match answer {
@@ -283,8 +288,8 @@ impl Drop for Wake<'_> {
     }
 }
 
-impl From<Fault> for Lost {
-    fn from(fault: Fault) -> Self {
+impl From<PostgresError> for Lost {
+    fn from(fault: PostgresError) -> Self {
         match fault.code() {
             // A guard failed, a deadlock was broken, or somebody made the same row first. The next S1 will say what is so.
             Some("OM001" | "40P01" | "40001" | "23505") => Self::Race,

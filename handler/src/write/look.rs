@@ -3,7 +3,7 @@
 
 use crate::{
     condition::{Reason, Trouble},
-    postgres::{Fault, Lease},
+    postgres::{PooledConnection, PostgresError},
 };
 
 /// Whether the session may write; and which of the rights that `handler migrate --app-role` gives are missing, of tables that
@@ -23,9 +23,9 @@ const LOOK: &str = "
 /// What is in the way of commands, if anything is.
 ///
 /// # Errors
-/// See [`Fault`].
-pub async fn look(lease: &mut Lease<'_, ()>) -> Result<Option<Trouble>, Fault> {
-    let row = lease.query_one(LOOK, &[]).await?;
+/// See [`PostgresError`].
+pub async fn look(connection: &mut PooledConnection<'_, ()>) -> Result<Option<Trouble>, PostgresError> {
+    let row = connection.query_one(LOOK, &[]).await?;
     let (read_only, missing): (bool, Vec<String>) = (row.try_get("read_only")?, row.try_get("missing")?);
     Ok(if read_only {
         Some(Trouble::new(Reason::ReadOnly, "the session takes no writes"))

@@ -62,16 +62,11 @@ impl Writer {
 
     /// How far the bus is behind.
     pub async fn backlog(&self) -> Result<OutboxBacklog, Error> {
-        let row = self
-            .pool()
-            .lease()
-            .await?
-            .query_one(COUNT_BACKLOG, &[])
-            .await?;
+        let row = self.pool().acquire().await?.query_one(COUNT_BACKLOG, &[]).await?;
         Ok(OutboxBacklog::read(&row)?)
     }
 
     async fn look(&self, reads: &Reads) -> Result<Snapshot, Error> {
-        Ok(self.pool().lease().await?.read(reads).await?)
+        Ok(self.pool().acquire().await?.read(reads).await?)
     }
 }

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     domain::{event::StockLevel, value::Sku},
     error_chain::cause,
-    postgres::{self, Fault, Parameters, Pooler, Prepared},
+    postgres::{self, PoolerMode, PostgresError, PreparedStatement, SqlParameters},
 };
 
 /// The oldest schema that commands run on; a newer one only ever adds to it.
@@ -30,29 +30,29 @@ pub(super) const READ: &str = include_str!("s1_read.sql");
 const MOST_SHAPES: usize = 64;
 
 /// Connections of this process for commands; opened when first needed.
-pub type Pool = postgres::Pool<Statements>;
+pub type CommandPool = postgres::ConnectionPool<CommandStatements>;
 /// One of them.
-pub(super) type Lease<'a> = postgres::Lease<'a, Statements>;
+pub(super) type CommandConnection<'a> = postgres::PooledConnection<'a, CommandStatements>;
 
 /// What is prepared on a connection.
 #[derive(Debug, Default)]
-pub struct Statements {
-    read: Option<Prepared>,
+pub struct CommandStatements {
+    read: Option<PreparedStatement>,
     /// S2 in the shapes that were needed so far.
-    writes: HashMap<Shape, (Statement, Prepared)>,
+    writes: HashMap<Shape, (Statement, PreparedStatement)>,
 }
 
-impl Pool {
+impl CommandPool {
     /// A pool of at most `size` connections; opens none.
     #[must_use]
-    pub fn new(config: Config, pooler: Pooler, size: usize) -> Self {
-        Self::of_schema(NEEDED_SCHEMA, config, size).through(pooler)
+    pub fn new(config: Config, pooler: PoolerMode, size: usize) -> Self {
+        Self::for_schema(NEEDED_SCHEMA, config, size).through(pooler)
     }
 }
 
-impl Lease<'_> {
+impl CommandConnection<'_> {
     /// S1.
-    pub(super) async fn read(&mut self, reads: &Reads) -> Result<Snapshot, Fault> {
+    pub(super) async fn read(&mut self, reads: &Reads) -> Result<Snapshot, PostgresError> {
         let Reads {
             orders,
             customers,
@@ -61,9 +61,9 @@ impl Lease<'_> {
             keys,
             changed,
         } = reads;
-        let parameters: Parameters<'_> = &[orders, customers, skus, callers, keys, changed];
+        let parameters: SqlParameters<'_> = &[orders, customers, skus, callers, keys, changed];
         let rows = self
-            .ask(async |connection, Statements { read, .. }| {
+            .run(async |connection, CommandStatements { read, .. }| {
                 let prepared = match read {
                     Some(known) => known,
                     None => read.insert(connection.prepare(READ).await?),
@@ -72,15 +72,18 @@ impl Lease<'_> {
             })
             .await?;
         let [row] = rows.as_slice() else {
-            return Err(Fault::Lost(cause(format!("S1 has one row, and {} came", rows.len()))));
+            return Err(PostgresError::Lost(cause(format!(
+                "S1 has one row, and {} came",
+                rows.len()
+            ))));
         };
         Ok(Snapshot::from_row(row, reads)?)
     }
 
     /// S2; answers with the stock levels after it.
-    pub(super) async fn write(&mut self, changes: &ChangeSet) -> Result<Vec<StockLevel>, Fault> {
+    pub(super) async fn write(&mut self, changes: &ChangeSet) -> Result<Vec<StockLevel>, PostgresError> {
         let rows = self
-            .ask(async |connection, Statements { writes, .. }| {
+            .run(async |connection, CommandStatements { writes, .. }| {
                 let shape = statement::shape(changes);
                 if writes.len() >= MOST_SHAPES && !writes.contains_key(&shape) {
                     writes.clear();
@@ -106,7 +109,7 @@ impl Lease<'_> {
     pub(super) async fn stock_of(
         &mut self,
         events: &[Uuid],
-    ) -> Result<HashMap<Uuid, Vec<StockLevel>>, Fault> {
+    ) -> Result<HashMap<Uuid, Vec<StockLevel>>, PostgresError> {
         const FIND: &str =
             "select event_id, coalesce(stock, '[]') from write_model.events where event_id = any($1::uuid[])";
         let rows = self.query(FIND, &[&events]).await?;
@@ -119,11 +122,12 @@ impl Lease<'_> {
 }
 
 /// A row of what S2 returns. It has happened by then: what cannot be read is a lost answer.
-fn level(row: &Row) -> Result<StockLevel, Fault> {
-    let lost = |error: tokio_postgres::Error| Fault::Lost(cause(error));
+fn level(row: &Row) -> Result<StockLevel, PostgresError> {
+    let lost = |error: tokio_postgres::Error| PostgresError::Lost(cause(error));
     let sku: String = row.try_get("sku").map_err(lost)?;
     Ok(StockLevel {
-        sku: Sku::try_from(sku).map_err(|why| Fault::Lost(cause(format!("a SKU that cannot be: {why}"))))?,
+        sku: Sku::try_from(sku)
+            .map_err(|why| PostgresError::Lost(cause(format!("a SKU that cannot be: {why}"))))?,
         available: row.try_get("available").map_err(lost)?,
         seq: row.try_get("seq").map_err(lost)?,
     })

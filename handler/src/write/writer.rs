@@ -13,12 +13,12 @@ use super::{
     cache::Cache,
     command::{Accepted, Command, Context, Unmet},
     decide::DecideError,
-    pool::Pool,
+    pool::CommandPool,
 };
 use crate::{
     domain::rejection::Rejection,
     error_chain::{Cause, cause},
-    postgres::Fault,
+    postgres::PostgresError,
 };
 
 /// Most commands of one batch.
@@ -60,7 +60,7 @@ impl Writer {
     /// Starts `workers` tasks that run batches over this pool, for as long as the writer lives; `committed` is notified
     /// when a batch may have left rows in the outbox.
     #[must_use]
-    pub fn start(pool: Pool, workers: usize, committed: Arc<Notify>) -> Self {
+    pub fn start(pool: CommandPool, workers: usize, committed: Arc<Notify>) -> Self {
         let (queue, waiting) = mpsc::channel(WAITING);
         let batcher = Arc::new(Batcher {
             pool,
@@ -75,7 +75,7 @@ impl Writer {
     }
 
     /// The connections that commands share.
-    pub(super) fn pool(&self) -> &Pool {
+    pub(super) fn pool(&self) -> &CommandPool {
         &self.batcher.pool
     }
 
@@ -141,8 +141,8 @@ async fn work(batcher: Arc<Batcher>, waiting: Arc<Mutex<mpsc::Receiver<Job>>>) {
     }
 }
 
-impl From<Fault> for Error {
-    fn from(fault: Fault) -> Self {
+impl From<PostgresError> for Error {
+    fn from(fault: PostgresError) -> Self {
         if fault.is_transient() {
             Self::Unavailable(cause(fault))
         } else {

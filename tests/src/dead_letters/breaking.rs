@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeSet, process::Stdio};
 
-use handler::bus::{MessageLock, NamespaceAddress, MessageQueue};
+use handler::bus::{MessageLock, MessageQueue, NamespaceAddress};
 use serde_json::Value;
 use tokio::{
     io::{AsyncBufReadExt, BufReader, Lines},

@@ -9,8 +9,8 @@ use tokio::time::Instant;
 
 use super::{Error, Fate, Letter, sweep::Worked};
 use crate::{
-    error_chain::{cause, chain},
     bus::{Envelope, OutgoingMessage, RefusedMessage, SendError, TopicSender, send_in_batches},
+    error_chain::{cause, chain},
 };
 
 /// How long sending one batch of letters may take.

@@ -12,8 +12,8 @@ use time::OffsetDateTime;
 
 use super::{Error, Letter, Selection, Told};
 use crate::{
+    bus::{BusError, MessageLock, MessageQueue, ReceivedBatch},
     error_chain::{cause, chain},
-    bus::{ReceivedBatch, BusError, MessageLock, MessageQueue},
 };
 
 /// Messages per page of looking, and per batch of working: at most 256 KiB each.

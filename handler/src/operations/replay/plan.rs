@@ -44,7 +44,8 @@ impl Cursor {
         let range = match &mut self.range {
             Some(range) => range,
             unknown => {
-                let PositionRange { after, until } = patiently(async || Ok(log.bounds(events).await?)).await?;
+                let PositionRange { after, until } =
+                    patiently(async || Ok(log.bounds(events).await?)).await?;
                 let counted = after;
                 self.position = after;
                 unknown.insert(Range {
@@ -101,10 +102,7 @@ impl Cursor {
             after: self.position,
             until: range.until,
         };
-        let SelectedPage {
-            entries,
-            until: upto,
-        } = log.select(events, rest, most).await?;
+        let SelectedPage { entries, until: upto } = log.select(events, rest, most).await?;
         let before = self.done + self.refused;
         let (mut readable, mut unreadable) = (Vec::with_capacity(entries.len()), Vec::new());
         for row in entries {

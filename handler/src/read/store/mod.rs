@@ -19,8 +19,8 @@ use tokio::time::timeout;
 
 use super::connection::{Connection, Container, PATIENCE};
 use crate::{
-    error_chain::{cause, chain},
     condition::{Reason, Trouble},
+    error_chain::{cause, chain},
 };
 pub use batch::{BatchError, Write};
 pub use error::{StoreError, of_status};

@@ -4,7 +4,7 @@
 use super::statements::FILLED;
 use crate::{
     condition::{Reason, Trouble},
-    postgres::{Fault, Lease},
+    postgres::{PooledConnection, PostgresError},
 };
 
 /// Which of the rights that `handler migrate --app-role` gives are missing, of tables that there are.
@@ -17,16 +17,16 @@ const RIGHTS: &str = "
 /// What is in the way of queries, if anything is.
 ///
 /// # Errors
-/// See [`Fault`].
-pub async fn look(lease: &mut Lease<'_, ()>) -> Result<Option<Trouble>, Fault> {
-    let missing = lease.query(RIGHTS, &[]).await?;
-    let missing: Result<Vec<String>, Fault> = missing.iter().map(|row| Ok(row.try_get(0)?)).collect();
+/// See [`PostgresError`].
+pub async fn look(connection: &mut PooledConnection<'_, ()>) -> Result<Option<Trouble>, PostgresError> {
+    let missing = connection.query(RIGHTS, &[]).await?;
+    let missing: Result<Vec<String>, PostgresError> = missing.iter().map(|row| Ok(row.try_get(0)?)).collect();
     let missing = missing?;
     if !missing.is_empty() {
         let why = format!("missing: select on {}", missing.join(", "));
         return Ok(Some(Trouble::new(Reason::Rights, why)));
     }
-    let kept = !lease.query(FILLED, &[]).await?.is_empty();
+    let kept = !connection.query(FILLED, &[]).await?.is_empty();
     let why = "nobody keeps the read model: run `handler migrate --read-model postgres`";
     Ok((!kept).then(|| Trouble::new(Reason::Schema, why)))
 }

@@ -25,7 +25,7 @@ use crate::{
         value::Sku,
     },
     error_chain::cause,
-    postgres::{Fault, Parameters, Pool, Pooler, Prepared},
+    postgres::{ConnectionPool, PoolerMode, PostgresError, PreparedStatement, SqlParameters},
 };
 
 /// The oldest schema with a read model in it.
@@ -35,26 +35,26 @@ const CONNECTIONS: usize = 2;
 /// The read model in PostgreSQL.
 #[derive(Debug)]
 pub struct Tables {
-    pool: Pool<Known>,
+    pool: ConnectionPool<Known>,
 }
 
 /// What is prepared on a connection, by its SQL.
 #[derive(Debug, Default)]
-struct Known(HashMap<&'static str, Prepared>);
+struct Known(HashMap<&'static str, PreparedStatement>);
 
 impl Tables {
     /// Connects when first used.
     #[must_use]
-    pub fn new(config: Config, pooler: Pooler) -> Self {
+    pub fn new(config: Config, pooler: PoolerMode) -> Self {
         Self {
-            pool: Pool::of_schema(NEEDED_SCHEMA, config, CONNECTIONS).through(pooler),
+            pool: ConnectionPool::for_schema(NEEDED_SCHEMA, config, CONNECTIONS).through(pooler),
         }
     }
 
     /// The same, and what is met on the way is told to this condition.
     #[must_use]
     pub fn told_to(self, condition: &Arc<Condition>) -> Self {
-        let pool = self.pool.told_to(condition);
+        let pool = self.pool.reporting_to(condition);
         Self { pool }
     }
 
@@ -72,7 +72,7 @@ impl Tables {
     /// # Errors
     /// See [`Self::order`].
     pub async fn history(&self, id: Uuid, slice: &Slice<i64>) -> Result<Page<HistoryEvent>, StoreError> {
-        let parameters: Parameters<'_> = &[&id.to_string(), &slice.after.unwrap_or(0), &one_more(slice)];
+        let parameters: SqlParameters<'_> = &[&id.to_string(), &slice.after.unwrap_or(0), &one_more(slice)];
         let found = self.rows(statements::HISTORY, parameters).await?;
         page(slice, &found, rows::history_event)
     }
@@ -99,11 +99,11 @@ impl Tables {
         let (before, limit) = (slice.after.unwrap_or(Uuid::max()), one_more(slice));
         let found = match status {
             None => {
-                let parameters: Parameters<'_> = &[&customer, &before, &limit];
+                let parameters: SqlParameters<'_> = &[&customer, &before, &limit];
                 self.kept(statements::CUSTOMER_ORDERS, parameters).await?
             }
             Some(status) => {
-                let parameters: Parameters<'_> = &[&customer, &before, &limit, &status.name()];
+                let parameters: SqlParameters<'_> = &[&customer, &before, &limit, &status.name()];
                 self.kept(statements::CUSTOMER_ORDERS_BY_STATUS, parameters)
                     .await?
             }
@@ -124,7 +124,7 @@ impl Tables {
         let found = match status {
             None => self.kept(statements::ORDERS, &[&before, &limit]).await?,
             Some(status) => {
-                let parameters: Parameters<'_> = &[&before, &limit, &status.name()];
+                let parameters: SqlParameters<'_> = &[&before, &limit, &status.name()];
                 self.kept(statements::ORDERS_BY_STATUS, parameters).await?
             }
         };
@@ -170,7 +170,7 @@ impl Tables {
     ///
     /// # Errors
     /// When the database cannot be reached; the next call goes on.
-    pub async fn sum_up_sales(&self, until: Instant) -> Result<i64, Fault> {
+    pub async fn sum_up_sales(&self, until: Instant) -> Result<i64, PostgresError> {
         let mut sales = 0;
         while Instant::now() < until {
             let found = self.ask(statements::SUM_UP, &[]).await?;
@@ -184,7 +184,7 @@ impl Tables {
 
     /// Rows of what `handler migrate --read-model postgres` keeps: of a join with `filled`, which has one row as long as that
     /// is so, and then the row of nothing where nothing is found.
-    async fn kept(&self, sql: &'static str, parameters: Parameters<'_>) -> Result<Vec<Row>, StoreError> {
+    async fn kept(&self, sql: &'static str, parameters: SqlParameters<'_>) -> Result<Vec<Row>, StoreError> {
         let mut found = self.rows(sql, parameters).await?;
         if found.is_empty() {
             let why = "nobody keeps the read model: run `handler migrate --read-model postgres`";
@@ -195,20 +195,20 @@ impl Tables {
     }
 
     /// Rows of one statement. Reading can be done again, so a connection that has become useless is tried once each.
-    async fn rows(&self, sql: &'static str, parameters: Parameters<'_>) -> Result<Vec<Row>, StoreError> {
+    async fn rows(&self, sql: &'static str, parameters: SqlParameters<'_>) -> Result<Vec<Row>, StoreError> {
         for _ in 0..CONNECTIONS {
             match self.ask(sql, parameters).await {
-                Err(fault) if fault.is_outdated() || matches!(fault, Fault::Lost(_)) => {}
+                Err(fault) if fault.is_outdated() || matches!(fault, PostgresError::Lost(_)) => {}
                 answer => return Ok(answer?),
             }
         }
         Ok(self.ask(sql, parameters).await?)
     }
 
-    async fn ask(&self, sql: &'static str, parameters: Parameters<'_>) -> Result<Vec<Row>, Fault> {
-        let mut lease = self.pool.lease().await?;
+    async fn ask(&self, sql: &'static str, parameters: SqlParameters<'_>) -> Result<Vec<Row>, PostgresError> {
+        let mut lease = self.pool.acquire().await?;
         lease
-            .ask(async |connection, Known(prepared)| {
+            .run(async |connection, Known(prepared)| {
                 let statement = match prepared.get(sql) {
                     Some(known) => known,
                     None => {
@@ -219,12 +219,12 @@ impl Tables {
                 connection.query_prepared(statement, parameters).await
             })
             .await
-            .inspect(|_| self.pool.works())
+            .inspect(|_| self.pool.report_success())
     }
 }
 
-impl From<Fault> for StoreError {
-    fn from(fault: Fault) -> Self {
+impl From<PostgresError> for StoreError {
+    fn from(fault: PostgresError) -> Self {
         if fault.is_transient() {
             Self::away(fault)
         } else {

@@ -37,8 +37,7 @@ pub(super) fn is_something(row: &Row) -> bool {
 
 /// A column's value.
 fn get<'a, T: FromSql<'a>>(row: &'a Row, column: &str) -> Result<T, StoreError> {
-    row.try_get(column)
-        .map_err(|error| unreadable(column, error))
+    row.try_get(column).map_err(|error| unreadable(column, error))
 }
 
 fn unreadable(column: &str, error: impl Into<Box<dyn Error + Send + Sync>>) -> StoreError {

@@ -3,6 +3,7 @@
 
 use tokio_postgres::error::{Severity, SqlState};
 
+use super::sqlstate::{OUTDATED, is_of_others, is_ours, reason};
 use crate::{
     condition::{Reason, Trouble},
     error_chain::{Cause, cause, chain},
@@ -10,7 +11,7 @@ use crate::{
 
 /// The reason why there was no answer from the database.
 #[derive(Debug, thiserror::Error)]
-pub enum Fault {
+pub enum PostgresError {
     /// Everybody else in this process is asking: says nothing of the database.
     #[error("all connections are busy")]
     PoolExhausted,
@@ -46,7 +47,7 @@ fn code_of(error: &tokio_postgres::Error) -> &str {
     error.code().map_or("no SQLSTATE", SqlState::code)
 }
 
-impl Fault {
+impl PostgresError {
     /// The SQLSTATE that the database refused with, if it did.
     #[must_use]
     pub fn code(&self) -> Option<&str> {
@@ -76,7 +77,10 @@ impl Fault {
     /// True when another statement may fare better on the same database.
     #[must_use]
     pub fn is_of_one_statement(&self) -> bool {
-        let of_statement = matches!(self, Self::Refused(_) | Self::Unsupported(_) | Self::Unreadable(_));
+        let of_statement = matches!(
+            self,
+            Self::Refused(_) | Self::Unsupported(_) | Self::Unreadable(_)
+        );
         let one = [Reason::Rights, Reason::Failing];
         of_statement && self.trouble().is_none_or(|trouble| one.contains(&trouble.reason))
     }
@@ -107,40 +111,8 @@ impl Fault {
     }
 }
 
-/// A prepared statement that is not there, or whose result would have other columns by now; or what the server cannot do.
-const OUTDATED: [&str; 2] = ["26000", "0A000"];
-
-/// What a statement of ours is to blame for, whatever the state of the database (PostgreSQL: "Appendix A. PostgreSQL Error
-/// Codes"): cardinality, data, constraints, schemas, syntax and names. A right that is missing is for operators to mend.
-fn is_ours(code: &str) -> bool {
-    const CLASSES: [&str; 5] = ["21", "22", "23", "3F", "42"];
-    code != MISSING_RIGHT && CLASSES.iter().any(|class| code.starts_with(class))
-}
-
-/// What others were doing at the same time: rolled back for them, waited too long, or one of our guards.
-fn is_of_others(code: &str) -> bool {
-    code.starts_with("40") || ["55P03", "57014", "OM001"].contains(&code)
-}
-
-const MISSING_RIGHT: &str = "42501";
-
-fn reason(code: &str) -> Option<Reason> {
-    if is_ours(code) || is_of_others(code) || OUTDATED.contains(&code) {
-        return None;
-    }
-    Some(match (code, code.get(..2)) {
-        ("25006", _) => Reason::ReadOnly,
-        (MISSING_RIGHT, _) => Reason::Rights,
-        (_, Some("53")) => Reason::Full,
-        (_, Some("28")) => Reason::Credentials,
-        (_, Some("3D")) => Reason::Missing,
-        (_, Some("08" | "57")) => Reason::Unreachable,
-        _ => Reason::Failing,
-    })
-}
-
 /// Tells an error of a statement from the loss of the connection that it was sent on.
-pub(super) fn classify(error: tokio_postgres::Error) -> Fault {
+pub(super) fn classify(error: tokio_postgres::Error) -> PostgresError {
     // It broke, or the server is about to break it; or a pooler, which may have lost its server while that was at work.
     let lost = error.as_db_error().is_none_or(|refused| {
         // Poolers send the old field only, and the server's may be in another language.
@@ -148,51 +120,8 @@ pub(super) fn classify(error: tokio_postgres::Error) -> Fault {
         fatal || refused.severity() == "FATAL"
     });
     if lost {
-        Fault::Lost(cause(error))
+        PostgresError::Lost(cause(error))
     } else {
-        Fault::Refused(error)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_a_closed_list_of_sqlstates_is_ours() {
-        for code in [
-            "21000", "22021", "22P05", "23514", "3F000", "42601", "42P01", "42P05",
-        ] {
-            assert!(is_ours(code), "{code}");
-            assert_eq!(reason(code), None, "{code}");
-        }
-        for (code, reason_of_it) in [
-            ("25006", Reason::ReadOnly),
-            ("53100", Reason::Full),
-            ("53200", Reason::Full),
-            ("53300", Reason::Full),
-            ("53400", Reason::Full),
-            ("28P01", Reason::Credentials),
-            ("28000", Reason::Credentials),
-            ("3D000", Reason::Missing),
-            ("42501", Reason::Rights),
-            ("57P01", Reason::Unreachable),
-            ("08006", Reason::Unreachable),
-            ("58030", Reason::Failing),
-            ("XX000", Reason::Failing),
-            ("P0001", Reason::Failing),
-            ("ZZ999", Reason::Failing),
-        ] {
-            assert!(!is_ours(code), "{code}");
-            assert_eq!(reason(code), Some(reason_of_it), "{code}");
-        }
-    }
-
-    #[test]
-    fn what_others_are_doing_is_no_trouble_of_the_database() {
-        for code in ["40001", "40P01", "55P03", "57014", "OM001", "26000", "0A000"] {
-            assert!(!is_ours(code), "{code}");
-            assert_eq!(reason(code), None, "{code}");
-        }
+        PostgresError::Refused(error)
     }
 }
