@@ -86,17 +86,17 @@ impl Row {
 }
 
 impl Ledger for Row {
-    async fn renew(&self, _: &Claim) -> Result<Option<State>, Fault> {
+    async fn renew(&self, _: &Claim) -> Result<Option<State>, PostgresError> {
         Ok(Some(self.state()))
     }
 
-    async fn save(&self, _: &Claim, stand: &Stand, _: &Progress) -> Result<Option<State>, Fault> {
+    async fn save(&self, _: &Claim, stand: &Stand, _: &Progress) -> Result<Option<State>, PostgresError> {
         let mut row = self.0.borrow_mut();
         (row.cursor, row.panics) = (Some(stand.cursor.clone()), stand.panics);
         Ok(Some(row.operation.state))
     }
 
-    async fn release(&self, _: &Claim, panics: i32, note: Option<&str>) -> Result<(), Fault> {
+    async fn release(&self, _: &Claim, panics: i32, note: Option<&str>) -> Result<(), PostgresError> {
         let mut row = self.0.borrow_mut();
         row.panics = panics;
         row.operation.note = note.map(str::to_owned).or(row.operation.note.take());
@@ -109,7 +109,7 @@ impl Ledger for Row {
         state: State,
         result: Option<&Value>,
         note: Option<&str>,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), PostgresError> {
         let mut row = self.0.borrow_mut();
         row.operation.state = state;
         row.operation.result = result.cloned();
