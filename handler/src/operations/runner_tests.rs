@@ -152,7 +152,7 @@ async fn a_store_that_is_away_for_an_hour_fails_no_operation_and_is_counted_as_n
         row.note()
     );
     assert!(turns > 100 && began.elapsed() >= HOUR, "{turns}");
-    assert_eq!(seen.into_inner(), "the read store: no answer");
+    assert_eq!(seen.into_inner(), "the read store is away: no answer");
 }
 
 #[tokio::test(start_paused = true)]
