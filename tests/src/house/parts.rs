@@ -1,13 +1,11 @@
-//! The order of the house: which part may know which.
-//! Never looks at behaviour: it reads the sources.
+//! Which part of the handler may know which, and that the devstack knows no crate of ours.
+//! Never looks inside a part: `circles` does.
 
-use std::{
-    collections::BTreeSet,
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeSet, fs};
 
 use devstack::app_folder::workspace_root;
+
+use super::rust_files;
 
 /// What each part of the handler may use of the others; `app` and `cli` put everything together.
 const MAY_USE: [(&str, &[&str]); 16] = [
@@ -53,16 +51,6 @@ const MAY_USE: [(&str, &[&str]); 16] = [
 /// What every part may use.
 const FOR_ALL: &str = "error_chain";
 
-pub(crate) fn sources(path: &Path, into: &mut Vec<PathBuf>) {
-    if path.is_dir() {
-        for entry in fs::read_dir(path).unwrap() {
-            sources(&entry.unwrap().path(), into);
-        }
-    } else if path.extension().is_some_and(|extension| extension == "rs") {
-        into.push(path.to_owned());
-    }
-}
-
 /// The parts named after `crate::`, one by one or in braces.
 fn used(text: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
@@ -103,8 +91,8 @@ fn imports_of_the_handler_go_one_way() {
     let root = workspace_root().join("handler/src");
     for (part, allowed) in MAY_USE {
         let mut files = Vec::new();
-        sources(&root.join(part), &mut files);
-        sources(&root.join(format!("{part}.rs")), &mut files);
+        rust_files(&root.join(part), &mut files);
+        rust_files(&root.join(format!("{part}.rs")), &mut files);
         files.retain(|file| file.exists());
         assert!(!files.is_empty(), "there is no {part}");
         for file in files {
