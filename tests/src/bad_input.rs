@@ -125,21 +125,9 @@ async fn paying_twice_and_shipping_unpaid_are_conflicts() {
     let app = App::start().await;
     let customer = app.seed(&[("MUG", 3)]).await;
     let placed = app.place(&customer, &[("MUG", 1)]).await;
-    let order = format!("/api/orders/{}", placed.body["id"].as_str().unwrap());
-    let parcel = json!({ "carrier": "Post", "trackingNumber": "1Z" });
-    let amount = json!({ "amount": { "amount": 500, "currency": "EUR" } });
-    assert_eq!(
-        app.post(&format!("{order}/shipment"), parcel).await.status,
-        StatusCode::CONFLICT
-    );
-    assert_eq!(
-        app.post(&format!("{order}/payment"), amount.clone()).await.status,
-        StatusCode::OK
-    );
-    assert_eq!(
-        app.post(&format!("{order}/payment"), amount).await.status,
-        StatusCode::CONFLICT
-    );
+    assert_eq!(app.ship(&placed).await.status, StatusCode::CONFLICT);
+    assert_eq!(app.pay(&placed).await.status, StatusCode::OK);
+    assert_eq!(app.pay(&placed).await.status, StatusCode::CONFLICT);
 }
 
 #[tokio::test]
@@ -156,12 +144,7 @@ async fn what_is_not_there_is_404_and_big_bodies_are_413() {
         );
         assert_eq!(answer.status, StatusCode::NOT_FOUND, "{answer:?}");
     }
-    assert_eq!(
-        app.post("/api/products/NONE/stock", json!({ "quantity": 1 }))
-            .await
-            .status,
-        StatusCode::NOT_FOUND
-    );
+    assert_eq!(app.restock("NONE", 1).await.status, StatusCode::NOT_FOUND);
     assert_eq!(
         app.post("/api/nothing", json!({})).await.status,
         StatusCode::NOT_FOUND
@@ -237,7 +220,7 @@ async fn answer(stream: &mut TcpStream) -> String {
 }
 
 #[tokio::test]
-async fn a_body_that_nobody_wanted_is_read_all_the_same_so_that_the_connection_serves_the_next_request() {
+async fn an_unwanted_body_is_read_so_the_connection_serves_the_next_request() {
     let app = App::start().await;
     let mut stream = TcpStream::connect(app.address()).await.unwrap();
     for (method, path, status) in [
@@ -260,7 +243,7 @@ async fn a_body_that_nobody_wanted_is_read_all_the_same_so_that_the_connection_s
 }
 
 #[tokio::test]
-async fn a_body_that_breaks_off_or_is_not_what_was_announced_is_400_with_and_without_the_host() {
+async fn a_broken_body_is_400_with_and_without_the_host() {
     let app = App::start().await;
     let system = crate::system::System::start().await;
     for address in [app.address(), system.client.address()] {
@@ -290,7 +273,7 @@ async fn a_body_that_breaks_off_or_is_not_what_was_announced_is_400_with_and_wit
 }
 
 #[tokio::test]
-async fn a_parameter_that_a_call_does_not_know_is_refused_but_for_those_of_hosts_and_gateways() {
+async fn an_unknown_query_parameter_is_refused_unless_hosts_or_gateways_use_it() {
     let app = App::start().await;
     let customer = r#"{"name":"Ada","email":"a@b"}"#;
     for (method, path, status) in [

@@ -131,7 +131,7 @@ fn others(right: &Value, taken: &[String]) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn whatever_is_not_of_the_type_that_its_schema_says_is_refused_by_its_place() {
+async fn a_value_of_another_type_than_its_schema_is_refused_with_its_pointer() {
     let app = App::start().await;
     let text = std::fs::read_to_string(workspace_root().join("docs/openapi.json")).unwrap();
     let document: Value = serde_json::from_str(&text).unwrap();
@@ -227,7 +227,7 @@ fn wrong_bodies() -> Vec<(&'static str, Value, &'static [&'static str])> {
 }
 
 #[tokio::test]
-async fn all_that_is_wrong_with_a_body_is_told_at_once_in_words_of_the_api() {
+async fn all_faults_of_a_body_are_told_at_once_in_the_apis_words() {
     let app = App::start().await;
     for (path, body, expected) in wrong_bodies() {
         let answer = app.send("POST", path, body.to_string(), &JSON).await;

@@ -110,7 +110,7 @@ fn values(schema: &Value) -> Vec<(Value, bool)> {
 }
 
 #[tokio::test]
-async fn every_text_and_number_of_a_body_is_taken_up_to_the_border_that_the_description_draws() {
+async fn every_text_and_number_is_accepted_up_to_the_described_border() {
     let app = App::start().await;
     let document = description();
     let (mut taken, mut refused) = (0, 0);

@@ -1,52 +1,37 @@
 //! Customers and products change, and orders keep what they were placed under.
 //! Never looks inside the handler: only at its answers and at the tables.
 
+use futures_util::future::join_all;
 use hyper::StatusCode;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::{
-    support::{Answer, App},
+    support::{App, calls},
     system::System,
 };
 
-async fn put(app: &App, path: &str, body: Value) -> Answer {
-    let json = [("content-type", "application/json")];
-    app.send("PUT", path, body.to_string(), &json).await
-}
-
 #[tokio::test]
-async fn a_customer_and_a_product_change_and_an_order_keeps_what_it_was_placed_under() {
+async fn an_order_keeps_the_names_and_prices_it_was_placed_under() {
     let app = App::start().await;
     let customer = app.seed(&[("MUG", 5)]).await;
     let before = app.place(&customer, &[("MUG", 1)]).await;
-    let renamed = put(
-        &app,
-        &format!("/api/customers/{customer}/name"),
-        json!({ "name": "Countess" }),
-    )
-    .await;
+    let renamed = app.rename_customer(&customer, "Countess").await;
     assert_eq!(
         (renamed.status, &renamed.body["name"]),
         (StatusCode::OK, &json!("Countess")),
         "{renamed:?}"
     );
     assert_eq!(renamed.headers["etag"], "\"2\"");
-    let moved = put(
-        &app,
-        &format!("/api/customers/{customer}/email"),
-        json!({ "email": "c@example.org" }),
-    )
-    .await;
+    let moved = app.change_email(&customer, "c@example.org").await;
     assert_eq!(
         (&moved.body["version"], &moved.body["email"]),
         (&json!(3), &json!("c@example.org"))
     );
-    put(&app, "/api/products/MUG/name", json!({ "name": "Big mug" })).await;
-    let price = json!({ "amount": 700, "currency": "EUR" });
-    let priced = put(&app, "/api/products/MUG/price", json!({ "price": price })).await;
+    app.rename_product("MUG", "Big mug").await;
+    let priced = app.change_price("MUG", 700).await;
     assert_eq!(
         (priced.status, &priced.body["price"]),
-        (StatusCode::OK, &price),
+        (StatusCode::OK, &calls::euros(700)),
         "{priced:?}"
     );
     let after = app.place(&customer, &[("MUG", 1)]).await;
@@ -63,12 +48,8 @@ async fn a_customer_and_a_product_change_and_an_order_keeps_what_it_was_placed_u
 async fn a_command_meant_for_another_version_is_refused_and_changes_nothing() {
     let app = App::start().await;
     let customer = app.seed(&[("MUG", 5)]).await;
-    let rename = async |tag: &str, name: &str| {
-        let headers = [("content-type", "application/json"), ("if-match", tag)];
-        let path = format!("/api/customers/{customer}/name");
-        app.send("PUT", &path, json!({ "name": name }).to_string(), &headers)
-            .await
-    };
+    let rename =
+        async |tag: &str, name: &str| app.with("if-match", tag).rename_customer(&customer, name).await;
     assert_eq!(rename("\"1\"", "A").await.status, StatusCode::OK);
     for stale in ["\"1\"", "\"3\", \"1\"", "W/\"2\"", "2", "rubbish", ""] {
         let refused = rename(stale, "B").await;
@@ -83,9 +64,7 @@ async fn a_command_meant_for_another_version_is_refused_and_changes_nothing() {
         assert_eq!(rename(fitting, "C").await.body["version"], version, "{fitting}");
     }
     // What does not exist has no version, so nothing can be created under one.
-    let headers = [("content-type", "application/json"), ("if-match", "*")];
-    let order = json!({ "customerId": customer, "lines": [{ "sku": "MUG", "quantity": 1 }] }).to_string();
-    let refused = app.send("POST", "/api/orders", order, &headers).await;
+    let refused = app.with("if-match", "*").place(&customer, &[("MUG", 1)]).await;
     assert_eq!(refused.status, StatusCode::PRECONDITION_FAILED, "{refused:?}");
     assert_eq!(
         app.database()
@@ -100,11 +79,8 @@ async fn of_many_who_change_the_same_version_one_succeeds() {
     let app = App::start().await;
     let customer = app.seed(&[("MUG", 5)]).await;
     let placed = app.place(&customer, &[("MUG", 1)]).await;
-    let path = format!("/api/orders/{}/lines", placed.body["id"].as_str().unwrap());
-    let headers = [("content-type", "application/json"), ("if-match", "\"1\"")];
-    let body = json!({ "lines": [{ "sku": "MUG", "quantity": 2 }] }).to_string();
-    let answers =
-        futures_util::future::join_all((0..6).map(|_| app.send("PUT", &path, body.clone(), &headers))).await;
+    let first = app.with("if-match", "\"1\"");
+    let answers = join_all((0..6).map(|_| first.change_lines(&placed, &[("MUG", 2)]))).await;
     let mut statuses: Vec<u16> = answers.iter().map(|answer| answer.status.as_u16()).collect();
     statuses.sort_unstable();
     assert_eq!(statuses, [200, 412, 412, 412, 412, 412]);
@@ -115,28 +91,22 @@ async fn what_is_not_there_cannot_change_and_bad_values_are_refused() {
     let app = App::start().await;
     app.seed(&[("MUG", 1)]).await;
     let id = "0198c9c1-0000-7000-8000-000000000001";
-    for path in [
-        &format!("/api/customers/{id}/name"),
-        "/api/customers/rubbish/name",
-        "/api/products/NONE/name",
+    for refused in [
+        app.rename_customer(id, "X").await,
+        app.rename_customer("rubbish", "X").await,
+        app.rename_product("NONE", "X").await,
     ] {
-        let refused = put(&app, path, json!({ "name": "X" })).await;
-        assert_eq!(refused.status, StatusCode::NOT_FOUND, "{path}: {refused:?}");
+        assert_eq!(refused.status, StatusCode::NOT_FOUND, "{refused:?}");
     }
     for body in [
         json!({ "name": "" }),
         json!({ "name": "X", "more": 1 }),
         json!({}),
     ] {
-        let refused = put(&app, "/api/products/MUG/name", body).await;
+        let refused = app.put("/api/products/MUG/name", body).await;
         assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{refused:?}");
     }
-    let refused = put(
-        &app,
-        "/api/products/MUG/price",
-        json!({ "price": { "amount": -1, "currency": "EUR" } }),
-    )
-    .await;
+    let refused = app.change_price("MUG", -1).await;
     assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert_eq!(
         app.database()
@@ -150,14 +120,8 @@ async fn what_is_not_there_cannot_change_and_bad_values_are_refused() {
 async fn many_who_change_one_product_at_once_each_get_a_version_of_their_own() {
     let app = App::start().await;
     app.seed(&[("MUG", 1)]).await;
-    let renames = (0..4).map(|n| {
-        put(
-            &app,
-            "/api/products/MUG/name",
-            json!({ "name": format!("Mug {n}") }),
-        )
-    });
-    let answers = futures_util::future::join_all(renames).await;
+    let names = [0, 1, 2, 3].map(|n| format!("Mug {n}"));
+    let answers = join_all(names.iter().map(|name| app.rename_product("MUG", name))).await;
     let mut versions: Vec<i64> = answers
         .iter()
         .map(|answer| answer.body["version"].as_i64().unwrap())
@@ -170,12 +134,7 @@ async fn many_who_change_one_product_at_once_each_get_a_version_of_their_own() {
 async fn changes_reach_the_handler_through_the_host_and_their_events_are_no_poison() {
     let system = System::start().await;
     let customer = system.client.seed(&[("MUG", 5)]).await;
-    let json = [("content-type", "application/json")];
-    let path = format!("/api/customers/{customer}/name");
-    let renamed = system
-        .client
-        .send("PUT", &path, json!({ "name": "Countess" }).to_string(), &json)
-        .await;
+    let renamed = system.client.rename_customer(&customer, "Countess").await;
     assert_eq!(renamed.status, StatusCode::OK, "{renamed:?}");
     let placed = system.client.place(&customer, &[("MUG", 1)]).await;
     let shown = system.shown(&placed.body["id"], 1).await;

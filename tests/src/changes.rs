@@ -6,45 +6,9 @@ use hyper::StatusCode;
 use serde_json::{Value, json};
 
 use crate::{
-    support::{Answer, App, Client, Database},
+    support::{App, Database, calls},
     system::System,
 };
-
-const JSON: [(&str, &str); 1] = [("content-type", "application/json")];
-
-fn path(order: &Answer, step: &str) -> String {
-    format!("/api/orders/{}/{step}", order.body["id"].as_str().unwrap())
-}
-
-async fn change(client: &Client, order: &Answer, lines: &[(&str, i64)]) -> Answer {
-    let line = |(sku, quantity): &(&str, i64)| json!({ "sku": sku, "quantity": quantity });
-    let body = json!({ "lines": lines.iter().map(line).collect::<Vec<Value>>() }).to_string();
-    client.send("PUT", &path(order, "lines"), body, &JSON).await
-}
-
-async fn cancel(client: &Client, order: &Answer) -> Answer {
-    client
-        .post(
-            &path(order, "cancellation"),
-            json!({ "reason": "changed my mind" }),
-        )
-        .await
-}
-
-async fn pay(client: &Client, order: &Answer) -> Answer {
-    client
-        .post(&path(order, "payment"), json!({ "amount": order.body["total"] }))
-        .await
-}
-
-async fn ship(client: &Client, order: &Answer) -> Answer {
-    client
-        .post(
-            &path(order, "shipment"),
-            json!({ "carrier": "Post", "trackingNumber": "1Z" }),
-        )
-        .await
-}
 
 async fn left(database: &Database, sku: &str) -> i64 {
     database
@@ -59,18 +23,18 @@ async fn changed_lines_move_the_difference_and_keep_the_prices_of_what_stays() {
     let app = App::start().await;
     let customer = app.seed(&[("MUG", 10), ("PEN", 10), ("CUP", 10)]).await;
     let placed = app.place(&customer, &[("MUG", 2), ("PEN", 1), ("CUP", 4)]).await;
-    let price = json!({ "price": { "amount": 900, "currency": "EUR" } }).to_string();
     for sku in ["MUG", "PEN"] {
-        app.send("PUT", &format!("/api/products/{sku}/price"), price.clone(), &JSON)
-            .await;
+        app.change_price(sku, 900).await;
     }
-    let changed = change(&app, &placed, &[("PEN", 3), ("CUP", 4)]).await;
+    let changed = app.change_lines(&placed, &[("PEN", 3), ("CUP", 4)]).await;
     assert_eq!(changed.status, StatusCode::OK, "{changed:?}");
     assert_eq!(
         (&changed.body["version"], &changed.body["total"]["amount"]),
         (&json!(2), &json!(3500))
     );
-    let again = change(&app, &placed, &[("MUG", 1), ("CUP", 4), ("PEN", 3)]).await;
+    let again = app
+        .change_lines(&placed, &[("MUG", 1), ("CUP", 4), ("PEN", 3)])
+        .await;
     assert_eq!(again.body["total"]["amount"], json!(900 + 3500));
     let left = [
         left(app.database(), "MUG").await,
@@ -101,7 +65,7 @@ async fn an_order_cannot_take_more_than_there_is_with_what_it_holds() {
     let app = App::start().await;
     let customer = app.seed(&[("MUG", 5)]).await;
     let placed = app.place(&customer, &[("MUG", 3)]).await;
-    let refused = change(&app, &placed, &[("MUG", 6)]).await;
+    let refused = app.change_lines(&placed, &[("MUG", 6)]).await;
     assert_eq!(refused.status, StatusCode::CONFLICT, "{refused:?}");
     assert_eq!(
         (
@@ -110,14 +74,21 @@ async fn an_order_cannot_take_more_than_there_is_with_what_it_holds() {
         ),
         (&json!("MUG"), &json!(5))
     );
-    assert_eq!(change(&app, &placed, &[("MUG", 5)]).await.status, StatusCode::OK);
+    assert_eq!(
+        app.change_lines(&placed, &[("MUG", 5)]).await.status,
+        StatusCode::OK
+    );
     assert_eq!(left(app.database(), "MUG").await, 0);
     for (lines, status) in [
         (vec![], StatusCode::UNPROCESSABLE_ENTITY),
         (vec![("MUG", 1), ("MUG", 1)], StatusCode::UNPROCESSABLE_ENTITY),
         (vec![("NONE", 1)], StatusCode::UNPROCESSABLE_ENTITY),
     ] {
-        assert_eq!(change(&app, &placed, &lines).await.status, status, "{lines:?}");
+        assert_eq!(
+            app.change_lines(&placed, &lines).await.status,
+            status,
+            "{lines:?}"
+        );
     }
 }
 
@@ -126,8 +97,8 @@ async fn a_cancelled_order_gives_its_pieces_back_once_and_is_over() {
     let app = App::start().await;
     let customer = app.seed(&[("MUG", 5), ("PEN", 5)]).await;
     let placed = app.place(&customer, &[("MUG", 3), ("PEN", 1)]).await;
-    assert_eq!(pay(&app, &placed).await.status, StatusCode::OK);
-    let answers = join_all((0..8).map(|_| cancel(&app, &placed))).await;
+    assert_eq!(app.pay(&placed).await.status, StatusCode::OK);
+    let answers = join_all((0..8).map(|_| app.cancel(&placed))).await;
     let taken = answers
         .iter()
         .filter(|answer| answer.status == StatusCode::OK)
@@ -145,15 +116,15 @@ async fn a_cancelled_order_gives_its_pieces_back_once_and_is_over() {
         (5, 5)
     );
     for refused in [
-        ship(&app, &placed).await,
-        pay(&app, &placed).await,
-        change(&app, &placed, &[("MUG", 1)]).await,
+        app.ship(&placed).await,
+        app.pay(&placed).await,
+        app.change_lines(&placed, &[("MUG", 1)]).await,
     ] {
         assert_eq!(refused.status, StatusCode::CONFLICT, "{refused:?}");
     }
-    let blank = app
-        .post(&path(&placed, "cancellation"), json!({ "reason": " " }))
-        .await;
+    let mut blank = calls::cancel(&placed);
+    blank.body = json!({ "reason": " " });
+    let blank = app.call(&blank).await;
     assert_eq!(blank.status, StatusCode::UNPROCESSABLE_ENTITY);
 }
 
@@ -162,28 +133,25 @@ async fn a_shipped_order_is_delivered_once_and_can_no_longer_be_called_off() {
     let app = App::start().await;
     let customer = app.seed(&[("MUG", 5)]).await;
     let placed = app.place(&customer, &[("MUG", 1)]).await;
-    let early = app.post(&path(&placed, "delivery"), json!({})).await;
+    let early = app.deliver(&placed).await;
     assert_eq!(early.status, StatusCode::CONFLICT);
     let detail = early.body["detail"].as_str().unwrap();
     assert!(
         detail.contains("placed") && detail.contains("shipped"),
         "{detail}"
     );
-    pay(&app, &placed).await;
-    ship(&app, &placed).await;
-    assert_eq!(cancel(&app, &placed).await.status, StatusCode::CONFLICT);
-    let delivered = app.post(&path(&placed, "delivery"), json!({})).await;
+    app.pay(&placed).await;
+    app.ship(&placed).await;
+    assert_eq!(app.cancel(&placed).await.status, StatusCode::CONFLICT);
+    let delivered = app.deliver(&placed).await;
     assert_eq!(
         (delivered.status, &delivered.body["status"]),
         (StatusCode::OK, &json!("delivered"))
     );
-    assert_eq!(
-        app.post(&path(&placed, "delivery"), json!({})).await.status,
-        StatusCode::CONFLICT
-    );
-    let odd = app
-        .post(&path(&placed, "delivery"), json!({ "when": "now" }))
-        .await;
+    assert_eq!(app.deliver(&placed).await.status, StatusCode::CONFLICT);
+    let mut odd = calls::deliver(&placed);
+    odd.body = json!({ "when": "now" });
+    let odd = app.call(&odd).await;
     assert_eq!(odd.status, StatusCode::UNPROCESSABLE_ENTITY);
 }
 
@@ -199,9 +167,9 @@ async fn racing_changes_never_lose_or_invent_a_piece() {
         let (app, order) = (&app, &orders[n % 4]);
         async move {
             match n % 3 {
-                0 => change(app, order, &[("PEN", 5), ("MUG", 1)]).await,
-                1 => change(app, order, &[("MUG", 4)]).await,
-                _ => cancel(app, order).await,
+                0 => app.change_lines(order, &[("PEN", 5), ("MUG", 1)]).await,
+                1 => app.change_lines(order, &[("MUG", 4)]).await,
+                _ => app.cancel(order).await,
             }
         }
     });
@@ -226,12 +194,12 @@ async fn every_ending_is_read_as_the_log_says_it() {
         client.place(&customer, &[("MUG", 1)]).await,
         client.place(&customer, &[("MUG", 1)]).await,
     );
-    change(client, &first, &[("MUG", 2)]).await;
+    client.change_lines(&first, &[("MUG", 2)]).await;
     let changed = system.shown(&first.body["id"], 2).await;
-    pay(client, &changed).await;
-    ship(client, &changed).await;
-    client.post(&path(&changed, "delivery"), json!({})).await;
-    cancel(client, &second).await;
+    client.pay(&changed).await;
+    client.ship(&changed).await;
+    client.deliver(&changed).await;
+    client.cancel(&second).await;
     let ended = [
         system.shown(&first.body["id"], 5).await,
         system.shown(&second.body["id"], 2).await,
@@ -241,7 +209,7 @@ async fn every_ending_is_read_as_the_log_says_it() {
         ["delivered", "cancelled"]
     );
     for order in ended {
-        let id = order.body["id"].as_str().unwrap();
+        let id = order.id();
         let newest = format!(
             "select state from write_model.events where stream = '{id}' order by version desc limit 1"
         );

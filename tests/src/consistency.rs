@@ -41,7 +41,7 @@ async fn stopped() -> Stopped {
     let system = System::start().await;
     let customer = system.client.seed(&[("MUG", 5)]).await;
     let placed = system.client.place(&customer, &[("MUG", 1)]).await;
-    let order = format!("/api/orders/{}", placed.body["id"].as_str().unwrap());
+    let order = format!("/api/orders/{}", placed.id());
     read_after(&system.client, &order, &placed).await;
     read_after(
         &system.client,
@@ -51,8 +51,7 @@ async fn stopped() -> Stopped {
     .await;
     system.relayed().await;
     system.faults().servicebus.pause();
-    let amount = json!({ "amount": placed.body["total"] });
-    let paid = system.client.post(&format!("{order}/payment"), amount).await;
+    let paid = system.client.pay(&placed).await;
     assert_eq!(paid.status, StatusCode::OK, "{paid:?}");
     Stopped {
         system,
@@ -63,7 +62,7 @@ async fn stopped() -> Stopped {
 }
 
 #[tokio::test]
-async fn without_a_token_the_old_state_is_there_at_once_and_with_it_the_new_one_from_the_write_model() {
+async fn a_token_shows_the_new_state_and_without_it_the_old_comes_at_once() {
     let Stopped {
         system, order, paid, ..
     } = stopped().await;
@@ -137,7 +136,7 @@ async fn what_only_the_read_model_can_say_is_refused_while_it_is_behind() {
 }
 
 #[tokio::test]
-async fn customers_and_products_are_read_from_the_write_model_too_and_a_token_holds_up_nothing_else() {
+async fn a_token_reads_its_own_aggregate_and_holds_up_nothing_else() {
     let Stopped {
         system,
         customer,
@@ -145,24 +144,14 @@ async fn customers_and_products_are_read_from_the_write_model_too_and_a_token_ho
         ..
     } = stopped().await;
     let client = &system.client;
-    let json_type = [("content-type", "application/json")];
     let path = format!("/api/customers/{customer}");
-    let renamed = client
-        .send(
-            "PUT",
-            &format!("{path}/name"),
-            r#"{"name":"Countess"}"#,
-            &json_type,
-        )
-        .await;
+    let renamed = client.rename_customer(&customer, "Countess").await;
     let read = with(client, &path, token(&renamed), Some("wait=0")).await;
     assert_eq!(
         (&read.body["name"], &read.headers["read-source"]),
         (&json!("Countess"), &"write-model".parse().unwrap())
     );
-    let restocked = client
-        .post("/api/products/MUG/stock", json!({ "quantity": 5 }))
-        .await;
+    let restocked = client.restock("MUG", 5).await;
     let read = with(client, "/api/products/MUG", token(&restocked), Some("wait=0")).await;
     assert_eq!(
         (&read.body["available"], &read.headers["etag"]),
@@ -181,7 +170,7 @@ async fn customers_and_products_are_read_from_the_write_model_too_and_a_token_ho
 }
 
 #[tokio::test]
-async fn a_token_that_is_none_of_ours_is_refused_and_one_of_another_time_is_answered_with_the_truth() {
+async fn a_foreign_token_is_refused_and_an_impossible_one_shows_the_truth() {
     let Stopped {
         system, order, paid, ..
     } = stopped().await;

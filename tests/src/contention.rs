@@ -14,8 +14,6 @@ use tokio::time::{interval, timeout};
 
 use crate::support::{Answer, App, Client, DEADLINE, Database, admin_url, connect};
 
-const JSON: [(&str, &str); 1] = [("content-type", "application/json")];
-
 /// Rows that contradict: a level below zero, one told twice, or a table that is not what the log told last.
 pub(crate) const WRONG_LEVELS: &str = "
     with levels as (
@@ -42,32 +40,13 @@ async fn shop(app: &App, customer: &str, n: usize, lost: &AtomicUsize) {
         let placed = app.place(customer, &lines).await;
         fine(&placed, lost);
         if placed.status != StatusCode::CREATED {
-            let more = app
-                .post(&format!("/api/products/{a}/stock"), json!({ "quantity": 3 }))
-                .await;
-            fine(&more, lost);
+            fine(&app.restock(a, 3).await, lost);
             continue;
         }
-        let order = format!("/api/orders/{}", placed.body["id"].as_str().unwrap());
-        let other = json!({ "lines": [{ "sku": b, "quantity": 3 }] }).to_string();
-        fine(
-            &app.send("PUT", &format!("{order}/lines"), other, &JSON).await,
-            lost,
-        );
+        fine(&app.change_lines(&placed, &[(b, 3)]).await, lost);
         match (n + round) % 3 {
-            0 => fine(
-                &app.post(&format!("{order}/cancellation"), json!({ "reason": "no" }))
-                    .await,
-                lost,
-            ),
-            1 => fine(
-                &app.post(
-                    &format!("{order}/payment"),
-                    json!({ "amount": placed.body["total"] }),
-                )
-                .await,
-                lost,
-            ),
+            0 => fine(&app.cancel(&placed).await, lost),
+            1 => fine(&app.pay(&placed).await, lost),
             _ => {}
         }
     }
@@ -180,9 +159,9 @@ async fn second_order(app: &App) {
 }
 
 async fn place_under(app: &App, customer: &str, key: &str) -> Answer {
-    let body = json!({ "customerId": customer, "lines": [{ "sku": "MUG", "quantity": 1 }] });
-    let headers = [JSON[0], ("idempotency-key", key)];
-    app.send("POST", "/api/orders", body.to_string(), &headers).await
+    app.with("idempotency-key", key)
+        .place(customer, &[("MUG", 1)])
+        .await
 }
 
 #[tokio::test]
@@ -197,7 +176,7 @@ async fn an_answer_of_the_database_that_is_lost_after_the_commit_is_found_again(
     let placing = join(place_under(&app, &customer, "k-1"), losing);
     let (placed, ()) = timeout(DEADLINE, placing).await.unwrap();
     assert_eq!(placed.status, StatusCode::CREATED, "{placed:?}");
-    let id = placed.body["id"].as_str().unwrap();
+    let id = placed.id();
     let found = format!("select count(*) from write_model.orders where id = '{id}'");
     assert_eq!((app.database().number(&found).await, orders(&app).await), (1, 2));
     assert_eq!(
@@ -209,7 +188,7 @@ async fn an_answer_of_the_database_that_is_lost_after_the_commit_is_found_again(
 }
 
 #[tokio::test]
-async fn a_write_that_never_arrived_is_answered_503_and_happens_once_when_it_is_asked_for_again() {
+async fn a_lost_write_is_503_and_happens_once_when_sent_again() {
     let (app, wire, customer) = behind_a_wire().await;
     wire.hold_requests();
     let lost = timeout(DEADLINE, place_under(&app, &customer, "k-1"))
@@ -244,7 +223,7 @@ async fn a_write_that_arrives_after_its_503_is_the_answer_to_the_same_key() {
 }
 
 #[tokio::test]
-async fn whoever_needs_a_row_that_somebody_holds_is_told_so_and_the_others_go_on() {
+async fn a_command_on_a_locked_row_is_refused_and_the_others_go_on() {
     let app = App::start().await;
     let customer = app.seed(&[("MUG", 50), ("PEN", 50)]).await;
     let mut holder = connect(&admin_url(&app.database().name)).await;

@@ -21,21 +21,8 @@ async fn every_accepted_command_says_its_version_and_hands_out_a_token_for_reade
     let app = App::start().await;
     let customer = app.seed(&[("MUG", 9)]).await;
     let placed = app.place(&customer, &[("MUG", 1)]).await;
-    let order = format!("/api/orders/{}", placed.body["id"].as_str().unwrap());
-    let paid = app
-        .post(
-            &format!("{order}/payment"),
-            json!({ "amount": placed.body["total"] }),
-        )
-        .await;
-    let renamed = app
-        .send(
-            "PUT",
-            "/api/products/MUG/name",
-            json!({ "name": "Mug" }).to_string(),
-            &JSON,
-        )
-        .await;
+    let paid = app.pay(&placed).await;
+    let renamed = app.rename_product("MUG", "Mug").await;
     for (answer, kind) in [(&placed, "order"), (&paid, "order"), (&renamed, "product")] {
         let version = answer.body["version"].as_i64().unwrap();
         assert_eq!(answer.headers["etag"], format!("\"{version}\""));
@@ -55,12 +42,9 @@ async fn every_accepted_command_says_its_version_and_hands_out_a_token_for_reade
         );
         assert_eq!(app.database().number(&event).await, 1, "{token}");
     }
-    let key = [JSON[0], ("idempotency-key", "k")];
-    let body = json!({ "name": "Big mug" }).to_string();
-    let first = app
-        .send("PUT", "/api/products/MUG/name", body.clone(), &key)
-        .await;
-    let again = app.send("PUT", "/api/products/MUG/name", body, &key).await;
+    let keyed = app.with("idempotency-key", "k");
+    let first = keyed.rename_product("MUG", "Big mug").await;
+    let again = keyed.rename_product("MUG", "Big mug").await;
     for header in ["etag", "consistency-token"] {
         assert_eq!(first.headers[header], again.headers[header], "{header}");
     }
@@ -83,14 +67,7 @@ async fn an_order_that_costs_something_else_than_the_caller_believes_is_not_plac
             .settings(crate::support::Database::server_address()),
     )
     .await;
-    other
-        .send(
-            "PUT",
-            "/api/products/MUG/price",
-            json!({ "price": eur(600) }).to_string(),
-            &JSON,
-        )
-        .await;
+    other.change_price("MUG", 600).await;
     let refused = app.post("/api/orders", order(eur(1000))).await;
     assert_eq!(
         (refused.status, kind(&refused)),
@@ -117,8 +94,6 @@ async fn an_order_that_costs_something_else_than_the_caller_believes_is_not_plac
 async fn if_match_holds_for_the_present_version_only() {
     let app = App::start().await;
     let customer = app.seed(&[("MUG", 9)]).await;
-    let path = format!("/api/customers/{customer}/name");
-    let body = json!({ "name": "Countess" }).to_string();
     for (tag, status) in [
         ("\"2\"", StatusCode::PRECONDITION_FAILED),
         ("W/\"1\"", StatusCode::PRECONDITION_FAILED),
@@ -130,14 +105,12 @@ async fn if_match_holds_for_the_present_version_only() {
         ("*", StatusCode::OK),
     ] {
         let answer = app
-            .send("PUT", &path, body.clone(), &[JSON[0], ("if-match", tag)])
+            .with("if-match", tag)
+            .rename_customer(&customer, "Countess")
             .await;
         assert_eq!(answer.status, status, "{tag}: {answer:?}");
     }
-    let order = json!({ "customerId": customer, "lines": [{ "sku": "MUG", "quantity": 1 }] }).to_string();
-    let created = app
-        .send("POST", "/api/orders", order, &[JSON[0], ("if-match", "*")])
-        .await;
+    let created = app.with("if-match", "*").place(&customer, &[("MUG", 1)]).await;
     assert_eq!(kind(&created), "stale-version", "what is new has no version yet");
 }
 
@@ -207,9 +180,7 @@ async fn prices_and_quantities_are_taken_to_their_edges_and_not_beyond() {
         StatusCode::CREATED
     );
     for (quantity, status) in [(0, 422), (1, 200), (10_000, 200), (10_001, 422), (i64::MAX, 422)] {
-        let answer = app
-            .post("/api/products/RICH/stock", json!({ "quantity": quantity }))
-            .await;
+        let answer = app.restock("RICH", quantity).await;
         assert_eq!(answer.status.as_u16(), status, "{quantity}");
     }
     let customer = app.seed(&[]).await;
@@ -236,8 +207,7 @@ async fn an_order_has_up_to_a_hundred_lines_in_one_currency() {
         (StatusCode::CREATED, &json!(50_000))
     );
     add(&app, "YEN", "Yen", json!(1), "JPY").await;
-    app.post("/api/products/YEN/stock", json!({ "quantity": 1 }))
-        .await;
+    app.restock("YEN", 1).await;
     let mixed = app.place(&customer, &[("SKU-100", 1), ("YEN", 1)]).await;
     assert_eq!(
         (mixed.status, kind(&mixed)),

@@ -1,17 +1,21 @@
 //! Messages that nobody can project: dead letters at their first delivery, however many there are.
 //! Never counts on that: where the bus cannot be told, its own count of deliveries does it.
 
-use std::{collections::BTreeMap, time::Instant};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use devstack::servicebus::Emulator;
 use hyper::StatusCode;
 use serde_json::{Value, json};
+use tokio::time::{interval, timeout};
 use uuid::Uuid;
 
 use crate::{
     dead_letters::{Bench, entities, letters},
     projections::account,
-    support::App,
+    support::{App, DEADLINE},
     system::System,
     topic::Topic,
 };
@@ -32,6 +36,20 @@ async fn a_flood_of_rubbish_costs_one_invocation_and_one_line_a_message() {
     let placed = system.client.place(&customer, &[("MUG", 1)]).await;
     system.shown(&placed.body["id"], 1).await;
     let shown = started.elapsed();
+    // The last of them may be under way while the order is shown.
+    let lines = || {
+        std::fs::read_to_string(&system.log)
+            .unwrap()
+            .matches("message_dead_lettered")
+            .count()
+    };
+    let logging = async {
+        let mut again = interval(Duration::from_millis(20));
+        while lines() < count {
+            again.tick().await;
+        }
+    };
+    timeout(DEADLINE, logging).await.unwrap();
     let dead = letters(&system.stack.servicebus_connection_string()).await;
     let log = std::fs::read_to_string(&system.log).unwrap();
     println!(

@@ -3,18 +3,16 @@
 
 use futures_util::future::join_all;
 use hyper::StatusCode;
-use serde_json::json;
 
 use crate::{
-    support::{Answer, App, Client},
+    support::{Answer, App, Client, calls},
     system::System,
 };
 
 async fn place(client: &Client, customer: &str, quantity: i64, key: &str) -> Answer {
-    let body = json!({ "customerId": customer, "lines": [{ "sku": "MUG", "quantity": quantity }] });
-    let headers = [("content-type", "application/json"), ("idempotency-key", key)];
     client
-        .send("POST", "/api/orders", body.to_string(), &headers)
+        .with("idempotency-key", key)
+        .place(customer, &[("MUG", quantity)])
         .await
 }
 
@@ -36,9 +34,7 @@ async fn the_same_request_again_gets_the_first_answer_again_and_does_nothing() {
         "{first:?}"
     );
     // Quotes or none, and whatever has become of the order since: the first answer.
-    let id = first.body["id"].as_str().unwrap();
-    let amount = json!({ "amount": first.body["total"] });
-    app.post(&format!("/api/orders/{id}/payment"), amount).await;
+    app.pay(&first).await;
     let again = place(&app, &customer, 2, "k-1").await;
     assert_eq!(
         (again.status, is_replay(&again), &again.body),
@@ -88,8 +84,7 @@ async fn a_refused_request_leaves_its_key_free() {
         place(&app, &customer, 2, "k-1").await.status,
         StatusCode::CONFLICT
     );
-    app.post("/api/products/MUG/stock", json!({ "quantity": 1 }))
-        .await;
+    app.restock("MUG", 1).await;
     let placed = place(&app, &customer, 2, "k-1").await;
     assert_eq!(
         (placed.status, is_replay(&placed)),
@@ -131,35 +126,14 @@ async fn every_kind_of_command_is_replayed_as_it_was_answered() {
     let app = App::start().await;
     let customer = app.seed(&[("MUG", 5)]).await;
     let requests = [
-        (
-            "POST",
-            "/api/customers".to_owned(),
-            json!({ "name": "Grace", "email": "g@example.org" }),
-        ),
-        (
-            "PUT",
-            format!("/api/customers/{customer}/name"),
-            json!({ "name": "Countess" }),
-        ),
-        (
-            "POST",
-            "/api/products".to_owned(),
-            json!({ "sku": "PEN", "name": "Pen", "price": { "amount": 1, "currency": "EUR" } }),
-        ),
-        (
-            "POST",
-            "/api/products/MUG/stock".to_owned(),
-            json!({ "quantity": 3 }),
-        ),
+        calls::register("Grace", "g@example.org"),
+        calls::rename_customer(&customer, "Countess"),
+        calls::add_product("PEN", "Pen", 1),
+        calls::restock("MUG", 3),
     ];
-    for (number, (method, path, body)) in requests.into_iter().enumerate() {
-        let key = format!("k-{number}");
-        let headers = [
-            ("content-type", "application/json"),
-            ("idempotency-key", key.as_str()),
-        ];
-        let first = app.send(method, &path, body.to_string(), &headers).await;
-        let again = app.send(method, &path, body.to_string(), &headers).await;
+    for (number, request) in requests.iter().enumerate() {
+        let client = app.with("idempotency-key", &format!("k-{number}"));
+        let (first, again) = (client.call(request).await, client.call(request).await);
         assert!(
             first.status.is_success() && is_replay(&again),
             "{first:?} {again:?}"

@@ -16,12 +16,11 @@ use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
-use serde_json::{Value, json};
 use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::{
-    support::{Answer, Client, DEADLINE},
+    support::{Answer, Call, Client, DEADLINE, calls},
     system::System,
 };
 
@@ -34,15 +33,10 @@ const EVENTS: i64 = 2;
 type Wire = fn(&Faults) -> &Proxy;
 
 /// Sends a command under a key of its own until it is answered with this.
-async fn insist(client: &Client, path: &str, body: &Value, wanted: StatusCode) -> Answer {
-    let key = Uuid::now_v7().to_string();
-    let headers = [
-        ("content-type", "application/json"),
-        ("idempotency-key", key.as_str()),
-    ];
+async fn insist(client: &Client, call: &Call, wanted: StatusCode) -> Answer {
+    let client = client.with("idempotency-key", &Uuid::now_v7().to_string());
     loop {
-        let answer = client.try_send("POST", path, body.to_string(), &headers).await;
-        match answer {
+        match client.try_call(call).await {
             Some(answer) if answer.status == wanted => return answer,
             Some(answer) => assert!(answer.status.is_server_error(), "{answer:?}"),
             None => {}
@@ -52,15 +46,13 @@ async fn insist(client: &Client, path: &str, body: &Value, wanted: StatusCode) -
 
 /// An order is placed and paid, and read as its documents show it; whatever happens to the handler.
 async fn visit(client: &Client, customer: &str) {
-    let order = json!({ "customerId": customer, "lines": [{ "sku": "MUG", "quantity": 1 }] });
-    let placed = insist(client, "/api/orders", &order, StatusCode::CREATED).await;
-    let path = format!("/api/orders/{}", placed.body["id"].as_str().unwrap());
-    let amount = json!({ "amount": placed.body["total"] });
-    let paid = insist(client, &format!("{path}/payment"), &amount, StatusCode::OK).await;
+    let order = calls::place(customer, &[("MUG", 1)]);
+    let placed = insist(client, &order, StatusCode::CREATED).await;
+    let paid = insist(client, &calls::pay(&placed), StatusCode::OK).await;
     let token = paid.headers["consistency-token"].to_str().unwrap();
     let headers = [("consistency-token", token), ("prefer", "wait=10")];
     // The write model does not count: what is asked is whether the event has arrived.
-    let history = format!("{path}/history");
+    let history = format!("/api/orders/{}/history", placed.id());
     loop {
         let read = client.try_send("GET", &history, "", &headers).await;
         if read.is_some_and(|read| read.status == StatusCode::OK) {

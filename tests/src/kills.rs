@@ -12,11 +12,14 @@ use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::time::{interval, sleep, timeout};
 use uuid::Uuid;
 
-use crate::{support::Client, system::System};
+use crate::{
+    support::{Client, calls},
+    system::System,
+};
 
 const CLIENTS: usize = 32;
 const ORDERS: usize = 1_000;
@@ -26,19 +29,12 @@ const LIMIT: Duration = Duration::from_secs(240);
 
 /// Places `wanted` orders, each under a key of its own and again until it is answered 201; returns their ids.
 async fn shop(client: &Client, customer: &str, wanted: usize, tally: &Tally) -> Vec<String> {
-    let body = json!({ "customerId": customer, "lines": [{ "sku": "MUG", "quantity": PIECES }] }).to_string();
+    let order = calls::place(customer, &[("MUG", PIECES)]);
     let mut accepted = Vec::new();
     for _ in 0..wanted {
-        let key = Uuid::now_v7().to_string();
-        let headers = [
-            ("content-type", "application/json"),
-            ("idempotency-key", key.as_str()),
-        ];
+        let client = client.with("idempotency-key", &Uuid::now_v7().to_string());
         let placed = loop {
-            match client
-                .try_send("POST", "/api/orders", body.clone(), &headers)
-                .await
-            {
+            match client.try_call(&order).await {
                 Some(answer) if answer.status == StatusCode::CREATED => break answer,
                 _ => tally.failed.fetch_add(1, Ordering::Relaxed),
             };
@@ -48,7 +44,7 @@ async fn shop(client: &Client, customer: &str, wanted: usize, tally: &Tally) -> 
         if placed.headers.contains_key("idempotent-replayed") {
             tally.replayed.fetch_add(1, Ordering::Relaxed);
         }
-        accepted.push(placed.body["id"].as_str().unwrap().to_owned());
+        accepted.push(placed.id().to_owned());
         tally.accepted.fetch_add(1, Ordering::Relaxed);
     }
     accepted

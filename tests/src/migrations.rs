@@ -24,7 +24,7 @@ async fn many_instances_that_migrate_at_once_take_turns() {
 }
 
 #[tokio::test]
-async fn through_a_pooler_nothing_is_migrated_as_the_turn_is_a_lock_of_the_session() {
+async fn nothing_is_migrated_through_a_pooler_because_the_lock_belongs_to_the_session() {
     let database = Database::empty().await;
     let refused = database
         .try_migrate_set(&[], &[("PG_POOLER", "transaction")])

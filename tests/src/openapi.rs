@@ -163,7 +163,7 @@ fn an_order_is_one_object_that_says_when_each_part_is_there() {
 }
 
 #[test]
-fn the_document_says_who_it_is_of_where_it_is_served_and_what_every_header_means() {
+fn the_document_names_its_owner_its_server_and_every_header() {
     for document in documents() {
         assert!(
             document["servers"][0]["url"]

@@ -14,19 +14,17 @@ async fn an_order_is_placed_paid_and_shipped_and_every_step_waits_in_the_outbox(
 
     let placed = app.place(&customer, &[("MUG", 2), ("PEN", 1)]).await;
     assert_eq!(placed.status, StatusCode::CREATED, "{placed:?}");
-    let id = placed.body["id"].as_str().unwrap();
+    let id = placed.id();
     assert_eq!(placed.headers["location"], format!("/api/orders/{id}"));
     assert_eq!(placed.headers["etag"], "\"1\"");
     assert_eq!(placed.body["total"], json!({ "amount": 1500, "currency": "EUR" }));
 
-    let amount = json!({ "amount": { "amount": 1500, "currency": "EUR" } });
-    let paid = app.post(&format!("/api/orders/{id}/payment"), amount).await;
+    let paid = app.pay(&placed).await;
     assert_eq!(
         (paid.status, &paid.body["status"]),
         (StatusCode::OK, &json!("paid"))
     );
-    let parcel = json!({ "carrier": "Post", "trackingNumber": "1Z" });
-    let shipped = app.post(&format!("/api/orders/{id}/shipment"), parcel).await;
+    let shipped = app.ship(&placed).await;
     assert_eq!(
         (shipped.status, &shipped.body["version"]),
         (StatusCode::OK, &json!(3))
@@ -118,9 +116,7 @@ async fn of_two_payments_at_once_one_is_taken() {
     let app = App::start().await;
     let customer = app.seed(&[("MUG", 1)]).await;
     let placed = app.place(&customer, &[("MUG", 1)]).await;
-    let path = format!("/api/orders/{}/payment", placed.body["id"].as_str().unwrap());
-    let amount = json!({ "amount": { "amount": 500, "currency": "EUR" } });
-    let answers = join_all((0..8).map(|_| app.post(&path, amount.clone()))).await;
+    let answers = join_all((0..8).map(|_| app.pay(&placed))).await;
     let taken = answers
         .iter()
         .filter(|answer| answer.status == StatusCode::OK)
@@ -145,9 +141,7 @@ async fn an_order_of_what_is_remembered_is_one_statement() {
     owner.batch_execute(blind).await.unwrap();
     let again = app.place(&customer, &[("MUG", 2)]).await;
     assert_eq!(again.status, StatusCode::CREATED, "{again:?}");
-    let order = placed.body["id"].as_str().unwrap();
-    let amount = json!({ "amount": placed.body["total"] });
-    let paid = app.post(&format!("/api/orders/{order}/payment"), amount).await;
+    let paid = app.pay(&placed).await;
     assert_eq!(
         paid.status,
         StatusCode::SERVICE_UNAVAILABLE,
@@ -160,19 +154,15 @@ async fn nothing_happens_before_what_has_happened_already_though_clocks_differ()
     let app = App::start().await;
     let customer = app.seed(&[("MUG", 9)]).await;
     let placed = app.place(&customer, &[("MUG", 1)]).await;
-    let order = placed.body["id"].as_str().unwrap();
     // As if the instance that took these had a clock an hour ahead.
     let owner = connect(&admin_url(&app.database().name)).await;
     let ahead = "update write_model.events set occurred_at = occurred_at + interval '1 hour'";
     owner.batch_execute(ahead).await.unwrap();
-    let amount = json!({ "amount": placed.body["total"] });
-    app.post(&format!("/api/orders/{order}/payment"), amount).await;
-    let json = [("content-type", "application/json")];
-    for path in [
-        format!("/api/customers/{customer}/name"),
-        "/api/products/MUG/name".to_owned(),
+    app.pay(&placed).await;
+    for renamed in [
+        app.rename_customer(&customer, "Other").await,
+        app.rename_product("MUG", "Other").await,
     ] {
-        let renamed = app.send("PUT", &path, r#"{"name":"Other"}"#, &json).await;
         assert_eq!(renamed.status, StatusCode::OK, "{renamed:?}");
     }
     let late = "select count(*) from write_model.events later join write_model.events earlier

@@ -5,7 +5,7 @@ use hyper::StatusCode;
 use serde_json::json;
 use time::{Duration, OffsetDateTime, format_description::well_known::Rfc2822};
 
-use crate::support::{Answer, App, Database};
+use crate::support::{Answer, App, Client, Database};
 
 const JSON: (&str, &str) = ("content-type", "application/json");
 
@@ -27,10 +27,13 @@ fn text(answer: &Answer, name: &str) -> String {
     answer.headers[name].to_str().unwrap().to_owned()
 }
 
-async fn rename(app: &App, path: &str, headers: &[(&str, &str)]) -> Answer {
-    let headers: Vec<(&str, &str)> = headers.iter().copied().chain([JSON]).collect();
-    app.send("PUT", path, json!({ "name": "Countess" }).to_string(), &headers)
-        .await
+/// Renames the customer under these preconditions.
+async fn rename(app: &App, customer: &str, headers: &[(&str, &str)]) -> Answer {
+    let mut client = Client::clone(app);
+    for (name, value) in headers {
+        client = client.with(name, value);
+    }
+    client.rename_customer(customer, "Countess").await
 }
 
 #[tokio::test]
@@ -38,7 +41,6 @@ async fn a_command_happens_only_when_its_preconditions_hold_in_the_order_of_the_
     let app = start().await;
     let customer = app.seed(&[("MUG", 9)]).await;
     let path = format!("/api/customers/{customer}");
-    let name = format!("{path}/name");
     for version in 1.. {
         let read = app.send("GET", &path, "", &[]).await;
         let (tag, changed) = (text(&read, "etag"), text(&read, "last-modified"));
@@ -62,7 +64,7 @@ async fn a_command_happens_only_when_its_preconditions_hold_in_the_order_of_the_
             &[("if-match", "\"77\""), ("if-unmodified-since", &changed)],
         ];
         for headers in refused {
-            let answer = rename(&app, &name, headers).await;
+            let answer = rename(&app, &customer, headers).await;
             assert_eq!(
                 answer.status,
                 StatusCode::PRECONDITION_FAILED,
@@ -84,55 +86,49 @@ async fn a_command_happens_only_when_its_preconditions_hold_in_the_order_of_the_
         let Some(headers) = held.get(version - 1) else {
             break;
         };
-        let answer = rename(&app, &name, headers).await;
+        let answer = rename(&app, &customer, headers).await;
         assert_eq!(answer.status, StatusCode::OK, "{headers:?}: {answer:?}");
     }
 }
 
 #[tokio::test]
-async fn orders_and_products_have_preconditions_of_their_own_and_what_is_not_there_is_404() {
+async fn orders_and_products_have_preconditions_and_an_absent_one_is_404() {
     let app = start().await;
     let customer = app.seed(&[("MUG", 9)]).await;
     let placed = app.place(&customer, &[("MUG", 1)]).await;
-    let order = format!("/api/orders/{}", placed.body["id"].as_str().unwrap());
+    let order = format!("/api/orders/{}", placed.id());
     let read = app.send("GET", &order, "", &[]).await;
     let before = date(OffsetDateTime::now_utc() - Duration::HOUR);
-    let amount = json!({ "amount": placed.body["total"] }).to_string();
-    for (headers, status) in [
-        ([JSON, ("if-none-match", "\"1\"")], 412),
-        ([JSON, ("if-unmodified-since", &before)], 412),
-        (
-            [JSON, ("if-unmodified-since", &text(&read, "last-modified"))],
-            200,
-        ),
+    for ((name, value), status) in [
+        (("if-none-match", "\"1\""), 412),
+        (("if-unmodified-since", &before), 412),
+        (("if-unmodified-since", &*text(&read, "last-modified")), 200),
     ] {
-        let answer = app
-            .send("POST", &format!("{order}/payment"), &*amount, &headers)
-            .await;
-        assert_eq!(answer.status.as_u16(), status, "{headers:?}: {answer:?}");
+        let answer = app.with(name, value).pay(&placed).await;
+        assert_eq!(answer.status.as_u16(), status, "{name}: {answer:?}");
     }
     let mug = app.send("GET", "/api/products/MUG", "", &[]).await;
     let tag = text(&mug, "etag");
-    for (headers, status) in [
-        ([("if-none-match", tag.as_str())], 412),
-        ([("if-match", "\"1-0\"")], 412),
-        ([("if-match", &tag)], 200),
+    for ((name, value), status) in [
+        (("if-none-match", tag.as_str()), 412),
+        (("if-match", "\"1-0\""), 412),
+        (("if-match", &*tag), 200),
     ] {
-        let answer = rename(&app, "/api/products/MUG/name", &headers).await;
-        assert_eq!(answer.status.as_u16(), status, "{headers:?}: {answer:?}");
+        let answer = app.with(name, value).rename_product("MUG", "Countess").await;
+        assert_eq!(answer.status.as_u16(), status, "{name}: {answer:?}");
     }
     let nobody = "0198c9c1-0000-7000-8000-00000000dead";
-    for path in [
-        format!("/api/customers/{nobody}/name"),
-        "/api/products/NONE/name".to_owned(),
+    let any = app.with("if-match", "*");
+    for answer in [
+        any.rename_customer(nobody, "Countess").await,
+        any.rename_product("NONE", "Countess").await,
     ] {
-        let answer = rename(&app, &path, &[("if-match", "*")]).await;
         assert_eq!(answer.status, StatusCode::NOT_FOUND, "{answer:?}");
     }
 }
 
 #[tokio::test]
-async fn what_is_made_matches_nothing_and_so_can_be_asked_for_under_if_none_match() {
+async fn a_creating_command_matches_nothing_and_may_carry_if_none_match() {
     let app = start().await;
     let customer = app.seed(&[("MUG", 9)]).await;
     let price = json!({ "amount": 1, "currency": "EUR" });
@@ -164,11 +160,11 @@ async fn what_is_made_matches_nothing_and_so_can_be_asked_for_under_if_none_matc
 }
 
 #[tokio::test]
-async fn a_read_is_answered_by_its_preconditions_and_a_304_says_nothing_of_a_length() {
+async fn a_read_obeys_its_preconditions_and_a_304_has_no_length() {
     let app = start().await;
     let customer = app.seed(&[("MUG", 9)]).await;
     let placed = app.place(&customer, &[("MUG", 1)]).await;
-    let order = format!("/api/orders/{}", placed.body["id"].as_str().unwrap());
+    let order = format!("/api/orders/{}", placed.id());
     let read = app.send("GET", &order, "", &[]).await;
     let (tag, changed) = (text(&read, "etag"), text(&read, "last-modified"));
     let before = date(OffsetDateTime::now_utc() - Duration::HOUR);

@@ -38,7 +38,7 @@ async fn half_a_group_of_settings_is_refused_with_one_line_that_names_it() {
 }
 
 #[tokio::test]
-async fn a_setting_that_would_be_ignored_is_refused_with_one_line_that_names_it_by_whatever_is_run() {
+async fn every_command_refuses_an_ignored_setting_in_one_line_by_name() {
     let bus = "Endpoint=sb://h;SharedAccessKeyName=n;SharedAccessKey=k;EntityPath=others";
     let whole = [("PGHOST", "127.0.0.1"), ("PGUSER", "u"), ("PGDATABASE", "d")];
     for (set, named) in [

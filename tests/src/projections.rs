@@ -47,23 +47,12 @@ pub(crate) async fn history(app: &App, orders: usize) -> Vec<Value> {
     for n in 0..orders {
         let (a, b) = [("MUG", "PEN"), ("PEN", "CUP"), ("CUP", "MUG")][n % 3];
         let placed = app.place(&customer, &[(a, 1), (b, 2)]).await;
-        let order = format!("/api/orders/{}", placed.body["id"].as_str().unwrap());
-        let lines = json!({ "lines": [{ "sku": b, "quantity": 3 }] }).to_string();
-        let changed = app
-            .send(
-                "PUT",
-                &format!("{order}/lines"),
-                lines,
-                &[("content-type", "application/json")],
-            )
-            .await;
+        let changed = app.change_lines(&placed, &[(b, 3)]).await;
         if n % 5 != 0 {
-            let amount = json!({ "amount": changed.body["total"] });
-            app.post(&format!("{order}/payment"), amount).await;
+            app.pay(&changed).await;
         }
         if n % 4 == 0 {
-            app.post(&format!("{order}/cancellation"), json!({ "reason": "no" }))
-                .await;
+            app.cancel(&changed).await;
         }
     }
     messages(app).await
@@ -137,7 +126,7 @@ fn shuffled(messages: &[Value]) -> Vec<&Value> {
 }
 
 #[tokio::test]
-async fn concurrent_projectors_cut_off_and_on_a_store_in_trouble_end_where_the_write_model_is() {
+async fn concurrent_projectors_on_a_failing_store_end_where_the_write_model_is() {
     let app = App::start().await;
     let messages = history(&app, 30).await;
     let (cosmos, settings) = account().await;
@@ -187,7 +176,7 @@ async fn concurrent_projectors_cut_off_and_on_a_store_in_trouble_end_where_the_w
 }
 
 #[tokio::test]
-async fn a_store_that_asks_to_be_left_alone_is_left_alone_for_as_long_as_it_asks() {
+async fn a_throttling_store_is_left_alone_for_as_long_as_it_asks() {
     const ASKED: Duration = Duration::from_millis(1_500);
     let app = App::start().await;
     let registered = history(&app, 0).await.pop().unwrap();

@@ -107,7 +107,7 @@ async fn concurrent_deliveries_end_in_the_newest_version() {
 }
 
 #[tokio::test]
-async fn what_can_never_be_projected_fails_at_once_with_an_answer_the_host_can_read() {
+async fn an_event_that_can_never_be_projected_fails_at_once_and_readably() {
     let projecting = start().await;
     let mut unknown = message(1);
     unknown["type"] = json!("orders.OrderPlaced.v2");
@@ -132,7 +132,7 @@ async fn what_can_never_be_projected_fails_at_once_with_an_answer_the_host_can_r
 }
 
 #[tokio::test]
-async fn what_no_host_sends_is_answered_by_the_triggers_as_everything_else_is_and_logged() {
+async fn triggers_answer_and_log_requests_that_no_host_sends() {
     let projecting = start().await;
     let (json, text) = (
         ("content-type", "application/json"),

@@ -28,23 +28,12 @@ pub(crate) fn text<'a>(answer: &'a Answer, header: &str) -> &'a str {
 }
 
 pub(crate) fn id(answer: &Answer) -> String {
-    answer.body["id"].as_str().unwrap().to_owned()
-}
-
-async fn pay(client: &Client, order: &Answer) -> Answer {
-    let amount = json!({ "amount": order.body["total"] });
-    let paid = client
-        .post(&format!("/api/orders/{}/payment", id(order)), amount)
-        .await;
-    assert_eq!(paid.status, StatusCode::OK, "{paid:?}");
-    paid
+    answer.id().to_owned()
 }
 
 /// One more piece of this SKU, and the product is there to be read.
 async fn restocked(client: &Client, sku: &str) {
-    let restocked = client
-        .post(&format!("/api/products/{sku}/stock"), json!({ "quantity": 1 }))
-        .await;
+    let restocked = client.restock(sku, 1).await;
     read_after(client, &format!("/api/products/{sku}"), &restocked).await;
 }
 
@@ -53,7 +42,7 @@ async fn what_is_read_is_what_the_commands_have_left() {
     both(&[], async |System { client, .. }| {
         let customer = client.seed(&[("MUG", 50), ("PEN", 50)]).await;
         let placed = client.place(&customer, &[("MUG", 2), ("PEN", 1)]).await;
-        let paid = pay(&client, &placed).await;
+        let paid = client.pay(&placed).await;
         let order = format!("/api/orders/{}", id(&placed));
         let read = read_after(&client, &order, &paid).await;
         assert_eq!(
@@ -88,14 +77,7 @@ async fn what_is_read_is_what_the_commands_have_left() {
                 "{list}"
             );
         }
-        let renamed = client
-            .send(
-                "PUT",
-                &format!("/api/customers/{customer}/name"),
-                r#"{"name":"Countess"}"#,
-                &[("content-type", "application/json")],
-            )
-            .await;
+        let renamed = client.rename_customer(&customer, "Countess").await;
         let read = read_after(&client, &format!("/api/customers/{customer}"), &renamed).await;
         assert_eq!(
             read.body,
@@ -107,11 +89,11 @@ async fn what_is_read_is_what_the_commands_have_left() {
 }
 
 #[tokio::test]
-async fn a_product_is_read_with_what_is_left_and_changed_under_the_tag_it_was_read_with() {
+async fn a_product_shows_its_stock_and_changes_under_the_tag_it_shows() {
     both(&[], async |System { client, .. }| {
         let customer = client.seed(&[("MUG", 50), ("PEN", 50)]).await;
         let placed = client.place(&customer, &[("MUG", 2)]).await;
-        let stocked = client.post("/api/products/MUG/stock", json!({ "quantity": 5 })).await;
+        let stocked = client.restock("MUG", 5).await;
         // The restock's level is newer than the order's, whichever comes first.
         read_after(&client, &format!("/api/orders/{}", id(&placed)), &placed).await;
         let mug = read_after(&client, "/api/products/MUG", &stocked).await;
@@ -121,11 +103,9 @@ async fn a_product_is_read_with_what_is_left_and_changed_under_the_tag_it_was_re
         );
         assert_eq!(text(&mug, "etag"), "\"3-3\"");
         restocked(&client, "PEN").await;
-        let price = json!({ "price": { "amount": 600, "currency": "EUR" } }).to_string();
-        let with = |tag: &'static str| [("content-type", "application/json"), ("if-match", tag)];
-        let stale = client.send("PUT", "/api/products/MUG/price", price.clone(), &with("\"2-3\"")).await;
+        let stale = client.with("if-match", "\"2-3\"").change_price("MUG", 600).await;
         assert_eq!(stale.status, StatusCode::PRECONDITION_FAILED, "{stale:?}");
-        let changed = client.send("PUT", "/api/products/MUG/price", price, &with("\"3-3\"")).await;
+        let changed = client.with("if-match", "\"3-3\"").change_price("MUG", 600).await;
         assert_eq!(changed.status, StatusCode::OK, "{changed:?}");
         let all = read_after(&client, "/api/products?limit=200", &changed).await;
         let prices: Vec<&Value> = all.body["items"].as_array().unwrap().iter().map(|product| &product["price"]["amount"]).collect();
@@ -147,10 +127,7 @@ async fn what_a_reader_has_already_is_not_sent_again() {
         let placed = client.place(&customer, &[("MUG", 2)]).await;
         // Its level is newer than the order's, which changes nothing in the catalogue whenever it comes.
         restocked(&client, "MUG").await;
-        let name = (r#"{"name":"Countess"}"#, [("content-type", "application/json")]);
-        let renamed = client
-            .send("PUT", &format!("/api/customers/{customer}/name"), name.0, &name.1)
-            .await;
+        let renamed = client.rename_customer(&customer, "Countess").await;
         read_after(&client, &format!("/api/customers/{customer}"), &renamed).await;
         let order = format!("/api/orders/{}", id(&placed));
         let paths = [
@@ -197,7 +174,7 @@ async fn lists_go_through_everything_once_from_the_newest_on() {
         for n in 0..23 {
             let order = client.place(&customer, &[("MUG", 1)]).await;
             let order = if n % 4 == 0 {
-                (pay(&client, &order).await, "paid")
+                (client.pay(&order).await, "paid")
             } else {
                 (order, "placed")
             };
@@ -329,12 +306,12 @@ async fn sales_count_each_payment_and_each_cancellation_once() {
             let order = client.place(&customer, &[("MUG", n + 1)]).await;
             if n == 5 {
                 // Never paid: neither it nor its cancellation is a sale.
-                client.post(&format!("/api/orders/{}/cancellation", id(&order)), json!({ "reason": "no" })).await;
+                client.cancel(&order).await;
                 continue;
             }
-            let paid = pay(&client, &order).await;
+            let paid = client.pay(&order).await;
             let newest = if n == 0 {
-                client.post(&format!("/api/orders/{}/cancellation", id(&order)), json!({ "reason": "no" })).await
+                client.cancel(&order).await
             } else {
                 paid.clone()
             };

@@ -4,7 +4,7 @@
 use hyper::StatusCode;
 use serde_json::{Value, json};
 
-use crate::{system::System, topic::Topic};
+use crate::{support::calls, system::System, topic::Topic};
 
 #[tokio::test]
 async fn an_order_is_read_as_its_last_command_left_it() {
@@ -18,23 +18,13 @@ async fn an_order_is_read_as_its_last_command_left_it() {
     assert_eq!(first.headers["etag"], "\"1\"");
     assert_eq!(first.headers["cache-control"], "private, no-cache");
     let path = format!("/api/orders/{}", id.as_str().unwrap());
-    let paid = system
-        .client
-        .post(
-            &format!("{path}/payment"),
-            json!({ "amount": placed.body["total"] }),
-        )
-        .await;
+    let paid = system.client.pay(&placed).await;
     assert_eq!(paid.status, StatusCode::OK, "{paid:?}");
-    let parcel = json!({ "carrier": "DHL", "trackingNumber": "JD0146" });
-    system
-        .client
-        .post(&format!("{path}/shipment"), parcel.clone())
-        .await;
+    system.client.ship(&placed).await;
     let last = system.shown(id, 3).await;
     assert_eq!(
         (&last.body["status"], &last.body["shipment"]),
-        (&json!("shipped"), &parcel)
+        (&json!("shipped"), &calls::parcel())
     );
     // What is read is exactly what the log says.
     let state: Value = system
@@ -53,7 +43,7 @@ async fn an_order_is_read_as_its_last_command_left_it() {
 }
 
 #[tokio::test]
-async fn an_order_that_is_not_there_is_not_found_and_nobody_reads_without_signing_in() {
+async fn an_absent_order_is_404_and_no_one_reads_without_signing_in() {
     let system = System::start_with(&[("AUTH", "easyauth")]).await;
     let path = "/api/orders/0198c9c1-0000-7000-8000-000000000001";
     let stranger = system.client.send("GET", path, "", &[]).await;
@@ -93,7 +83,7 @@ async fn while_the_documents_are_away_nothing_is_lost_or_dead_lettered() {
 }
 
 #[tokio::test]
-async fn an_event_of_a_newer_major_version_waits_in_the_dead_letters_and_is_never_skipped() {
+async fn an_event_of_a_newer_major_version_becomes_a_dead_letter() {
     let system = System::start().await;
     let mut topic = Topic::open(&system.stack).await;
     let id = "0198c9c1-0000-7000-8000-000000000001";

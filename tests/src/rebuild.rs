@@ -81,9 +81,8 @@ async fn shop(client: &Client, customer: &str, stop: &AtomicBool) -> Vec<String>
         customers.tick().await;
         let order = client.place(customer, &[("MUG", 1), ("PEN", 2)]).await;
         assert_eq!(order.status, StatusCode::CREATED, "{order:?}");
-        let path = format!("/api/orders/{}", order.body["id"].as_str().unwrap());
-        let amount = json!({ "amount": order.body["total"] });
-        let paid = client.post(&format!("{path}/payment"), amount).await;
+        let path = format!("/api/orders/{}", order.id());
+        let paid = client.pay(&order).await;
         assert_eq!(read_after(client, &path, &paid).await.body["status"], "paid");
         placed.push(path);
     }
@@ -91,7 +90,7 @@ async fn shop(client: &Client, customer: &str, stop: &AtomicBool) -> Vec<String>
 }
 
 #[tokio::test]
-async fn while_the_shop_goes_on_the_read_model_is_made_anew_switched_taken_back_and_the_old_one_removed() {
+async fn the_read_model_is_rebuilt_rolled_back_and_retired_while_the_shop_sells() {
     let system = System::start().await;
     let settings = settings(&system);
     let client = &system.client;
@@ -118,7 +117,7 @@ async fn while_the_shop_goes_on_the_read_model_is_made_anew_switched_taken_back_
     // Both are written, so that going back loses nothing.
     assert_eq!(generations(&settings, "rollback").await, (json!(1), json!(2)));
     let last = client.place(&customer, &[("MUG", 1)]).await;
-    let path = format!("/api/orders/{}", last.body["id"].as_str().unwrap());
+    let path = format!("/api/orders/{}", last.id());
     read_after(client, &path, &last).await;
     system.delivered().await;
     for generation in ["1", "2"] {
@@ -180,7 +179,7 @@ async fn forge(
 }
 
 #[tokio::test]
-async fn a_rebuild_that_is_killed_goes_on_where_it_was_and_fills_an_empty_store() {
+async fn a_killed_rebuild_continues_and_fills_an_empty_store() {
     let app = App::start().await;
     let messages = history(&app, 40).await;
     let (cosmos, settings) = account().await;
@@ -233,7 +232,7 @@ async fn a_rebuild_that_is_killed_goes_on_where_it_was_and_fills_an_empty_store(
 }
 
 #[tokio::test]
-async fn what_needs_no_rebuild_says_so_and_a_store_that_is_away_ends_it_with_the_reason() {
+async fn a_needless_rebuild_says_so_and_an_absent_store_ends_it() {
     let app = App::start().await;
     let mut settings = app.database().settings(Database::server_address());
     settings.insert("READ_MODEL".to_owned(), "postgres".to_owned());

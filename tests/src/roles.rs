@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::{
-    support::{Answer, App, Client, Database},
+    support::{Answer, App, Call, Client, Database, calls, claims, principal},
     system::System,
 };
 
@@ -84,25 +84,6 @@ const TABLE: [(&str, &[&str]); 3] = [
 ];
 pub(crate) const OPEN: [&str; 5] = ["Health", "GetOpenApi", "GetDocs", "HealthLive", "HealthReady"];
 
-/// `X-MS-CLIENT-PRINCIPAL` of somebody with these roles.
-fn principal(oid: &str, roles: &[&str]) -> String {
-    STANDARD.encode(signed_in(oid, roles).to_string())
-}
-
-/// The same before it is encoded.
-pub(crate) fn signed_in(oid: &str, roles: &[&str]) -> Value {
-    let claim = |typ: &str, val: &str| json!({ "typ": typ, "val": val });
-    let mut claims = vec![
-        claim(
-            "http://schemas.microsoft.com/identity/claims/objectidentifier",
-            oid,
-        ),
-        claim("http://schemas.microsoft.com/identity/claims/tenantid", TENANT),
-    ];
-    claims.extend(roles.iter().map(|role| claim("roles", role)));
-    json!({ "auth_typ": "aad", "name_typ": "name", "role_typ": "roles", "claims": claims })
-}
-
 /// A handler that believes the platform's header.
 pub(crate) async fn start() -> App {
     let database = Database::create().await;
@@ -111,15 +92,6 @@ pub(crate) async fn start() -> App {
     settings.insert("AUTH_TENANTS".to_owned(), TENANT.to_owned());
     settings.insert("AUTH_ENFORCED_BY_PLATFORM".to_owned(), "true".to_owned());
     App::start_with(database, settings).await
-}
-
-/// Sends as this principal.
-pub(crate) async fn send(client: &Client, who: &str, method: &str, path: &str, body: Value) -> Answer {
-    let headers = [
-        ("content-type", "application/json"),
-        ("x-ms-client-principal", who),
-    ];
-    client.send(method, path, body.to_string(), &headers).await
 }
 
 #[tokio::test]
@@ -143,8 +115,8 @@ async fn every_call_is_for_the_roles_of_the_table_and_for_nobody_else() {
                 "{name} by nobody"
             );
             for (role, calls) in &may {
-                let who = principal(&Uuid::now_v7().to_string(), &[role]);
-                let answer = send(&app, &who, &method, &path, json!({})).await;
+                let call = Call::new(&method, &path, json!({}));
+                let answer = app.as_role(role).call(&call).await;
                 let allowed = calls.contains(&name) || OPEN.contains(&name);
                 assert_eq!(
                     answer.status != StatusCode::FORBIDDEN,
@@ -165,8 +137,8 @@ async fn what_waits_is_told_to_staff_and_operators_only() {
     let nobody = app.send("GET", "/api/health?details", "", &[]).await;
     assert_eq!(nobody.status, StatusCode::UNAUTHORIZED);
     for (role, status) in [("customer", 403), ("staff", 200), ("operator", 200)] {
-        let who = principal(&Uuid::now_v7().to_string(), &[role]);
-        let answer = send(&app, &who, "GET", "/api/health?details", json!(null)).await;
+        let client = app.as_role(role);
+        let answer = client.get("/api/health?details").await;
         assert_eq!(answer.status.as_u16(), status, "{role}");
         if status == 200 {
             assert_eq!(
@@ -174,7 +146,7 @@ async fn what_waits_is_told_to_staff_and_operators_only() {
                 json!({ "waiting": 0, "parked": 0 })
             );
         }
-        let short = send(&app, &who, "GET", "/api/health", json!(null)).await;
+        let short = client.get("/api/health").await;
         assert!(short.body.get("details").is_none(), "{short:?}");
     }
 }
@@ -184,7 +156,7 @@ async fn a_principal_that_cannot_be_read_is_nobody() {
     let app = start().await;
     let body = json!({ "name": "Ada", "email": "ada@example.org" }).to_string();
     let good = principal(&Uuid::now_v7().to_string(), &[]);
-    let mut no_oid = signed_in("ada", &[]);
+    let mut no_oid = claims("ada", &[]);
     no_oid["claims"].as_array_mut().unwrap().remove(0);
     let no_oid = STANDARD.encode(no_oid.to_string());
     let empty_oid = principal("", &["staff"]);
@@ -223,52 +195,40 @@ async fn a_principal_that_cannot_be_read_is_nobody() {
     );
 }
 
-/// Two customers who have registered themselves, and somebody of the staff, who has filled the shelves.
+/// One line for every order.
+const MUG: [(&str, i64); 1] = [("MUG", 1)];
+
+/// Two customers who have registered themselves, and a member of the staff, who has filled the shelves.
 struct People {
-    ada: String,
+    ada: Client,
     ada_id: String,
-    bob: String,
+    bob: Client,
     bob_id: String,
-    staff: String,
+    staff: Client,
 }
 
 async fn people(client: &Client) -> People {
     let (ada_id, bob_id) = (Uuid::now_v7().to_string(), Uuid::now_v7().to_string());
-    let (ada, bob) = (principal(&ada_id, &[]), principal(&bob_id, &["customer"]));
-    let staff = principal(&Uuid::now_v7().to_string(), &["staff"]);
+    let ada = client.as_customer(&ada_id);
+    let bob = client.as_principal(&principal(&bob_id, &["customer"]));
+    let staff = client.as_role("staff");
     for (who, id, name) in [(&ada, &ada_id, "Ada"), (&bob, &bob_id, "Bob")] {
-        let body = json!({ "name": name, "email": "x@example.org" });
-        let registered = send(client, who, "POST", "/api/customers", body).await;
+        let registered = who.register(name).await;
         assert_eq!(
             (
                 registered.status,
-                &registered.body["id"],
+                registered.id(),
                 &registered.headers["location"]
             ),
             (
                 StatusCode::CREATED,
-                &json!(id),
+                &**id,
                 &format!("/api/customers/{id}").parse().unwrap()
             )
         );
     }
-    let price = json!({ "amount": 500, "currency": "EUR" });
-    send(
-        client,
-        &staff,
-        "POST",
-        "/api/products",
-        json!({ "sku": "MUG", "name": "Mug", "price": price }),
-    )
-    .await;
-    send(
-        client,
-        &staff,
-        "POST",
-        "/api/products/MUG/stock",
-        json!({ "quantity": 9 }),
-    )
-    .await;
+    staff.call(&calls::add_product("MUG", "Mug", 500)).await;
+    staff.restock("MUG", 9).await;
     People {
         ada,
         ada_id,
@@ -276,14 +236,6 @@ async fn people(client: &Client) -> People {
         bob_id,
         staff,
     }
-}
-
-fn order(customer: Option<&str>) -> Value {
-    let mut order = json!({ "lines": [{ "sku": "MUG", "quantity": 1 }] });
-    if let Some(customer) = customer {
-        order["customerId"] = json!(customer);
-    }
-    order
 }
 
 /// The answer without what is new each time.
@@ -297,45 +249,35 @@ fn told(answer: &Answer) -> (StatusCode, Value) {
 async fn what_is_somebody_elses_is_answered_as_what_is_not_there() {
     let app = start().await;
     let People { ada, ada_id, bob, .. } = people(&app).await;
-    let placed = send(&app, &ada, "POST", "/api/orders", order(None)).await;
+    let placed = ada.place_own(&MUG).await;
     assert_eq!(placed.status, StatusCode::CREATED, "{placed:?}");
-    let id = placed.body["id"].as_str().unwrap().to_owned();
+    let id = placed.id().to_owned();
     let absent = Uuid::now_v7().to_string();
-    for (method, step, body) in [
+    let mut missing = placed.clone();
+    missing.body["id"] = json!(absent);
+    for (foreign, missing) in [
         (
-            "PUT",
-            "lines",
-            json!({ "lines": [{ "sku": "MUG", "quantity": 2 }] }),
+            bob.change_lines(&placed, &[("MUG", 2)]).await,
+            bob.change_lines(&missing, &[("MUG", 2)]).await,
         ),
-        ("POST", "cancellation", json!({ "reason": "mine now" })),
+        (bob.cancel(&placed).await, bob.cancel(&missing).await),
     ] {
-        let [foreign, missing] = [&id, &absent].map(|id| format!("/api/orders/{id}/{step}"));
-        let foreign = send(&app, &bob, method, &foreign, body.clone()).await;
-        let missing = send(&app, &bob, method, &missing, body.clone()).await;
         let (status, mut body) = told(&foreign);
         assert_eq!(status, StatusCode::NOT_FOUND);
         body["detail"] = body["detail"].as_str().unwrap().replace(&id, &absent).into();
-        assert_eq!((status, body), told(&missing), "{step}");
+        assert_eq!((status, body), told(&missing));
     }
-    for (path, body) in [
-        ("name", json!({ "name": "Eve" })),
-        ("email", json!({ "email": "eve@example.org" })),
+    for answer in [
+        bob.rename_customer(&ada_id, "Eve").await,
+        bob.change_email(&ada_id, "eve@example.org").await,
     ] {
-        let answer = send(
-            &app,
-            &bob,
-            "PUT",
-            &format!("/api/customers/{ada_id}/{path}"),
-            body,
-        )
-        .await;
         assert_eq!(
             answer.body["type"], "urn:problem:orders:unknown-customer",
             "{answer:?}"
         );
     }
     for someone_else in [&ada_id, &absent] {
-        let answer = send(&app, &bob, "POST", "/api/orders", order(Some(someone_else))).await;
+        let answer = bob.place(someone_else, &MUG).await;
         assert_eq!(
             answer.body["type"], "urn:problem:orders:unregistered-customer",
             "{answer:?}"
@@ -353,31 +295,12 @@ async fn everybody_orders_for_himself_and_staff_for_whom_they_name() {
         bob_id,
         staff,
     } = people(&app).await;
-    let placed = send(&app, &ada, "POST", "/api/orders", order(None)).await;
-    let id = placed.body["id"].as_str().unwrap().to_owned();
-    assert_eq!(
-        send(&app, &bob, "POST", "/api/orders", order(Some(&bob_id)))
-            .await
-            .status,
-        StatusCode::CREATED
-    );
-    assert_eq!(
-        send(&app, &staff, "POST", "/api/orders", order(Some(&ada_id)))
-            .await
-            .status,
-        StatusCode::CREATED
-    );
-    let nobodys = send(&app, &staff, "POST", "/api/orders", order(None)).await;
+    let placed = ada.place_own(&MUG).await;
+    assert_eq!(bob.place(&bob_id, &MUG).await.status, StatusCode::CREATED);
+    assert_eq!(staff.place(&ada_id, &MUG).await.status, StatusCode::CREATED);
+    let nobodys = staff.place_own(&MUG).await;
     assert_eq!(nobodys.body["errors"][0]["pointer"], "#/customerId");
-    let called_off = json!({ "reason": "changed my mind" });
-    let cancelled = send(
-        &app,
-        &ada,
-        "POST",
-        &format!("/api/orders/{id}/cancellation"),
-        called_off,
-    )
-    .await;
+    let cancelled = ada.cancel(&placed).await;
     assert_eq!(
         (cancelled.status, &cancelled.body["status"]),
         (StatusCode::OK, &json!("cancelled"))
@@ -395,14 +318,7 @@ async fn a_key_is_its_callers_own() {
     let People { ada, bob, .. } = people(&app).await;
     let mut ids = Vec::new();
     for who in [&ada, &bob, &ada] {
-        let headers = [
-            ("content-type", "application/json"),
-            ("x-ms-client-principal", who),
-            ("idempotency-key", "1"),
-        ];
-        let placed = app
-            .send("POST", "/api/orders", order(None).to_string(), &headers)
-            .await;
+        let placed = who.with("idempotency-key", "1").place_own(&MUG).await;
         assert_eq!(placed.status, StatusCode::CREATED, "{placed:?}");
         ids.push(placed.body["id"].clone());
     }
@@ -410,24 +326,20 @@ async fn a_key_is_its_callers_own() {
 }
 
 #[tokio::test]
-async fn behind_the_host_the_one_who_is_signed_in_sees_his_own_order_and_nobody_else_does() {
+async fn behind_the_host_only_the_signed_in_customer_sees_their_order() {
     let system = System::start_with(&[("AUTH", "easyauth")]).await;
     let (client, stack) = (&system.client, &system.stack);
     let (ada, bob) = (User::new([]), User::new([]));
     stack.sign_in(Some(User::new([Role::Staff])));
     client.seed(&[("MUG", 5)]).await;
     stack.sign_in(Some(ada.clone()));
-    let registration = json!({ "name": "Ada", "email": "ada@example.org" });
-    assert_eq!(
-        client.post("/api/customers", registration).await.body["id"],
-        json!(ada.id)
-    );
+    assert_eq!(client.register("Ada").await.body["id"], json!(ada.id));
     // Whom the client claims to be does not matter.
     let forged = principal(&bob.id.to_string(), &["staff"]);
-    let placed = send(client, &forged, "POST", "/api/orders", order(None)).await;
+    let placed = client.as_principal(&forged).place_own(&MUG).await;
     let shown = system.shown(&placed.body["id"], 1).await;
     assert_eq!(shown.body["customer"]["id"], json!(ada.id));
-    let path = format!("/api/orders/{}", placed.body["id"].as_str().unwrap());
+    let path = format!("/api/orders/{}", placed.id());
     for (who, status) in [
         (Some(bob), StatusCode::NOT_FOUND),
         (Some(User::new([Role::Operator])), StatusCode::FORBIDDEN),

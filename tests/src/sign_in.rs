@@ -11,13 +11,13 @@ use tokio::process::Command;
 use uuid::Uuid;
 
 use crate::{
-    roles::{OPEN, send, signed_in, start},
-    support::binary,
+    roles::{OPEN, start},
+    support::{Call, binary, calls, claims},
 };
 
 /// Staff by their own word: by what means, and what they are answered everywhere.
 fn strangers() -> [(&'static str, StatusCode, Value); 5] {
-    let staff = || signed_in(&Uuid::now_v7().to_string(), &["staff"]);
+    let staff = || claims(&Uuid::now_v7().to_string(), &["staff"]);
     let mut google = staff();
     google["auth_typ"] = json!("google");
     let mut foreign = staff();
@@ -26,9 +26,9 @@ fn strangers() -> [(&'static str, StatusCode, Value); 5] {
     homeless["claims"].as_array_mut().unwrap().remove(1);
     let mut issued_elsewhere = staff();
     let issuer = format!("https://login.microsoftonline.com/{}/v2.0", Uuid::now_v7());
-    let claims = issued_elsewhere["claims"].as_array_mut().unwrap();
-    claims.push(json!({ "typ": "iss", "val": issuer }));
-    let mut auditor = signed_in(&Uuid::now_v7().to_string(), &["auditor"]);
+    let held = issued_elsewhere["claims"].as_array_mut().unwrap();
+    held.push(json!({ "typ": "iss", "val": issuer }));
+    let mut auditor = claims(&Uuid::now_v7().to_string(), &["auditor"]);
     auditor["role_typ"] = json!("name");
     let name = json!({ "typ": "name", "val": "staff" });
     auditor["claims"].as_array_mut().unwrap().push(name);
@@ -60,7 +60,8 @@ async fn who_comes_from_elsewhere_or_has_unknown_roles_may_make_no_call_at_all()
             }
             for (who, status, principal) in strangers() {
                 let header = STANDARD.encode(principal.to_string());
-                let answer = send(&app, &header, &method.to_uppercase(), &path, json!({})).await;
+                let call = Call::new(method, &path, json!({}));
+                let answer = app.as_principal(&header).call(&call).await;
                 assert_eq!(answer.status, status, "{name} by {who}");
                 seen += 1;
             }
@@ -68,13 +69,13 @@ async fn who_comes_from_elsewhere_or_has_unknown_roles_may_make_no_call_at_all()
     }
     assert!(seen >= 20 * strangers().len(), "{seen}");
     // A name is no role, whatever the header calls it.
-    let mut named = signed_in(&Uuid::now_v7().to_string(), &[]);
+    let mut named = claims(&Uuid::now_v7().to_string(), &[]);
     named["role_typ"] = json!("name");
     let name = json!({ "typ": "name", "val": "staff" });
     named["claims"].as_array_mut().unwrap().push(name);
     let header = STANDARD.encode(named.to_string());
-    let body = json!({ "sku": "MUG", "name": "Mug", "price": { "amount": 5, "currency": "EUR" } });
-    let answer = send(&app, &header, "POST", "/api/products", body).await;
+    let product = calls::add_product("MUG", "Mug", 5);
+    let answer = app.as_principal(&header).call(&product).await;
     assert_eq!(answer.status, StatusCode::FORBIDDEN);
 }
 

@@ -44,14 +44,13 @@ async fn forgetful() -> (App, String) {
 }
 
 async fn place_under(app: &App, customer: &str, key: String) {
-    let body = json!({ "customerId": customer, "lines": [{ "sku": "MUG", "quantity": 1 }] });
-    let headers = [("content-type", "application/json"), ("idempotency-key", &key)];
-    let placed = app.send("POST", "/api/orders", body.to_string(), &headers).await;
+    let client = app.with("idempotency-key", &key);
+    let placed = client.place(customer, &[("MUG", 1)]).await;
     assert_eq!(placed.status, StatusCode::CREATED, "{placed:?}");
 }
 
 #[tokio::test]
-async fn while_a_sweep_is_held_up_in_the_middle_of_a_step_commands_go_on() {
+async fn while_a_sweep_is_blocked_inside_a_step_commands_go_on() {
     for (table, old) in TABLES {
         let (app, customer) = forgetful().await;
         let holder = connect(&admin_url(&app.database().name)).await;

@@ -282,7 +282,7 @@ async fn an_older_version_never_overwrites_a_newer_one() {
 }
 
 #[tokio::test]
-async fn sums_may_be_larger_than_any_amount_and_the_last_second_of_a_day_is_that_days() {
+async fn sums_may_exceed_any_amount_and_days_include_their_last_second() {
     let (world, tables) = World::with_tables().await;
     for (n, at) in [
         "2026-01-02T00:00:00Z",

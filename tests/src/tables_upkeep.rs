@@ -73,13 +73,10 @@ async fn shop(app: &App, customer: &str, stop: &AtomicBool, done: &AtomicUsize) 
     for n in 0.. {
         let placed = app.place(customer, &[("MUG", 1)]).await;
         assert_eq!(placed.status, StatusCode::CREATED, "{placed:?}");
-        let path = format!("/api/orders/{}", placed.body["id"].as_str().unwrap());
-        let amount = json!({ "amount": placed.body["total"] });
-        let paid = app.post(&format!("{path}/payment"), amount).await;
+        let paid = app.pay(&placed).await;
         assert_eq!(paid.status, StatusCode::OK, "{paid:?}");
         if n % 2 == 1 {
-            let no = json!({ "reason": "no" });
-            let cancelled = app.post(&format!("{path}/cancellation"), no).await;
+            let cancelled = app.cancel(&placed).await;
             assert_eq!(cancelled.status, StatusCode::OK, "{cancelled:?}");
         }
         done.fetch_add(1, Ordering::Relaxed);
@@ -225,7 +222,7 @@ async fn the_apps_role_reads_the_read_model_and_changes_nothing_but_through_comm
 }
 
 #[tokio::test]
-async fn no_statement_reads_a_table_from_one_end_to_the_other_or_sorts_a_list() {
+async fn no_statement_scans_a_whole_table_or_sorts_a_list() {
     let database = Database::create().await;
     database.keep_read_model().await;
     let owner = owner(&database).await;
@@ -268,13 +265,9 @@ async fn no_statement_reads_a_table_from_one_end_to_the_other_or_sorts_a_list() 
 
 /// Pays this order under an Idempotency-Key, and returns its id.
 async fn pay_once(app: &App, placed: &Answer) -> Uuid {
-    let id = placed.body["id"].as_str().unwrap();
-    let amount = json!({ "amount": placed.body["total"] }).to_string();
-    let key = [("content-type", "application/json"), ("idempotency-key", "once")];
-    let path = format!("/api/orders/{id}/payment");
-    let paid = app.send("POST", &path, amount, &key).await;
+    let paid = app.with("idempotency-key", "once").pay(placed).await;
     assert_eq!(paid.status, StatusCode::OK, "{paid:?}");
-    id.parse().unwrap()
+    placed.id().parse().unwrap()
 }
 
 #[tokio::test]

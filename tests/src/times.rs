@@ -62,7 +62,7 @@ async fn a_time_out_of_range_is_refused_by_http_the_terminal_and_the_projector()
 }
 
 #[tokio::test]
-async fn a_message_of_a_time_out_of_range_is_refused_and_one_of_another_offset_is_read_in_utc() {
+async fn a_message_time_out_of_range_is_refused_and_offsets_become_utc() {
     let app = App::start().await;
     let messages = history(&app, 1).await;
     let (_cosmos, settings) = account().await;
@@ -101,7 +101,7 @@ async fn a_message_of_a_time_out_of_range_is_refused_and_one_of_another_offset_i
 }
 
 #[tokio::test]
-async fn an_event_of_no_time_is_parked_by_its_name_and_the_others_go_out() {
+async fn an_event_without_a_time_is_parked_and_the_others_go_out() {
     let system = System::start().await;
     let customer = system.client.seed(&[("MUG", 5)]).await;
     system.relayed().await;

@@ -4,7 +4,7 @@
 use hyper::StatusCode;
 use serde_json::json;
 
-use crate::support::{App, Database};
+use crate::support::{App, Database, calls};
 
 /// Brings an aggregate to this version, as a million commands would.
 async fn bring(database: &Database, table: &str, key: &str, version: i64) {
@@ -21,41 +21,28 @@ async fn what_has_been_changed_a_million_times_is_changed_no_more() {
     let app = App::start_with(database, settings).await;
     let customer = app.seed(&[("MUG", 5)]).await;
     let placed = app.place(&customer, &[("MUG", 1)]).await;
-    let order = placed.body["id"].as_str().unwrap().to_owned();
-    let lines = json!({ "lines": [{ "sku": "MUG", "quantity": 2 }] });
     let cases = [
-        (
-            "products",
-            "sku = 'MUG'".to_owned(),
-            "POST",
-            "/api/products/MUG/stock".to_owned(),
-            json!({ "quantity": 1 }),
-        ),
+        ("products", "sku = 'MUG'".to_owned(), calls::restock("MUG", 1)),
         (
             "customers",
             format!("id = '{customer}'"),
-            "PUT",
-            format!("/api/customers/{customer}/name"),
-            json!({ "name": "A" }),
+            calls::rename_customer(&customer, "A"),
         ),
         (
             "orders",
-            format!("id = '{order}'"),
-            "PUT",
-            format!("/api/orders/{order}/lines"),
-            lines,
+            format!("id = '{}'", placed.id()),
+            calls::change_lines(&placed, &[("MUG", 2)]),
         ),
     ];
-    for (table, key, method, path, body) in cases {
+    for (table, key, call) in cases {
         bring(app.database(), table, &key, 999_999).await;
-        let json = [("content-type", "application/json")];
-        let last = app.send(method, &path, body.to_string(), &json).await;
+        let last = app.call(&call).await;
         assert_eq!(
             (last.status, &last.body["version"]),
             (StatusCode::OK, &json!(1_000_000)),
             "{table}: {last:?}"
         );
-        let more = app.send(method, &path, body.to_string(), &json).await;
+        let more = app.call(&call).await;
         let kind = json!("urn:problem:orders:too-many-changes");
         assert_eq!(
             (more.status, &more.body["type"]),

@@ -20,7 +20,7 @@ async fn an_order_is_followed_to_where_it_stands_still() {
     let client = &system.client;
     let customer = client.seed(&[("MUG", 5)]).await;
     let placed = client.place(&customer, &[("MUG", 1)]).await;
-    let id = placed.body["id"].as_str().unwrap();
+    let id = placed.id();
     let path = format!("/api/orders/{id}");
     for read in [&path, &format!("/api/customers/{customer}/orders")] {
         read_after(client, read, &placed).await;
@@ -34,11 +34,7 @@ async fn an_order_is_followed_to_where_it_stands_still() {
     );
 
     system.faults().servicebus.pause();
-    let amount = json!({ "amount": placed.body["total"] }).to_string();
-    let key = [("content-type", "application/json"), ("idempotency-key", "pay-1")];
-    let paid = client
-        .send("POST", &format!("{path}/payment"), amount, &key)
-        .await;
+    let paid = client.with("idempotency-key", "pay-1").pay(&placed).await;
     assert_eq!(paid.status, StatusCode::OK, "{paid:?}");
     let stuck = told(&settings, &["why", id, "--json"], 3).await;
     let event = &stuck["events"][1];
@@ -60,7 +56,7 @@ async fn an_order_is_followed_to_where_it_stands_still() {
 }
 
 #[tokio::test]
-async fn a_message_that_was_sent_is_found_at_its_subscription_or_among_the_dead_letters() {
+async fn a_sent_message_is_found_in_its_subscription_or_its_dead_letters() {
     let mut system = System::start().await;
     let settings = settings(&system);
     let customer = system.client.seed(&[("MUG", 5)]).await;
@@ -68,7 +64,7 @@ async fn a_message_that_was_sent_is_found_at_its_subscription_or_among_the_dead_
     system.stack.stop_host().await;
     let sender = App::start_alone(system.settings()).await;
     let placed = sender.place(&customer, &[("MUG", 1)]).await;
-    let id = placed.body["id"].as_str().unwrap();
+    let id = placed.id();
     system.relayed().await;
     let difference = async || {
         let trail = told(&settings, &["why", id, "--json"], 3).await;

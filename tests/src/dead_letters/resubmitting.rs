@@ -123,7 +123,7 @@ async fn only_what_is_selected_is_dealt_with_and_the_rest_stays_as_it_was() {
 }
 
 #[tokio::test]
-async fn a_subscription_without_a_rule_of_its_own_is_refused_unless_forced_and_never_loses_anything() {
+async fn a_subscription_without_its_own_rule_is_refused_unless_forced() {
     let mut bench = Bench::start().await;
     bench.bury(&orders(2), &["listener", "live"], "Broken").await;
     let resubmit = ["resubmit", "--all", "--subscription"];
@@ -147,7 +147,7 @@ async fn a_subscription_without_a_rule_of_its_own_is_refused_unless_forced_and_n
 }
 
 #[tokio::test]
-async fn a_body_that_is_no_text_is_shown_in_base64_and_resubmitted_as_it_is() {
+async fn a_binary_body_is_shown_in_base64_and_resubmitted_unchanged() {
     let mut bench = Bench::start().await;
     bench
         .topic

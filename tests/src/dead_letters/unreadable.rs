@@ -28,7 +28,7 @@ fn message(id: &str, subject: Vec<u8>, key: Vec<u8>) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn a_letter_that_cannot_be_read_is_named_and_counted_and_the_others_are_dealt_with() {
+async fn an_unreadable_dead_letter_is_named_and_counted_and_the_others_handled() {
     let mut bench = Bench::start().await;
     let all = orders(3);
     bench.bury(&all[..2], &["read-model"], "Broken").await;
@@ -85,7 +85,7 @@ async fn a_letter_that_cannot_be_read_is_named_and_counted_and_the_others_are_de
 }
 
 #[tokio::test]
-async fn many_and_large_letters_are_looked_at_and_taken_out_whatever_fits_into_an_answer() {
+async fn many_and_large_dead_letters_are_listed_and_removed_page_by_page() {
     let mut bench = Bench::start().await;
     let body = |bytes: usize| {
         let mut event = event(super::ID);

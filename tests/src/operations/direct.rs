@@ -15,7 +15,7 @@ use crate::{
 };
 
 #[tokio::test]
-async fn a_direct_replay_fills_the_documents_without_a_bus_and_a_second_one_changes_nothing() {
+async fn a_reprojection_needs_no_bus_and_a_second_one_changes_nothing() {
     let app = App::start().await;
     let messages = history(&app, 10).await;
     let (cosmos, mut settings) = account().await;
@@ -44,7 +44,7 @@ async fn a_direct_replay_fills_the_documents_without_a_bus_and_a_second_one_chan
 }
 
 #[tokio::test]
-async fn a_replay_over_the_shipped_topic_reaches_the_projector_and_changes_nothing_that_was_right() {
+async fn a_replay_over_the_shipped_topic_changes_no_right_document() {
     let system = System::start().await;
     let settings = settings(&system);
     let customer = system.client.seed(&[("MUG", 50)]).await;

@@ -59,7 +59,7 @@ fn is(answer: &Answer, status: u16, kind: &str) {
 }
 
 #[tokio::test]
-async fn a_replay_is_planned_started_and_reported_over_http_and_the_timer_does_the_work() {
+async fn a_replay_is_planned_started_and_reported_over_http() {
     let system = System::start().await;
     let client = &system.client;
     let customer = client.seed(&[("MUG", 50)]).await;
@@ -167,7 +167,7 @@ async fn the_read_model_is_made_anew_rolled_back_removed_and_verified_over_http(
 }
 
 #[tokio::test]
-async fn a_rebuild_that_is_cancelled_gives_up_what_it_has_filled_and_a_removal_comes_before_the_next_one() {
+async fn a_cancelled_rebuild_must_be_retired_before_the_next_one() {
     let system = System::start().await;
     let client = &system.client;
     client.seed(&[("MUG", 50)]).await;
@@ -323,7 +323,7 @@ async fn a_selection_that_says_nothing_or_too_much_is_refused_by_its_place() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_and_what_cannot_be_steered_so_is_refused_by_its_name() {
+async fn an_absent_job_and_an_impossible_state_are_refused_by_name() {
     let log = Log::start(1).await;
     let app = App::start_alone(log.settings.clone()).await;
     is(

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{DONE, FAILED, Log, USAGE, events_of, text};
 
 #[tokio::test]
-async fn a_replay_is_planned_first_and_then_heard_by_its_subscription_alone_in_the_order_of_the_log() {
+async fn a_replay_reaches_its_subscription_alone_in_the_order_of_the_log() {
     let mut log = Log::start(6).await;
     let all = log.ids(|_| true);
     let said = log
@@ -68,7 +68,7 @@ async fn a_replay_is_planned_first_and_then_heard_by_its_subscription_alone_in_t
 }
 
 #[tokio::test]
-async fn events_are_chosen_by_order_customer_type_time_and_position_and_all_that_is_said_must_hold() {
+async fn selected_events_fulfil_every_condition_on_order_customer_type_time_and_position() {
     let mut log = Log::start(4).await;
     let subject = |kind: &str| {
         let found = log.events.iter().find(|event| event["type"] == kind);
@@ -131,7 +131,7 @@ async fn events_are_chosen_by_order_customer_type_time_and_position_and_all_that
 }
 
 #[tokio::test]
-async fn what_would_not_arrive_or_be_heard_by_others_is_refused_and_nothing_said_is_no_selection() {
+async fn a_replay_that_would_be_lost_or_reach_others_is_refused() {
     let log = Log::start(1).await;
     for (subscription, code, words) in [
         ("nobody", FAILED, "no subscription nobody"),

@@ -28,7 +28,7 @@ async fn accepted(log: &Log, messages: u64) {
 }
 
 #[tokio::test]
-async fn a_replay_that_is_killed_goes_on_where_it_was_and_what_went_out_twice_has_one_id() {
+async fn a_killed_replay_continues_and_sends_each_event_under_one_id() {
     let mut log = Log::start(30).await;
     let all = log.ids(|_| true);
     let id = log
@@ -102,7 +102,7 @@ async fn a_running_replay_is_paused_gone_on_with_and_cancelled_from_elsewhere() 
 }
 
 #[tokio::test]
-async fn a_terminal_that_stood_still_finds_its_work_done_by_others_and_nothing_is_heard_twice() {
+async fn a_stopped_terminal_finds_its_job_done_and_sends_nothing_twice() {
     let mut log = Log::start(12).await;
     let all = log.ids(|_| true);
     let id = log
@@ -140,7 +140,7 @@ async fn a_terminal_that_stood_still_finds_its_work_done_by_others_and_nothing_i
 }
 
 #[tokio::test]
-async fn what_a_terminal_leaves_behind_the_apps_timer_goes_on_with_and_an_outage_only_delays_it() {
+async fn the_timer_continues_a_terminals_job_and_an_outage_only_delays_it() {
     let mut log = Log::start(12).await;
     let all = log.ids(|_| true);
     let id = log

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::{FAILED, run, text};
+use super::{FAILED, run};
 use crate::{
     rebuild::{settings, told},
     support::App,
@@ -19,10 +19,8 @@ async fn an_event_may_be_under_way_for_a_while_and_then_its_documents_differ() {
     // From now on nobody projects.
     system.stack.stop_host().await;
     let sender = App::start_alone(system.settings()).await;
-    let name = json!({ "name": "Augusta" }).to_string();
-    let json = [("content-type", "application/json")];
-    let path = format!("/api/customers/{customer}/name");
-    assert_eq!(sender.send("PUT", &path, name, &json).await.body["version"], 2);
+    let renamed = sender.rename_customer(&customer, "Augusta").await;
+    assert_eq!(renamed.body["version"], 2);
     let report = told(&settings, &["verify", "--json"], 0).await;
     assert_eq!(
         (&report["behind"], &report["different"]),
@@ -58,9 +56,7 @@ async fn a_sale_that_its_day_does_not_count_is_found() {
     let settings = settings(&system);
     let customer = system.client.seed(&[("MUG", 50)]).await;
     let placed = system.client.place(&customer, &[("MUG", 1)]).await;
-    let path = format!("/api/orders/{}", text(&placed.body["id"]));
-    let amount = json!({ "amount": placed.body["total"] });
-    system.client.post(&format!("{path}/payment"), amount).await;
+    system.client.pay(&placed).await;
     system.projected().await;
     // What the log says of the sale is changed behind everybody's back: another day, and another amount.
     system

@@ -12,8 +12,7 @@ use crate::{support::DEADLINE, system::System};
 const WAITING: &str = "select count(*) from write_model.outbox";
 
 #[tokio::test]
-async fn what_a_bus_had_stored_before_it_was_away_for_longer_than_its_memory_is_heard_twice_and_counts_once()
-{
+async fn a_message_repeated_beyond_the_duplicate_window_counts_once() {
     let system = System::start_changed(|_, bus| short_locks(bus)).await;
     let client = &system.client;
     let customer = client.seed(&[("MUG", 1_000)]).await;
@@ -67,7 +66,7 @@ async fn what_a_bus_had_stored_before_it_was_away_for_longer_than_its_memory_is_
 }
 
 #[tokio::test]
-async fn a_busy_bus_is_left_alone_for_longer_and_longer_and_gets_everything_in_the_end() {
+async fn a_busy_bus_is_retried_less_and_less_and_gets_everything() {
     let system = System::start().await;
     let client = &system.client;
     let customer = client.seed(&[("MUG", 1_000)]).await;

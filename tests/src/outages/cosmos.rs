@@ -49,7 +49,7 @@ async fn fail(system: &System, customer: &str, traffic: &Traffic, deliveries: u6
 }
 
 #[tokio::test]
-async fn an_outage_of_cosmos_db_that_ends_before_the_deliveries_do_is_made_up_for_by_itself() {
+async fn an_outage_of_cosmos_db_shorter_than_the_deliveries_heals_itself() {
     let (system, customer) = system().await;
     let (traffic, handler) = (Traffic::default(), system.stack.handler_pid());
     system.faults().cosmos.cut();

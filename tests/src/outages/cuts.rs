@@ -7,7 +7,6 @@ use std::{
 };
 
 use devstack::wire::Proxy;
-use serde_json::json;
 use tokio::time::timeout;
 
 use super::Traffic;
@@ -33,14 +32,12 @@ async fn cut(system: &System, app: &App, wire: &Proxy, (breaks, bytes): Break, b
 }
 
 #[tokio::test]
-async fn a_batch_whose_transfer_or_answer_is_cut_after_any_byte_arrives_whole_and_in_order() {
+async fn a_batch_cut_after_any_byte_arrives_whole_and_in_order() {
     let mut system = System::start().await;
     system.stack.stop_host().await;
     let (app, wire) = behind_a_wire(&system).await;
     let customer = app.seed(&[("MUG", 1_000)]).await;
-    let name = json!({ "name": "M".repeat(200) }).to_string();
-    let headers = [("content-type", "application/json")];
-    let named = app.send("PUT", "/api/products/MUG/name", name, &headers).await;
+    let named = app.rename_product("MUG", &"M".repeat(200)).await;
     assert!(named.status.is_success(), "{named:?}");
     system.relayed().await;
     let bus = system.stack.servicebus_switches();

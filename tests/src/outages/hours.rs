@@ -95,7 +95,7 @@ async fn an_hour_without_cosmos_db_uses_up_a_third_of_a_messages_deliveries() {
 }
 
 #[tokio::test]
-async fn four_hours_without_cosmos_db_make_dead_letters_of_what_was_in_the_slots_and_of_nothing_else() {
+async fn four_hours_without_cosmos_db_dead_letter_only_the_messages_in_the_slots() {
     let (most, dead) = outage(48, 4).await;
     assert_eq!(dead, SLOTS);
     println!(

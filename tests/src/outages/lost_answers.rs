@@ -5,19 +5,18 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use devstack::wire::{Moment, Proxy};
 use hyper::StatusCode;
-use serde_json::json;
 
 use super::{Traffic, until};
-use crate::support::{App, Database};
+use crate::support::{App, Database, calls};
 
 #[tokio::test]
-async fn a_command_that_was_done_when_its_answer_and_the_database_were_lost_is_found_done_when_asked_again() {
+async fn a_command_whose_answer_was_lost_is_found_done_when_sent_again() {
     let database = Database::create().await;
     let wire = Proxy::start(Database::server_address()).await.unwrap();
     let settings = database.settings(wire.address());
     let app = App::start_with(database, settings).await;
     let customer = app.seed(&[("MUG", 1_000)]).await;
-    let order = json!({ "customerId": customer, "lines": [{ "sku": "MUG", "quantity": 1 }] });
+    let order = calls::place(&customer, &[("MUG", 1)]);
     let traffic = Traffic::default();
     let mut orders = 0_usize;
     // At each thing that is sent, on a new connection: the server gets it, and then there is neither an answer nor a server.
@@ -35,7 +34,7 @@ async fn a_command_that_was_done_when_its_answer_and_the_database_were_lost_is_f
             until("it is refused", async || traffic.refused.load(Relaxed) > refused).await;
             wire.restore();
         };
-        let placing = traffic.insist(&app, "/api/orders", &order);
+        let placing = traffic.insist(&app, &order);
         tokio::pin!(placing);
         let done_before = tokio::select! {
             _ = &mut placing => true,

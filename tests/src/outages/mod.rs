@@ -18,11 +18,11 @@ use std::{
 
 use futures_util::future::join_all;
 use hyper::StatusCode;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::time::{interval, sleep, timeout};
 use uuid::Uuid;
 
-use crate::support::{Answer, Client, DEADLINE};
+use crate::support::{Answer, Call, Client, DEADLINE, calls};
 
 /// Commands that are sent again and again, each under a key of its own, and what came of them.
 #[derive(Debug, Default)]
@@ -39,15 +39,11 @@ struct Traffic {
 
 impl Traffic {
     /// Sends a command until it is answered with success. The only other answer there may be is to come back later.
-    async fn insist(&self, client: &Client, path: &str, body: &Value) -> Answer {
-        let key = Uuid::now_v7().to_string();
-        let headers = [
-            ("content-type", "application/json"),
-            ("idempotency-key", key.as_str()),
-        ];
+    async fn insist(&self, client: &Client, call: &Call) -> Answer {
+        let client = client.with("idempotency-key", &Uuid::now_v7().to_string());
         loop {
             let asked = Instant::now();
-            let answer = client.send("POST", path, body.to_string(), &headers).await;
+            let answer = client.call(call).await;
             let took = u64::try_from(asked.elapsed().as_millis()).unwrap();
             self.slowest_ms.fetch_max(took, Relaxed);
             if answer.status.is_success() {
@@ -67,11 +63,8 @@ impl Traffic {
 
     /// An order that is placed and paid: two events.
     async fn order(&self, client: &Client, customer: &str) {
-        let order = json!({ "customerId": customer, "lines": [{ "sku": "MUG", "quantity": 1 }] });
-        let placed = self.insist(client, "/api/orders", &order).await;
-        let path = format!("/api/orders/{}/payment", placed.body["id"].as_str().unwrap());
-        self.insist(client, &path, &json!({ "amount": placed.body["total"] }))
-            .await;
+        let placed = self.insist(client, &calls::place(customer, &[("MUG", 1)])).await;
+        self.insist(client, &calls::pay(&placed)).await;
     }
 
     /// So many orders, at the same time.

@@ -55,7 +55,7 @@ async fn without_postgresql_commands_answer_503_and_come_back_by_themselves() {
 }
 
 #[tokio::test]
-async fn a_server_that_has_no_connection_left_is_answered_503_until_it_has_one_again() {
+async fn a_server_without_a_free_connection_is_503_until_it_has_one() {
     let database = Database::create().await;
     let owner = connect(&admin_url(&database.name)).await;
     let limit = |most: i32| format!("alter database {} connection limit {most}", database.name);
@@ -72,7 +72,7 @@ async fn a_server_that_has_no_connection_left_is_answered_503_until_it_has_one_a
 }
 
 #[tokio::test]
-async fn a_postgresql_that_crashes_and_is_restarted_under_load_makes_each_order_once_and_keeps_every_one() {
+async fn a_crash_of_postgresql_under_load_loses_and_doubles_no_order() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     // A server whose commits are on the disk when they are answered: what a crash may not take.

@@ -47,7 +47,7 @@ impl Shop {
         let app = App::start_with(database, settings).await;
         let customer = app.seed(&[("MUG", 1_000)]).await;
         let placed = app.place(&customer, &[("MUG", 1)]).await;
-        let order = placed.body["id"].as_str().unwrap().to_owned();
+        let order = placed.id().to_owned();
         Self { app, customer, order }
     }
 
@@ -183,7 +183,7 @@ fn failing(code: &str) -> (String, String) {
 }
 
 #[tokio::test]
-async fn what_the_whole_database_is_in_is_503_for_both_halves_and_over_by_itself() {
+async fn a_condition_of_the_whole_database_is_503_until_it_ends() {
     let shop = Shop::open().await;
     let name = shop.app.database().name.clone();
     for trouble in [
@@ -226,7 +226,7 @@ async fn what_the_whole_database_is_in_is_503_for_both_halves_and_over_by_itself
 }
 
 #[tokio::test]
-async fn a_right_that_is_taken_away_is_503_and_named_until_it_is_given_back() {
+async fn a_revoked_right_is_503_and_named_until_it_is_granted_again() {
     let shop = Shop::open().await;
     for (right, table, writes, reads) in [
         ("insert", "write_model.events", Some("rights"), None),
@@ -248,7 +248,7 @@ async fn a_right_that_is_taken_away_is_503_and_named_until_it_is_given_back() {
 }
 
 #[tokio::test]
-async fn an_sqlstate_that_nobody_has_foreseen_passes_as_those_do_that_mean_a_database_in_trouble() {
+async fn an_unknown_sqlstate_is_transient_like_those_of_a_database_in_trouble() {
     let shop = Shop::open().await;
     for (code, reason) in [
         ("ZZ001", "failing"),
@@ -274,7 +274,7 @@ async fn an_sqlstate_that_nobody_has_foreseen_passes_as_those_do_that_mean_a_dat
 }
 
 #[tokio::test]
-async fn what_our_own_statements_are_to_blame_for_is_500_and_so_is_what_is_not_supported_twice_in_a_row() {
+async fn a_fault_of_our_own_statements_is_500() {
     let shop = Shop::open().await;
     for code in ["22023", "3F000", "42P01", "0A000", "26000"] {
         let (make, mend) = failing(code);
@@ -323,7 +323,7 @@ async fn what_fails_for_one_command_does_not_fail_for_those_that_wait_beside_it(
 }
 
 #[tokio::test]
-async fn a_standby_that_is_reached_after_a_failover_serves_nobody_and_is_left_when_it_leads() {
+async fn a_standby_reached_after_a_failover_serves_no_command_until_it_leads() {
     let folder = tempfile::tempdir().unwrap();
     let data: PathBuf = folder.path().join("data");
     let kept = data.clone();

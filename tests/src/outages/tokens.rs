@@ -28,7 +28,7 @@ async fn disturb(bus: &Switches, traffic: &Traffic) {
 }
 
 #[tokio::test]
-async fn tokens_that_run_out_in_the_middle_of_traffic_are_put_anew_by_both_sides_and_cost_nothing() {
+async fn both_sides_renew_expiring_tokens_in_the_middle_of_traffic() {
     let system = System::start_changed(|_, bus| short_locks(bus)).await;
     let customer = system.client.seed(&[("MUG", 10_000)]).await;
     system.projected().await;

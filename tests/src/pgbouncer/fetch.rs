@@ -5,11 +5,10 @@ use std::{
     collections::{BTreeSet, VecDeque},
     ffi::{OsStr, OsString},
     fs,
+    io::{self, Write as _},
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
-
-use super::program::{runs, say};
 
 /// Installs it, as Homebrew's users do.
 pub(super) fn by_brew(brew: &OsStr) -> Result<(), String> {
@@ -156,6 +155,15 @@ fn gather(from: &Path, into: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
+/// Whether the one in this folder says its version.
+pub(super) fn runs(folder: &Path) -> bool {
+    let asked = Command::new(folder.join("pgbouncer"))
+        .arg("--version")
+        .env("LD_LIBRARY_PATH", folder)
+        .output();
+    asked.is_ok_and(|output| output.status.success())
+}
+
 /// What the program's loader says of it.
 fn missing(folder: &Path) -> String {
     let mut asked = Command::new(folder.join("pgbouncer"));
@@ -176,12 +184,17 @@ fn output(command: &mut Command) -> Result<String, String> {
     Err(format!("{program}: {}: {last}", run.status))
 }
 
+/// Says it on stderr at once.
+fn say(line: &str) {
+    let _closed = writeln!(io::stderr(), "{line}");
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn of_the_dependencies_only_libraries_are_missed_and_only_those_that_no_alternative_of_is_there() {
+    fn only_libraries_without_a_present_alternative_are_missing_dependencies() {
         let depends = "lsb-base | sysvinit-utils (>= 3.05-4~), postgresql-common, libc-ares2 (>= 1.18.1), libc6:any (>= 2.34), \
                        libsystemd0 | libelogind0, libgone1t64 | libgone1";
         let is_installed = |name: &str| ["libc6", "libelogind0"].contains(&name);

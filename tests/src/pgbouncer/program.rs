@@ -3,10 +3,8 @@
 
 use std::{
     ffi::{OsStr, OsString},
-    fs,
-    io::{self, Write as _},
+    fs, io,
     path::{Path, PathBuf},
-    process::Command,
     thread,
 };
 
@@ -64,7 +62,7 @@ impl Program {
             return Ok(program);
         }
         let fetched = Self::Fetched(places.fetched.clone());
-        if runs(&places.fetched) {
+        if fetch::runs(&places.fetched) {
             return Ok(fetched);
         }
         match std::env::consts::OS {
@@ -96,15 +94,6 @@ impl Program {
     }
 }
 
-/// Whether the one in this folder says its version.
-pub(super) fn runs(folder: &Path) -> bool {
-    let asked = Command::new(folder.join("pgbouncer"))
-        .arg("--version")
-        .env("LD_LIBRARY_PATH", folder)
-        .output();
-    asked.is_ok_and(|output| output.status.success())
-}
-
 /// Whether the running test is to end because there is no PgBouncer; says so, past the test harness, which keeps what is printed.
 pub(super) fn is_missing(why: Option<&String>, ci: Option<&OsStr>, mut say: impl io::Write) -> bool {
     let Some(why) = why else { return false };
@@ -113,11 +102,6 @@ pub(super) fn is_missing(why: Option<&String>, ci: Option<&OsStr>, mut say: impl
     assert!(ci != Some(OsStr::new("true")), "{line}");
     writeln!(say, "{line}").unwrap();
     true
-}
-
-/// Says it on stderr at once.
-pub(super) fn say(line: &str) {
-    let _closed = writeln!(io::stderr(), "{line}");
 }
 
 #[cfg(test)]
@@ -136,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn where_none_can_be_had_a_test_says_so_and_how_to_get_it_and_in_ci_it_fails() {
+    fn a_test_without_pgbouncer_says_how_to_get_it_and_fails_in_ci() {
         let folder = tempfile::tempdir().unwrap();
         let why = Program::find(&nowhere(folder.path())).unwrap_err();
         for ci in [None, Some("false"), Some("")] {
@@ -155,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_there_is_taken_and_never_got_again_nor_is_one_that_was_got() {
+    fn a_pgbouncer_that_is_there_is_never_fetched_again() {
         let folder = tempfile::tempdir().unwrap();
         let places = nowhere(folder.path());
         fs::create_dir(&places.fetched).unwrap();
