@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn the_only_running_stack_is_found_without_a_name_and_of_two_the_named_one() {
+    fn one_running_stack_needs_no_name_and_of_two_the_named_is_found() {
         let folder = tempfile::tempdir().expect("a folder");
         let folder = folder.path().join("stacks");
         assert!(why(find(&folder, None)).contains("no stack is running"));

@@ -180,7 +180,7 @@ async fn gone(pids: &[i32]) {
 }
 
 #[tokio::test]
-async fn up_prints_where_everything_is_and_a_curl_that_works_and_leaves_nothing_after_ctrl_c() {
+async fn up_prints_addresses_and_a_working_curl_and_ctrl_c_leaves_nothing() {
     let mut up = Up::start(&[]).await;
     for part in ["API", "PostgreSQL", "Service Bus", "Cosmos DB"] {
         // Port 0 was asked for; a port that takes connections is printed.
@@ -199,7 +199,7 @@ async fn up_prints_where_everything_is_and_a_curl_that_works_and_leaves_nothing_
 }
 
 #[tokio::test]
-async fn up_with_the_read_model_in_postgres_starts_no_bus_and_no_documents_and_takes_orders() {
+async fn up_with_the_read_model_in_postgres_needs_no_bus_and_no_documents() {
     let up = Up::start(&["--read-model", "postgres"]).await;
     assert!(
         !up.said.contains("Service Bus") && !up.said.contains("Cosmos"),
@@ -234,7 +234,7 @@ async fn up_with_the_read_model_in_postgres_starts_no_bus_and_no_documents_and_t
 }
 
 #[tokio::test]
-async fn up_as_a_customer_says_who_is_signed_in_and_proposes_an_order_that_he_may_place() {
+async fn up_as_a_customer_names_them_and_proposes_an_order_they_may_place() {
     let oid = "5b5450db-eb26-4c1a-981c-ba1d25f0483d";
     let mut up = Up::start(&["--as", &format!("customer:{oid}")]).await;
     let signed_in = up.said.lines().find(|line| line.contains("Signed in"));
@@ -261,7 +261,7 @@ async fn up_as_somebody_who_cannot_be_names_the_option_and_the_word_at_fault() {
 }
 
 #[tokio::test]
-async fn up_with_a_read_model_that_there_is_not_names_the_option_and_those_that_there_are() {
+async fn up_with_an_unknown_read_model_names_the_option_and_its_values() {
     let output = devstack(&["up", "--read-model", "files"]).output().await.unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(2), "{said}");
@@ -271,7 +271,7 @@ async fn up_with_a_read_model_that_there_is_not_names_the_option_and_those_that_
 }
 
 #[tokio::test]
-async fn what_up_keeps_is_there_the_next_time_documents_and_all_also_when_it_was_killed() {
+async fn what_up_keeps_is_there_again_even_after_a_kill() {
     let folder = tempfile::tempdir().unwrap();
     let keep = ["--keep", folder.path().to_str().unwrap()];
     let mut up = Up::start(&keep).await;
@@ -314,7 +314,7 @@ async fn a_killed_up_takes_everything_with_it() {
 }
 
 #[tokio::test]
-async fn a_taken_port_is_one_line_that_names_it_and_the_option_to_choose_another() {
+async fn a_taken_port_is_one_line_with_the_option_to_choose_another() {
     for option in ["--port", "--postgres-port", "--servicebus-port", "--cosmos-port"] {
         let taken = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = taken.local_addr().unwrap().port().to_string();
@@ -360,7 +360,7 @@ async fn the_demo_shows_every_hop_and_the_document() {
 }
 
 #[tokio::test]
-async fn a_demo_whose_messages_do_not_arrive_names_the_late_hop_and_what_it_saw() {
+async fn a_demo_whose_messages_are_missing_names_the_late_hop() {
     // The projection listens to dead letters, of which there are none.
     let mut command = devstack(&["demo"]);
     command.env("ServiceBusSubscription", "read-model/$DeadLetterQueue");

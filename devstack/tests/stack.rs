@@ -97,7 +97,7 @@ const PROJECTING: [&str; 6] = [
 ];
 
 #[tokio::test]
-async fn a_read_model_in_postgresql_needs_neither_bus_nor_documents_and_the_handler_is_told() {
+async fn a_read_model_in_postgresql_needs_neither_bus_nor_documents() {
     let ((_bus, servicebus), (_account, cosmos)) = (taken(), taken());
     let ports = Ports {
         servicebus,
@@ -127,7 +127,7 @@ async fn a_read_model_in_postgresql_needs_neither_bus_nor_documents_and_the_hand
 }
 
 #[tokio::test]
-async fn a_read_model_in_cosmos_db_has_both_and_the_handler_reaches_them_over_the_wires() {
+async fn a_read_model_in_cosmos_db_has_both_behind_wires() {
     let started = Started::start(ReadModel::Cosmos, Ports::default()).await;
     assert!(!started.wrote("migrated").contains("--read-model"));
     assert_eq!(started.variable("READ_MODEL").await, "");

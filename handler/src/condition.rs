@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_a_user_has_met_counts_until_somebody_succeeds_or_nobody_has_met_it_for_a_while() {
+    async fn a_condition_holds_until_a_success_or_until_it_is_old() {
         let condition = Condition::new("writeModel");
         assert_eq!(condition.looked(None), None);
         condition.met(full());

@@ -190,7 +190,7 @@ fn batches() -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn a_batch_is_answered_and_leaves_the_same_whether_it_is_done_here_or_by_the_service() {
+async fn a_batch_done_here_answers_and_leaves_the_same_as_the_services() {
     let (here, there) = (Account::new(true), Account::new(false));
     for headers in [&[][..], &[("prefer", "return=minimal")]] {
         for (at, operations) in batches().iter().enumerate() {

@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slash_at_the_end_is_nothing_and_an_empty_segment_matches_only_inside_a_catch_all() {
+    fn a_trailing_slash_is_ignored_and_only_a_catch_all_matches_empty_segments() {
         for path in ["/api", "/api/", "/api/a/", "/api/a//b"] {
             assert!(route("{*rest}").matches(path), "{path}");
         }

@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_cannot_be_used_is_refused_in_one_line_that_says_why_and_is_left_as_it_is() {
+    fn an_unusable_folder_is_refused_in_one_line_and_left_as_it_is() {
         let folder = tempfile::tempdir().expect("a folder");
         let other = folder.path().join("other");
         std::fs::create_dir(&other).expect("a folder");
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_ends_at_its_start_is_not_waited_for_and_its_own_word_is_told() {
+    fn a_server_that_ends_at_its_start_is_reported_in_its_own_words() {
         let folder = tempfile::tempdir().expect("a folder");
         drop(Server::start_kept(0, folder.path()).expect("it starts"));
         std::fs::write(folder.path().join("postgresql.conf"), "no_such_setting = on\n").expect("a file");

@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_role_that_a_stack_has_made_is_used_again_whatever_its_password_has_become() {
+    async fn a_role_made_by_a_stack_is_used_again_with_any_password() {
         let server = Server::start(0).expect("PostgreSQL starts");
         let admin = server.admin_url("postgres");
         create(&admin, "shop", "shop_app").await.expect("it is made");
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_role_that_somebody_else_has_made_is_refused_and_left_as_it_is_until_it_is_handed_over() {
+    async fn a_role_made_by_others_is_refused_until_it_is_handed_over() {
         let server = Server::start(0).expect("PostgreSQL starts");
         let admin = server.admin_url("postgres");
         execute(&server, "create role shop_app login password 'theirs'").await;

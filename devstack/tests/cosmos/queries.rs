@@ -69,7 +69,7 @@ async fn a_text_and_a_name_may_be_in_quotes_of_either_sort() {
 }
 
 #[tokio::test]
-async fn what_is_not_defined_is_no_row_and_what_has_no_name_gets_a_number() {
+async fn undefined_values_give_no_row_and_unnamed_ones_get_a_number() {
     let (account, container) = filled().await;
     let rows = async |query: &str| Value::Array(account.rows(&container, query).await);
     assert_eq!(rows("SELECT VALUE c.nothing FROM c").await, json!([]));
@@ -178,7 +178,7 @@ async fn an_order_needs_the_index_that_azure_needs() {
 }
 
 #[tokio::test]
-async fn a_query_that_would_be_answered_wrongly_is_refused_by_name_on_an_empty_container_too() {
+async fn an_unsupported_query_is_refused_by_name_even_on_an_empty_container() {
     let (account, filled) = filled().await;
     let empty = account.container("empty", json!({})).await;
     for (query, name) in [

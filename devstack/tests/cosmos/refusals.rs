@@ -85,7 +85,7 @@ async fn throughput_that_is_shared_or_scales_by_itself_is_refused() {
 }
 
 #[tokio::test]
-async fn an_item_has_an_id_that_a_path_can_say_and_no_time_to_live_that_would_be_overlooked() {
+async fn an_item_needs_an_id_for_its_path_and_no_ignored_time_to_live() {
     let account = Account::start().await;
     let plain = account.container("plain", json!({})).await;
     let lasting = account.container("lasting", json!({"defaultTtl": -1})).await;

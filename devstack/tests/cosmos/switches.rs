@@ -69,7 +69,7 @@ async fn the_client_sends_a_throttled_request_again_and_its_caller_sees_nothing(
 }
 
 #[tokio::test]
-async fn a_request_that_is_throttled_for_good_is_told_when_to_come_again_and_has_done_nothing() {
+async fn a_throttled_request_does_nothing_and_says_when_to_try_again() {
     let account = Account::start().await;
     account.switches.throttle(1, Duration::from_millis(7));
     let error = account.create("a").await.unwrap_err();

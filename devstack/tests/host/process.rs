@@ -55,7 +55,7 @@ async fn the_handler_has_the_settings_and_the_variables_of_the_host() {
 }
 
 #[tokio::test]
-async fn what_is_left_out_comes_neither_from_the_file_nor_from_the_shell_but_from_the_caller() {
+async fn an_omitted_setting_comes_from_the_caller_alone() {
     let running = App::new()
         .write(
             "local.settings.json",

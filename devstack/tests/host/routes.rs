@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::app::{App, within};
 
 #[tokio::test]
-async fn a_route_has_the_prefix_and_the_methods_of_its_function_and_all_else_is_404() {
+async fn a_route_has_its_prefix_and_methods_and_anything_else_is_404() {
     let trigger = json!({ "type": "httpTrigger", "name": "request", "methods": ["post"], "route": "only" });
     let running = App::new()
         .host("extensions__http__routePrefix", "v1/shop")

@@ -74,7 +74,7 @@ async fn forged_headers_are_replaced_by_those_of_the_signed_in_user() {
 }
 
 #[tokio::test]
-async fn nobody_is_signed_in_at_the_start_and_then_the_handler_is_told_of_nobody() {
+async fn at_the_start_the_handler_is_told_that_no_one_is_signed_in() {
     let running = App::new().http("Echo", "echo").start().await;
     let headers = forged(&running).await;
     assert!(!headers.to_string().contains("principal"), "{headers}");

@@ -63,7 +63,7 @@ async fn it_starts_anywhere_and_by_name_and_prints_an_address_that_leads_to_it()
 }
 
 #[tokio::test]
-async fn a_client_that_is_refused_is_in_the_log_with_the_reason_and_cannot_write_lines_of_its_own() {
+async fn a_refused_client_is_logged_with_the_reason_and_cannot_forge_lines() {
     let (_process, line, mut errors) = start(&["--listen", "127.0.0.1:0"]).await;
     let address = endpoint(&line);
     let plain = |key: &str| {

@@ -61,7 +61,7 @@ async fn a_message_goes_when_its_time_is_over_though_nobody_receives() {
 }
 
 #[tokio::test]
-async fn a_message_that_outlives_its_time_under_a_lock_goes_when_it_is_given_back() {
+async fn a_message_that_expires_under_a_lock_is_gone_when_released() {
     let mut client = Client::over(entities("PT0.3S")).await;
     client.send_to("work", message("one")).await;
     let mut receiver = client.receiver("work").await;
@@ -76,7 +76,7 @@ async fn a_message_that_outlives_its_time_under_a_lock_goes_when_it_is_given_bac
 }
 
 #[tokio::test]
-async fn a_message_says_how_long_it_lives_the_less_of_its_own_time_and_the_entitys() {
+async fn a_message_lives_the_shorter_of_its_own_and_the_entitys_time() {
     let mut client = Client::over(entities("PT1H")).await;
     const HOUR: u32 = 3_600_000;
     for (sent, expected) in [(None, HOUR), (Some(60_000), 60_000), (Some(HOUR + 1), HOUR)] {

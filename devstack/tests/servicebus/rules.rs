@@ -25,7 +25,7 @@ async fn client() -> Client {
 }
 
 #[tokio::test]
-async fn a_subscription_gets_once_what_any_of_its_rules_selects_and_a_listener_gets_everything() {
+async fn a_subscription_gets_each_match_once_and_a_listener_gets_everything() {
     let mut client = client().await;
     let sent = [
         ("m-1", "none"),

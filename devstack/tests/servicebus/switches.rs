@@ -94,7 +94,7 @@ async fn a_busy_bus_rejects_what_is_sent_and_stores_none_of_it() {
 }
 
 #[tokio::test]
-async fn a_send_that_is_cut_after_storing_has_arrived_and_its_sender_does_not_know() {
+async fn a_send_cut_after_storing_has_arrived_unknown_to_its_sender() {
     let (mut client, switches) = start().await;
     switches.cut_after_storing(1);
     send_in_vain(&mut client, "one").await;

@@ -35,7 +35,7 @@ async fn a_token_is_refused_as_often_as_it_was_asked_for() {
 }
 
 #[tokio::test]
-async fn a_link_whose_token_is_made_to_run_out_is_detached_and_a_new_token_gives_another() {
+async fn a_link_with_an_expired_token_is_detached_until_a_new_one_comes() {
     let mut client = Client::new("PT1M").await;
     let mut receiver = client.receiver(SUBSCRIPTION).await;
     client.emulator.switches().expire_tokens();

@@ -117,7 +117,7 @@ async fn held_requests_come_after_a_resume_and_answers_pass_meanwhile() {
 }
 
 #[tokio::test]
-async fn a_cut_after_held_answers_leaves_the_server_every_request_and_the_client_no_answer() {
+async fn a_cut_after_held_answers_loses_answers_but_no_request() {
     // More than fits into one read, or into the buffers between, so that some of it is still on its way.
     let request: Vec<u8> = (0..=250).cycle().take(8_000_000).collect();
     for restored_at_once in [false, true] {
@@ -168,7 +168,7 @@ async fn a_stopped_proxy_gives_up_its_port_and_its_connections() {
 }
 
 #[tokio::test]
-async fn a_wire_stops_at_the_piece_that_was_named_before_or_after_its_server_has_it() {
+async fn a_wire_stops_before_or_after_the_server_has_the_named_piece() {
     for (moment, arrives) in [(Moment::Before, false), (Moment::After, true)] {
         let mut server = Server::start().await;
         let proxy = Proxy::start(server.address).await.unwrap();

@@ -111,7 +111,7 @@ mod tests {
     const RUNS: u64 = 60;
 
     #[test]
-    fn whatever_goes_wrong_nothing_is_lost_or_done_twice_and_all_documents_are_the_plain_fold() {
+    fn whatever_goes_wrong_all_documents_are_the_plain_fold_of_the_log() {
         let arguments = Arguments {
             seed: 1,
             runs: RUNS,

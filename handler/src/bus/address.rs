@@ -196,7 +196,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_emulator_is_spoken_to_in_plain_on_its_own_port_and_azure_by_tls() {
+    fn an_emulator_is_reached_in_plain_text_and_azure_by_tls() {
         let local = "Endpoint=sb://127.0.0.1:5673;SharedAccessKeyName=n;SharedAccessKey=k=;UseDevelopmentEmulator=true;";
         let local = NamespaceAddress::parse(local).unwrap();
         assert_eq!(local.url(), "amqp://127.0.0.1:5673");

@@ -123,7 +123,7 @@ mod tests {
     const MOST_BYTES: u64 = 200 * 1024;
 
     #[test]
-    fn a_dead_letter_goes_again_as_it_was_but_for_its_id_its_addressee_and_what_made_it_one() {
+    fn a_resubmitted_dead_letter_differs_only_in_id_addressee_and_death_marks() {
         let mark = |text: &str| SimpleValue::String(text.to_owned());
         let sections = ["one", "two"].map(|text| Data(Binary::from(text)));
         let message = Message::builder()

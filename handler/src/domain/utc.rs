@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn times_in_stored_json_are_taken_to_utc_and_names_that_look_like_times_are_not() {
+    fn stored_times_are_taken_to_utc_and_names_like_times_are_not() {
         let stored = json!({
             "placedAt": "2026-11-24T05:00:00.5-05:00", "paidAt": "2026-11-24T10:00:00.500Z", "at": "long ago",
             "customer": { "name": "2026-11-24T05:00:00-05:00" }, "lines": [{ "at": "2026-11-24T12:00:00+02:00" }],

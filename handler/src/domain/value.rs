@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn text_in_which_nothing_can_be_seen_is_blank_and_no_name_reason_or_address() {
+    fn text_without_a_visible_character_is_no_name_reason_or_address() {
         for blank in [
             "",
             "  ",

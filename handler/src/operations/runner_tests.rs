@@ -126,7 +126,7 @@ fn away() -> Failed {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_store_that_is_away_for_an_hour_fails_no_operation_and_is_counted_as_nothing() {
+async fn a_store_away_for_an_hour_fails_no_job_and_never_counts() {
     let (row, began) = (Row::new(), Instant::now());
     let seen = RefCell::new(String::new());
     let turns = row
@@ -156,7 +156,7 @@ async fn a_store_that_is_away_for_an_hour_fails_no_operation_and_is_counted_as_n
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_piece_that_panics_three_times_at_one_place_ends_its_operation_with_a_note() {
+async fn a_step_that_panics_three_times_ends_its_job_with_a_note() {
     let (row, panics) = (Row::new(), AtomicU32::new(0));
     let began = Instant::now();
     row.turns(async |cursor, _| {

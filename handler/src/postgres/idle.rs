@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn what_nobody_has_wanted_for_a_minute_is_let_go_and_what_is_in_use_stays() {
+    async fn connections_idle_for_a_minute_are_closed_and_those_in_use_stay() {
         let idle = IdleStack::new();
         idle.watch();
         let things = [Arc::new("seldom"), Arc::new("often")];

@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_outage_is_waited_out_for_four_minutes_by_each_delivery_and_then_left_to_the_bus() {
+    async fn each_delivery_waits_four_minutes_for_an_outage_to_end() {
         // Nobody listens there.
         let account = Account {
             endpoint: "http://127.0.0.1:1/".parse().unwrap(),

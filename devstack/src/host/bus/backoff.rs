@@ -33,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pause_is_twice_the_last_one_up_to_a_limit_also_when_links_open_and_die_at_once() {
+    fn a_pause_doubles_up_to_a_limit_even_when_links_die_at_once() {
         let mut backoff = Backoff::new();
         let pauses: Vec<u128> = [0, 10, 0, 4_000, 10, 0, 0, 10]
             .map(|lived| backoff.after(Duration::from_millis(lived)).as_millis())

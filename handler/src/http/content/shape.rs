@@ -385,7 +385,7 @@ mod tests {
     }
 
     #[test]
-    fn whole_numbers_may_be_written_with_a_fraction_of_zeros_and_end_where_their_format_ends() {
+    fn whole_numbers_may_have_a_zero_fraction_and_keep_their_formats_range() {
         let schema = serde_json::json!({ "type": "integer", "format": "uint32", "minimum": 1 });
         let shape = Shape { root: schema };
         for (text, ok) in [

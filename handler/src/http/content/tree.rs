@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn an_object_is_read_from_an_object_and_never_from_an_array_at_any_depth() {
+    fn an_object_is_never_read_from_an_array_at_any_depth() {
         let inner = || Inner { number: 1 };
         let whole = Outer {
             inner: inner(),
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_does_not_fit_is_told_without_types_of_ours_and_without_the_input() {
+    fn a_value_that_does_not_fit_is_refused_without_our_types_or_its_text() {
         let tree: Tree = serde_json::from_value(json!({ "number": "secret" })).unwrap();
         let words = Inner::deserialize(tree).unwrap_err().to_string();
         assert!(!words.contains("i64") && !words.contains("secret"), "{words}");

@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_is_never_longer_than_the_bus_takes_and_stays_the_same_from_then_on() {
+    fn an_id_never_outgrows_the_bus_and_stays_the_same() {
         let long = [
             "x".repeat(128),
             format!("{}y", "x".repeat(127)),
