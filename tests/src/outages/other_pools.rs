@@ -167,7 +167,7 @@ async fn a_read_only_role_stops_relay_timer_and_operations_until_it_may_write_ag
 }
 
 #[tokio::test]
-async fn an_sqlstate_of_the_database_costs_these_pools_their_connections_and_one_of_ours_does_not() {
+async fn a_database_sqlstate_costs_these_pools_their_connections_and_ours_does_not() {
     let shop = Shop::open().await;
     for (code, reason, status) in [
         ("53100", json!("full"), StatusCode::SERVICE_UNAVAILABLE),
