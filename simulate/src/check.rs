@@ -14,8 +14,8 @@ use crate::{
     documents::Place,
     fold::{self, All},
     process::Outside,
-    run::RUBBISH,
     shop::Shop,
+    subscription::RUBBISH,
 };
 
 /// Most differences that are told.

@@ -23,18 +23,17 @@ use crate::{
     process::{Outside, Process},
     rebuild::rebuild,
     shop::Shop,
+    subscription::RUBBISH,
     topic::Topic,
     trouble::Trouble,
 };
 
-/// How long the system may take to get done once nothing goes wrong any more.
+/// The longest that the system may take to get done once nothing goes wrong any more.
 const BOUND_MS: u64 = 5 * 60 * 1_000;
-/// How long requests may still be on their way then.
+/// The longest that requests may still be on their way then.
 const LATE_MS: u64 = 60_000;
-/// What nobody can read.
-pub(crate) const RUBBISH: &[u8] = b"rubbish";
 
-/// What a run came to.
+/// The outcome of a run.
 pub(crate) struct Report {
     pub(crate) seed: u64,
     pub(crate) tally: Tally,
@@ -42,11 +41,11 @@ pub(crate) struct Report {
     pub(crate) deliveries: u64,
     /// From the end of the trouble until everything was done.
     pub(crate) drained_in: Duration,
-    /// Why it failed.
+    /// The reason of a failure.
     pub(crate) verdict: Result<(), String>,
 }
 
-/// What is to happen at some time.
+/// Something that is to happen at some time.
 enum Action {
     Start(usize),
     MayCrash,
@@ -221,7 +220,7 @@ impl World {
         true
     }
 
-    /// Whoever rebuilds is killed, and goes on later.
+    /// The rebuild is killed, and goes on later.
     async fn kill_rebuild(&mut self, now: u64) {
         let fate = Arc::clone(&self.outside.fate);
         while self.rebuild.try_join_next().is_some() {}

@@ -24,10 +24,10 @@ use crate::{
     trouble::Trouble,
 };
 
-/// How long a sweep may send, as the timer has it.
+/// The longest that a sweep may send, as the timer has it.
 const SWEEP: Duration = Duration::from_secs(20);
 
-/// What processes share, and what outlives them.
+/// Everything that processes share and that outlives them.
 #[derive(Clone)]
 pub(crate) struct Outside {
     pub(crate) fate: Arc<Fate>,

@@ -41,7 +41,7 @@ struct Arguments {
     /// The first seed
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// How many seeds, one after the other
+    /// Number of seeds, one after the other
     #[arg(long, default_value_t = 1_000)]
     runs: u64,
     /// Print every step, and what the product logs

@@ -23,9 +23,9 @@ use crate::{
     trouble::Trouble,
 };
 
-/// How long a client waits for an answer.
+/// The longest that a client waits for an answer.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// How far a replica lags at most.
+/// The longest that a replica lags.
 const LAG: Duration = Duration::from_secs(2);
 
 /// Container, partition key, id.
@@ -41,7 +41,7 @@ pub(crate) struct Documents {
 struct Inner {
     there: BTreeMap<Place, Versions>,
     etags: u64,
-    /// Nobody gets an answer before.
+    /// The time before which no request is answered.
     away_until: Option<Instant>,
 }
 
@@ -85,7 +85,7 @@ impl Documents {
         }
     }
 
-    /// Away for everybody, for so long.
+    /// Is away for all, for so long.
     pub(crate) fn away(&self, duration: Duration) {
         self.fate.say(format_args!("the store is away for {duration:?}"));
         lock(&self.inner).away_until = Some(Instant::now() + duration);
@@ -153,7 +153,7 @@ impl Documents {
 }
 
 impl Shelf {
-    /// What every request may meet with before anything is done.
+    /// Lets a request meet with trouble before anything is done.
     async fn knock(&self) -> Result<(), StoreError> {
         let fate = &self.documents.fate;
         let refused = |status: u16, retry_after| of_status(status, format!("status {status}"), retry_after);
@@ -229,7 +229,7 @@ fn json<T: Serialize>(document: &T) -> Result<Value, StoreError> {
     serde_json::to_value(document).map_err(|error| StoreError::Refused(cause(error)))
 }
 
-/// What is no ETag of ours is no document's.
+/// The number in an ETag of ours; any other text is no document's.
 fn number(etag: &str) -> u64 {
     etag.parse().unwrap_or_default()
 }

@@ -1,5 +1,5 @@
 //! All that can go wrong in a run: each kind of trouble with its name and how often it may strike.
-//! Never decides what a trouble does: that is with whoever it strikes.
+//! Never decides what a trouble does: that is with the part that it strikes.
 
 /// One list makes the enum and the table, in one order.
 macro_rules! troubles {
@@ -13,7 +13,7 @@ macro_rules! troubles {
         /// In the order of the enum: what it is, and how many of a thousand chances it takes at most.
         pub(crate) const TROUBLES: [(&str, u64); KINDS] = [$(($name, $most),)+];
 
-        /// How many kinds there are.
+        /// The number of kinds.
         pub(crate) const KINDS: usize = [$(Trouble::$trouble,)+].len();
     };
 }

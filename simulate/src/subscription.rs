@@ -17,11 +17,13 @@ use crate::{
     trouble::Trouble,
 };
 
+/// The body of a message that cannot be read.
+pub(crate) const RUBBISH: &[u8] = b"rubbish";
 /// `maxDeliveryCount` of the subscription.
 const MOST_DELIVERIES: u32 = 50;
-/// How long the host renews a lock.
+/// The longest that the host renews a lock.
 const RENEWED: Duration = Duration::from_secs(5 * 60);
-/// How long a lock lasts that nobody renews.
+/// The length of a lock that is not renewed.
 const LOCKED_MS: u64 = 60_000;
 
 #[derive(Clone)]
@@ -48,7 +50,7 @@ struct Inner {
     deliveries: u64,
 }
 
-/// A message in somebody's hands. Dropped without a word, its lock runs out.
+/// A message under a lock. Dropped without a word, its lock runs out.
 pub(crate) struct Delivery {
     subscription: Arc<Subscription>,
     pub(crate) number: u64,
@@ -124,7 +126,7 @@ impl Subscription {
         })
     }
 
-    /// When the next lock runs out.
+    /// The time at which the next lock runs out.
     fn next_unlocked(&self) -> Option<Instant> {
         let inner = lock(&self.inner);
         inner.locked.values().map(|(_, until)| *until).min()
@@ -168,7 +170,7 @@ impl Subscription {
         inner.ready.len() + inner.locked.len()
     }
 
-    /// How often a message was delivered.
+    /// The number of deliveries of all messages.
     pub(crate) fn deliveries(&self) -> u64 {
         lock(&self.inner).deliveries
     }
@@ -180,7 +182,7 @@ impl Subscription {
 }
 
 impl Delivery {
-    /// It is done; false when the lock was lost meanwhile, and somebody else has it.
+    /// It is done; false when the lock was lost meanwhile, and another receiver has it.
     pub(crate) fn complete(self) -> bool {
         let mut inner = lock(&self.subscription.inner);
         let now = Instant::now();

@@ -37,7 +37,7 @@ struct Inner {
     log: BTreeMap<i64, Recorded>,
     /// By position; parked ones with the reason.
     outbox: BTreeMap<i64, Option<String>>,
-    /// Who has the lock, and when the database takes it away.
+    /// The session that has the lock, and the time at which the database takes it away.
     held: Option<(u64, Instant)>,
     sessions: u64,
 }
@@ -105,7 +105,7 @@ impl Database {
         rows.map(pending).collect()
     }
 
-    /// Takes the lock, unless somebody has it.
+    /// Takes the lock, unless another session has it.
     fn begin(&self) -> Option<Session<'_>> {
         let mut inner = lock(&self.inner);
         if inner.held.is_some_and(|(_, until)| Instant::now() < until) {

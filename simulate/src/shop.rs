@@ -20,7 +20,7 @@ use crate::fate::Fate;
 const CUSTOMERS: usize = 3;
 const PRODUCTS: usize = 4;
 
-/// What an order asks for.
+/// The lines that an order asks for.
 type Lines = Vec<(Sku, Quantity)>;
 
 /// The shop as it stands after its history: what the tables of the write model would hold.
@@ -30,7 +30,7 @@ pub(crate) struct Shop {
     products: BTreeMap<Sku, Product>,
     orders: BTreeMap<Uuid, Order>,
     pub(crate) stock: BTreeMap<Sku, StockLevel>,
-    /// What was sold and taken back.
+    /// Sales and cancellations.
     pub(crate) sales: Vec<Sold>,
     pub(crate) log: Vec<Committed>,
     orders_placed: u64,
@@ -51,7 +51,7 @@ pub(crate) struct Sold {
     pub(crate) cancelled: bool,
 }
 
-/// What an event left behind.
+/// The state that an event left behind.
 struct After<S> {
     version: i64,
     subject: String,

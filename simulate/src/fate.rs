@@ -1,5 +1,5 @@
 //! Chance, and what it did: everything in a run that is not the product's own doing is drawn here, from one seed, and told
-//! here, step by step. Never a clock of the machine: time is the runtime's, which stands still while anybody works.
+//! here, step by step. Never a clock of the machine: time is the runtime's, which stands still while any task works.
 
 use std::{
     fmt,
@@ -34,10 +34,10 @@ struct Inner {
     hasher: DefaultHasher,
 }
 
-/// What a run came to, seen from here.
+/// The sums of a run, seen from here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Tally {
-    /// How often each kind of trouble struck.
+    /// The number of times that each kind of trouble struck.
     pub(crate) troubles: [u64; KINDS],
     pub(crate) steps: u64,
     /// Of all steps, with their times.
@@ -125,7 +125,7 @@ impl Fate {
         }
     }
 
-    /// How it went.
+    /// The sums so far.
     pub(crate) fn tally(&self) -> Tally {
         let inner = self.inner();
         Tally {

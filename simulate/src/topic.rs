@@ -19,7 +19,7 @@ use crate::{
     trouble::Trouble,
 };
 
-/// How long a sender waits: for a link and an answer, and for another link and another answer.
+/// The longest that a sender waits: for a link and an answer, and for another link and another answer.
 const PATIENCE_MS: u64 = 20_000;
 
 /// A message that was taken.
@@ -34,7 +34,7 @@ pub(crate) struct Topic {
     fate: Arc<Fate>,
     pub(crate) subscription: Arc<Subscription>,
     batch_bytes: u64,
-    /// How long the topic remembers the ids of its messages.
+    /// The time for which the topic remembers the ids of its messages.
     window: Duration,
     /// The event that the bus does not take at first.
     refused: Option<String>,
@@ -44,7 +44,7 @@ pub(crate) struct Topic {
 #[derive(Default)]
 struct Inner {
     taken: Vec<Taken>,
-    /// When each message was last taken.
+    /// The time at which each message was last taken.
     known: BTreeMap<String, Instant>,
     /// From now on it takes everything.
     takes_all: bool,
