@@ -34,7 +34,7 @@ pub(crate) struct Connection {
     answer: Vec<u8>,
 }
 
-/// What one client asks.
+/// The requests of one client.
 pub(crate) trait Asks: Send + 'static {
     /// The next request; `None` when there is nothing left to ask.
     fn next(&mut self) -> Option<&[u8]>;
@@ -45,7 +45,7 @@ pub(crate) trait Asks: Send + 'static {
     }
 }
 
-/// How a run went.
+/// The end of a run.
 #[derive(Debug)]
 pub(crate) enum Outcome {
     /// Its figures, and how many commands were done in all, warm-up included.
@@ -57,9 +57,9 @@ pub(crate) enum Outcome {
 /// The length of one run.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Length {
-    /// What is not counted at the start.
+    /// The time at the start that is not counted.
     pub(crate) warm_up: Duration,
-    /// What is counted.
+    /// The time that is counted.
     pub(crate) measured: Duration,
 }
 

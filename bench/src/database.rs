@@ -20,7 +20,7 @@ pub(crate) struct Database {
     pub(crate) owner: Client,
 }
 
-/// What a run must have left behind.
+/// The rows that a run must have left behind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Expected {
     pub(crate) orders: usize,
@@ -55,7 +55,7 @@ impl Database {
         Ok(database)
     }
 
-    /// What the handler connects with.
+    /// The handler's settings for its connection.
     pub(crate) fn app_settings(&self) -> BTreeMap<String, String> {
         self.settings(ROLE, ROLE)
     }

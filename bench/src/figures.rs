@@ -10,9 +10,9 @@ use crate::usage::{self, Memory};
 /// One request that was answered.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Sample {
-    /// When, in microseconds since 1970.
+    /// The end, in microseconds since 1970.
     pub(crate) done: u64,
-    /// How long it took, in microseconds.
+    /// The duration, in microseconds.
     pub(crate) took: u64,
 }
 
@@ -25,7 +25,7 @@ pub(crate) struct Window {
     app: Option<(Duration, Memory)>,
 }
 
-/// Whose processor time is counted.
+/// The processes whose processor time is counted.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Processes {
     /// The database: the postmaster, or the Cosmos DB emulator.
@@ -34,7 +34,7 @@ pub(crate) struct Processes {
     pub(crate) app: Option<u32>,
 }
 
-/// What one run came to.
+/// The figures of one run.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Figures {
     pub(crate) per_second: f64,
@@ -46,7 +46,7 @@ pub(crate) struct Figures {
     pub(crate) app: Option<AppFigures>,
 }
 
-/// What the measured server used.
+/// The measured server's use of the machine.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct AppFigures {
     /// Processor milliseconds for 1 000 requests.

@@ -31,10 +31,10 @@ const WANTED: [f64; 2] = [15.0, 50.0];
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// How often everything is measured; the medians count.
+    /// Rounds; the medians count.
     #[arg(long, default_value_t = 3)]
     rounds: u32,
-    /// How long each round is, at 20 orders a second.
+    /// Length of each round, at 20 orders a second.
     #[arg(long, default_value_t = 20)]
     seconds: u32,
     /// One round of a second: shows that everything works, and measures nothing.

@@ -18,7 +18,7 @@ pub(crate) fn invocation(event: &Recorded, number: i64) -> Result<Vec<u8>> {
     Ok(post("/ProjectEvent", "", &invocation.to_string()))
 }
 
-/// What the host tells about a message (devstack/src/host/bus/message.rs): every text is JSON once more.
+/// The host's Metadata of a message (devstack/src/host/bus/message.rs): every text is JSON once more.
 fn metadata(event: &Recorded, number: i64) -> Value {
     const NAMESPACE: &str = "orders.servicebus.windows.net";
     let text = |text: &str| json!(json!(text).to_string());

@@ -32,7 +32,7 @@ const LOOK: Duration = Duration::from_millis(20);
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// How many events the larger log has; the smaller one has a quarter of them.
+    /// Events in the larger log; the smaller one has a quarter of them.
     #[arg(long, default_value_t = 100_000)]
     events: usize,
     /// Few events: shows that everything works, and measures nothing.
@@ -40,7 +40,7 @@ pub(crate) struct Options {
     smoke: bool,
 }
 
-/// What one run of the tool came to.
+/// The figures of one run of the tool.
 struct Run {
     took: Duration,
     peak_kb: u64,

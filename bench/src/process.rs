@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 
-/// What a server says when it listens; the address follows.
+/// The line of a server that listens; the address follows.
 pub(crate) const LISTENING: &str = "listening address=";
 
 /// A running server; it ends when this is dropped.
@@ -48,7 +48,7 @@ impl Process {
         Ok(process)
     }
 
-    /// Passes on what it says from now on: a pipe that nobody reads would stop it one day.
+    /// Passes on what it says from now on: a pipe that is not read would stop it one day.
     pub(crate) fn pass_on(&mut self) {
         if let Some(mut output) = self.output.take() {
             std::thread::spawn(move || std::io::copy(&mut output, &mut std::io::stderr()));

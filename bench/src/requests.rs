@@ -7,7 +7,7 @@ use crate::{
     shop::{self, CUSTOMER, HOT, ORDER_PREFIX, SHELVES, SKU_PREFIX},
 };
 
-/// What is asked of the handler, and of pgbench in the handler's place.
+/// The commands that are asked of the handler, and of pgbench in the handler's place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Workload {
     /// Orders of three lines.
@@ -21,6 +21,27 @@ pub(crate) enum Workload {
     Ship,
 }
 
+/// Everything that is measured.
+pub(crate) const WORKLOADS: [Workload; 5] = [
+    Workload::Place {
+        hot: false,
+        keyed: false,
+    },
+    Workload::Place {
+        hot: false,
+        keyed: true,
+    },
+    Workload::Place {
+        hot: true,
+        keyed: false,
+    },
+    Workload::Place {
+        hot: true,
+        keyed: true,
+    },
+    Workload::Ship,
+];
+
 /// The requests of one client.
 #[derive(Debug)]
 pub(crate) struct Requests {
@@ -29,7 +50,7 @@ pub(crate) struct Requests {
     varying: Varying,
 }
 
-/// What differs from one request to the next, and where in the bytes.
+/// The part that differs from one request to the next, and its place in the bytes.
 #[derive(Debug)]
 enum Varying {
     Order {
@@ -137,7 +158,7 @@ pub(crate) fn post(path: &str, headers: &str, body: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-/// Where `text` is in `bytes`: they were made with it in them.
+/// The place of `text` in `bytes`, which were made with it in them.
 fn find(bytes: &[u8], text: &str) -> usize {
     let found = bytes.windows(text.len()).position(|part| part == text.as_bytes());
     found.unwrap_or_default()

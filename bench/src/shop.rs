@@ -5,14 +5,14 @@
 pub(crate) const CUSTOMER: &str = "01890000-0000-7000-8000-000000000001";
 /// Pieces of every product at the start of a run: more than any run can sell.
 pub(crate) const PIECES: i64 = 1_000_000_000;
-/// The one product that everybody wants in the hot workloads.
+/// The one product that all clients want in the hot workloads.
 pub(crate) const HOT: u64 = 1001;
 /// Products from which the three lines of an order take theirs, first and last. They do not overlap, so that no SKU
 /// comes twice, and all have four digits, so that every request has the same length.
 pub(crate) const SHELVES: [(u64, u64); 3] = [(1001, 1333), (1334, 1666), (1667, 2000)];
-/// What a SKU begins with.
+/// The beginning of a SKU.
 pub(crate) const SKU_PREFIX: &str = "SKU-";
-/// What the id of a prepared order begins with; its number follows in 12 hexadecimal digits.
+/// The beginning of a prepared order's id; its number follows in 12 hexadecimal digits.
 pub(crate) const ORDER_PREFIX: &str = "01890000-0000-7000-9000-";
 
 /// SKU of this product.

@@ -59,7 +59,7 @@ pub(crate) fn memory(pid: u32) -> Result<Memory> {
     })
 }
 
-/// How many processors the machine has, and which.
+/// The number and kind of the machine's processors.
 pub(crate) fn machine() -> String {
     let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = info.lines().find_map(|line| line.strip_prefix("model name"));

@@ -20,7 +20,7 @@ use crate::{
     figures::{Figures, Processes},
     handler::{Handler, Start},
     pgbench,
-    requests::{self, Requests, Workload},
+    requests::{self, Requests, WORKLOADS, Workload},
     shop::SHELVES,
     usage,
 };
@@ -37,10 +37,10 @@ const ALL_SHIPPED_PER_SECOND: u64 = 16_000;
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// How often everything is measured; the medians count.
+    /// Rounds; the medians count.
     #[arg(long, default_value_t = 3)]
     rounds: u32,
-    /// How long each run is measured, after a warm-up of a third of that.
+    /// Length of each run, after a warm-up of a third of that.
     #[arg(long, default_value_t = 6)]
     seconds: u32,
     /// Numbers of clients.
@@ -60,22 +60,10 @@ struct Bench {
     binary: PathBuf,
     scripts: Scripts,
     length: Length,
-    /// What stands beside the handler.
+    /// The system beside the handler.
     partner: System,
     /// Paid orders at the start of every run.
     base: u64,
-}
-
-const WORKLOADS: [Workload; 5] = [
-    place(false, false),
-    place(false, true),
-    place(true, false),
-    place(true, true),
-    Workload::Ship,
-];
-
-const fn place(hot: bool, keyed: bool) -> Workload {
-    Workload::Place { hot, keyed }
 }
 
 /// Runs everything, and prints as it goes.
@@ -227,7 +215,7 @@ impl Bench {
         }
     }
 
-    /// How many prepared orders each client gets.
+    /// The number of prepared orders for each client.
     fn share(&self, workload: Workload, clients: u64) -> u64 {
         let seconds = (self.length.warm_up + self.length.measured).as_secs() + 1;
         let rate = SHIPPED_PER_SECOND.min(ALL_SHIPPED_PER_SECOND / clients.max(1));
@@ -238,7 +226,7 @@ impl Bench {
     }
 }
 
-/// What so many commands leave behind.
+/// The rows that so many commands leave behind.
 fn expected(workload: Workload, base: usize, done: usize) -> Expected {
     let (placed, keyed) = match workload {
         Workload::Place { keyed, .. } => (done, keyed),

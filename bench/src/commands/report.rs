@@ -10,7 +10,7 @@ use crate::{
     usage,
 };
 
-/// Who sent the statements.
+/// The sender of the statements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum System {
     /// Our HTTP client, through the handler.

@@ -6,7 +6,11 @@ use std::path::Path;
 use anyhow::Result;
 
 use super::report::{self, Row, System};
-use crate::{figures::median, handler::Start, requests::Workload};
+use crate::{
+    figures::median,
+    handler::Start,
+    requests::{WORKLOADS, Workload},
+};
 
 /// Clients for which the targets hold.
 const CLIENTS: u64 = 32;
@@ -39,7 +43,7 @@ pub(super) fn print(rows: &[Row], starts: &[Start], binary: &Path) -> Result<()>
             .filter(|row| (row.workload, row.clients) == (workload, clients));
         median(runs.filter_map(|row| row.figures.app).map(|app| app.cpu))
     };
-    let costliest = super::WORKLOADS.into_iter().map(cpu).fold(0.0, f64::max);
+    let costliest = WORKLOADS.into_iter().map(cpu).fold(0.0, f64::max);
     at_most("app CPU ms per 1000, costliest workload", 60.0, costliest);
     let handlers = rows.iter().filter(|row| row.system == System::Handler);
     let peak = handlers.filter_map(|row| row.figures.app).map(|app| app.peak);

@@ -2,6 +2,7 @@
 //! messages that they become. Never sends them: the outbox is read in the bus's place.
 
 mod shop;
+mod size;
 
 use std::path::Path;
 
@@ -15,19 +16,10 @@ use handler::{
 
 use crate::{database::Database, handler::Handler, messages::invocation};
 use shop::Shop;
+use size::REGULARS;
+pub(crate) use size::Size;
 
-/// Customers who order again and again; every fourth order is one of theirs.
-const REGULARS: usize = 4;
-
-/// How large the shop is.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Size {
-    pub(crate) customers: usize,
-    pub(crate) products: usize,
-    pub(crate) orders: usize,
-}
-
-/// What happened, as requests to `/ProjectEvent`, each kind in the order of the log.
+/// The events as requests to `/ProjectEvent`, each kind in the order of the log.
 #[derive(Debug, Default)]
 pub(crate) struct History {
     /// Customers and products.
@@ -67,7 +59,7 @@ impl History {
         Ok(history)
     }
 
-    /// How many orders each of the regulars has at least.
+    /// The number of orders that each of the regulars has at least.
     pub(crate) fn least(&self) -> usize {
         self.orders.len() / 4 / REGULARS
     }

@@ -7,10 +7,10 @@ use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use super::{REGULARS, Size};
+use super::size::{REGULARS, Size};
 use crate::{client::Connection, dice::Dice, requests::post};
 
-/// How many requests are under way at a time.
+/// Requests under way at a time.
 const CONNECTIONS: usize = 16;
 /// Pieces of each product.
 const PIECES: i64 = 10_000;

@@ -17,6 +17,8 @@ use azure_data_cosmos::{
 use serde_json::Value;
 use tokio::net::TcpListener;
 
+use super::parent::{tell, until_alone};
+
 pub(super) async fn run() -> Result<()> {
     let endpoint: AccountEndpoint = env::var("COSMOS_ENDPOINT")?.parse()?;
     let key = Secret::from(env::var("COSMOS_KEY")?);
@@ -30,10 +32,10 @@ pub(super) async fn run() -> Result<()> {
         .route("/api/orders/{id}", get(order))
         .with_state(orders);
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
-    super::tell(listener.local_addr()?);
+    tell(listener.local_addr()?);
     tokio::select! {
         served = axum::serve(listener, router) => served.context("serving"),
-        ended = super::until_alone(|| 0) => ended,
+        ended = until_alone(|| 0) => ended,
     }
 }
 

@@ -9,15 +9,17 @@ use devstack::{
     servicebus::{Emulator, Entities},
 };
 
+use super::parent::{tell, until_alone};
+
 pub(super) async fn run() -> Result<()> {
     let config = app_folder::workspace_root().join("devstack/servicebus/Config.json");
     let emulator = Emulator::start(Entities::from_file(&config)?, ([127, 0, 0, 1], 0).into()).await?;
     let switches = emulator.switches();
-    super::tell(emulator.address());
-    super::until_alone(move || switches.counts().accepted).await
+    tell(emulator.address());
+    until_alone(move || switches.counts().accepted).await
 }
 
-/// What a handler reaches it with; the key is Microsoft's emulator's, and guards nothing.
+/// A handler's settings to reach it; the key is Microsoft's emulator's, and guards nothing.
 pub(super) fn settings(address: SocketAddr) -> BTreeMap<String, String> {
     let connection = format!(
         "Endpoint=sb://{address};SharedAccessKeyName=RootManageSharedAccessKey;SharedAccessKey=SAS_KEY_VALUE;UseDevelopmentEmulator=true;"

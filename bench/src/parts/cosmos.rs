@@ -9,6 +9,8 @@ use devstack::{
     cosmos::{Emulator, Options},
 };
 
+use super::parent::{tell, until_alone};
+
 /// The key that the emulator is known by; it guards nothing.
 const KEY: &str = "C2y6yDjf5/R+ob0N8A7Cgv30VRDJIWEHLM+4QDU5DE2nQ9nDuVTqobD4b8mGGyPMbIZnqyMsEcaGQy67XIw/Jw==";
 
@@ -22,11 +24,11 @@ pub(super) async fn run(partitions: Option<u32>) -> Result<()> {
         None => Emulator::start(options).await?,
         Some(partitions) => Emulator::start_spread(options, partitions).await?,
     };
-    super::tell(emulator.address());
-    super::until_alone(move || emulator.requests()).await
+    tell(emulator.address());
+    until_alone(move || emulator.requests()).await
 }
 
-/// What a handler reaches the account at this address with.
+/// A handler's settings to reach the account at this address.
 pub(super) fn settings(address: SocketAddr) -> BTreeMap<String, String> {
     let settings = [
         ("COSMOS_ENDPOINT", format!("http://{address}/")),

@@ -1,9 +1,10 @@
-//! What the benchmarks start as processes of their own, so that everybody's processor time can be told apart: hidden
+//! What the benchmarks start as processes of their own, so that the processor time of each can be told apart: hidden
 //! subcommands of this program. Never runs longer than the process that started it.
 
 mod bare;
 mod bus;
 mod cosmos;
+mod parent;
 mod stack;
 
 use std::{
@@ -16,7 +17,7 @@ use std::{
 use anyhow::Result;
 use clap::Subcommand;
 
-use crate::process::{LISTENING, Process};
+use crate::process::Process;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Part {
@@ -61,12 +62,12 @@ impl Cosmos {
         start(&mut command).map(Self)
     }
 
-    /// How many requests it has had.
+    /// The number of requests so far.
     pub(crate) fn requests(&mut self) -> Result<u64> {
         Ok(self.0.ask()?.trim().parse()?)
     }
 
-    /// What a handler reaches it with.
+    /// A handler's settings to reach it.
     pub(crate) fn settings(&self) -> BTreeMap<String, String> {
         cosmos::settings(self.0.address())
     }
@@ -83,7 +84,7 @@ pub(crate) fn bus() -> Result<Process> {
     start(&mut command)
 }
 
-/// What a handler reaches the bus at this address with.
+/// A handler's settings to reach the bus at this address.
 pub(crate) fn bus_settings(address: SocketAddr) -> BTreeMap<String, String> {
     bus::settings(address)
 }
@@ -109,18 +110,4 @@ fn part(name: &str) -> Result<Command> {
 
 fn start(command: &mut Command) -> Result<Process> {
     Process::start(command.stdin(Stdio::piped()))
-}
-
-fn tell(address: SocketAddr) {
-    println!("{LISTENING}{address}");
-}
-
-/// Answers each line of the input, until whoever started us closes it or is gone.
-async fn until_alone(answer: impl Fn() -> u64 + Send + 'static) -> Result<()> {
-    let listening = move || {
-        for _line in std::io::stdin().lines().map_while(Result::ok) {
-            println!("{}", answer());
-        }
-    };
-    Ok(tokio::task::spawn_blocking(listening).await?)
 }

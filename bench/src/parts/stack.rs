@@ -10,6 +10,8 @@ use devstack::{
     stack::{Options, Ports, PostgresChoice, ReadModel, Stack},
 };
 
+use super::parent::{tell, until_alone};
+
 pub(super) async fn run(handler: &Path) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let root = app_folder::workspace_root();
@@ -27,7 +29,7 @@ pub(super) async fn run(handler: &Path) -> Result<()> {
     })
     .await?;
     let address = stack.url().strip_prefix("http://").context("no address")?;
-    super::tell(address.parse()?);
-    super::until_alone(|| 0).await?;
+    tell(address.parse()?);
+    until_alone(|| 0).await?;
     stack.stop().await
 }

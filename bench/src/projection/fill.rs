@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Result, ensure};
 
-use super::{Bench, post};
+use super::bench::{Bench, post};
 use crate::{
     figures::{Figures, Meter, Processes},
     history::{History, Size},

@@ -1,42 +1,30 @@
 //! `bench projection`: a shop's events posted as the Functions host does, kind by kind, mixed, and once more.
 //! Never accepts another answer than 200: an event that is not projected is no event.
 
+mod bench;
 mod fill;
 mod report;
 
-use std::{
-    net::SocketAddr,
-    ops::RangeInclusive,
-    path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-};
+use std::path::Path;
 
 use anyhow::Result;
 use clap::Args;
 use devstack::app_folder;
 
 use crate::{
-    client::{self, Asks},
-    figures::{Figures, Meter, Processes, Sample},
-    handler::Handler,
     history::{History, Size},
-    parts::Cosmos,
     usage,
 };
+use bench::Bench;
+pub(crate) use bench::post;
 use report::Row;
-
-/// `maxConcurrentCalls` of host.json.
-const AT_A_TIME: usize = 16;
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// How often everything is measured; the medians count.
+    /// Rounds; the medians count.
     #[arg(long, default_value_t = 3)]
     rounds: u32,
-    /// How many orders are placed, paid and sent off: three events each. The emulator gets slower with every document.
+    /// Orders that are placed, paid and sent off: three events each. The emulator gets slower with every document.
     #[arg(long, default_value_t = 300)]
     orders: usize,
     /// One round of few orders: shows that everything works, and measures nothing.
@@ -45,18 +33,6 @@ pub(crate) struct Options {
     /// Instead: what an event costs when so many are in the account already, such as 500,50000.
     #[arg(long, value_delimiter = ',', value_name = "EVENTS", conflicts_with_all = ["smoke", "rounds", "orders"])]
     fill: Vec<usize>,
-}
-
-/// A projector, and the account into which it projects.
-struct Bench {
-    cosmos: Cosmos,
-    handler: Handler,
-}
-
-/// The messages of several clients: each takes the next one.
-struct Queue {
-    messages: Arc<[Vec<u8>]>,
-    next: Arc<AtomicUsize>,
 }
 
 /// Runs everything, and prints as it goes.
@@ -121,48 +97,4 @@ async fn round(binary: &Path, history: &History, rows: &mut Vec<Row>) -> Result<
         rows.push(bench.measure(events, &mixed).await?);
     }
     Ok(())
-}
-
-impl Bench {
-    /// A new handler and a new account, in which there are customers and products only.
-    async fn start(binary: &Path, history: &History) -> Result<Self> {
-        let cosmos = Cosmos::start()?;
-        let handler = Handler::start(binary, &cosmos.settings())?;
-        post(handler.address(), &history.catalogue).await?;
-        Ok(Self { cosmos, handler })
-    }
-
-    async fn measure(&mut self, events: &'static str, messages: &[Vec<u8>]) -> Result<Row> {
-        let before = self.cosmos.requests()?;
-        let meter = Meter::start(Processes {
-            store: self.cosmos.pid(),
-            app: Some(self.handler.pid()),
-        })?;
-        let samples = post(self.handler.address(), messages).await?;
-        let figures = Figures::of(&samples, &meter.stop()?)?;
-        let requests = self.cosmos.requests()? - before;
-        Ok(Row::new(events, figures, requests, samples.len()))
-    }
-}
-
-/// Posts every message once, as many at a time as the host does.
-pub(crate) async fn post(address: SocketAddr, messages: &[Vec<u8>]) -> Result<Vec<Sample>> {
-    let messages: Arc<[Vec<u8>]> = messages.into();
-    let next = Arc::new(AtomicUsize::new(0));
-    let queue = |_| Queue {
-        messages: Arc::clone(&messages),
-        next: Arc::clone(&next),
-    };
-    client::run_out(address, (0..AT_A_TIME).map(queue)).await
-}
-
-impl Asks for Queue {
-    fn next(&mut self) -> Option<&[u8]> {
-        let next = self.next.fetch_add(1, Ordering::Relaxed);
-        self.messages.get(next).map(Vec::as_slice)
-    }
-
-    fn accepts(&self) -> RangeInclusive<u16> {
-        200..=200
-    }
 }

@@ -16,7 +16,7 @@ const ROWS: usize = 50;
 /// Shared by all clients, which choose from them.
 type All = Arc<[Vec<u8>]>;
 
-/// What is asked of a server.
+/// The queries that are asked of a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Asked {
     /// An order.
@@ -33,7 +33,7 @@ pub(super) struct Requests {
     orders: All,
     known: All,
     lists: All,
-    /// How many rows every list must have.
+    /// The number of rows that every list must have.
     pub(super) rows: usize,
 }
 
@@ -60,7 +60,7 @@ impl Requests {
         }
     }
 
-    /// What client number `client` asks.
+    /// The requests of client number `client`.
     pub(super) fn of(&self, asked: Asked, client: u64) -> Asking {
         let (all, accepts) = match asked {
             Asked::Order => (&self.orders, SUCCESS),

@@ -37,10 +37,10 @@ const SMOKE: Size = Size {
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// How often everything is measured; the medians count.
+    /// Rounds; the medians count.
     #[arg(long, default_value_t = 3)]
     rounds: u32,
-    /// How long each run is measured, after a warm-up of a third of that.
+    /// Length of each run, after a warm-up of a third of that.
     #[arg(long, default_value_t = 6)]
     seconds: u32,
     /// Numbers of clients.

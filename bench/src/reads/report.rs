@@ -7,7 +7,7 @@ use crate::figures::{Figures, median, spread};
 /// At least so many requests per second for one of the bare handler.
 const WANTED: f64 = 0.9;
 
-/// Who answered.
+/// The system that answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum System {
     /// The handler as it is shipped.
