@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::http::{Answer, Client};
 
-/// What a fresh shop sells, with prices in cents.
+/// The products of a fresh shop, with prices in cents.
 const PRODUCTS: [(&str, &str, i64); 3] = [
     ("MUG-BLUE", "Blue mug", 1299),
     ("PEN-BLACK", "Black pen", 250),
@@ -63,7 +63,7 @@ impl Api {
         id(&self.post("/customers", &ada).await?)
     }
 
-    /// The signed-in customer registers himself; gives his id, which is `oid` when he is registered already.
+    /// Registers the signed-in customer; gives their id, which is `oid` when they are registered already.
     pub(crate) async fn register_self(&self, oid: Uuid) -> Result<String> {
         let customer = json!({ "name": "Alan Turing", "email": "alan@example.org" });
         let answer = self.try_post("/customers", &customer).await?;

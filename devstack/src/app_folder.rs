@@ -14,14 +14,14 @@ const FILES: [&str; 3] = ["host.json", "local.settings.json", "NOTICE.txt"];
 
 /// The part of cargo's messages that tells where a binary went.
 #[derive(Deserialize)]
-struct Message {
+struct CargoMessage {
     reason: String,
-    target: Option<Target>,
+    target: Option<CargoTarget>,
     executable: Option<PathBuf>,
 }
 
 #[derive(Deserialize)]
-struct Target {
+struct CargoTarget {
     name: String,
 }
 
@@ -95,7 +95,7 @@ pub fn assemble(root: &Path, handler: &Path, into: &Path) -> Result<()> {
 fn make(folder: &Path) -> Result<()> {
     std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     let entries: Vec<_> = std::fs::read_dir(folder)?.collect::<std::io::Result<_>>()?;
-    // Half of one is one as well: whoever made it may have been killed.
+    // Half of one is one as well: its maker may have been killed.
     let is_app = entries.iter().any(|entry| {
         entry.file_name() == OsStr::new("host.json") || entry.path().join("function.json").is_file()
     });
@@ -109,7 +109,7 @@ fn make(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Puts a copy in the place of what is there, at one moment: somebody may be running it.
+/// Puts a copy in the place of what is there, at one moment: another process may be running it.
 fn replace(from: &Path, to: &Path) -> Result<()> {
     let folder = to.parent().unwrap_or(to);
     let copy = tempfile::NamedTempFile::new_in(folder)?.into_temp_path();
@@ -118,7 +118,7 @@ fn replace(from: &Path, to: &Path) -> Result<()> {
 }
 
 fn executable(line: &str) -> Option<PathBuf> {
-    let message: Message = serde_json::from_str(line).ok()?;
+    let message: CargoMessage = serde_json::from_str(line).ok()?;
     let ours = message.reason == "compiler-artifact"
         && message.target.is_some_and(|target| target.name == "handler");
     // The library of the same name is an artifact too, but not an executable.

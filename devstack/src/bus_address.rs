@@ -10,7 +10,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
-/// Where the bus is, and the key to it.
+/// The address of the bus, and the key to it.
 #[derive(Clone)]
 pub(crate) struct Address {
     pub(crate) host: String,
@@ -48,7 +48,7 @@ impl Address {
         })
     }
 
-    /// Where a client connects.
+    /// The URL that a client connects to.
     pub(crate) fn url(&self) -> String {
         format!("amqp://{}:{}", self.host, self.port)
     }

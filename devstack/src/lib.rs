@@ -9,7 +9,7 @@ pub mod demo;
 pub mod host;
 mod http;
 pub mod operate;
-mod plain;
+pub mod plain;
 mod ports;
 pub mod postgres;
 mod running;

@@ -8,13 +8,13 @@ use anyhow::{Context as _, Result};
 
 use crate::{host, running};
 
-/// What an operator does, such as `status`, `replay` or `dead-letters list`, on the running stack.
+/// Runs a tool of the handler, such as `status`, `replay` or `dead-letters list`, on the running stack.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
-    /// Which stack, where several are running: the name that it was given, or else the port of its host.
+    /// Stack, where several are running: the name that it was given, or else the port of its host.
     #[arg(long, value_name = "NAME")]
     pub stack: Option<String>,
-    /// What the handler is told; `--help` after its first word shows what there is.
+    /// Arguments of the handler; `--help` after the first word shows what there is.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
     pub handler: Vec<String>,
 }

@@ -5,7 +5,8 @@
 use std::{borrow::Cow, fmt::Write};
 
 /// The text on one line.
-pub(crate) fn line(text: &str) -> Cow<'_, str> {
+#[must_use]
+pub fn line(text: &str) -> Cow<'_, str> {
     if text.chars().all(shows) {
         return Cow::Borrowed(text);
     }

@@ -1,5 +1,5 @@
 //! Ports on loopback: a clear refusal of a taken one.
-//! It never holds a port: whoever asked binds it next.
+//! It never holds a port: the caller binds it next.
 
 use std::net::{Ipv4Addr, TcpListener};
 

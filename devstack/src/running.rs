@@ -12,11 +12,11 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use serde::{Deserialize, Serialize};
 
-/// Somebody may just be looking whether the file's stack runs.
+/// Another process may just be looking whether the file's stack runs.
 const TRIES: u32 = 20;
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// How the handler of a stack is started, so that its tools reach the same services.
+/// The start of a stack's handler, so that its tools reach the same services.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Launch {
     /// The app folder.
@@ -29,12 +29,12 @@ pub(crate) struct Launch {
 
 /// A name that is this stack's as long as it lives; the file goes with it.
 #[derive(Debug)]
-pub(crate) struct Entry {
+pub(crate) struct StackEntry {
     path: PathBuf,
     file: File,
 }
 
-/// Where the stacks of this target folder are written down.
+/// The folder in which the stacks of this target folder are written down.
 pub(crate) fn folder() -> Result<PathBuf> {
     let program = std::env::current_exe()?;
     let target = program.ancestors().nth(2);
@@ -43,7 +43,7 @@ pub(crate) fn folder() -> Result<PathBuf> {
         .join("stacks"))
 }
 
-impl Entry {
+impl StackEntry {
     /// Takes this name, and clears away what killed stacks have left.
     pub(crate) fn claim(folder: &Path, name: &str) -> Result<Self> {
         let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "-_".contains(letter);
@@ -79,7 +79,7 @@ impl Entry {
     }
 }
 
-impl Drop for Entry {
+impl Drop for StackEntry {
     fn drop(&mut self) {
         let _gone = std::fs::remove_file(&self.path);
     }
@@ -125,7 +125,7 @@ fn files(folder: &Path) -> Result<Vec<(PathBuf, File)>> {
     let mut files = Vec::new();
     for entry in entries {
         let path = entry?.path();
-        // Gone meanwhile, or somebody else's.
+        // Gone meanwhile, or another stack's.
         if let Ok(file) = File::open(&path) {
             files.push((path, file));
         }
@@ -160,23 +160,23 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let folder = folder.path().join("stacks");
         assert!(why(find(&folder, None)).contains("no stack is running"));
-        let mut one = Entry::claim(&folder, "7071").expect("it is free");
+        let mut one = StackEntry::claim(&folder, "7071").expect("it is free");
         assert!(
             why(find(&folder, None)).contains("no stack is running"),
             "it is only starting"
         );
         one.write(&launch("5432")).expect("it is written");
         assert_eq!(find(&folder, None).expect("one"), launch("5432"));
-        let mut other = Entry::claim(&folder, "shop").expect("it is free");
+        let mut other = StackEntry::claim(&folder, "shop").expect("it is free");
         other.write(&launch("6432")).expect("it is written");
         assert!(why(find(&folder, None)).contains("7071, shop"));
         assert_eq!(find(&folder, Some("shop")).expect("the other"), launch("6432"));
         assert!(why(find(&folder, Some("none"))).contains("7071, shop"));
-        let taken = Entry::claim(&folder, "shop").expect_err("it runs");
+        let taken = StackEntry::claim(&folder, "shop").expect_err("it runs");
         assert!(taken.to_string().contains("shop runs already"), "{taken}");
         drop(other);
         assert_eq!(find(&folder, None).expect("one again"), launch("5432"));
-        drop(Entry::claim(&folder, "shop").expect("it is free again"));
+        drop(StackEntry::claim(&folder, "shop").expect("it is free again"));
     }
 
     #[test]
@@ -186,7 +186,7 @@ mod tests {
         std::fs::write(folder.path().join("7071.json"), &left).expect("a file");
         std::fs::write(folder.path().join("7072.json"), &left).expect("a file");
         assert!(why(find(folder.path(), None)).contains("no stack is running"));
-        let _again = Entry::claim(folder.path(), "7071").expect("it is free");
+        let _again = StackEntry::claim(folder.path(), "7071").expect("it is free");
         assert!(!folder.path().join("7072.json").exists());
     }
 
@@ -194,7 +194,7 @@ mod tests {
     fn a_name_is_no_path() {
         let folder = tempfile::tempdir().expect("a folder");
         for name in ["", "../7071", "a b", "a/b", "a.b"] {
-            let refused = Entry::claim(folder.path(), name).expect_err(name);
+            let refused = StackEntry::claim(folder.path(), name).expect_err(name);
             assert!(refused.to_string().contains("--stack"), "{refused}");
         }
     }

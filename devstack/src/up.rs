@@ -10,7 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::api::Api;
 use crate::app_folder;
 use crate::host::{Log, Role, User};
-use crate::running::{self, Entry};
+use crate::running::{self, StackEntry};
 use crate::stack::{Options, Ports, PostgresChoice, ReadModel, Stack};
 
 /// Runs the whole system until Ctrl-C.
@@ -28,17 +28,17 @@ pub struct Args {
     /// The port of Cosmos DB; not used with `--read-model postgres`.
     #[arg(long, default_value_t = 8081)]
     pub cosmos_port: u16,
-    /// Where the handler keeps what its queries answer.
+    /// Store of the documents that queries answer from.
     #[arg(long, value_enum, default_value_t)]
     pub read_model: ReadModel,
     /// Keeps PostgreSQL's data in this folder, for the next `up --keep`; the documents are made anew from the log then.
     #[arg(long, value_name = "FOLDER", num_args = 0..=1, default_missing_value = "/var/tmp/orders-postgres")]
     pub keep: Option<PathBuf>,
     /// Signs this user in: customer, staff, operator or staff,operator, with this object id or a random one.
-    /// Without it whoever calls is staff.
+    /// Without it every caller is staff.
     #[arg(long = "as", value_name = "ROLE[,ROLE][:OID]")]
     pub user: Option<User>,
-    /// What `cargo operate --stack NAME` knows this stack by, where several are running [default: the port of its host].
+    /// Name of this stack for `cargo operate --stack NAME`, where several are running [default: the port of its host].
     #[arg(long, value_name = "NAME")]
     pub stack: Option<String>,
 }
@@ -66,9 +66,9 @@ pub async fn run(args: Args) -> Result<()> {
     }
 }
 
-async fn start(args: Args) -> Result<(Stack, Entry)> {
+async fn start(args: Args) -> Result<(Stack, StackEntry)> {
     let named = args.stack.as_deref();
-    let named = named.map(|name| Entry::claim(&running::folder()?, name));
+    let named = named.map(|name| StackEntry::claim(&running::folder()?, name));
     let named = named.transpose()?;
     let root = app_folder::workspace_root();
     let handler = build_handler().await?;
@@ -106,7 +106,7 @@ async fn start(args: Args) -> Result<(Stack, Entry)> {
         Some(entry) => entry,
         None => {
             let port = stack.url().rsplit(':').next().unwrap_or_default();
-            Entry::claim(&running::folder()?, port)?
+            StackEntry::claim(&running::folder()?, port)?
         }
     };
     entry.write(&stack.launch())?;
@@ -128,7 +128,7 @@ async fn seed(stack: &Stack, user: Option<&User>) -> Result<String> {
     let customer = match known {
         Some(customer) => customer,
         None => {
-            // Adding products is for staff, whoever is asked for.
+            // Adding products is for staff, whichever user is asked for.
             stack.sign_in(Some(User::new([Role::Staff])));
             api.seed().await?
         }

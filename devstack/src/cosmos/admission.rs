@@ -6,8 +6,8 @@ use std::sync::Arc;
 use axum::http::Method;
 use serde_json::{Value, json};
 
-use super::answer::Afterwards;
-use super::asked::Asked;
+use super::answer::AnswerChange;
+use super::asked::AccountRequest;
 use super::gateway::Gateway;
 use super::refusal::Refusal;
 use super::{changes, documents, properties, query};
@@ -15,7 +15,7 @@ use super::{changes, documents, properties, query};
 const PARTITION_KEY: &str = "x-ms-documentdb-partitionkey";
 
 /// Refuses what clients ask for that mean to speak to the replicas themselves (direct mode), signed or not.
-pub(super) fn addresses(asked: &Asked) -> Result<(), Refusal> {
+pub(super) fn addresses(asked: &AccountRequest) -> Result<(), Refusal> {
     if asked.segments().last().is_some_and(|part| part == "addresses") {
         let what = "direct mode: set the client's connection mode to Gateway";
         return Err(Refusal::unsupported(what));
@@ -23,7 +23,7 @@ pub(super) fn addresses(asked: &Asked) -> Result<(), Refusal> {
     Ok(())
 }
 
-pub(super) async fn admit(gateway: &Gateway, asked: &mut Asked) -> Result<Afterwards, Refusal> {
+pub(super) async fn admit(gateway: &Gateway, asked: &mut AccountRequest) -> Result<AnswerChange, Refusal> {
     headers(asked)?;
     let parts = asked.segments();
     let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
@@ -33,10 +33,10 @@ pub(super) async fn admit(gateway: &Gateway, asked: &mut Asked) -> Result<Afterw
     let kept = definition(gateway, asked, &parts).await?;
     let container = kept.as_deref();
     match (asked.method.as_str(), parts.as_slice()) {
-        ("GET", []) => return Ok(Afterwards::Account),
+        ("GET", []) => return Ok(AnswerChange::Account),
         ("POST", ["dbs", _, "colls", _, "docs"]) if asks => {
             // Without a definition there is no container either, and the service says so.
-            return container.map_or(Ok(Afterwards::Nothing), |_| query::admit(asked, container));
+            return container.map_or(Ok(AnswerChange::Nothing), |_| query::admit(asked, container));
         }
         ("POST", ["dbs"] | ["dbs", _, "colls"]) if asks => return query::admit(asked, None),
         ("POST", ["dbs", _, "colls", _, "docs"]) if asked.says("x-ms-cosmos-is-batch-request") => {
@@ -59,11 +59,15 @@ pub(super) async fn admit(gateway: &Gateway, asked: &mut Asked) -> Result<Afterw
         ("POST", ["dbs", _, "colls"]) | ("PUT", ["dbs", _, "colls", _]) => properties::of_container(asked)?,
         _ => {}
     }
-    Ok(Afterwards::Nothing)
+    Ok(AnswerChange::Nothing)
 }
 
-/// What the container of these items is, where something depends on it.
-async fn definition(gateway: &Gateway, asked: &Asked, parts: &[&str]) -> Result<Option<Arc<Value>>, Refusal> {
+/// The definition of the container of these items, where something depends on it.
+async fn definition(
+    gateway: &Gateway,
+    asked: &AccountRequest,
+    parts: &[&str],
+) -> Result<Option<Arc<Value>>, Refusal> {
     let reads_one = asked.method == Method::GET && parts.len() > 5;
     match parts {
         ["dbs", database, "colls", container, "docs", ..] if !reads_one => Ok(gateway
@@ -74,7 +78,7 @@ async fn definition(gateway: &Gateway, asked: &Asked, parts: &[&str]) -> Result<
 }
 
 /// Refuses what a header asks for that would be overlooked.
-fn headers(asked: &Asked) -> Result<(), Refusal> {
+fn headers(asked: &AccountRequest) -> Result<(), Refusal> {
     for (header, what) in [
         ("x-ms-documentdb-pre-trigger-include", "triggers"),
         ("x-ms-documentdb-post-trigger-include", "triggers"),
@@ -105,13 +109,13 @@ fn headers(asked: &Asked) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn document(asked: &Asked, definition: Option<&Value>) -> Result<(), Refusal> {
+fn document(asked: &AccountRequest, definition: Option<&Value>) -> Result<(), Refusal> {
     // What is no JSON the service refuses itself.
     let document = asked.json();
     document.map_or(Ok(()), |document| documents::check(&document, definition))
 }
 
-fn patch(asked: &Asked, definition: Option<&Value>) -> Result<(), Refusal> {
+fn patch(asked: &AccountRequest, definition: Option<&Value>) -> Result<(), Refusal> {
     let body = asked.json().unwrap_or_default();
     let operations = body["operations"].as_array().or(body.as_array());
     for operation in operations.into_iter().flatten() {
@@ -123,7 +127,7 @@ fn patch(asked: &Asked, definition: Option<&Value>) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn batch(asked: &Asked, definition: Option<&Value>) -> Result<(), Refusal> {
+fn batch(asked: &AccountRequest, definition: Option<&Value>) -> Result<(), Refusal> {
     if !asked.headers.contains_key(PARTITION_KEY) {
         return Err(Refusal::unsupported("bulk requests"));
     }
@@ -139,7 +143,7 @@ fn batch(asked: &Asked, definition: Option<&Value>) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn feed(asked: &Asked, definition: Option<&Value>) -> Result<(), Refusal> {
+fn feed(asked: &AccountRequest, definition: Option<&Value>) -> Result<(), Refusal> {
     if definition.is_some_and(|definition| query::prefix(asked, definition).is_some()) {
         let what = "reading a feed by the prefix of a hierarchical partition key";
         return Err(Refusal::unsupported(what));
@@ -155,7 +159,7 @@ fn feed(asked: &Asked, definition: Option<&Value>) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Whether the request may change what a container's definition is.
-pub(super) fn defines(asked: &Asked) -> bool {
+/// True when the request may change a container's definition.
+pub(super) fn defines(asked: &AccountRequest) -> bool {
     asked.method != Method::GET && asked.segments().len() <= 4
 }

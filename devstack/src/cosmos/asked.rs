@@ -17,18 +17,18 @@ const LARGEST_BODY: usize = 4 << 20;
 
 /// A request whose path can be changed before it is carried.
 #[derive(Clone, Debug)]
-pub(super) struct Asked {
+pub(super) struct AccountRequest {
     pub(super) method: Method,
     /// As it came, percent-encoded.
     pub(super) path: String,
     pub(super) query: Option<String>,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
-    /// Whether there was more of the body than anything may have.
+    /// True when there was more of the body than any request may have.
     pub(super) too_large: bool,
 }
 
-impl Asked {
+impl AccountRequest {
     pub(super) async fn read(request: Request) -> Result<Self, Refusal> {
         let (head, body) = request.into_parts();
         let (body, too_large) = read(body).await?;
@@ -52,7 +52,7 @@ impl Asked {
         self.headers.get(name)?.to_str().ok()
     }
 
-    /// Whether a header says true.
+    /// True when a header says so.
     pub(super) fn says(&self, name: &str) -> bool {
         self.header(name)
             .is_some_and(|value| value.eq_ignore_ascii_case("true"))

@@ -11,7 +11,7 @@ use url::form_urlencoded;
 
 use super::asked::{decode, segments};
 
-/// Whether the request was signed with `key`.
+/// True when the request was signed with `key`.
 pub(super) fn is_signed(method: &Method, path: &str, headers: &HeaderMap, key: &[u8]) -> bool {
     verify(method, path, headers, key).unwrap_or(false)
 }

@@ -1,4 +1,4 @@
-//! Transactional batches, each as point operations that nobody else comes between: the service in memory would copy a whole physical
+//! Transactional batches, each as point operations with no other between them: the service in memory would copy a whole physical
 //! partition for each, which takes the longer the more is in it. Never half of one: what does not hold is found before anything is
 //! written, and what is not plain is left to the service itself.
 
@@ -27,24 +27,24 @@ const ETAG: HeaderName = HeaderName::from_static("etag");
 const MOST: usize = 100;
 /// Larger ones are left to the service, which knows how much a document may have.
 const LARGEST: usize = 1 << 20;
-/// What the service in memory says that each operation costs.
+/// The charge that the service in memory states for each operation.
 const COST: f64 = 1.24;
-/// What an operation answers when another one of its batch did not hold.
+/// The status of an operation when another one of its batch did not hold.
 const FAILED_DEPENDENCY: u16 = 424;
 
 /// The service, one batch at a time in each container.
 #[derive(Clone)]
 pub(super) struct Batches {
     service: Arc<InMemoryEmulatorHttpClient>,
-    /// By the container's path; whoever writes a batch has it alone.
+    /// By the container's path; the writer of a batch has it alone.
     containers: Arc<Mutex<HashMap<String, Arc<RwLock<()>>>>>,
 }
 
 /// One operation of a batch, of the kinds that are known here.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Operation {
-    operation_type: Kind,
+struct BatchOperation {
+    operation_type: OperationKind,
     id: Option<String>,
     resource_body: Option<Value>,
     if_match: Option<String>,
@@ -52,7 +52,7 @@ struct Operation {
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
-enum Kind {
+enum OperationKind {
     Create,
     Upsert,
     Replace,
@@ -65,14 +65,14 @@ struct Batch {
     /// Of the feed of documents.
     feed: Url,
     partition: String,
-    /// Whether written documents are answered.
+    /// True when written documents are answered.
     content: bool,
     /// Each with its id.
-    operations: Vec<(String, Operation)>,
+    operations: Vec<(String, BatchOperation)>,
 }
 
 /// A document as it is before the batch.
-struct Found {
+struct FoundDocument {
     etag: String,
     body: Value,
 }
@@ -90,7 +90,7 @@ impl Batches {
         &self.service
     }
 
-    /// What the service answers, its body read in full.
+    /// The service's answer, its body read in full.
     pub(super) async fn ask(&self, request: &Request) -> Result<RawResponse> {
         let Some(container) = self.turns(request.url()) else {
             return self.pass(request).await;
@@ -111,7 +111,7 @@ impl Batches {
         tokio::spawn(doing).await?
     }
 
-    /// Whose turn it is in the container whose documents are asked for.
+    /// The turns of the container whose documents are asked for.
     fn turns(&self, url: &Url) -> Option<Arc<RwLock<()>>> {
         let container = container(url)?;
         let mut containers = self.containers.lock().unwrap_or_else(PoisonError::into_inner);
@@ -126,7 +126,7 @@ impl Batches {
     /// The batch, if nothing of it can be refused for another reason than what is there already.
     async fn plain(&self, request: &Request) -> Result<Option<Batch>> {
         let body = Bytes::from(request.body());
-        let Ok(operations) = serde_json::from_slice::<Vec<Operation>>(&body) else {
+        let Ok(operations) = serde_json::from_slice::<Vec<BatchOperation>>(&body) else {
             return Ok(None);
         };
         let partition = request.headers().get_optional_str(&PARTITION_KEY);
@@ -167,7 +167,7 @@ impl Batches {
         let mut found = Vec::with_capacity(batch.operations.len());
         for (at, (id, operation)) in batch.operations.iter().enumerate() {
             let read = self.pass(&batch.request(Method::Get, Some(id))).await?;
-            let document = Found::of(&read)?;
+            let document = FoundDocument::of(&read)?;
             if let Some(status) = operation.breaks(document.as_ref()) {
                 let failed = |place| if place == at { status } else { FAILED_DEPENDENCY };
                 let results = (0..batch.operations.len()).map(|place| result(failed(place), None, None));
@@ -212,14 +212,17 @@ impl Batches {
     }
 }
 
-impl Operation {
+impl BatchOperation {
     /// Its document's id, if it and what goes with it are plain.
     fn id(&self, definition: &Value, key: &Value) -> Option<String> {
-        let needs_body = matches!(self.operation_type, Kind::Create | Kind::Upsert | Kind::Replace);
+        let needs_body = matches!(
+            self.operation_type,
+            OperationKind::Create | OperationKind::Upsert | OperationKind::Replace
+        );
         let own = self.resource_body.as_ref().map(|body| body["id"].as_str());
         let id = match (needs_body, &self.id, own) {
             (true, Some(id), Some(Some(own))) if id == own => id.as_str(),
-            (true, None, Some(Some(own))) if self.operation_type != Kind::Replace => own,
+            (true, None, Some(Some(own))) if self.operation_type != OperationKind::Replace => own,
             (false, Some(id), None) => id.as_str(),
             _ => return None,
         };
@@ -239,22 +242,23 @@ impl Operation {
     }
 
     /// The status that says why this cannot be done to what is there.
-    fn breaks(&self, found: Option<&Found>) -> Option<u16> {
-        let is_other = |found: &Found| self.if_match.as_ref().is_some_and(|etag| *etag != found.etag);
+    fn breaks(&self, found: Option<&FoundDocument>) -> Option<u16> {
+        let is_other = |found: &FoundDocument| self.if_match.as_ref().is_some_and(|etag| *etag != found.etag);
         match (self.operation_type, found) {
-            (Kind::Create, Some(_)) => Some(409),
-            (Kind::Replace | Kind::Read | Kind::Delete, None) => Some(404),
-            (Kind::Upsert, Some(_)) if self.if_none_match.as_deref() == Some("*") => Some(412),
-            (Kind::Upsert | Kind::Replace | Kind::Read | Kind::Delete, Some(found)) if is_other(found) => {
-                Some(412)
-            }
+            (OperationKind::Create, Some(_)) => Some(409),
+            (OperationKind::Replace | OperationKind::Read | OperationKind::Delete, None) => Some(404),
+            (OperationKind::Upsert, Some(_)) if self.if_none_match.as_deref() == Some("*") => Some(412),
+            (
+                OperationKind::Upsert | OperationKind::Replace | OperationKind::Read | OperationKind::Delete,
+                Some(found),
+            ) if is_other(found) => Some(412),
             _ => None,
         }
     }
 
-    /// What a reading operation answers.
-    fn read(&self, found: Option<Found>) -> Value {
-        let Some(Found { etag, body }) = found else {
+    /// The answer of a reading operation.
+    fn read(&self, found: Option<FoundDocument>) -> Value {
+        let Some(FoundDocument { etag, body }) = found else {
             return result(404, None, None);
         };
         match self.if_none_match.as_ref() == Some(&etag) {
@@ -266,14 +270,14 @@ impl Operation {
 
 impl Batch {
     /// The point operation that does this; none for one that reads.
-    fn write(&self, id: &str, operation: &Operation) -> Result<Option<Request>> {
+    fn write(&self, id: &str, operation: &BatchOperation) -> Result<Option<Request>> {
         let mut request = match operation.operation_type {
-            Kind::Read => return Ok(None),
-            Kind::Delete => return Ok(Some(self.request(Method::Delete, Some(id)))),
-            Kind::Create | Kind::Upsert => self.request(Method::Post, None),
-            Kind::Replace => self.request(Method::Put, Some(id)),
+            OperationKind::Read => return Ok(None),
+            OperationKind::Delete => return Ok(Some(self.request(Method::Delete, Some(id)))),
+            OperationKind::Create | OperationKind::Upsert => self.request(Method::Post, None),
+            OperationKind::Replace => self.request(Method::Put, Some(id)),
         };
-        if operation.operation_type == Kind::Upsert {
+        if operation.operation_type == OperationKind::Upsert {
             request.insert_header(IS_UPSERT, "true");
         }
         request.set_body(serde_json::to_vec(&operation.resource_body)?);
@@ -293,7 +297,7 @@ impl Batch {
     }
 }
 
-impl Found {
+impl FoundDocument {
     fn of(answer: &RawResponse) -> Result<Option<Self>> {
         match answer.status() {
             StatusCode::NotFound => Ok(None),
@@ -318,7 +322,7 @@ fn container(url: &Url) -> Option<String> {
     of_documents.then(|| parts.join("/"))
 }
 
-/// Whether the document has this partition key, value by value.
+/// True when the document has this partition key, value by value.
 fn is_of(body: &Value, definition: &Value, key: &Value) -> bool {
     let Some(paths) = definition["partitionKey"]["paths"].as_array() else {
         return false;

@@ -67,7 +67,7 @@ impl Account {
             .collect()
     }
 
-    /// What a batch is answered, and what is there then; etags are named by whether they are there.
+    /// The answer to a batch, and the documents that are there then; an etag shows only that it is there.
     async fn perform(&self, operations: &Value, headers: &[(&'static str, &'static str)]) -> Value {
         let documents = self.documents("p").await;
         let mut operations = operations.clone();
@@ -173,7 +173,7 @@ fn batches() -> Vec<Value> {
             with(upsert("g", 4), "ifMatch", "\"of nobody\""),
             with(upsert("a", 4), "ifMatch", "=a")
         ]),
-        // What is left to the service: one document twice, somebody else's partition, odd ids, odd kinds.
+        // What is left to the service: one document twice, another partition, odd ids, odd kinds.
         json!([create("h", 5), with(upsert("h", 6), "id", "h"), read("h")]),
         json!([create("i", 5), { "operationType": "Create", "id": "x", "resourceBody": { "id": "x", "pk": "q" } }]),
         json!([create("i", 5), { "operationType": "Create", "id": "x", "resourceBody": document("y", 5) }]),

@@ -7,12 +7,12 @@ use serde_json::Value;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 
-use super::asked::Asked;
+use super::asked::AccountRequest;
 use super::gateway::Gateway;
 use super::refusal::Refusal;
 
 /// Turns `If-Modified-Since` into the token after the last change before it. A token of the client goes first.
-pub(super) async fn begin(gateway: &Gateway, asked: &mut Asked) -> Result<(), Refusal> {
+pub(super) async fn begin(gateway: &Gateway, asked: &mut AccountRequest) -> Result<(), Refusal> {
     let is_first = asked.headers.contains_key("a-im") && !asked.headers.contains_key("if-none-match");
     let Some(since) = asked.headers.remove("if-modified-since").filter(|_| is_first) else {
         return Ok(());
@@ -40,7 +40,7 @@ pub(super) async fn begin(gateway: &Gateway, asked: &mut Asked) -> Result<(), Re
 }
 
 /// The changes, and the token after them.
-async fn page(gateway: &Gateway, asked: &Asked) -> Result<(Vec<Value>, Option<HeaderValue>)> {
+async fn page(gateway: &Gateway, asked: &AccountRequest) -> Result<(Vec<Value>, Option<HeaderValue>)> {
     let answer = gateway.ask_as(asked).await?;
     let mut headers = answer.headers().iter();
     let token = headers.find(|(name, _)| name.as_str() == "etag");

@@ -11,7 +11,7 @@ use super::{Emulator, Options};
 /// Runs the Cosmos DB emulator.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
-    /// Where to listen; port 0 takes a free one.
+    /// Address to listen on; port 0 takes a free one.
     #[arg(long, default_value = "127.0.0.1:8081")]
     pub listen: SocketAddr,
     /// The database and its containers.

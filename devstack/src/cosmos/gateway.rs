@@ -1,6 +1,5 @@
 //! Carries HTTP requests to the in-memory service and its answers back.
-//! It never decides what the service can decide rightly: what is not signed, what a switch is set to refuse and what the
-//! service would answer wrongly is not carried.
+//! It never decides what may be carried.
 
 use std::net::SocketAddr;
 use std::str::FromStr as _;
@@ -8,9 +7,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use axum::body::Body;
-use axum::extract::{Request as AxumRequest, State};
-use axum::http::{Method, StatusCode};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use azure_core::http::{Method as CoreMethod, RawResponse, Request, StatusCode as CoreStatus};
 use azure_data_cosmos_driver::in_memory_emulator::{
     ConsistencyLevel, ContainerConfig, InMemoryEmulatorHttpClient, VirtualAccountConfig, VirtualRegion,
@@ -21,16 +18,14 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 use url::Url;
 
-use super::answer::Afterwards;
-use super::asked::Asked;
-use super::authorization::is_signed;
+use super::answer::AnswerChange;
+use super::asked::AccountRequest;
 use super::batches::Batches;
 use super::definitions::Definitions;
-use super::refusal::Refusal;
 use super::switches::Switches;
-use super::{admission, patch, resource_ids};
 
 const REGION: &str = "West Europe";
+const ROWS: &str = "x-ms-item-count";
 /// Headers that describe one connection and not the message.
 const HOP: [&str; 4] = ["content-length", "transfer-encoding", "connection", "host"];
 
@@ -38,9 +33,9 @@ const HOP: [&str; 4] = ["content-length", "transfer-encoding", "connection", "ho
 pub(super) struct Gateway {
     service: Batches,
     base: Url,
-    key: Vec<u8>,
-    switches: Switches,
-    definitions: Definitions,
+    pub(super) key: Vec<u8>,
+    pub(super) switches: Switches,
+    pub(super) definitions: Definitions,
 }
 
 impl Gateway {
@@ -93,7 +88,7 @@ impl Gateway {
         Ok(serde_json::from_slice(answer.body().as_ref())?)
     }
 
-    /// What a container is, if it is there.
+    /// A container's definition, if the container is there.
     pub(super) async fn definition(&self, path: &str) -> Result<Option<Arc<Value>>> {
         if let Some(known) = self.definitions.get(path) {
             return Ok(Some(known));
@@ -122,7 +117,7 @@ impl Gateway {
         Ok(body["Documents"].as_array().cloned())
     }
 
-    /// Where a path of plain names is.
+    /// The URL of a path of plain names.
     fn place(&self, path: &str) -> Url {
         let mut url = self.base.clone();
         if let Ok(mut place) = url.path_segments_mut() {
@@ -131,13 +126,13 @@ impl Gateway {
         url
     }
 
-    /// What the service answers, its body read in full.
+    /// The service's answer, its body read in full.
     async fn ask(&self, request: &Request) -> Result<RawResponse> {
         self.service.ask(request).await
     }
 
-    /// What the service answers to a request, as it says it.
-    pub(super) async fn ask_as(&self, asked: &Asked) -> Result<RawResponse> {
+    /// The service's answer to a request, unchanged.
+    pub(super) async fn ask_as(&self, asked: &AccountRequest) -> Result<RawResponse> {
         // The service knows itself by its own address, whatever name or proxy a client came through.
         let mut url = self.base.clone();
         url.set_path(asked.path.trim_end_matches('/'));
@@ -155,61 +150,24 @@ impl Gateway {
         self.ask(&request).await
     }
 
-    pub(super) async fn carry(&self, asked: &Asked, afterwards: &Afterwards) -> Result<Response> {
+    pub(super) async fn carry(&self, asked: &AccountRequest, afterwards: &AnswerChange) -> Result<Response> {
         let answer = self.ask_as(asked).await?;
         let mut body = answer.body().as_ref().to_vec();
         if answer.status() == CoreStatus::Ok {
             body = afterwards.apply(body);
         }
+        let rows = afterwards.rows(&body);
+        let carried = |name: &str| !(HOP.contains(&name) || (name == ROWS && rows.is_some()));
         let mut response = Response::builder().status(u16::from(answer.status()));
-        for (name, value) in answer
-            .headers()
-            .iter()
-            .filter(|(name, _)| !HOP.contains(&name.as_str()))
-        {
+        for (name, value) in answer.headers().iter().filter(|(name, _)| carried(name.as_str())) {
             response = response.header(name.as_str(), value.as_str());
         }
+        if let Some(rows) = rows {
+            response = response.header(ROWS, rows);
+        }
         if asked.headers.contains_key("a-im") && answer.status() == CoreStatus::NotModified {
-            response = response.header("x-ms-item-count", "0");
+            response = response.header(ROWS, "0");
         }
         Ok(response.body(Body::from(body))?)
     }
-}
-
-/// Answers any request to the account.
-pub(super) async fn answer(State(gateway): State<Arc<Gateway>>, request: AxumRequest) -> Response {
-    match meet(&gateway, request).await {
-        Ok(response) => response,
-        Err(refused) => refused.into_response(),
-    }
-}
-
-async fn meet(gateway: &Gateway, request: AxumRequest) -> Result<Response, Refusal> {
-    let mut asked = Asked::read(request).await?;
-    admission::addresses(&asked)?;
-    if !is_signed(&asked.method, &asked.path, &asked.headers, &gateway.key) {
-        let message = "The input authorization token can't serve the request.";
-        return Err(Refusal::new(StatusCode::UNAUTHORIZED, "Unauthorized", message));
-    }
-    if asked.too_large {
-        let message = "Request size is too large";
-        return Err(Refusal::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "RequestEntityTooLarge",
-            message,
-        ));
-    }
-    if let Some(refused) = gateway.switches.meet(&asked.path, &asked.headers).await {
-        return Ok(refused);
-    }
-    resource_ids::put_names(gateway, &mut asked).await?;
-    let afterwards = admission::admit(gateway, &mut asked).await?;
-    if asked.method == Method::PATCH {
-        return patch::carry(gateway, asked).await;
-    }
-    let answer = gateway.carry(&asked, &afterwards).await?;
-    if admission::defines(&asked) {
-        gateway.definitions.forget();
-    }
-    Ok(answer)
 }

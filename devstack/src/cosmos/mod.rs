@@ -19,6 +19,7 @@ mod query;
 mod reader;
 mod refusal;
 mod resource_ids;
+mod serve;
 mod switches;
 
 use std::net::SocketAddr;
@@ -37,19 +38,19 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use gateway::Gateway;
-pub(crate) use reader::Reader;
+pub(crate) use reader::DocumentReader;
 pub use switches::{Refused, Switches};
 
 /// The key every Cosmos DB emulator is known by; it guards nothing.
 const KEY: &str = "C2y6yDjf5/R+ob0N8A7Cgv30VRDJIWEHLM+4QDU5DE2nQ9nDuVTqobD4b8mGGyPMbIZnqyMsEcaGQy67XIw/Jw==";
 const STOP_LIMIT: Duration = Duration::from_secs(2);
 
-/// What the account holds and where it is found.
+/// The account's containers and address.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// The file with the database and its containers, shared with the deployment.
     pub containers: PathBuf,
-    /// Where to listen; port 0 takes a free one.
+    /// Address to listen on; port 0 takes a free one.
     pub listen: SocketAddr,
     /// The address clients are told to use, where it is not the listening one.
     pub advertise: Option<SocketAddr>,
@@ -114,7 +115,7 @@ impl Emulator {
             std::future::ready(request)
         };
         let app = Router::new()
-            .fallback(gateway::answer)
+            .fallback(serve::answer)
             .layer(map_request(count))
             .with_state(Arc::new(gateway));
         // Clients speak HTTP/2, many answers over one connection: Nagle's algorithm would hold one back for 40 ms.
@@ -140,7 +141,7 @@ impl Emulator {
         })
     }
 
-    /// Where it listens.
+    /// The address that it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -155,12 +156,12 @@ impl Emulator {
         KEY
     }
 
-    /// What can be made to go wrong, all off at the start.
+    /// The faults that can be switched on, all off at the start.
     pub fn switches(&self) -> Switches {
         self.switches.clone()
     }
 
-    /// How many requests have come in so far, refused ones too.
+    /// The number of requests so far, refused ones too.
     pub fn requests(&self) -> u64 {
         self.requests.load(Ordering::Relaxed)
     }

@@ -5,17 +5,17 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use serde_json::{Value, json};
 
-use super::answer::Afterwards;
-use super::asked::Asked;
+use super::answer::AnswerChange;
+use super::asked::AccountRequest;
 use super::gateway::Gateway;
 use super::refusal::Refusal;
 
-/// How often another writer may be faster.
+/// The number of times that another writer may be faster.
 const TRIES: usize = 20;
 
-pub(super) async fn carry(gateway: &Gateway, mut asked: Asked) -> Result<Response, Refusal> {
+pub(super) async fn carry(gateway: &Gateway, mut asked: AccountRequest) -> Result<Response, Refusal> {
     let Some(mut patch) = asked.json() else {
-        return Ok(gateway.carry(&asked, &Afterwards::Nothing).await?);
+        return Ok(gateway.carry(&asked, &AnswerChange::Nothing).await?);
     };
     if patch.is_array() {
         patch = json!({ "operations": patch });
@@ -27,14 +27,14 @@ pub(super) async fn carry(gateway: &Gateway, mut asked: Asked) -> Result<Respons
     let partition = asked.header("x-ms-documentdb-partitionkey").map(str::to_owned);
     let Some(partition) = partition.filter(|_| increments || condition.is_some()) else {
         asked.set_json(&patch);
-        return Ok(gateway.carry(&asked, &Afterwards::Nothing).await?);
+        return Ok(gateway.carry(&asked, &AnswerChange::Nothing).await?);
     };
     let etag = asked.header("if-match").map(str::to_owned);
     let etag = etag.filter(|etag| etag != "*");
     for _ in 0..TRIES {
         let Some(item) = find(gateway, &asked, &partition, None).await? else {
             asked.set_json(&patch);
-            return Ok(gateway.carry(&asked, &Afterwards::Nothing).await?);
+            return Ok(gateway.carry(&asked, &AnswerChange::Nothing).await?);
         };
         let current = item["_etag"].as_str().unwrap_or_default();
         if etag.as_ref().is_some_and(|etag| etag != current) {
@@ -50,7 +50,7 @@ pub(super) async fn carry(gateway: &Gateway, mut asked: Asked) -> Result<Respons
         asked.headers.insert("if-match", version);
         patch["operations"] = begin(&operations, &item).into();
         asked.set_json(&patch);
-        let response = gateway.carry(&asked, &Afterwards::Nothing).await?;
+        let response = gateway.carry(&asked, &AnswerChange::Nothing).await?;
         if response.status() != StatusCode::PRECONDITION_FAILED || etag.is_some() {
             return Ok(response);
         }
@@ -61,7 +61,7 @@ pub(super) async fn carry(gateway: &Gateway, mut asked: Asked) -> Result<Respons
 /// The item itself, if it meets the condition, which is a query from `FROM` on.
 async fn find(
     gateway: &Gateway,
-    asked: &Asked,
+    asked: &AccountRequest,
     partition: &str,
     condition: Option<&str>,
 ) -> Result<Option<Value>, Refusal> {

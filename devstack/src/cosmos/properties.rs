@@ -3,11 +3,11 @@
 
 use serde_json::Value;
 
-use super::asked::Asked;
+use super::asked::AccountRequest;
 use super::documents;
 use super::refusal::Refusal;
 
-/// What a container may not have, by where it is in the definition.
+/// Properties that a container may not have, by their place in the definition.
 const UNSUPPORTED: [(&str, &str); 9] = [
     ("/computedProperties", "computed properties"),
     ("/vectorEmbeddingPolicy", "vectors"),
@@ -23,14 +23,14 @@ const UNSUPPORTED: [(&str, &str); 9] = [
     ("/clientEncryptionPolicy", "client-side encryption"),
 ];
 
-pub(super) fn of_database(asked: &Asked) -> Result<(), Refusal> {
+pub(super) fn of_database(asked: &AccountRequest) -> Result<(), Refusal> {
     if asked.headers.contains_key("x-ms-offer-throughput") {
         return Err(Refusal::unsupported("throughput shared by a database"));
     }
     asked.json().map_or(Ok(()), |database| documents::id(&database))
 }
 
-pub(super) fn of_container(asked: &Asked) -> Result<(), Refusal> {
+pub(super) fn of_container(asked: &AccountRequest) -> Result<(), Refusal> {
     let Some(container) = asked.json() else {
         return Ok(());
     };

@@ -14,13 +14,13 @@ const API_VERSION: &str = "2018-12-31";
 
 /// Reads documents of one account.
 #[derive(Clone, Debug)]
-pub(crate) struct Reader {
+pub(crate) struct DocumentReader {
     client: Client,
     endpoint: String,
     key: String,
 }
 
-impl Reader {
+impl DocumentReader {
     pub(crate) fn new(endpoint: &str, key: &str) -> Self {
         Self {
             client: Client::new(),

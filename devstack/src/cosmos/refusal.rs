@@ -22,12 +22,12 @@ impl Refusal {
         }
     }
 
-    /// What Azure Cosmos DB refuses as well.
+    /// Refuses as Azure Cosmos DB does.
     pub(super) fn bad(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "BadRequest", message)
     }
 
-    /// What Azure Cosmos DB does and this emulator would do wrongly.
+    /// Refuses something that Azure Cosmos DB does and this emulator would do wrongly.
     pub(super) fn unsupported(what: &str) -> Self {
         let message = format!("This emulator does not support {what}.");
         Self::new(StatusCode::NOT_IMPLEMENTED, "NotImplemented", message)

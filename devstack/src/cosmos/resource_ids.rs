@@ -5,15 +5,15 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use url::Url;
 
-use super::asked::Asked;
+use super::asked::AccountRequest;
 use super::gateway::Gateway;
 use super::refusal::Refusal;
 
-/// How many bytes the id of a database has, and of a container with its database's.
+/// Bytes in the id of a database, and of a container with its database's.
 const DATABASE: usize = 4;
 const CONTAINER: usize = 8;
 
-pub(super) async fn put_names(gateway: &Gateway, asked: &mut Asked) -> Result<(), Refusal> {
+pub(super) async fn put_names(gateway: &Gateway, asked: &mut AccountRequest) -> Result<(), Refusal> {
     let mut parts = asked.segments();
     let named = parts.first().is_none_or(|part| part != "dbs");
     if named || !parts.get(1).is_some_and(|part| has_bytes(part, DATABASE)) {

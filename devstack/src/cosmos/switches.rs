@@ -10,25 +10,25 @@ use axum::response::{IntoResponse as _, Response};
 
 use super::refusal::Refusal;
 
-/// Where a path says `docs` when it is about documents: `/dbs/…/colls/…/docs`.
+/// The place of `docs` in a path about documents: `/dbs/…/colls/…/docs`.
 const DOCS: usize = 5;
 
 /// The switches of one account; clones turn the same ones.
 ///
 /// Each counts the document requests that the ones before it in this list let through, from when it was turned on.
 #[derive(Clone, Debug, Default)]
-pub struct Switches(Arc<State>);
+pub struct Switches(Arc<SwitchState>);
 
 #[derive(Debug, Default)]
-struct State {
-    throttled: Every,
+struct SwitchState {
+    throttled: EveryNth,
     retry_after_ms: AtomicU64,
-    unavailable: Every,
-    overtaken: Every,
+    unavailable: EveryNth,
+    overtaken: EveryNth,
     delay_ms: AtomicU64,
 }
 
-/// How many requests each switch has refused.
+/// The number of requests that each switch has refused.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Refused {
     /// With 429.
@@ -71,9 +71,9 @@ impl Switches {
         self.delay(Duration::ZERO);
     }
 
-    /// How many requests have been refused so far.
+    /// The number of requests refused so far.
     pub fn refused(&self) -> Refused {
-        let count = |switch: &Every| switch.met.load(Relaxed);
+        let count = |switch: &EveryNth| switch.met.load(Relaxed);
         Refused {
             throttled: count(&self.0.throttled),
             unavailable: count(&self.0.unavailable),
@@ -124,13 +124,13 @@ impl Switches {
 
 /// Counts requests, so that which ones are meant is no chance.
 #[derive(Debug, Default)]
-struct Every {
+struct EveryNth {
     nth: AtomicU64,
     seen: AtomicU64,
     met: AtomicU64,
 }
 
-impl Every {
+impl EveryNth {
     fn turn(&self, nth: u64) {
         self.seen.store(0, Relaxed);
         self.nth.store(nth, Relaxed);

@@ -8,9 +8,10 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 use tokio_postgres::{Client, NoTls};
 
-use super::topic::Topic;
+use super::topic::TopicReceiver;
 use crate::api::Api;
-use crate::cosmos::Reader;
+use crate::cosmos::DocumentReader;
+use crate::plain;
 use crate::stack::Stack;
 
 const LIMIT: Duration = Duration::from_secs(10);
@@ -19,35 +20,36 @@ const DOCUMENT: &str = "dbs/orders/colls/orders/docs/order";
 const PAUSE: Duration = Duration::from_millis(2);
 
 /// Eyes on the table, the topic, the document and the API.
-pub(super) struct Watch {
+pub(super) struct HopWatch {
     events: Client,
-    topic: Topic,
-    documents: Reader,
+    topic: TopicReceiver,
+    documents: DocumentReader,
     api: Api,
     since: Instant,
 }
 
 /// One look at a hop: what is there, and whether that is what was waited for.
-struct Look {
+struct HopState {
     arrived: bool,
     seen: String,
 }
 
-/// How a hop ended.
+/// The end of a hop.
 struct Hop {
     name: &'static str,
     took: Duration,
-    last: Look,
+    last: HopState,
 }
 
-impl Watch {
-    pub(super) async fn start(stack: &Stack) -> Result<Self> {
+impl HopWatch {
+    /// Begins to watch; the subscription is one of the watch alone.
+    pub(super) async fn start(stack: &Stack, subscription: &str) -> Result<Self> {
         let (events, connection) = tokio_postgres::connect(stack.postgres_url(), NoTls).await?;
         tokio::spawn(connection);
         Ok(Self {
             events,
-            topic: Topic::open(&stack.servicebus_connection_string()).await?,
-            documents: Reader::new(&stack.cosmos_endpoint(), stack.cosmos_key()),
+            topic: TopicReceiver::open(&stack.servicebus_connection_string(), subscription).await?,
+            documents: DocumentReader::new(&stack.cosmos_endpoint(), stack.cosmos_key()),
             api: Api::new(stack.url()),
             since: Instant::now(),
         })
@@ -64,11 +66,8 @@ impl Watch {
         let answer = tokio::time::timeout(LIMIT, sending).await;
         let body =
             answer.with_context(|| format!("late hop: command answered; nothing after {LIMIT:?}"))??;
-        print(
-            "command answered",
-            self.since.elapsed(),
-            &format!("version {}", body["version"]),
-        );
+        let seen = format!("version {}", body["version"]);
+        println!("{}", line("command answered", self.since.elapsed(), &seen));
         Ok(body)
     }
 
@@ -92,7 +91,7 @@ impl Watch {
                 if answer.status == 200 {
                     return Ok(versioned(Some(&answer.body), version));
                 }
-                Ok(Look {
+                Ok(HopState {
                     arrived: false,
                     seen: format!("{} {}", answer.status, answer.body),
                 })
@@ -106,21 +105,21 @@ impl Watch {
                     hop.last.seen
                 );
             }
-            print(hop.name, hop.took, &hop.last.seen);
+            println!("{}", line(hop.name, hop.took, &hop.last.seen));
         }
         Ok(())
     }
 }
 
 /// Looks again and again until the event has arrived or the limit has passed.
-async fn follow(name: &'static str, since: Instant, mut look: impl AsyncFnMut() -> Result<Look>) -> Hop {
-    let mut last = Look {
+async fn follow(name: &'static str, since: Instant, mut look: impl AsyncFnMut() -> Result<HopState>) -> Hop {
+    let mut last = HopState {
         arrived: false,
         seen: "nothing".to_owned(),
     };
     let looking = async {
         while !last.arrived {
-            last = look().await.unwrap_or_else(|error| Look {
+            last = look().await.unwrap_or_else(|error| HopState {
                 arrived: false,
                 seen: format!("{error:#}"),
             });
@@ -138,45 +137,62 @@ async fn follow(name: &'static str, since: Instant, mut look: impl AsyncFnMut() 
     }
 }
 
-async fn stored(events: &Client, order: &str, version: i64) -> Result<Look> {
+async fn stored(events: &Client, order: &str, version: i64) -> Result<HopState> {
     let query =
         "SELECT version, type FROM write_model.events WHERE stream::text = $1 ORDER BY version DESC LIMIT 1";
     let row = events.query_opt(query, &[&order]).await?;
     Ok(row.map_or_else(nothing, |row| {
         let (found, kind): (i64, String) = (row.get(0), row.get(1));
-        Look {
+        HopState {
             arrived: found >= version,
             seen: format!("{kind}, version {found}"),
         }
     }))
 }
 
-async fn sent(topic: &mut Topic, order: &str, version: i64) -> Result<Look> {
+async fn sent(topic: &mut TopicReceiver, order: &str, version: i64) -> Result<HopState> {
     let event = topic.next().await?;
     let arrived = event["subject"] == order && event["aggregateversion"] == version;
-    Ok(Look {
+    Ok(HopState {
         arrived,
         seen: format!("{} of {}", event["type"], event["subject"]),
     })
 }
 
-fn versioned(document: Option<&Value>, version: i64) -> Look {
+fn versioned(document: Option<&Value>, version: i64) -> HopState {
     document.map_or_else(nothing, |document| {
         let arrived = document["version"].as_i64().is_some_and(|found| found >= version);
-        Look {
+        HopState {
             arrived,
             seen: format!("status {}, version {}", document["status"], document["version"]),
         }
     })
 }
 
-fn nothing() -> Look {
-    Look {
+fn nothing() -> HopState {
+    HopState {
         arrived: false,
         seen: "nothing".to_owned(),
     }
 }
 
-fn print(hop: &str, took: Duration, seen: &str) {
-    println!("  {hop:<22} {:>8.1} ms  {seen}", took.as_secs_f64() * 1000.0);
+/// A hop as it is printed: the seen text may come from any sender to the topic, so it is escaped.
+fn line(hop: &str, took: Duration, seen: &str) -> String {
+    let seen = plain::line(seen);
+    format!("  {hop:<22} {:>8.1} ms  {seen}", took.as_secs_f64() * 1000.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_hop_has_seen_does_nothing_to_a_terminal() {
+        let printed = line(
+            "message on the topic",
+            Duration::ZERO,
+            "\u{1b}[2J\nOrderPaid\u{202e}",
+        );
+        assert!(printed.ends_with("\\u001b[2J\\nOrderPaid\\u202e"), "{printed}");
+    }
 }

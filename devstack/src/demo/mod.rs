@@ -13,11 +13,11 @@ use crate::api::{self, Api};
 use crate::host::Log;
 use crate::servicebus::Entities;
 use crate::stack::{Options, Ports, PostgresChoice, ReadModel, Stack};
-use crate::{app_folder, up};
+use crate::{app_folder, plain, up};
 
-use hops::Watch;
+use hops::HopWatch;
 
-/// Where the demo listens in on the topic, beside the app's own subscription.
+/// The demo's subscription of the topic, beside the app's own.
 const LISTENER: &str = "demo";
 
 /// Drives one order through the system and prints each hop with its time.
@@ -60,7 +60,7 @@ async fn drive(stack: &Stack) -> Result<()> {
     stack.check_health().await?;
     let api = Api::new(stack.url());
     let customer = api.seed().await?;
-    let mut watch = Watch::start(stack).await?;
+    let mut watch = HopWatch::start(stack, LISTENER).await?;
     let order = json!({ "customerId": customer, "lines": [{ "sku": "MUG-BLUE", "quantity": 2 }] });
     let placed = watch.command("PlaceOrder", api.post("/orders", &order)).await?;
     let id = api::id(&placed)?;
@@ -76,6 +76,9 @@ async fn drive(stack: &Stack) -> Result<()> {
         .await?;
     watch.hops(&id, 3).await?;
     let document = api.get(&format!("/orders/{id}")).await?.body;
-    println!("\n{}", serde_json::to_string_pretty(&document)?);
+    println!();
+    for line in serde_json::to_string_pretty(&document)?.lines() {
+        println!("{}", plain::line(line));
+    }
     Ok(())
 }

@@ -10,18 +10,18 @@ use fe2o3_amqp::types::messaging::Data;
 use fe2o3_amqp::{Connection, Session};
 use serde_json::Value;
 
-use super::LISTENER;
 use crate::bus_address::Address;
 
 /// An open receiver.
-pub(super) struct Topic {
+pub(super) struct TopicReceiver {
     receiver: Receiver,
     _session: SessionHandle<()>,
     _connection: ConnectionHandle<()>,
 }
 
-impl Topic {
-    pub(super) async fn open(connection_string: &str) -> Result<Self> {
+impl TopicReceiver {
+    /// Opens a subscription of the topic that has no other receiver.
+    pub(super) async fn open(connection_string: &str, subscription: &str) -> Result<Self> {
         let bus = Address::parse(connection_string).map_err(|problem| anyhow!("Service Bus: {problem}"))?;
         let profile = SaslProfile::Plain {
             username: bus.key_name.clone(),
@@ -33,8 +33,8 @@ impl Topic {
             .open(bus.url().as_str())
             .await?;
         let mut session = Session::begin(&mut connection).await?;
-        let address = format!("order-events/Subscriptions/{LISTENER}");
-        let receiver = Receiver::attach(&mut session, LISTENER, address).await?;
+        let address = format!("order-events/Subscriptions/{subscription}");
+        let receiver = Receiver::attach(&mut session, subscription, address).await?;
         Ok(Self {
             receiver,
             _session: session,

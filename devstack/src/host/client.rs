@@ -30,18 +30,18 @@ pub(crate) fn new() -> Http {
 
 /// A body that is taken when it is first read, so that an unread one can be sent again.
 #[derive(Clone)]
-pub(crate) struct Resendable(Arc<Mutex<Taken>>);
+pub(crate) struct Resendable(Arc<Mutex<TakenBody>>);
 
-struct Taken {
+struct TakenBody {
     body: Body,
     touched: bool,
-    /// What its sender is answered, once it has turned out not to be what was announced.
+    /// The answer to its sender, once it has turned out not to be what was announced.
     bad: Option<StatusCode>,
 }
 
 impl Resendable {
     pub(crate) fn new(body: Body) -> Self {
-        Self(Arc::new(Mutex::new(Taken {
+        Self(Arc::new(Mutex::new(TakenBody {
             body,
             touched: false,
             bad: None,
@@ -52,7 +52,7 @@ impl Resendable {
         !self.0.lock().unwrap_or_else(PoisonError::into_inner).touched
     }
 
-    /// What its sender is answered, if it broke off or is too long.
+    /// The answer to its sender, if it broke off or is too long.
     pub(crate) fn bad(&self) -> Option<StatusCode> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).bad
     }

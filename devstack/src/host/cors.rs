@@ -13,7 +13,7 @@ use hyper::{HeaderMap, Method, StatusCode, header};
 
 use super::{
     error::Error,
-    json::{self, Node},
+    json::{self, JsonNode},
     proxy,
 };
 
@@ -34,7 +34,7 @@ impl Cors {
             return Ok(None);
         }
         let document = json::read(&path, FILE)?;
-        let host = Node::root(FILE, &document).get("Host");
+        let host = JsonNode::root(FILE, &document).get("Host");
         let Some(list) = host.get("CORS").text()? else {
             return Ok(None);
         };
@@ -102,7 +102,7 @@ async fn answer(State(cors): State<Arc<Cors>>, request: Request, next: Next) -> 
         cors.allow(&asked, &mut answer);
         return answer;
     };
-    // A preflight never reaches a function, whoever sends it.
+    // A preflight never reaches a function, wherever it comes from.
     let mut answer = proxy::empty(StatusCode::NO_CONTENT);
     if cors.allow(&asked, &mut answer) {
         answer

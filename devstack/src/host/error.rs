@@ -3,7 +3,7 @@
 
 use std::io;
 
-/// Why the host did not start.
+/// A reason for which the host did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A file of the script root cannot be read, or does not say what it has to say.
@@ -21,7 +21,7 @@ pub enum Error {
         file: String,
         /// The field that asks for it.
         field: String,
-        /// What the stand-in does instead.
+        /// The stand-in's own way, or the reason that it has none.
         reason: String,
     },
     /// A setting is missing or unusable.
@@ -29,10 +29,10 @@ pub enum Error {
     Setting {
         /// The name of the setting.
         name: String,
-        /// What is wrong with it.
+        /// The fault in it.
         problem: String,
     },
-    /// The address to listen on belongs to somebody else.
+    /// The address to listen on belongs to another program.
     #[error("port {port} is already in use")]
     PortTaken {
         /// The port.

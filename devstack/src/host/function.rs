@@ -6,10 +6,10 @@ use std::path::Path;
 use super::{
     error::Error,
     host_json::HostJson,
-    json::{self, Node},
+    json::{self, JsonNode},
     route::Route,
+    schedule::Schedule,
     settings::Settings,
-    timer::Schedule,
 };
 
 /// A function that can be called.
@@ -24,7 +24,7 @@ pub(crate) struct Function {
     pub(crate) config: serde_json::Value,
 }
 
-/// What makes a function run.
+/// The event that makes a function run.
 #[derive(Clone, Debug)]
 pub(crate) enum Trigger {
     Http {
@@ -127,7 +127,7 @@ fn load(folder: &Path, name: &str, host: &HostJson, settings: &Settings) -> Resu
         ));
     }
     let document = json::read(&folder.join("function.json"), &file)?;
-    let node = Node::root(&file, &document);
+    let node = JsonNode::root(&file, &document);
     let bindings = node.get("bindings").items()?;
     if bindings.is_empty() {
         return Err(node.get("bindings").error("is required and must not be empty"));
@@ -155,7 +155,7 @@ fn load(folder: &Path, name: &str, host: &HostJson, settings: &Settings) -> Resu
             .get("name")
             .error("must be letters and digits and start with a letter"));
     }
-    let others: Vec<&Node<'_>> = bindings.iter().filter(|it| it.path() != trigger.path()).collect();
+    let others: Vec<&JsonNode<'_>> = bindings.iter().filter(|it| it.path() != trigger.path()).collect();
     let disabled = node.get("disabled").flag()?.unwrap_or(false) || switched_off(name, settings);
     let trigger = match kind.to_ascii_lowercase().as_str() {
         "httptrigger" => http(name, trigger, &others, host)?,
@@ -187,7 +187,12 @@ fn switched_off(name: &str, settings: &Settings) -> bool {
     names.iter().any(|name| settings.get(name).is_some_and(on))
 }
 
-fn http(name: &str, node: &Node<'_>, others: &[&Node<'_>], host: &HostJson) -> Result<Trigger, Error> {
+fn http(
+    name: &str,
+    node: &JsonNode<'_>,
+    others: &[&JsonNode<'_>],
+    host: &HostJson,
+) -> Result<Trigger, Error> {
     let [output] = others else {
         return Err(node.unsupported("an HTTP function has one httpTrigger and one http output"));
     };
@@ -227,18 +232,18 @@ fn http(name: &str, node: &Node<'_>, others: &[&Node<'_>], host: &HostJson) -> R
     Ok(Trigger::Http { route, methods })
 }
 
-fn alone(others: &[&Node<'_>]) -> Result<(), Error> {
+fn alone(others: &[&JsonNode<'_>]) -> Result<(), Error> {
     others.first().map_or(Ok(()), |other| {
         Err(other.get("type").unsupported("no other binding is filled"))
     })
 }
 
-fn resolved(node: &Node<'_>, settings: &Settings) -> Result<String, Error> {
+fn resolved(node: &JsonNode<'_>, settings: &Settings) -> Result<String, Error> {
     let text = settings.resolve(node.required_text()?);
     text.map_err(|name| node.error(format!("names %{name}%, which is not set")))
 }
 
-fn timer(node: &Node<'_>, others: &[&Node<'_>], settings: &Settings) -> Result<Trigger, Error> {
+fn timer(node: &JsonNode<'_>, others: &[&JsonNode<'_>], settings: &Settings) -> Result<Trigger, Error> {
     alone(others)?;
     let schedule = Schedule::parse(&resolved(&node.get("schedule"), settings)?);
     Ok(Trigger::Timer {
@@ -248,7 +253,7 @@ fn timer(node: &Node<'_>, others: &[&Node<'_>], settings: &Settings) -> Result<T
     })
 }
 
-fn service_bus(node: &Node<'_>, others: &[&Node<'_>], settings: &Settings) -> Result<Trigger, Error> {
+fn service_bus(node: &JsonNode<'_>, others: &[&JsonNode<'_>], settings: &Settings) -> Result<Trigger, Error> {
     alone(others)?;
     if node.get("isSessionsEnabled").flag()? == Some(true) {
         return Err(node

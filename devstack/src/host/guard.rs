@@ -1,4 +1,4 @@
-//! Keeps web pages away from the host's own paths: they could start functions and read settings of whoever has one open.
+//! Keeps web pages away from the host's own paths: they could start functions and read settings of the user who has one open.
 //! It never looks at an app's own routes: who may call those is the app's business.
 
 use std::net::IpAddr;
@@ -16,7 +16,7 @@ use hyper::{
 
 use super::route;
 
-/// What a request is told that no program of this machine has made.
+/// The answer to a request that no program of this machine has made.
 const FOREIGN: &str = "the host's own paths are for this machine alone: Host and Origin must be localhost or a loopback address";
 
 /// Passes on what is for the app, or from this machine by its name; a name that only leads here may be a page's (DNS rebinding).

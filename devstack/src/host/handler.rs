@@ -28,36 +28,36 @@ const CATEGORY: &str = "Host.Function.Console";
 const STRIKES: usize = 3;
 const STRIKE_WINDOW: Duration = Duration::from_secs(30 * 60);
 
-/// What the handler process is doing.
+/// The state of the handler process.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum State {
+pub(crate) enum HandlerState {
     Starting,
     Ready,
     /// The host has given up, for this reason.
     Stopped(String),
 }
 
-/// How to start the handler, and how to watch it; clones see the same process.
+/// The handler: its start and its watch; clones see the same process.
 #[derive(Clone, Debug)]
 pub(crate) struct Handler {
-    shared: Arc<Shared>,
+    shared: Arc<HandlerShared>,
 }
 
 #[derive(Debug)]
-struct Shared {
+struct HandlerShared {
     json: HandlerJson,
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
     port: u16,
     logger: Logger,
-    state: watch::Sender<State>,
+    state: watch::Sender<HandlerState>,
     pid: Mutex<Option<u32>>,
     /// The process that the host itself wants replaced.
     unwanted: Mutex<Option<u32>>,
     end: CancellationToken,
 }
 
-enum End {
+enum ProcessEnd {
     Exited(ExitStatus),
     Unwanted,
     Failed(String),
@@ -72,9 +72,9 @@ impl Handler {
         port: u16,
         logger: Logger,
     ) -> Self {
-        let state = watch::Sender::new(State::Starting);
+        let state = watch::Sender::new(HandlerState::Starting);
         let (pid, unwanted, end) = (Mutex::new(None), Mutex::new(None), CancellationToken::new());
-        let shared = Shared {
+        let shared = HandlerShared {
             json,
             arguments,
             environment,
@@ -98,16 +98,16 @@ impl Handler {
         self.shared.port
     }
 
-    pub(crate) fn state(&self) -> watch::Receiver<State> {
+    pub(crate) fn state(&self) -> watch::Receiver<HandlerState> {
         self.shared.state.subscribe()
     }
 
     /// Waits until the handler is ready; the reason when the host has stopped.
     pub(crate) async fn ready(&self) -> Result<(), String> {
         let mut state = self.state();
-        let state = state.wait_for(|state| *state != State::Starting).await;
+        let state = state.wait_for(|state| *state != HandlerState::Starting).await;
         match state.as_deref() {
-            Ok(State::Stopped(reason)) => Err(reason.clone()),
+            Ok(HandlerState::Stopped(reason)) => Err(reason.clone()),
             Ok(_) => Ok(()),
             Err(_) => Err("the host has stopped".to_owned()),
         }
@@ -143,27 +143,27 @@ impl Handler {
         let shared = &*self.shared;
         let mut strikes: VecDeque<Instant> = VecDeque::new();
         loop {
-            shared.state.send_replace(State::Starting);
+            shared.state.send_replace(HandlerState::Starting);
             let mut child = match shared.spawn() {
                 Ok(child) => child,
                 Err(error) => return shared.stop(&error),
             };
             let failure = match shared.run(&mut child).await {
-                End::Exited(status) if status.code() == Some(0) => {
+                ProcessEnd::Exited(status) if status.code() == Some(0) => {
                     shared
                         .logger
                         .debug("The handler exited with code 0; it is not started again.");
                     // The state stays as it is, so every later call is refused.
                     return;
                 }
-                End::Exited(status) if status.code() == Some(200) => None,
-                End::Exited(status) => Some(format!("{} exited with {status}", shared.program())),
-                End::Failed(reason) => Some(reason),
-                End::Unwanted => None,
-                End::Stopping => {
+                ProcessEnd::Exited(status) if status.code() == Some(200) => None,
+                ProcessEnd::Exited(status) => Some(format!("{} exited with {status}", shared.program())),
+                ProcessEnd::Failed(reason) => Some(reason),
+                ProcessEnd::Unwanted => None,
+                ProcessEnd::Stopping => {
                     shared
                         .state
-                        .send_replace(State::Stopped("the host was stopped".to_owned()));
+                        .send_replace(HandlerState::Stopped("the host was stopped".to_owned()));
                     return;
                 }
             };
@@ -183,14 +183,14 @@ impl Handler {
     }
 }
 
-impl Shared {
+impl HandlerShared {
     fn program(&self) -> String {
         self.json.executable.display().to_string()
     }
 
     fn stop(&self, reason: &str) {
         self.logger.error(reason);
-        self.state.send_replace(State::Stopped(reason.to_owned()));
+        self.state.send_replace(HandlerState::Stopped(reason.to_owned()));
     }
 
     fn set_pid(&self, pid: Option<u32>) {
@@ -224,29 +224,29 @@ impl Shared {
     }
 
     /// Runs one process to its end, whatever ends it.
-    async fn run(&self, child: &mut Child) -> End {
+    async fn run(&self, child: &mut Child) -> ProcessEnd {
         let pid = child.id();
         let end = tokio::select! {
             status = child.wait() => match status {
-                Ok(status) => End::Exited(status),
-                Err(error) => End::Failed(error.to_string()),
+                Ok(status) => ProcessEnd::Exited(status),
+                Err(error) => ProcessEnd::Failed(error.to_string()),
             },
-            reason = self.watch() => End::Failed(reason),
-            () = self.end.cancelled() => End::Stopping,
+            reason = self.watch() => ProcessEnd::Failed(reason),
+            () = self.end.cancelled() => ProcessEnd::Stopping,
         };
         self.kill_child(child).await;
-        let early = *self.state.borrow() == State::Starting;
+        let early = *self.state.borrow() == HandlerState::Starting;
         let end = match end {
-            End::Exited(_) if self.take_unwanted() == pid => End::Unwanted,
-            End::Exited(status) if early && status.code() == Some(0) => End::Failed(format!(
+            ProcessEnd::Exited(_) if self.take_unwanted() == pid => ProcessEnd::Unwanted,
+            ProcessEnd::Exited(status) if early && status.code() == Some(0) => ProcessEnd::Failed(format!(
                 "{} exited with code 0 before it was ready",
                 self.program()
             )),
             end => end,
         };
-        let refuses_from_now_on = matches!(&end, End::Exited(status) if status.code() == Some(0));
+        let refuses_from_now_on = matches!(&end, ProcessEnd::Exited(status) if status.code() == Some(0));
         if !refuses_from_now_on {
-            self.state.send_replace(State::Starting);
+            self.state.send_replace(HandlerState::Starting);
         }
         end
     }
@@ -271,7 +271,7 @@ impl Shared {
         match tokio::time::timeout(limit, self.answers()).await {
             Err(_) => "Initializing HttpWorker timed out.".to_owned(),
             Ok(()) => {
-                self.state.send_replace(State::Ready);
+                self.state.send_replace(HandlerState::Ready);
                 std::future::pending().await
             }
         }

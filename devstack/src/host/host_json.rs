@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::{
     error::Error,
-    json::{self, Node},
+    json::{self, JsonNode},
     settings::Settings,
 };
 
@@ -52,7 +52,7 @@ impl HostJson {
             return Err(Error::file(FILE, "the document must be an object"));
         }
         lay_over(&mut document, settings);
-        let document = Node::root(FILE, &document);
+        let document = JsonNode::root(FILE, &document);
         if document.get("version").required_text()? != "2.0" {
             return Err(document.get("version").error("must be \"2.0\""));
         }
@@ -116,14 +116,14 @@ fn set(target: &mut Value, keys: &[&str], value: Value) {
     );
 }
 
-fn function_timeout(node: &Node<'_>) -> Result<Option<Duration>, Error> {
+fn function_timeout(node: &JsonNode<'_>) -> Result<Option<Duration>, Error> {
     if node.text()? == Some("-1") {
         return Ok(None);
     }
     Ok(Some(node.duration()?.unwrap_or(Duration::from_secs(30 * 60))))
 }
 
-fn handler(root: &Path, settings: &Settings, document: &Node<'_>) -> Result<HandlerJson, Error> {
+fn handler(root: &Path, settings: &Settings, document: &JsonNode<'_>) -> Result<HandlerJson, Error> {
     let section = document.get("customHandler");
     if document.get("httpWorker").exists() {
         return Err(document.get("httpWorker").unsupported("write customHandler"));
@@ -179,7 +179,7 @@ fn handler(root: &Path, settings: &Settings, document: &Node<'_>) -> Result<Hand
     })
 }
 
-fn service_bus(section: &Node<'_>) -> Result<ServiceBusJson, Error> {
+fn service_bus(section: &JsonNode<'_>) -> Result<ServiceBusJson, Error> {
     if section.get("autoCompleteMessages").flag()? == Some(false) {
         return Err(section
             .get("autoCompleteMessages")

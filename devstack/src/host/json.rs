@@ -9,7 +9,7 @@ use super::error::Error;
 
 /// One value of a JSON file, with the way to it.
 #[derive(Clone, Debug)]
-pub(crate) struct Node<'a> {
+pub(crate) struct JsonNode<'a> {
     file: &'a str,
     path: String,
     value: Option<&'a Value>,
@@ -22,7 +22,7 @@ pub(crate) fn read(path: &Path, name: &str) -> Result<Value, Error> {
     serde_json::from_str(text).map_err(|error| Error::file(name, format!("invalid JSON: {error}")))
 }
 
-impl<'a> Node<'a> {
+impl<'a> JsonNode<'a> {
     pub(crate) fn root(file: &'a str, value: &'a Value) -> Self {
         Self {
             file,
@@ -40,7 +40,7 @@ impl<'a> Node<'a> {
     }
 
     /// The member of this name; a missing one is a node without a value.
-    pub(crate) fn get(&self, name: &str) -> Node<'a> {
+    pub(crate) fn get(&self, name: &str) -> JsonNode<'a> {
         let value = self.value.and_then(Value::as_object).and_then(|members| {
             members
                 .iter()
@@ -52,14 +52,14 @@ impl<'a> Node<'a> {
         } else {
             format!("{}.{name}", self.path)
         };
-        Node {
+        JsonNode {
             file: self.file,
             path,
             value: value.filter(|value| !value.is_null()),
         }
     }
 
-    pub(crate) fn members(&self) -> Vec<(&'a str, Node<'a>)> {
+    pub(crate) fn members(&self) -> Vec<(&'a str, JsonNode<'a>)> {
         let members = self.value.and_then(Value::as_object);
         members
             .into_iter()
@@ -81,12 +81,12 @@ impl<'a> Node<'a> {
         Error::unsupported(self.file, self.path.clone(), reason)
     }
 
-    pub(crate) fn items(&self) -> Result<Vec<Node<'a>>, Error> {
+    pub(crate) fn items(&self) -> Result<Vec<JsonNode<'a>>, Error> {
         let Some(value) = self.value else {
             return Ok(Vec::new());
         };
         let items = value.as_array().ok_or_else(|| self.error("must be an array"))?;
-        let item = |(index, value)| Node {
+        let item = |(index, value)| JsonNode {
             file: self.file,
             path: format!("{}[{index}]", self.path),
             value: Some(value),
@@ -187,7 +187,7 @@ mod tests {
     #[test]
     fn an_error_names_the_file_and_the_field() {
         let value = serde_json::json!({ "a": { "b": 1 } });
-        let error = Node::root("host.json", &value)
+        let error = JsonNode::root("host.json", &value)
             .get("a")
             .get("b")
             .text()

@@ -13,7 +13,7 @@ use time::{OffsetDateTime, macros::format_description};
 use super::error::Error;
 use crate::plain;
 
-/// Where the log goes.
+/// The place of the log.
 #[derive(Clone, Debug, Default)]
 pub enum Log {
     /// The standard output of this process.

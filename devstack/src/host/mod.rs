@@ -15,6 +15,7 @@ mod log;
 mod payload;
 mod proxy;
 mod route;
+mod schedule;
 mod server;
 mod settings;
 pub mod sign_in;
@@ -43,7 +44,7 @@ pub use self::{
 use self::{
     cors::Cors,
     function::{Function, Functions, Trigger},
-    handler::{Handler, State},
+    handler::{Handler, HandlerState},
     host_json::HostJson,
     invoke::Invoker,
     log::Logger,
@@ -51,10 +52,10 @@ use self::{
     settings::Settings,
 };
 
-/// How long a stop waits for the calls in flight, as the real host does.
+/// The longest that a stop waits for the calls in flight, as the real host does.
 const DRAIN: Duration = Duration::from_secs(10);
 
-/// What a handler of this app folder is given, as [`Options`] say; for its tools too.
+/// The environment of this app folder's handler, as [`Options`] say; for its tools too.
 ///
 /// # Errors
 /// When local.settings.json is no such file.
@@ -68,7 +69,7 @@ pub(crate) fn settings(
     Ok(settings.iter().map(owned).collect())
 }
 
-/// What the host needs to start.
+/// Everything that the host needs to start.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// The folder with host.json, the functions and the handler.
@@ -79,9 +80,9 @@ pub struct Options {
     pub environment: BTreeMap<String, String>,
     /// Settings that the app has only when `environment` names them, whatever local.settings.json and this process say.
     pub without: Vec<String>,
-    /// Where the log of the host and of the handler goes.
+    /// The log of the host and of the handler.
     pub log: Log,
-    /// Who is signed in, as App Service authentication would tell the handler; kept to change it later.
+    /// The signed-in user, as App Service authentication would tell the handler; kept to change it later.
     pub sign_in: SignIn,
 }
 
@@ -146,7 +147,7 @@ impl Host {
         functions: Functions,
         invoker: Invoker,
         (listener, cors): (TcpListener, Option<Cors>),
-        buses: Vec<bus::Source>,
+        buses: Vec<bus::TriggerSource>,
         json: &HostJson,
     ) -> Result<(), Error> {
         let Functions { loaded, failed } = functions;
@@ -200,7 +201,7 @@ impl Host {
                 use_monitor,
             } = &function.trigger
             {
-                let plan = timer::Plan {
+                let plan = timer::TimerPlan {
                     function: function.clone(),
                     schedule: schedule.clone(),
                     at_once: *run_on_startup,
@@ -227,9 +228,11 @@ impl Host {
     /// Waits until the host stops by itself, and returns the reason.
     pub async fn stopped(&self) -> String {
         let mut state = self.handler.state();
-        let state = state.wait_for(|state| matches!(state, State::Stopped(_))).await;
+        let state = state
+            .wait_for(|state| matches!(state, HandlerState::Stopped(_)))
+            .await;
         match state.as_deref() {
-            Ok(State::Stopped(reason)) => reason.clone(),
+            Ok(HandlerState::Stopped(reason)) => reason.clone(),
             _ => "the host has stopped".to_owned(),
         }
     }

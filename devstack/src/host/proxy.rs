@@ -1,5 +1,5 @@
 //! Proxies an HTTP function to the handler, streaming both ways with the headers of the real host.
-//! It never passes on who a caller says he is: `sign_in` replaces that by who is signed in.
+//! It never passes on who callers say they are: `sign_in` replaces that by who is signed in.
 
 use std::time::Duration;
 

@@ -98,7 +98,7 @@ impl Route {
     }
 }
 
-/// Whether the path belongs to the host itself, so that not even a catch-all gets it.
+/// True when the path belongs to the host itself, so that not even a catch-all gets it.
 pub(crate) fn is_reserved(path: &str) -> bool {
     let first = segments(path).next().unwrap_or_default();
     RESERVED.iter().any(|word| first.eq_ignore_ascii_case(word))

@@ -22,7 +22,7 @@ use super::{
     sign_in::SignIn,
 };
 
-/// What a request needs to find its function.
+/// Everything that a request needs to find its function.
 pub(crate) struct App {
     pub(crate) functions: Vec<Function>,
     pub(crate) failed: Vec<String>,
@@ -134,7 +134,7 @@ async fn list(State(app): State<Arc<App>>) -> Json<Value> {
 
 async fn status(State(app): State<Arc<App>>) -> Json<Value> {
     let state = match &*app.invoker.handler.state().borrow() {
-        handler::State::Stopped(_) => "Error",
+        handler::HandlerState::Stopped(_) => "Error",
         _ => "Running",
     };
     let uptime = u64::try_from(app.started.elapsed().as_millis()).unwrap_or(u64::MAX);

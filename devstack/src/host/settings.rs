@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::Path};
 
 use super::{
     error::Error,
-    json::{self, Node},
+    json::{self, JsonNode},
 };
 
 const FILE: &str = "local.settings.json";
@@ -26,7 +26,7 @@ impl Settings {
         let path = root.join(FILE);
         if path.exists() {
             let document = json::read(&path, FILE)?;
-            let document = Node::root(FILE, &document);
+            let document = JsonNode::root(FILE, &document);
             if document.get("IsEncrypted").flag()? == Some(true) {
                 return Err(document
                     .get("IsEncrypted")

@@ -1,5 +1,5 @@
 //! Plays App Service authentication: tells the handler in headers who is signed in, and lets that change.
-//! It never lets a caller say so: what he sent under these names is taken away first.
+//! It never lets callers say so themselves: what they sent under these names is taken away first.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -23,24 +23,24 @@ const TENANT_ID: &str = "http://schemas.microsoft.com/identity/claims/tenantid";
 const ROLES: &str = "roles";
 const ROLE_TYPE: &str = "http://schemas.microsoft.com/ws/2008/06/identity/claims/role";
 
-/// The tenant that everybody is of who signs in here, for `AUTH_TENANTS`.
+/// The tenant of all users who sign in here, for `AUTH_TENANTS`.
 pub const TENANT: &str = "de750000-0000-4000-8000-000000000001";
 /// The app that tokens are made out to, for `AUTH_AUDIENCES`.
 pub const AUDIENCE: &str = "de750000-0000-4000-8000-0000000000a9";
-/// How long a token holds, in seconds.
+/// The lifetime of a token, in seconds.
 const LIFETIME: u64 = 3_600;
 
-/// Who is signed in at the host; clones see the same user.
+/// The user who is signed in at the host; clones see the same one.
 #[derive(Clone, Debug, Default)]
 pub struct SignIn(Arc<Mutex<Option<User>>>);
 
 impl SignIn {
-    /// Signs this user in from the next request on, or whoever was there out.
+    /// Signs this user in from the next request on; `None` signs the present one out.
     pub fn set(&self, user: Option<User>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = user;
     }
 
-    /// Puts the user's headers in the place of those that the caller sent; nobody has none.
+    /// Puts the user's headers in the place of those that the caller sent; without a user there are none.
     pub(crate) fn apply(&self, headers: &mut HeaderMap) -> Result<(), String> {
         let forged: Vec<_> = headers
             .keys()
@@ -66,7 +66,7 @@ impl SignIn {
     }
 }
 
-/// What is left of a v2.0 token of Entra ID (Microsoft: "Work with user identities in Azure App Service authentication"). Every value
+/// The rest of a v2.0 token of Entra ID (Microsoft: "Work with user identities in Azure App Service authentication"). Every value
 /// is text, and a list is a claim for each of its values.
 fn principal(user: &User, name: &str) -> Value {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fmt, str::FromStr};
 
 use uuid::Uuid;
 
-/// What a user without any role is called.
+/// The name for a user without any role.
 const CUSTOMER: &str = "customer";
 
 /// An app role, as the token's `roles` claim names it.
@@ -28,17 +28,17 @@ impl Role {
     }
 }
 
-/// Somebody who is signed in.
+/// A user who is signed in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
     /// The token's `oid`.
     pub id: Uuid,
-    /// The app roles; a user without any is a customer, as is everybody who signs up.
+    /// The app roles; a user without any is a customer, as all are who sign up.
     pub roles: BTreeSet<Role>,
 }
 
 impl User {
-    /// Somebody new with these roles, a customer when there are none.
+    /// A new user with these roles, a customer when there are none.
     pub fn new(roles: impl IntoIterator<Item = Role>) -> Self {
         Self {
             id: Uuid::new_v4(),
@@ -46,7 +46,7 @@ impl User {
         }
     }
 
-    /// Whether the user has no role at all.
+    /// True when the user has no role at all.
     #[must_use]
     pub fn is_customer(&self) -> bool {
         self.roles.is_empty()

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-/// What becomes of commits when the machine fails, and with it what a commit costs.
+/// The fate of commits when the machine fails, and with it the price of a commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Durability {
     /// Nothing is kept safe: quick, for data that is thrown away.
@@ -27,7 +27,7 @@ impl Durability {
         }
     }
 
-    /// Where the cluster goes. The temporary folder may be memory; `/var/tmp` outlives a restart, so it is a disk.
+    /// The folder for the cluster. The temporary folder may be memory; `/var/tmp` outlives a restart, so it is a disk.
     pub(super) fn folder(self) -> PathBuf {
         let disk = Path::new("/var/tmp");
         match self {

@@ -13,7 +13,8 @@ use std::{
 use nix::unistd::User;
 use tempfile::TempDir;
 
-use super::{Durability, as_user, give};
+use super::durability::Durability;
+use super::user::{as_user, give};
 
 /// Lives as long as its stdin is open, and does what is said there; then the server goes, and its data unless they are kept. The file
 /// `ended.N` is there when the server of the Nth start has gone, also by itself: the last end of its pipe is closed then.
@@ -48,7 +49,7 @@ stop INT
 [ "$after" = keep ] || rm -rf "$data"
 "#;
 
-/// How a server is stopped.
+/// The way in which a server is stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shutdown {
     /// Its sessions are ended, and what is committed is written down: as for an update of the server.
@@ -70,7 +71,7 @@ impl Shutdown {
 #[derive(Debug)]
 pub(super) struct Keeper {
     shell: Child,
-    /// Where it says that a server has ended.
+    /// The folder in which the shell says that a server has ended.
     signs: TempDir,
     starts: AtomicU32,
 }

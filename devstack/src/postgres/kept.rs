@@ -1,11 +1,11 @@
 //! Whether a folder can be one that a server's data are kept in.
-//! Never changes anything in it: what is somebody else's stays as it is.
+//! Never changes anything in it: what belongs to others stays as it is.
 
 use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::process::Command;
 
-use super::{find, named};
+use super::find;
 
 /// Passes for a folder that is missing, empty, or holds a cluster of this server's version that does not run.
 pub(super) fn ensure_usable(folder: &Path, bin: &Path) -> io::Result<()> {
@@ -39,7 +39,12 @@ pub(super) fn ensure_usable(folder: &Path, bin: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// The process that serves this folder. A killed one leaves its pid behind, which may be anybody's by now.
+/// The error, with the folder that it is about.
+pub(super) fn named(folder: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", folder.display()))
+}
+
+/// The process that serves this folder. A killed one leaves its pid behind, which another process may have by now.
 fn server_in(folder: &Path) -> Option<String> {
     let written = std::fs::read_to_string(folder.join("postmaster.pid")).ok()?;
     let pid = written.lines().next()?.trim().to_owned();

@@ -6,11 +6,11 @@ mod fetch;
 mod find;
 mod keeper;
 mod kept;
+mod user;
 
 use std::{
     io::{self, Write},
     net::{SocketAddr, TcpStream},
-    os::unix::{fs::chown, process::CommandExt},
     path::{Path, PathBuf},
     process::Command,
     thread::sleep,
@@ -19,14 +19,16 @@ use std::{
 
 use nix::{
     sys::signal::kill,
-    unistd::{Pid, User, geteuid},
+    unistd::{Pid, User},
 };
 
 pub use durability::Durability;
 use keeper::Keeper;
 pub use keeper::Shutdown;
+use kept::named;
+use user::{as_user, give, unprivileged};
 
-/// How long initdb and the server's start may take.
+/// The longest that initdb and the server's start may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// The superuser's password. The server listens on loopback only, and its data is thrown away.
 const PASSWORD: &str = "postgres";
@@ -96,7 +98,7 @@ impl Server {
         Ok(server)
     }
 
-    /// Where it listens.
+    /// The address that it listens on.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -108,7 +110,7 @@ impl Server {
         format!("postgres://postgres:{PASSWORD}@{}/{database}", self.address)
     }
 
-    /// Where another of PostgreSQL's programs of the same version is, such as `pgbench`; it may be missing.
+    /// The path of another of PostgreSQL's programs of the same version, such as `pgbench`; it may be missing.
     #[must_use]
     pub fn program(&self, name: &str) -> PathBuf {
         // The folder may hold links to some of them only; the others are where the links lead to.
@@ -182,39 +184,6 @@ impl Server {
             self.address
         )))
     }
-}
-
-fn named(folder: &Path, error: &io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("{}: {error}", folder.display()))
-}
-
-/// PostgreSQL refuses to run as root: then somebody else must.
-fn unprivileged() -> io::Result<Option<User>> {
-    if !geteuid().is_root() {
-        return Ok(None);
-    }
-    for name in ["postgres", "nobody"] {
-        if let Some(user) = User::from_name(name)? {
-            return Ok(Some(user));
-        }
-    }
-    Err(io::Error::other(
-        "PostgreSQL does not run as root, and there is no user postgres or nobody to run it as",
-    ))
-}
-
-/// Makes this file or folder theirs.
-fn give(path: &Path, user: Option<&User>) -> io::Result<()> {
-    let Some(user) = user else { return Ok(()) };
-    chown(path, Some(user.uid.as_raw()), Some(user.gid.as_raw()))
-}
-
-fn as_user(mut command: Command, user: Option<&User>) -> Command {
-    if let Some(user) = user {
-        command.uid(user.uid.as_raw()).gid(user.gid.as_raw());
-    }
-    command.current_dir("/");
-    command
 }
 
 fn initdb(bin: &Path, data: &Path, user: Option<&User>) -> io::Result<()> {

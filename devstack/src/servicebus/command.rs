@@ -9,13 +9,13 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Emulator, Entities};
 
-/// Where Service Bus listens when no port is named.
+/// The port of Service Bus when none is named.
 const PORT: u16 = 5672;
 
 /// Runs the Service Bus emulator.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
-    /// Where to listen: a name or an address, with a port or without; port 0 takes a free one.
+    /// Name or address to listen on, with a port or without; port 0 takes a free one.
     #[arg(long, default_value = "127.0.0.1:5672")]
     pub listen: String,
     /// The entities, in the format of Microsoft's emulator; without it those of the orders system.

@@ -7,12 +7,12 @@ use super::amqp::{Value, decode};
 
 /// A message's properties, by position and by name.
 #[derive(Debug)]
-pub(crate) struct Facts {
+pub(crate) struct MessageFacts {
     properties: Value,
     application: Value,
 }
 
-impl Facts {
+impl MessageFacts {
     /// Reads two encoded sections, either of which may be missing.
     pub(crate) fn read(properties: &Bytes, application: &Bytes) -> Self {
         Self {

@@ -3,13 +3,16 @@
 
 mod amqp;
 mod broker;
+mod clock;
 pub mod command;
 mod entities;
 mod facts;
+mod faults;
 mod message;
 mod peer;
 mod rule;
 mod server;
+mod shared;
 mod switches;
 mod token;
 

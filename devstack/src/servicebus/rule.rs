@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::Value as Json;
 
 use super::amqp::Value;
-use super::facts::Facts;
+use super::facts::MessageFacts;
 
 /// The name of the rule that a subscription has where none is given.
 const DEFAULT: &str = "$Default";
@@ -18,12 +18,12 @@ pub(crate) struct Rule {
     pub(crate) filter: Filter,
 }
 
-/// What a rule selects.
+/// The messages that a rule selects.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Filter {
     /// Everything.
     True,
-    /// What has all of these values.
+    /// Messages that have all of these values.
     Correlation(Box<Correlation>),
 }
 
@@ -37,11 +37,11 @@ pub(crate) struct Correlation {
     pub(crate) properties: BTreeMap<String, Json>,
 }
 
-/// Where a message's properties section has what `Correlation::system` asks for.
+/// The places in a message's properties section of the values in `Correlation::system`.
 const SYSTEM: [usize; 8] = [5, 0, 2, 4, 3, 10, 12, 6];
 
 impl Rule {
-    /// What a subscription without rules has.
+    /// The rule of a subscription that has none of its own.
     pub(crate) fn everything() -> Self {
         Self {
             name: DEFAULT.to_owned(),
@@ -49,7 +49,7 @@ impl Rule {
         }
     }
 
-    pub(crate) fn selects(&self, facts: &Facts) -> bool {
+    pub(crate) fn selects(&self, facts: &MessageFacts) -> bool {
         match &self.filter {
             Filter::True => true,
             Filter::Correlation(correlation) => correlation.selects(facts),
@@ -58,12 +58,12 @@ impl Rule {
 }
 
 impl Correlation {
-    /// Whether it asks for nothing at all.
+    /// True when it asks for nothing at all.
     pub(crate) fn is_empty(&self) -> bool {
         self.system.iter().all(Option::is_none) && self.properties.is_empty()
     }
 
-    fn selects(&self, facts: &Facts) -> bool {
+    fn selects(&self, facts: &MessageFacts) -> bool {
         let mut system = self.system.iter().zip(SYSTEM);
         system.all(|(wanted, field)| wanted.is_none() || facts.property(field) == *wanted)
             && self
@@ -73,7 +73,7 @@ impl Correlation {
     }
 }
 
-/// Whether a property has the value that a filter asks for; a number is the same in whatever type it is sent.
+/// True when a property has the value that a filter asks for; a number is the same in whatever type it is sent.
 fn equal(wanted: &Json, value: &Value) -> bool {
     match wanted {
         Json::String(text) => matches!(value, Value::String(value) if value == text),
@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     /// A message of the kind `label` with these application properties.
-    fn facts(label: &str, application: &[(&str, Value)]) -> Facts {
+    fn facts(label: &str, application: &[(&str, Value)]) -> MessageFacts {
         let (mut properties, mut named) = (Vec::new(), Vec::new());
         let fields = ["id-1", "", "", label].map(Value::string).to_vec();
         encode_described(code::PROPERTIES, &Value::List(fields), &mut properties);
@@ -105,7 +105,7 @@ mod tests {
             &Value::Map(pairs.collect()),
             &mut named,
         );
-        Facts::read(&properties.into(), &named.into())
+        MessageFacts::read(&properties.into(), &named.into())
     }
 
     fn rule<T: Clone + Into<Json>>(label: Option<&str>, properties: &[(&str, T)]) -> Rule {
@@ -122,7 +122,7 @@ mod tests {
     #[test]
     fn the_default_rule_selects_everything() {
         assert!(Rule::everything().selects(&facts("order", &[])));
-        assert!(Rule::everything().selects(&Facts::read(&[][..].into(), &[][..].into())));
+        assert!(Rule::everything().selects(&MessageFacts::read(&[][..].into(), &[][..].into())));
     }
 
     #[test]
@@ -176,7 +176,7 @@ mod tests {
             .collect();
         let mut properties = Vec::new();
         encode_described(code::PROPERTIES, &Value::List(fields), &mut properties);
-        let facts = Facts::read(&properties.into(), &[][..].into());
+        let facts = MessageFacts::read(&properties.into(), &[][..].into());
         let system = ["5", "0", "2", "4", "3", "10", "12", "6"].map(|text| Some(text.to_owned()));
         let all = Correlation {
             system,

@@ -3,81 +3,24 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use time::OffsetDateTime;
 use tokio::net::TcpListener;
-use tokio::sync::{Notify, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tracing::Instrument;
-use uuid::Uuid;
 
-use super::broker::Broker;
+use super::clock::{now_ms, until};
 use super::entities::Entities;
-use super::switches::{Faults, Switches};
+use super::shared::SharedState;
+use super::switches::Switches;
 use super::{peer, token};
-
-/// What all connections share.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    broker: Mutex<Broker>,
-    changed: watch::Sender<()>,
-    dated: Notify,
-    pub(crate) faults: Faults,
-}
-
-/// A bus without entities, which leads nowhere.
-impl Default for Shared {
-    fn default() -> Self {
-        Self::new(&Entities::default())
-    }
-}
-
-impl Shared {
-    fn new(entities: &Entities) -> Self {
-        Self {
-            broker: Mutex::new(Broker::new(entities, Box::new(Uuid::new_v4))),
-            changed: watch::Sender::new(()),
-            dated: Notify::new(),
-            faults: Faults::default(),
-        }
-    }
-
-    pub(crate) fn broker(&self) -> MutexGuard<'_, Broker> {
-        self.broker.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Tells every connection that there may be something to deliver.
-    pub(crate) fn wake(&self) {
-        self.changed.send_replace(());
-    }
-
-    /// Tells the expiry task that something may run out sooner than it knows: a lock, or a message's time to live.
-    pub(crate) fn dated(&self) {
-        self.dated.notify_one();
-    }
-
-    pub(crate) fn watch(&self) -> watch::Receiver<()> {
-        self.changed.subscribe()
-    }
-}
-
-/// Unix time in milliseconds.
-pub(crate) fn now_ms() -> i64 {
-    i64::try_from(OffsetDateTime::now_utc().unix_timestamp_nanos() / 1_000_000).unwrap_or(i64::MAX)
-}
-
-/// How long it is until a time in Unix milliseconds.
-pub(crate) fn until(at: i64) -> Duration {
-    Duration::from_millis((at - now_ms()).max(0).unsigned_abs())
-}
 
 /// A running emulator; dropping it stops it.
 #[derive(Debug)]
 pub struct Emulator {
     address: SocketAddr,
-    shared: Arc<Shared>,
+    shared: Arc<SharedState>,
     task: JoinHandle<()>,
 }
 
@@ -87,10 +30,10 @@ impl Emulator {
         Self::serve(entities, TcpListener::bind(address).await?)
     }
 
-    /// Serves whoever connects to `listener`.
+    /// Serves the clients that connect to `listener`.
     pub fn serve(entities: Entities, listener: TcpListener) -> io::Result<Self> {
         let address = listener.local_addr()?;
-        let shared = Arc::new(Shared::new(&entities));
+        let shared = Arc::new(SharedState::new(&entities));
         Ok(Self {
             address,
             shared: Arc::clone(&shared),
@@ -98,12 +41,12 @@ impl Emulator {
         })
     }
 
-    /// Where it listens.
+    /// The address that it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// What a client needs to connect.
+    /// The connection string for clients.
     pub fn connection_string(&self) -> String {
         format!(
             "Endpoint=sb://{};SharedAccessKeyName={};SharedAccessKey={};UseDevelopmentEmulator=true;",
@@ -113,7 +56,7 @@ impl Emulator {
         )
     }
 
-    /// What can be made to go wrong, all off at the start.
+    /// The faults that can be switched on, all off at the start.
     pub fn switches(&self) -> Switches {
         Switches(Arc::clone(&self.shared))
     }
@@ -155,14 +98,14 @@ fn reachable(mut address: SocketAddr) -> SocketAddr {
     address
 }
 
-async fn accept(listener: TcpListener, shared: Arc<Shared>) {
+async fn accept(listener: TcpListener, shared: Arc<SharedState>) {
     let mut tasks = JoinSet::new();
     tasks.spawn(expire(shared.clone()));
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, remote)) => {
-                    // Before the look at the other switch, so that refusing and then dropping misses nobody.
+                    // Before the look at the other switch, so that refusing and then dropping misses no connection.
                     let mut drops = shared.faults.drops();
                     if shared.faults.is_refusing() {
                         continue;
@@ -194,12 +137,12 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
 }
 
 /// Returns messages to their queues when their locks run out, and takes away those past their time to live.
-async fn expire(shared: Arc<Shared>) {
+async fn expire(shared: Arc<SharedState>) {
     loop {
         let next = shared.broker().next_expiry();
         let wait = next.map(until);
         tokio::select! {
-            () = shared.dated.notified() => {}
+            () = shared.next_dated() => {}
             () = tokio::time::sleep(wait.unwrap_or(Duration::from_secs(60))) => {}
         }
         let expired = shared.broker().expire(now_ms());

@@ -2,28 +2,25 @@
 //! They never change what a message is, and what they let pass is as it always is.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
-
-use tokio::sync::watch;
 
 use super::broker::Counts;
-use super::server::Shared;
+use super::shared::SharedState;
 
 /// The switches of one bus; clones turn the same ones.
 ///
 /// Where a switch takes a number it is how many times from now on: 0 is never, `u64::MAX` is until it is turned off.
 #[derive(Clone, Debug, Default)]
-pub struct Switches(pub(super) Arc<Shared>);
+pub struct Switches(pub(super) Arc<SharedState>);
 
 impl Switches {
     /// Breaks every connection there is, without a word; what it had locked stays locked.
     pub fn drop_connections(&self) {
-        self.0.faults.drops.send_replace(());
+        self.0.faults.drop_connections();
     }
 
-    /// Whether to close every new connection before it has said anything; those there are stay.
+    /// Closes every new connection before it has said anything, or no longer; those there are stay.
     pub fn refuse_connections(&self, refused: bool) {
-        self.0.faults.refusing.store(refused, SeqCst);
+        self.0.faults.refuse(refused);
     }
 
     /// Rejects the `next` deliveries that are sent to a topic or queue, a batch as one, with `server-busy`.
@@ -71,7 +68,7 @@ impl Switches {
     ///
     /// A connection that proved at its start to know the key needs no token.
     pub fn expire_tokens(&self) {
-        self.0.faults.token_expiries.send_replace(());
+        self.0.faults.expire_tokens();
     }
 
     /// Turns every switch off; what has gone wrong stays so.
@@ -90,74 +87,23 @@ impl Switches {
         }
     }
 
-    /// How many deliveries have been rejected with `server-busy` so far, a batch as one.
+    /// The number of deliveries rejected with `server-busy` so far, a batch as one.
     pub fn rejected_as_busy(&self) -> u64 {
-        self.0.faults.busy.met.load(SeqCst)
+        self.0.faults.busy.met()
     }
 
-    /// How many requests to put a token have been refused so far.
+    /// The number of requests to put a token that have been refused so far.
     pub fn tokens_refused(&self) -> u64 {
-        self.0.faults.refuse_tokens.met.load(SeqCst)
+        self.0.faults.refuse_tokens.met()
     }
 
-    /// How many messages a queue or subscription holds, those under a lock too; `None` when there is none of this path.
+    /// The number of messages in a queue or subscription, those under a lock too; `None` when there is none of this path.
     pub fn held(&self, path: &str) -> Option<usize> {
         self.0.broker().held(path)
     }
 
-    /// What the bus has done so far.
+    /// Counts everything that the bus has done so far.
     pub fn counts(&self) -> Counts {
         self.0.broker().counts()
-    }
-}
-
-/// How the switches stand, for those who have to obey them.
-#[derive(Debug, Default)]
-pub(crate) struct Faults {
-    refusing: AtomicBool,
-    drops: watch::Sender<()>,
-    token_expiries: watch::Sender<()>,
-    pub(crate) busy: Next,
-    pub(crate) cut_before_storing: Next,
-    pub(crate) cut_after_storing: Next,
-    pub(crate) cut_before_settling: Next,
-    pub(crate) cut_after_settling: Next,
-    pub(crate) refuse_tokens: Next,
-}
-
-impl Faults {
-    pub(crate) fn is_refusing(&self) -> bool {
-        self.refusing.load(SeqCst)
-    }
-
-    /// Changes when connections of now are to be dropped.
-    pub(crate) fn drops(&self) -> watch::Receiver<()> {
-        self.drops.subscribe()
-    }
-
-    /// Changes when tokens of now are to run out.
-    pub(crate) fn token_expiries(&self) -> watch::Receiver<()> {
-        self.token_expiries.subscribe()
-    }
-}
-
-/// How many times a fault is still to happen, and how many times it has.
-#[derive(Debug, Default)]
-pub(crate) struct Next {
-    left: AtomicU64,
-    met: AtomicU64,
-}
-
-impl Next {
-    fn turn(&self, next: u64) {
-        self.left.store(next, SeqCst);
-    }
-
-    /// Whether it is to happen now, which uses up one time.
-    pub(crate) fn take(&self) -> bool {
-        let one_less = |left: u64| left.checked_sub(1);
-        let due = self.left.fetch_update(SeqCst, SeqCst, one_less).is_ok();
-        self.met.fetch_add(u64::from(due), SeqCst);
-        due
     }
 }

@@ -59,7 +59,7 @@ pub(crate) fn path(address: &str) -> String {
     path.trim_matches('/').to_ascii_lowercase()
 }
 
-/// Whether a grant for one path reaches another: itself and all below it.
+/// True when a grant for one path reaches another: itself and all below it.
 pub(crate) fn covers(granted: &str, wanted: &str) -> bool {
     match wanted.strip_prefix(granted) {
         Some(rest) => granted.is_empty() || rest.is_empty() || rest.starts_with('/'),

@@ -13,7 +13,7 @@ pub(super) async fn create(admin_url: &str, database: &str, role: &str) -> Resul
         .await
         .context("cannot connect to PostgreSQL")?;
     let connection = tokio::spawn(connection);
-    // First, so that nothing is made where the role is somebody else's.
+    // First, so that nothing is made where the role belongs to another app.
     make_role(&client, role).await?;
     let known = client
         .query_opt("select 1 from pg_database where datname = $1", &[&database])

@@ -28,7 +28,7 @@ pub(super) struct Database {
     server: Option<Arc<Server>>,
     /// The administrator's connection, to this database.
     url: Url,
-    /// What that says, in parts.
+    /// The parts of that text.
     read: DatabaseUrl,
     /// The role that the app connects as, with its own name as password: it guards nothing beyond this machine.
     role: String,
@@ -119,7 +119,7 @@ impl Database {
         server.context("the PostgreSQL server is shared with others")
     }
 
-    /// What the app connects with.
+    /// The app's own settings for its connections.
     pub(super) fn app_environment(&self) -> BTreeMap<String, String> {
         self.environment(&self.role, &self.role)
     }

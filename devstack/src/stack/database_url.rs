@@ -1,4 +1,4 @@
-//! `DATABASE_URL`: where somebody's server is, read as its own clients read it (PostgreSQL: "Connection URIs").
+//! `DATABASE_URL`: where a server of the user's own is, read as its own clients read it (PostgreSQL: "Connection URIs").
 //! It never ignores a part: what the stack does not keep is refused by its name.
 
 use anyhow::{Context as _, Result, bail, ensure};

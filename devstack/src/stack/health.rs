@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, bail};
 use tokio::net::TcpStream;
 
 use super::Stack;
-use crate::cosmos::Reader;
+use crate::cosmos::DocumentReader;
 use crate::http::Client;
 
 const LIMIT: Duration = Duration::from_secs(30);
@@ -29,7 +29,7 @@ impl Stack {
                 .context("Service Bus is not healthy")?;
         }
         if let Some(cosmos) = &self.cosmos {
-            let reader = Reader::new(&cosmos.endpoint(), cosmos.key());
+            let reader = DocumentReader::new(&cosmos.endpoint(), cosmos.key());
             let control = reader
                 .read("dbs/orders/colls/control", "")
                 .await

@@ -114,7 +114,7 @@ impl Stack {
         Ok(())
     }
 
-    /// How the handler is started, for its tools.
+    /// The start of the handler, for its tools.
     pub(crate) fn launch(&self) -> Launch {
         Launch {
             app_dir: self.host_options.script_root.clone(),
@@ -145,7 +145,7 @@ impl Stack {
             .unwrap_or_default()
     }
 
-    /// What can be made to go wrong on the bus; without one they lead nowhere.
+    /// The faults of the bus; without one the switches lead nowhere.
     pub fn servicebus_switches(&self) -> servicebus::Switches {
         let bus = self.servicebus.as_ref();
         bus.map(servicebus::Emulator::switches).unwrap_or_default()
@@ -163,7 +163,7 @@ impl Stack {
         self.cosmos.as_ref().map_or("", cosmos::Emulator::key)
     }
 
-    /// What can be made to go wrong in the account; without one they lead nowhere.
+    /// The faults of the account; without one the switches lead nowhere.
     pub fn cosmos_switches(&self) -> cosmos::Switches {
         let account = self.cosmos.as_ref();
         account.map(cosmos::Emulator::switches).unwrap_or_default()
@@ -179,7 +179,7 @@ impl Stack {
         self.faults.as_ref()
     }
 
-    /// Signs this user in from the next request on, or whoever was there out; it outlives a restart of the host.
+    /// Signs this user in from the next request on; `None` signs the present one out. It outlives a restart of the host.
     ///
     /// The handler sees it when it was started with `AUTH=easyauth`.
     pub fn sign_in(&self, user: Option<User>) {

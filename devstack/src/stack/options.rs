@@ -22,7 +22,7 @@ pub struct Ports {
     pub cosmos: u16,
 }
 
-/// Which PostgreSQL the stack uses.
+/// The PostgreSQL that the stack uses.
 #[derive(Clone, Debug, Default)]
 pub enum PostgresChoice {
     /// One started for this stack, on its data directory.
@@ -46,7 +46,7 @@ impl PostgresChoice {
     }
 }
 
-/// Where the handler keeps what its queries answer.
+/// Store of the documents that queries answer from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum ReadModel {
     /// In documents of Cosmos DB, which events reach over Service Bus.
@@ -56,7 +56,7 @@ pub enum ReadModel {
     Postgres,
 }
 
-/// What to start, and where.
+/// The parts to start, and their places.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// The repository, for the definitions of containers and entities.
@@ -65,15 +65,15 @@ pub struct Options {
     pub ports: Ports,
     /// An assembled app folder, the host's script root.
     pub app_dir: PathBuf,
-    /// Where the host's and the handler's log goes.
+    /// The host's and the handler's log.
     pub log: host::Log,
-    /// Whether the handler reaches its services over wires that can be broken.
+    /// True when the handler reaches its services over wires that can be broken.
     pub faults: bool,
     /// Settings for the handler, over all others.
     pub environment: BTreeMap<String, String>,
-    /// Which PostgreSQL to use.
+    /// The PostgreSQL to use.
     pub postgres: PostgresChoice,
-    /// Where the read model is, and so what is started.
+    /// The store of the read model, and so what is started.
     pub read_model: ReadModel,
 }
 

@@ -63,7 +63,7 @@ impl Stack {
         environment
     }
 
-    /// What the app is not to have, whoever else would give it; among it what a shell says of PostgreSQL servers, since the
+    /// Settings that the app must not get from anywhere; among them what a shell says of PostgreSQL servers, since the
     /// stack has one of its own.
     pub(super) fn without(&self) -> Vec<String> {
         let names: &[&str] = if self.cosmos.is_some() { &[] } else { &PROJECTING };

@@ -14,7 +14,7 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use pipe::Pipe;
 pub use switch::Moment;
-use switch::{Line, Mode, Switch, Way};
+use switch::{Direction, Line, Switch, WireMode};
 
 /// A running proxy; dropping it breaks every connection.
 #[derive(Debug)]
@@ -38,7 +38,7 @@ impl Proxy {
         })
     }
 
-    /// Where clients connect.
+    /// The address that clients connect to.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -52,27 +52,27 @@ impl Proxy {
 
     /// Lets connections through again after a cut.
     pub fn restore(&self) {
-        self.turn(Mode::Open);
+        self.turn(WireMode::Open);
     }
 
     /// Holds back every byte while keeping connections open: a network that swallows packets.
     pub fn pause(&self) {
-        self.turn(Mode::Paused);
+        self.turn(WireMode::Paused);
     }
 
-    /// Holds back what servers send, and passes what clients send: the work is done, and nobody hears of it.
+    /// Holds back what servers send, and passes what clients send: the work is done, and no client hears of it.
     pub fn hold_answers(&self) {
-        self.turn(Mode::HoldAnswers);
+        self.turn(WireMode::HoldAnswers);
     }
 
     /// Holds back what clients send, and passes what servers send.
     pub fn hold_requests(&self) {
-        self.turn(Mode::HoldRequests);
+        self.turn(WireMode::HoldRequests);
     }
 
     /// Lets held bytes pass, and stops nowhere.
     pub fn resume(&self) {
-        self.turn(Mode::Open);
+        self.turn(WireMode::Open);
     }
 
     /// Stops at the `nth` piece that a client sends from now on, counted from 1 over all connections; [`Self::stopped`] tells
@@ -85,16 +85,16 @@ impl Proxy {
     /// middle of something. New connections pass; [`Self::stopped`] tells when.
     pub fn break_after_requests(&self, bytes: usize) {
         self.switch
-            .send_modify(|switch| switch.break_after(Way::Requests, bytes));
+            .send_modify(|switch| switch.break_after(Direction::Requests, bytes));
     }
 
     /// The same when servers have sent so many bytes more.
     pub fn break_after_answers(&self, bytes: usize) {
         self.switch
-            .send_modify(|switch| switch.break_after(Way::Answers, bytes));
+            .send_modify(|switch| switch.break_after(Direction::Answers, bytes));
     }
 
-    /// Whether it has stopped, or broken, where it was told to.
+    /// True when it has stopped, or broken, where it was told to.
     pub fn has_stopped(&self) -> bool {
         self.switch.borrow().stopped
     }
@@ -113,7 +113,7 @@ impl Proxy {
         Ok(())
     }
 
-    fn turn(&self, mode: Mode) {
+    fn turn(&self, mode: WireMode) {
         self.switch.send_modify(|switch| switch.turn(mode));
     }
 }

@@ -8,12 +8,12 @@ use tokio::net::TcpStream;
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::time::timeout;
 
-use super::switch::{Line, Way};
+use super::switch::{Direction, Line};
 
 /// A sender has nothing on its way any more when this long nothing has come: it may keep its last bytes until the
 /// earlier ones are acknowledged, which takes up to 40 ms.
 const QUIET: Duration = Duration::from_millis(100);
-/// How long a server may take to read what it is owed, and to close its side.
+/// The longest that a server may take to read what it is owed, and to close its side.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Both ways of a connection.
@@ -27,7 +27,7 @@ struct Copy<'a> {
     from: ReadHalf<'a>,
     to: WriteHalf<'a>,
     buffer: Vec<u8>,
-    /// What has been read and not yet written.
+    /// The bytes that have been read and not yet written.
     pending: Range<usize>,
 }
 
@@ -44,8 +44,8 @@ impl<'a> Pipe<'a> {
     /// Copies until both sides have ended, or one has failed.
     pub(super) async fn pass(&mut self, line: &Line) {
         let _ = tokio::try_join!(
-            self.requests.pass(line, Way::Requests),
-            self.answers.pass(line, Way::Answers),
+            self.requests.pass(line, Direction::Requests),
+            self.answers.pass(line, Direction::Answers),
         );
     }
 
@@ -92,7 +92,7 @@ impl<'a> Copy<'a> {
         }
     }
 
-    async fn pass(&mut self, line: &Line, way: Way) -> io::Result<()> {
+    async fn pass(&mut self, line: &Line, way: Direction) -> io::Result<()> {
         let mut stops = false;
         loop {
             while !self.pending.is_empty() {
@@ -109,7 +109,7 @@ impl<'a> Copy<'a> {
                 return self.to.shutdown().await;
             }
             self.pending = 0..read;
-            stops = way == Way::Requests && line.sent();
+            stops = way == Direction::Requests && line.sent();
         }
     }
 

@@ -5,7 +5,7 @@ use std::{io, sync::Arc};
 
 use tokio::sync::watch;
 
-/// When a wire stops at something that a client sends.
+/// The moment at which a wire stops at something that a client sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Moment {
     /// The server never gets it.
@@ -14,9 +14,9 @@ pub enum Moment {
     After,
 }
 
-/// What the wire does.
+/// The present behaviour of a wire.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Mode {
+pub(super) enum WireMode {
     /// Bytes pass.
     #[default]
     Open,
@@ -30,9 +30,9 @@ pub(super) enum Mode {
     Cut,
 }
 
-/// Which way bytes go.
+/// The direction of bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Way {
+pub(super) enum Direction {
     /// From the client to the server.
     Requests,
     /// From the server to the client.
@@ -42,17 +42,17 @@ pub(super) enum Way {
 /// The state that all connections share.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Switch {
-    pub(super) mode: Mode,
-    /// How many cuts there were: one that is over at once has broken every connection all the same.
+    pub(super) mode: WireMode,
+    /// The number of cuts: one that is over at once has broken every connection all the same.
     cuts: u64,
-    /// Whether the last cut lets servers have what their clients sent before it.
+    /// True when the last cut lets servers have what their clients sent before it.
     requests_first: bool,
-    /// How many pieces clients have sent since the wire was last told where to stop, each as it came out of the network.
+    /// The number of pieces that clients have sent since the wire was last told where to stop, each as it came out of the network.
     sent: u64,
     /// At which of them it stops.
     stop: Option<(u64, Moment)>,
     /// After how many more bytes of which way every connection breaks.
-    breaks: Option<(Way, usize)>,
+    breaks: Option<(Direction, usize)>,
     /// It has stopped there, or broken there.
     pub(super) stopped: bool,
 }
@@ -64,13 +64,13 @@ impl Switch {
         self.stopped = false;
     }
 
-    pub(super) fn break_after(&mut self, way: Way, bytes: usize) {
+    pub(super) fn break_after(&mut self, way: Direction, bytes: usize) {
         self.breaks = Some((way, bytes));
         self.stopped = false;
     }
 
     /// Counts bytes that have passed. True when that was the last of them.
-    fn pass(&mut self, way: Way, bytes: usize) -> bool {
+    fn pass(&mut self, way: Direction, bytes: usize) -> bool {
         match &mut self.breaks {
             Some((counted, left)) if *counted == way => {
                 *left = left.saturating_sub(bytes);
@@ -95,12 +95,12 @@ impl Switch {
         (piece == self.sent).then_some(moment)
     }
 
-    fn stop(&mut self, mode: Mode) {
+    fn stop(&mut self, mode: WireMode) {
         self.turn(mode);
         self.stopped = true;
     }
 
-    pub(super) fn turn(&mut self, mode: Mode) {
+    pub(super) fn turn(&mut self, mode: WireMode) {
         self.mode = mode;
         self.stop = None;
         self.breaks = None;
@@ -108,19 +108,19 @@ impl Switch {
 
     pub(super) fn cut(&mut self) {
         self.requests_first = match self.mode {
-            Mode::Cut => self.requests_first,
-            mode => mode == Mode::HoldAnswers,
+            WireMode::Cut => self.requests_first,
+            mode => mode == WireMode::HoldAnswers,
         };
-        self.mode = Mode::Cut;
+        self.mode = WireMode::Cut;
         self.cuts += 1;
     }
 
-    fn lets(self, way: Way) -> bool {
+    fn lets(self, way: Direction) -> bool {
         match self.mode {
-            Mode::Open => true,
-            Mode::HoldAnswers => way == Way::Requests,
-            Mode::HoldRequests => way == Way::Answers,
-            Mode::Paused | Mode::Cut => false,
+            WireMode::Open => true,
+            WireMode::HoldAnswers => way == Direction::Requests,
+            WireMode::HoldRequests => way == Direction::Answers,
+            WireMode::Paused | WireMode::Cut => false,
         }
     }
 }
@@ -145,7 +145,7 @@ impl Line {
         let mut after = false;
         self.turn.send_if_modified(|switch| match switch.count() {
             Some(Moment::Before) => {
-                switch.stop(Mode::Paused);
+                switch.stop(WireMode::Paused);
                 true
             }
             moment => {
@@ -156,8 +156,8 @@ impl Line {
         after
     }
 
-    /// How many bytes may go this way before all breaks.
-    pub(super) fn room(&self, way: Way) -> usize {
+    /// The number of bytes that may go this way before all breaks.
+    pub(super) fn room(&self, way: Direction) -> usize {
         match self.switch.borrow().breaks {
             Some((counted, left)) if counted == way => left,
             _ => usize::MAX,
@@ -165,7 +165,7 @@ impl Line {
     }
 
     /// Counts bytes that have gone this way, and breaks every connection at the last that may.
-    pub(super) fn passed(&self, way: Way, bytes: usize) {
+    pub(super) fn passed(&self, way: Direction, bytes: usize) {
         self.turn.send_if_modified(|switch| {
             let last = switch.pass(way, bytes);
             if last {
@@ -177,7 +177,7 @@ impl Line {
 
     /// Stops now, with what was sent passed on and what comes back held.
     pub(super) fn stop(&self) {
-        self.turn.send_modify(|switch| switch.stop(Mode::HoldAnswers));
+        self.turn.send_modify(|switch| switch.stop(WireMode::HoldAnswers));
     }
 
     /// Waits until this connection is cut; whether its server gets first what its client has sent.
@@ -189,18 +189,18 @@ impl Line {
     }
 
     /// Waits until bytes may go this way; an error means that the proxy itself is gone.
-    pub(super) async fn passes(&self, way: Way) -> io::Result<()> {
+    pub(super) async fn passes(&self, way: Direction) -> io::Result<()> {
         self.wait_for(|switch| switch.lets(way) && !self.is_cut(switch))
             .await
     }
 
     /// Waits until the server may be reached, which a paused wire does not even try.
     pub(super) async fn reaches(&self) -> io::Result<()> {
-        self.wait_for(|switch| switch.mode != Mode::Paused).await
+        self.wait_for(|switch| switch.mode != WireMode::Paused).await
     }
 
     fn is_cut(&self, switch: Switch) -> bool {
-        switch.mode == Mode::Cut || switch.cuts != self.cuts
+        switch.mode == WireMode::Cut || switch.cuts != self.cuts
     }
 
     async fn wait_for(&self, mut wanted: impl FnMut(Switch) -> bool) -> io::Result<()> {

@@ -257,3 +257,27 @@ async fn a_change_feed_from_a_point_in_time_begins_there() {
     // The token says more than the time, which clients go on sending.
     assert_eq!(since(0, &[("if-none-match", &token)]).await.0, "third");
 }
+
+/// Azure answers so in gateway mode: `CosmosItemIdEncodingTests` of that client.
+#[tokio::test]
+async fn an_id_that_is_sent_otherwise_than_it_is_signed_is_unauthorized() {
+    let account = Account::start().await;
+    let container = account.container("ids", json!({})).await;
+    for (id, sent, encoded) in [
+        ("a%20b", "a%20b", "a%2520b"),
+        ("%E9%B1%80", "%E9%B1%80", "%25E9%25B1%2580"),
+        ("trail ", "trail", "trail%20"),
+    ] {
+        let made = account.create(&container, json!({"id": id, "pk": "p"})).await;
+        assert_eq!(made.status, 201, "{id}: {made:?}");
+        let link = format!("{}/docs/{id}", &container[1..]);
+        let headers = [(PARTITION, r#"["p"]"#)];
+        for (path, status) in [(sent, 401), (encoded, 200)] {
+            let path = format!("{container}/docs/{path}");
+            let answer = account
+                .send_signed("GET", &path, ("docs", &link), &headers, "".into())
+                .await;
+            assert_eq!(answer.status, status, "{path}: {answer:?}");
+        }
+    }
+}

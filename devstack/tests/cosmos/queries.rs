@@ -89,6 +89,98 @@ async fn undefined_values_give_no_row_and_unnamed_ones_get_a_number() {
 }
 
 #[tokio::test]
+async fn a_count_or_sum_of_nothing_is_0_and_other_aggregates_are_no_row() {
+    let (account, container) = filled().await;
+    let rows = async |query: &str| Value::Array(account.rows(&container, query).await);
+    for (aggregate, all, nothing) in [
+        ("COUNT(c.n)", json!([5]), json!([0])),
+        ("SUM(c.n)", json!([10]), json!([0])),
+        ("AVG(c.n)", json!([2]), json!([])),
+        ("MIN(c.n)", json!([0]), json!([])),
+        ("MAX(c.n)", json!([4]), json!([])),
+        ("MAX(c.n) + 1", json!([5]), json!([])),
+        ("SUM(c.n) + 1", json!([11]), json!([1])),
+    ] {
+        assert_eq!(
+            rows(&format!("SELECT VALUE {aggregate} FROM c")).await,
+            all,
+            "{aggregate}"
+        );
+        let of_none = format!("SELECT VALUE {aggregate} FROM c WHERE c.n > 9");
+        assert_eq!(rows(&of_none).await, nothing, "{aggregate}");
+        let named = nothing
+            .get(0)
+            .map_or(json!([{}]), |value| json!([{ "x": value }]));
+        let of_none = format!("SELECT {aggregate} AS x FROM c WHERE c.n > 9");
+        assert_eq!(rows(&of_none).await, named, "{aggregate}");
+    }
+    assert_eq!(rows("SELECT VALUE MIN(c.nothing) FROM c").await, json!([]));
+    let counted = account
+        .query(
+            &container,
+            None,
+            json!({"query": "SELECT VALUE MIN(c.nothing) FROM c"}),
+        )
+        .await;
+    assert_eq!(
+        (&counted.body["_count"], counted.header("x-ms-item-count")),
+        (&json!(0), Some("0"))
+    );
+}
+
+#[tokio::test]
+async fn an_undefined_value_is_its_own_group_and_in_no_list_or_range() {
+    let (account, container) = filled().await;
+    for (id, late) in [("none", json!(null)), ("no", json!("no"))] {
+        let item = json!({"id": id, "pk": "p0", "late": late});
+        assert_eq!(account.create(&container, item).await.status, 201);
+    }
+    for (query, found) in [
+        (
+            "SELECT c.late, COUNT(1) AS n FROM c GROUP BY c.late",
+            json!([{"late": "no", "n": 1}, {"late": "yes", "n": 2}, {"late": null, "n": 1}, {"n": 3}]),
+        ),
+        (
+            "SELECT VALUE c.late FROM c GROUP BY c.late",
+            json!(["no", "yes", null]),
+        ),
+        ("SELECT VALUE MAX(c.n) FROM c GROUP BY c.late", json!([2, 4])),
+        (
+            "SELECT VALUE c.id FROM c WHERE c.late NOT IN ('yes')",
+            json!(["no", "none"]),
+        ),
+        (
+            "SELECT VALUE c.id FROM c WHERE NOT (c.late IN ('yes', 'no'))",
+            json!(["none"]),
+        ),
+        (
+            "SELECT VALUE c.id FROM c WHERE c.n NOT IN (0, 1, 2)",
+            json!(["d3", "d4"]),
+        ),
+        (
+            "SELECT VALUE c.id FROM c WHERE c.n NOT BETWEEN 1 AND 3 AND true",
+            json!(["d0", "d4"]),
+        ),
+        (
+            "SELECT VALUE c.id FROM c WHERE NOT (c.n BETWEEN 1 AND 3)",
+            json!(["d0", "d4"]),
+        ),
+        (
+            "SELECT VALUE c.id FROM c WHERE c.late NOT BETWEEN 'n' AND 'o'",
+            json!(["d3", "d4"]),
+        ),
+        (
+            "SELECT c.n BETWEEN 1 AND 3 AS within FROM c WHERE c.id IN ('d1', 'no')",
+            json!([{"within": true}, {}]),
+        ),
+    ] {
+        let mut rows = account.rows(&container, query).await;
+        rows.sort_by_key(ToString::to_string);
+        assert_eq!(Value::Array(rows), found, "{query}");
+    }
+}
+
+#[tokio::test]
 async fn the_prefix_of_a_hierarchical_key_finds_its_items_and_no_others() {
     let account = Account::start().await;
     let key = json!({"paths": ["/tenant", "/user/id", "/session"], "kind": "MultiHash", "version": 2});
@@ -205,6 +297,14 @@ async fn an_unsupported_query_is_refused_by_name_even_on_an_empty_container() {
         ("SELECT * FROM c JOIN t IN c.tags", "'SELECT *' is only valid"),
         ("SELECT c.city FROM c GROUP BY c.city ORDER BY c.city", "GROUP BY"),
         (
+            "SELECT TOP 1 VALUE MIN(c.n) FROM c GROUP BY c.city",
+            "TOP or OFFSET of VALUE with GROUP BY",
+        ),
+        (
+            "SELECT VALUE c.city FROM c GROUP BY c.city OFFSET 0 LIMIT 1",
+            "TOP or OFFSET of VALUE with GROUP BY",
+        ),
+        (
             "SELECT * FROM c WHERE n = 1",
             "Identifier 'n' could not be resolved",
         ),
@@ -227,6 +327,8 @@ async fn an_unsupported_query_is_refused_by_name_even_on_an_empty_container() {
     for query in [
         "SELECT VALUE SUM(c.city) FROM c",
         "SELECT VALUE AVG(c.city) FROM c",
+        "SELECT VALUE MIN(c.tags) FROM c",
+        "SELECT VALUE MAX(c.lines[0]) FROM c",
         "SELECT VALUE ToString(c.tags) FROM c",
     ] {
         let answer = account.query(&filled, None, json!({ "query": query })).await;

@@ -188,7 +188,7 @@ async fn a_request_in_another_way_of_speaking_is_told_so() {
             .status,
         400
     );
-    // A batch in HybridRow, and the addresses of replicas that direct mode asks for, whoever signs them.
+    // A batch in HybridRow, and the addresses of replicas that direct mode asks for, signed by any key.
     let batch = [partition, ("x-ms-cosmos-is-batch-request", "True")];
     let answer = account
         .send_signed(

@@ -207,6 +207,12 @@ impl Running {
         .await;
     }
 
+    /// How many lines of the log say this so far.
+    pub(crate) fn lines(&self, words: &str) -> usize {
+        let text = std::fs::read_to_string(self.app.log()).unwrap_or_default();
+        text.lines().filter(|line| line.contains(words)).count()
+    }
+
     /// Waits for a process other than this one.
     pub(crate) async fn another_pid(&self, than: u32) -> u32 {
         eventually(|| self.host.handler_pid().filter(|pid| *pid != than)).await

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use devstack::servicebus::{Emulator, Entities};
 use fe2o3_amqp::{
-    Connection, Receiver, Sender, Session,
+    Connection, Receiver, Sendable, Sender, Session,
     connection::ConnectionHandle,
     sasl_profile::SaslProfile,
     session::SessionHandle,
@@ -24,6 +24,8 @@ use uuid::Uuid;
 use crate::app::within;
 
 pub(crate) const TOPIC: &str = "events";
+/// The format of a delivery whose data sections are messages.
+const BATCH_FORMAT: u32 = 0x8001_3700;
 const DEAD: &str = "events/Subscriptions/view/$DeadLetterQueue";
 
 /// A running emulator.
@@ -111,7 +113,30 @@ impl Client {
         within(sender.close()).await.expect("to close");
     }
 
-    /// Makes a dead letter of what somebody else has received, by its lock token.
+    /// Sends a message that no AMQP library can decode, though the bus takes it: its Subject is a number.
+    ///
+    /// It is the one message of a batch, whose messages a client encodes by itself.
+    pub(crate) async fn send_unreadable(&mut self) {
+        let properties = [0x00, 0x53, 0x73, 0xc0, 6, 4, 0x40, 0x40, 0x40, 0x52, 7];
+        let data = [0x00, 0x53, 0x75, 0xa0, 2, b'h', b'i'];
+        let encoded = [&properties[..], &data].concat();
+        let batch = Message::builder().body(Data(Binary::from(encoded))).build();
+        let batch = Sendable::builder()
+            .message(batch)
+            .message_format(BATCH_FORMAT)
+            .build();
+        let mut sender = within(Sender::attach(&mut self.session, "to-batch", TOPIC))
+            .await
+            .expect("a link");
+        within(sender.send(batch))
+            .await
+            .expect("to be taken")
+            .accepted_or("refused")
+            .expect("to be accepted");
+        within(sender.close()).await.expect("to close");
+    }
+
+    /// Makes a dead letter of what another receiver has, by its lock token.
     pub(crate) async fn suspend(&mut self, lock: Uuid) {
         let node = format!("{TOPIC}/Subscriptions/view/$management");
         let mut sender = within(Sender::attach(&mut self.session, "ask", node.as_str()))

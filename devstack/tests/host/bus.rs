@@ -101,7 +101,7 @@ async fn a_message_that_always_fails_becomes_a_dead_letter() {
     running.stop().await;
 }
 
-/// The real host's settling then fails with a lost lock, which it logs: the message is somebody else's by now.
+/// The real host's settling then fails with a lost lock, which it logs: the message is no longer its own.
 #[tokio::test]
 async fn a_message_that_its_function_settled_is_neither_delivered_again_nor_counted() {
     for mode in ["hold", "hold-fail"] {
@@ -128,6 +128,25 @@ async fn a_message_that_its_function_settled_is_neither_delivered_again_nor_coun
         let seen = [counts.deliveries, counts.settlements, counts.dead_letters];
         assert_eq!(seen, [2, 2, 1], "{mode}");
     }
+}
+
+/// The real host's client throws while it reads such a message, which stays locked then until its lock ends.
+#[tokio::test]
+async fn a_message_that_cannot_be_decoded_is_named_and_the_others_go_on() {
+    let broker = Broker::start("PT1M", 1).await;
+    let running = listening(&broker, "binary").start().await;
+    let mut client = broker.client().await;
+    client.send_unreadable().await;
+    running
+        .logged(&["ERR", "Functions.Project is not called", "cannot be decoded"])
+        .await;
+    let switches = broker.emulator.switches();
+    switches.expire_locks();
+    assert_eq!(switches.counts().dead_letters, 1);
+    client.send("m-1", "{}").await;
+    assert_eq!(ids(&running.calls("Project", 1).await), ["\"m-1\""]);
+    assert_eq!(running.lines("Project listens to"), 1, "the link went on");
+    running.stop().await;
 }
 
 #[tokio::test]
@@ -187,7 +206,7 @@ async fn a_message_whose_handler_is_killed_comes_again_to_the_next_one() {
     running.calls("Project", 1).await;
     kill_the_handler(&running).await;
     let calls = running.calls("Project", 1).await;
-    // Until the host has seen that the process is gone, a delivery or two find nobody there: so it is with the real one.
+    // Until the host has seen that the process is gone, a delivery or two find no process there: so it is with the real one.
     let delivery: i64 = calls[0]["Metadata"]["DeliveryCount"]
         .as_str()
         .and_then(|text| text.parse().ok())

@@ -1,4 +1,4 @@
-//! The host's own paths, asked for by a web page that somebody has open.
+//! The host's own paths, asked for by a web page that a user has open.
 //! Never asks for more than the answer's status: nothing may have happened either.
 
 use axum::body::Body;

@@ -1,5 +1,5 @@
 //! Playing App Service authentication: what the handler is told about who is signed in.
-//! Never checks what anybody may do: the probe does not care.
+//! Never checks what users may do: the probe does not care.
 
 use axum::body::Body;
 use base64::{Engine, engine::general_purpose::STANDARD};

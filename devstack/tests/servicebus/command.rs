@@ -105,7 +105,15 @@ async fn what_is_wrong_with_a_file_is_said_once() {
     let odd = folder.path().join("odd.json");
     std::fs::write(&odd, r#"{"UserConfig":{"Namespaces":3}}"#).unwrap();
     let absent = folder.path().join("absent.json");
-    for (path, said) in [(&odd, "invalid type"), (&absent, "No such file")] {
+    let red = folder.path().join("red.json");
+    let queue = r#"{"Name":"q\u001b[31m\nq","Properties":{"RequiresSession":true}}"#;
+    let namespaces = format!(r#"{{"UserConfig":{{"Namespaces":[{{"Name":"n","Queues":[{queue}]}}]}}}}"#);
+    std::fs::write(&red, namespaces).unwrap();
+    for (path, said) in [
+        (&odd, "invalid type"),
+        (&absent, "No such file"),
+        (&red, r"q\u001b[31m\nq: RequiresSession"),
+    ] {
         let mut command = servicebus(&["--listen", "127.0.0.1:0", "--config", path.to_str().unwrap()]);
         let output = within(command.output()).await.unwrap();
         assert!(!output.status.success());

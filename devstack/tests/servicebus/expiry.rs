@@ -1,4 +1,4 @@
-//! Time to live: a message goes when its time is over, whether anybody looks or not, and says when that is.
+//! Time to live: a message goes when its time is over, also unwatched, and says when that is.
 //! Never waits for a fixed time: it polls with a deadline.
 
 use std::time::Duration;

@@ -77,7 +77,7 @@ async fn serve(
             read = stream.read(&mut buffer) => {
                 let Ok(read @ 1..) = read else { return };
                 record.send_modify(|got| got.extend_from_slice(&buffer[..read]));
-                // It goes on reading when nobody hears it any more.
+                // It goes on reading when no client hears it any more.
                 let _ = stream.write_all(&buffer[..read.min(ECHO)]).await;
             }
             Ok(word) = words.recv() => stream.write_all(&word).await.unwrap(),

@@ -4,11 +4,11 @@
 use serde_json::Value;
 
 use super::clauses::{Clauses, close, list, selected};
-use super::names::{self, Sources};
-use super::tokens::{Kind, Token};
+use super::names::{self, BoundNames};
+use super::tokens::{Token, TokenKind};
 use crate::cosmos::refusal::Refusal;
 
-/// What the service in memory computes, with as many arguments as it looks at.
+/// Functions that the service in memory computes, with the number of arguments that it looks at.
 const FUNCTIONS: [(&str, usize); 40] = [
     ("IS_DEFINED", 1),
     ("IS_NULL", 1),
@@ -57,7 +57,7 @@ const WORDS: [&str; 18] = [
     "IS", "FROM", "TOP", "ESCAPE", "ORDER",
 ];
 
-/// What makes one value of many items.
+/// Functions that make one value of many items.
 pub(super) const AGGREGATES: [&str; 5] = ["COUNT", "SUM", "AVG", "MIN", "MAX"];
 
 pub(super) fn no_subquery(tokens: &[Token]) -> Result<(), Refusal> {
@@ -75,7 +75,7 @@ pub(super) fn no_subquery(tokens: &[Token]) -> Result<(), Refusal> {
 pub(super) fn check(
     tokens: &[Token],
     clauses: &Clauses,
-    sources: &Sources,
+    sources: &BoundNames,
     parameters: &Value,
 ) -> Result<(), Refusal> {
     for at in 0..tokens.len() {
@@ -93,10 +93,17 @@ pub(super) fn check(
             "'ORDER BY' is not supported in a query with 'GROUP BY'.",
         ));
     }
+    let tops = tokens[clauses.select.start..select.start]
+        .iter()
+        .any(|token| token.is_word("TOP"));
+    if value && !clauses.group.is_empty() && (tops || clauses.group.end < tokens.len()) {
+        let what = "TOP or OFFSET of VALUE with GROUP BY";
+        return Err(Refusal::unsupported_query(what));
+    }
     names::check(tokens, clauses, sources)
 }
 
-/// Whether one value is made of many items: by an aggregate or by `GROUP BY`.
+/// True when one value is made of many items: by an aggregate or by `GROUP BY`.
 pub(super) fn gathers(tokens: &[Token], clauses: &Clauses) -> bool {
     let calls = |at: usize| {
         tokens.get(at + 1).is_some_and(|next| next.is_sign("("))
@@ -108,7 +115,7 @@ pub(super) fn gathers(tokens: &[Token], clauses: &Clauses) -> bool {
 fn function(tokens: &[Token], at: usize) -> Result<(), Refusal> {
     let name = &tokens[at];
     let called = tokens.get(at + 1).is_some_and(|next| next.is_sign("("));
-    if name.kind != Kind::Word || !called || WORDS.iter().any(|word| name.is_word(word)) {
+    if name.kind != TokenKind::Word || !called || WORDS.iter().any(|word| name.is_word(word)) {
         return Ok(());
     }
     if at > 1 && tokens[at - 1].is_sign(".") && tokens[at - 2].is_word("udf") {
@@ -136,7 +143,7 @@ fn function(tokens: &[Token], at: usize) -> Result<(), Refusal> {
 fn parameter(token: &Token, parameters: &Value) -> Result<(), Refusal> {
     let given = |parameter: &Value| parameter["name"] == token.text.as_str();
     let known = parameters.as_array().is_some_and(|all| all.iter().any(given));
-    if token.kind != Kind::Parameter || known {
+    if token.kind != TokenKind::Parameter || known {
         return Ok(());
     }
     Err(Refusal::bad(format!(

@@ -3,9 +3,9 @@
 
 use std::ops::Range;
 
-use super::tokens::{Kind, Token};
+use super::tokens::{Token, TokenKind};
 
-/// Where each clause has its content, without the words that begin it; empty where there is none.
+/// The content of each clause, without the words that begin it; empty where there is none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Clauses {
     pub(super) select: Range<usize>,
@@ -64,7 +64,7 @@ pub(super) fn find(tokens: &[Token]) -> Option<Clauses> {
 }
 
 /// Each token's place and how many brackets are open around it.
-fn depths(tokens: &[Token]) -> impl Iterator<Item = (usize, usize)> {
+pub(super) fn depths(tokens: &[Token]) -> impl Iterator<Item = (usize, usize)> {
     let mut depth = 0_usize;
     tokens.iter().enumerate().map(move |(at, token)| {
         let opens = ["(", "[", "{"].iter().any(|sign| token.is_sign(sign));
@@ -108,7 +108,7 @@ pub(super) fn close(tokens: &[Token], open: usize) -> usize {
     closing.map_or(tokens.len(), |(at, _)| open + at + 1)
 }
 
-/// What is selected: `VALUE` or a list, without `DISTINCT` and `TOP`.
+/// The selected `VALUE` or list, without `DISTINCT` and `TOP`.
 pub(super) fn selected(tokens: &[Token], clauses: &Clauses) -> (bool, Range<usize>) {
     let mut range = clauses.select.clone();
     let begins = |range: &Range<usize>, word: &str| !range.is_empty() && tokens[range.start].is_word(word);
@@ -126,12 +126,12 @@ pub(super) fn selected(tokens: &[Token], clauses: &Clauses) -> (bool, Range<usiz
 /// The names of a path such as `c.lines[0]["sku"]`, if these tokens are one; a place in a list is its number.
 pub(super) fn path(tokens: &[Token]) -> Option<Vec<String>> {
     let (first, mut rest) = tokens.split_first()?;
-    let mut path = vec![(first.kind == Kind::Word).then(|| first.text.clone())?];
+    let mut path = vec![(first.kind == TokenKind::Word).then(|| first.text.clone())?];
     while let Some((sign, after)) = rest.split_first() {
         let (name, after) = after.split_first()?;
-        if sign.is_sign(".") && name.kind == Kind::Word {
+        if sign.is_sign(".") && name.kind == TokenKind::Word {
             rest = after;
-        } else if sign.is_sign("[") && matches!(name.kind, Kind::Text | Kind::Number) {
+        } else if sign.is_sign("[") && matches!(name.kind, TokenKind::Text | TokenKind::Number) {
             rest = after.split_first().filter(|(end, _)| end.is_sign("]"))?.1;
         } else {
             return None;

@@ -3,6 +3,7 @@
 
 mod checks;
 mod clauses;
+mod membership;
 mod names;
 mod order;
 mod parts;
@@ -13,25 +14,29 @@ mod tokens;
 use serde_json::Value;
 
 use clauses::Clauses;
-pub(super) use parts::Parts;
+pub(super) use parts::AggregateParts;
+pub(super) use rewrite::GATHERED;
 use tokens::Token;
 
-use super::answer::Afterwards;
-use super::asked::Asked;
+use super::answer::AnswerChange;
+use super::asked::AccountRequest;
 use super::refusal::Refusal;
 
+/// The header that lets an answer come in binary.
+const FORMATS: &str = "x-ms-cosmos-supported-serialization-formats";
+
 /// Rewrites the query in the body. `definition` is the container's, where the query is about items.
-pub(super) fn admit(asked: &mut Asked, definition: Option<&Value>) -> Result<Afterwards, Refusal> {
+pub(super) fn admit(asked: &mut AccountRequest, definition: Option<&Value>) -> Result<AnswerChange, Refusal> {
     let Some(mut body) = asked.json() else {
-        return Ok(Afterwards::Nothing);
+        return Ok(AnswerChange::Nothing);
     };
     let Some(text) = body["query"].as_str() else {
-        return Ok(Afterwards::Nothing);
+        return Ok(AnswerChange::Nothing);
     };
     let mut tokens = tokens::cut(text)?;
     rewrite::use_dots(&mut tokens);
     let Some(clauses) = clauses::find(&tokens) else {
-        return Ok(Afterwards::Nothing);
+        return Ok(AnswerChange::Nothing);
     };
     checks::no_subquery(&tokens)?;
     let sources = names::sources(&tokens, &clauses)?;
@@ -56,19 +61,24 @@ pub(super) fn admit(asked: &mut Asked, definition: Option<&Value>) -> Result<Aft
             asked.headers.remove("x-ms-documentdb-partitionkey");
         }
     }
+    let gathered = rewrite::gathered_value(&tokens, &clauses);
     body["query"] = rewrite::write(tokens, &sources, conditions)?.into();
     asked.set_json(&body);
-    Ok(Afterwards::Nothing)
+    if gathered {
+        asked.headers.remove(FORMATS);
+        return Ok(AnswerChange::Values);
+    }
+    Ok(AnswerChange::Nothing)
 }
 
 /// A query whose answer is put together by the client: the plan of it, or the parts that the plan told the client to ask.
 fn in_parts(
-    asked: &mut Asked,
+    asked: &mut AccountRequest,
     body: &Value,
     text: &str,
     tokens: &[Token],
     clauses: &Clauses,
-) -> Result<Afterwards, Refusal> {
+) -> Result<AnswerChange, Refusal> {
     let Some(parts) = parts::read(tokens, clauses) else {
         let what =
             "more than aggregates and groups alone in a query that is planned (by Microsoft's .NET client)";
@@ -85,12 +95,10 @@ fn in_parts(
     asked.set_json(&body);
     if marked {
         // The rows are changed, so they must come as text.
-        asked
-            .headers
-            .remove("x-ms-cosmos-supported-serialization-formats");
-        return Ok(Afterwards::Parts(parts));
+        asked.headers.remove(FORMATS);
+        return Ok(AnswerChange::AggregateParts(parts));
     }
-    Ok(Afterwards::Plan(parts.plan(text)))
+    Ok(AnswerChange::Plan(parts.plan(text)))
 }
 
 /// A query of our own making, checked and written anew like any other.
@@ -109,7 +117,7 @@ fn plain_with(text: &str, parameters: &Value) -> Result<String, Refusal> {
 
 /// The partition key of the request with its paths, where it is not the whole key: the service in memory would take it
 /// for no key at all.
-pub(super) fn prefix(asked: &Asked, definition: &Value) -> Option<Vec<(String, Value)>> {
+pub(super) fn prefix(asked: &AccountRequest, definition: &Value) -> Option<Vec<(String, Value)>> {
     let key: Vec<Value> = serde_json::from_str(asked.header("x-ms-documentdb-partitionkey")?).ok()?;
     let paths = definition["partitionKey"]["paths"].as_array()?;
     let path = |path: &Value| path.as_str().map(str::to_owned);

@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::clauses::{Clauses, selected, split};
-use super::tokens::{Kind, Token};
+use super::tokens::{Token, TokenKind};
 use crate::cosmos::refusal::Refusal;
 
 /// Words that are no names where an expression is.
@@ -35,9 +35,9 @@ const WORDS: [&str; 24] = [
     "LIMIT",
 ];
 
-/// What `FROM` binds.
+/// The names that `FROM` binds.
 #[derive(Debug, Default)]
-pub(super) struct Sources {
+pub(super) struct BoundNames {
     /// The name of the item, unless only parts of it are named.
     pub(super) item: Option<String>,
     bound: Vec<String>,
@@ -45,8 +45,8 @@ pub(super) struct Sources {
 }
 
 /// The sources, which are the item and lists in it.
-pub(super) fn sources(tokens: &[Token], clauses: &Clauses) -> Result<Sources, Refusal> {
-    let mut sources = Sources::default();
+pub(super) fn sources(tokens: &[Token], clauses: &Clauses) -> Result<BoundNames, Refusal> {
+    let mut sources = BoundNames::default();
     if clauses.from.is_empty() {
         return Err(Refusal::unsupported_query("SELECT without FROM"));
     }
@@ -60,7 +60,7 @@ pub(super) fn sources(tokens: &[Token], clauses: &Clauses) -> Result<Sources, Re
     Ok(sources)
 }
 
-fn bind(sources: &mut Sources, part: &[Token], first: bool) -> Result<(), Refusal> {
+fn bind(sources: &mut BoundNames, part: &[Token], first: bool) -> Result<(), Refusal> {
     let [name, rest @ ..] = part else { return Ok(()) };
     if rest.first().is_some_and(|token| token.is_word("IN")) {
         let list = rest.get(1).map(|token| token.text.as_str()).unwrap_or_default();
@@ -72,7 +72,7 @@ fn bind(sources: &mut Sources, part: &[Token], first: bool) -> Result<(), Refusa
     }
     let alias = match rest {
         [] => &name.text,
-        [alias] | [_, alias] if alias.kind == Kind::Word && !rest[0].is_sign(".") => &alias.text,
+        [alias] | [_, alias] if alias.kind == TokenKind::Word && !rest[0].is_sign(".") => &alias.text,
         _ => return Err(Refusal::unsupported_query("a part of an item in FROM without IN")),
     };
     if !first {
@@ -84,12 +84,12 @@ fn bind(sources: &mut Sources, part: &[Token], first: bool) -> Result<(), Refusa
 }
 
 /// Refuses a name that nothing binds: the service in memory would take it for a property of the item.
-pub(super) fn check(tokens: &[Token], clauses: &Clauses, sources: &Sources) -> Result<(), Refusal> {
+pub(super) fn check(tokens: &[Token], clauses: &Clauses, sources: &BoundNames) -> Result<(), Refusal> {
     let (_, select) = selected(tokens, clauses);
     let parts = [&select, &clauses.filter, &clauses.group, &clauses.order];
     for at in parts.into_iter().cloned().flatten() {
         let token = &tokens[at];
-        let used = token.kind == Kind::Word && is_used(tokens, at, &select);
+        let used = token.kind == TokenKind::Word && is_used(tokens, at, &select);
         if used && !sources.bound.contains(&token.text) {
             return Err(unresolved(&token.text));
         }
@@ -107,12 +107,12 @@ fn is_used(tokens: &[Token], at: usize, select: &Range<usize>) -> bool {
     !(is_member || is_alias || is_key || is_word || next("("))
 }
 
-/// Whether an expression can end with it, so that a word after it is a name given to it.
+/// True when an expression can end with it, so that a word after it is a name given to it.
 fn ends(token: &Token) -> bool {
     let is_word = WORDS.iter().any(|word| token.is_word(word));
     match token.kind {
-        Kind::Sign => [")", "]", "}"].contains(&token.text.as_str()),
-        Kind::Word => {
+        TokenKind::Sign => [")", "]", "}"].contains(&token.text.as_str()),
+        TokenKind::Word => {
             !is_word
                 || ["TRUE", "FALSE", "NULL", "UNDEFINED"]
                     .iter()

@@ -6,19 +6,19 @@ use std::ops::Range;
 use serde_json::Value;
 
 use super::clauses::{list, path};
-use super::names::Sources;
+use super::names::BoundNames;
 use super::tokens::Token;
 use crate::cosmos::refusal::Refusal;
 
 /// One property that is sorted by.
 #[derive(Debug)]
-pub(super) struct Sorted {
+pub(super) struct SortKey {
     /// Its tokens, without the direction.
     pub(super) tokens: Range<usize>,
     pub(super) descending: bool,
 }
 
-pub(super) fn sorted(tokens: &[Token], order: &Range<usize>) -> Vec<Sorted> {
+pub(super) fn sorted(tokens: &[Token], order: &Range<usize>) -> Vec<SortKey> {
     if order.is_empty() {
         return Vec::new();
     }
@@ -29,7 +29,7 @@ pub(super) fn sorted(tokens: &[Token], order: &Range<usize>) -> Vec<Sorted> {
         if descending || says("ASC") {
             item.end -= 1;
         }
-        Sorted {
+        SortKey {
             tokens: item,
             descending,
         }
@@ -39,8 +39,8 @@ pub(super) fn sorted(tokens: &[Token], order: &Range<usize>) -> Vec<Sorted> {
 
 pub(super) fn check(
     tokens: &[Token],
-    sorted: &[Sorted],
-    sources: &Sources,
+    sorted: &[SortKey],
+    sources: &BoundNames,
     definition: &Value,
 ) -> Result<(), Refusal> {
     let mut paths = Vec::new();
@@ -68,7 +68,7 @@ pub(super) fn check(
     }
 }
 
-/// Whether a value at this path is in the index: the longest of the policy's paths that covers it decides. Without a
+/// True when a value at this path is in the index: the longest of the policy's paths that covers it decides. Without a
 /// policy everything is (<https://learn.microsoft.com/azure/cosmos-db/index-policy>).
 fn is_indexed(policy: &Value, path: &str) -> bool {
     if policy["indexingMode"]
@@ -93,7 +93,7 @@ fn is_indexed(policy: &Value, path: &str) -> bool {
     }
 }
 
-/// How many of the path's names the policy's path says, if it covers it; one more for an exact end.
+/// The number of the path's names that the policy's path says, if it covers it; one more for an exact end.
 fn covers(policy: &str, path: &str) -> Option<usize> {
     let plain = |text: &str| text.replace(['"', '\''], "");
     let names: Vec<String> = policy.split('/').skip(1).map(plain).collect();
@@ -112,7 +112,7 @@ fn covers(policy: &str, path: &str) -> Option<usize> {
     }
 }
 
-/// Whether one composite index has just these paths, in their order and in all their directions or none of them.
+/// True when one composite index has just these paths, in their order and in all their directions or none of them.
 fn is_composite(policy: &Value, paths: &[(String, bool)]) -> bool {
     let indexes = policy["compositeIndexes"].as_array().into_iter().flatten();
     indexes.filter_map(Value::as_array).any(|index| {

@@ -9,34 +9,34 @@ use super::clauses::{Clauses, close, list, path, selected};
 use super::rewrite::has_name;
 use super::tokens::{Token, join};
 
-/// What marks the query of a plan when it comes back; to everybody else it is a comment.
+/// The mark on the query of a plan, by which it is known when it comes back; elsewhere it is a comment.
 const MARK: &str = "/*parts*/ ";
 
 /// Such a query, taken apart.
 #[derive(Debug)]
-pub(crate) struct Parts {
+pub(crate) struct AggregateParts {
     value: bool,
-    items: Vec<Item>,
+    items: Vec<SelectedItem>,
     groups: Vec<String>,
     /// `FROM` and `WHERE`.
     source: String,
 }
 
 #[derive(Debug)]
-struct Item {
+struct SelectedItem {
     name: String,
     /// Either an aggregate and what it is of, or one of the groups.
     aggregate: Option<(&'static str, String)>,
     text: String,
 }
 
-/// Whether the query is one that a plan of ours told the client to send.
+/// True when the query is one that a plan of ours told the client to send.
 pub(super) fn is_marked(query: &str) -> bool {
     query.starts_with(MARK)
 }
 
 /// The parts, if they are aggregates and groups alone.
-pub(super) fn read(tokens: &[Token], clauses: &Clauses) -> Option<Parts> {
+pub(super) fn read(tokens: &[Token], clauses: &Clauses) -> Option<AggregateParts> {
     let (value, select) = selected(tokens, clauses);
     let begins = clauses.select.start + usize::from(value);
     let ends = if clauses.group.is_empty() {
@@ -65,7 +65,7 @@ pub(super) fn read(tokens: &[Token], clauses: &Clauses) -> Option<Parts> {
         items.push(item);
     }
     let source = clauses.from.start - 1..clauses.filter.end.max(clauses.from.end);
-    Some(Parts {
+    Some(AggregateParts {
         value,
         items,
         groups,
@@ -73,7 +73,7 @@ pub(super) fn read(tokens: &[Token], clauses: &Clauses) -> Option<Parts> {
     })
 }
 
-fn item(shown: &[Token], unnamed: &mut usize) -> Option<Item> {
+fn item(shown: &[Token], unnamed: &mut usize) -> Option<SelectedItem> {
     let (expression, name) = match shown {
         [expression @ .., before, name] if before.is_word("AS") => (expression, Some(name.text.clone())),
         [expression @ .., name] if has_name(shown) => (expression, Some(name.text.clone())),
@@ -90,17 +90,17 @@ fn item(shown: &[Token], unnamed: &mut usize) -> Option<Item> {
     let aggregate = known.filter(|_| called);
     let aggregate = aggregate.map(|known| (*known, join(&expression[2..expression.len() - 1])));
     let text = join(expression).trim().to_owned();
-    Some(Item {
+    Some(SelectedItem {
         name,
         aggregate,
         text,
     })
 }
 
-impl Parts {
-    /// What a plan says about the query: what the client is to send to each partition and how it puts the parts together.
+impl AggregateParts {
+    /// The plan of the query: what the client sends to each partition and how it puts the parts together.
     pub(super) fn plan(&self, query: &str) -> Value {
-        let kind = |item: &Item| item.aggregate.as_ref().map(|(name, _)| name_of(name));
+        let kind = |item: &SelectedItem| item.aggregate.as_ref().map(|(name, _)| name_of(name));
         let kinds: Map<String, Value> = self
             .items
             .iter()
@@ -205,7 +205,7 @@ mod tests {
     use super::super::tokens::cut;
     use super::*;
 
-    fn of(query: &str) -> Option<Parts> {
+    fn of(query: &str) -> Option<AggregateParts> {
         let tokens = cut(query).unwrap();
         read(&tokens, &find(&tokens).unwrap())
     }

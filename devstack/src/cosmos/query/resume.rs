@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::order::Sorted;
+use super::order::SortKey;
 use super::tokens::{Token, join};
 use crate::cosmos::refusal::Refusal;
 
@@ -11,7 +11,7 @@ use crate::cosmos::refusal::Refusal;
 const TYPES: [&str; 7] = ["UNDEFINED", "NULL", "BOOL", "NUMBER", "STRING", "ARRAY", "OBJECT"];
 
 /// The condition, in text.
-pub(super) fn condition(tokens: &[Token], sorted: &[Sorted], filter: &Value) -> Result<String, Refusal> {
+pub(super) fn condition(tokens: &[Token], sorted: &[SortKey], filter: &Value) -> Result<String, Refusal> {
     let values = filter["value"]
         .as_array()
         .filter(|values| values.len() == sorted.len());

@@ -2,36 +2,56 @@
 //! It never changes what a query of plain paths and texts in single quotes says.
 
 use super::checks::{AGGREGATES, gathers};
-use super::clauses::{close, find, list, path, selected};
-use super::names::Sources;
-use super::tokens::{Kind, Token, cut, join};
+use super::clauses::{Clauses, close, find, list, path, selected};
+use super::membership;
+use super::names::BoundNames;
+use super::tokens::{Token, TokenKind, cut, join};
 use crate::cosmos::refusal::Refusal;
+
+const NO_NUMBER: &str = "IS_DEFINED({}) AND NOT IS_NUMBER({})";
+const LIST_OR_OBJECT: &str = "IS_ARRAY({}) OR IS_OBJECT({})";
+/// Functions, what they compute wrongly, and the unknown function whose refusal says so.
+const GUARDS: [(&str, &str, &str); 5] = [
+    ("SUM", NO_NUMBER, "SUM_OF_WHAT_IS_NO_NUMBER"),
+    ("AVG", NO_NUMBER, "AVG_OF_WHAT_IS_NO_NUMBER"),
+    ("MIN", LIST_OR_OBJECT, "MIN_OF_A_LIST_OR_OBJECT"),
+    ("MAX", LIST_OR_OBJECT, "MAX_OF_A_LIST_OR_OBJECT"),
+    ("TOSTRING", LIST_OR_OBJECT, "TOSTRING_OF_A_LIST_OR_OBJECT"),
+];
 
 /// A text as a query writes it.
 pub(super) fn text(value: &str) -> String {
-    join(&[Token::new(Kind::Text, value)])
+    join(&[Token::new(TokenKind::Text, value)])
 }
 
 /// The query, with these conditions on what it finds.
 pub(super) fn write(
     mut tokens: Vec<Token>,
-    sources: &Sources,
+    sources: &BoundNames,
     mut conditions: Vec<String>,
 ) -> Result<String, Refusal> {
     use_dots(&mut tokens);
+    membership::keep_undefined(&mut tokens)?;
     guard_calls(&mut tokens);
+    part_groups(&mut tokens)?;
     name_values(&mut tokens)?;
     quote_names(&mut tokens)?;
     let Some(clauses) = find(&tokens) else {
         return Ok(join(&tokens));
     };
     let (value, select) = selected(&tokens, &clauses);
-    let shown = &tokens[select];
+    let shown = &tokens[select.clone()];
     let whole = shown.len() == 1 && sources.item.as_ref() == Some(&shown[0].text);
-    if value && !whole && !gathers(&tokens, &clauses) && !shown.is_empty() && !shown[0].is_sign("{") {
-        // What is not defined is no row; the service in memory would make it null.
+    // What is not defined is no row; the service in memory would make it null.
+    if gathered_value(&tokens, &clauses) {
+        let named = format!(" {} AS {GATHERED}", join(shown));
+        tokens.splice(select.start - 1..select.end, cut(&named)?);
+    } else if value && !whole && !shown.is_empty() && !shown[0].is_sign("{") {
         conditions.push(format!("IS_DEFINED({})", join(shown)));
     }
+    let Some(clauses) = find(&tokens) else {
+        return Ok(join(&tokens));
+    };
     if !conditions.is_empty() {
         let mut condition = conditions.join(" AND ");
         if !clauses.filter.is_empty() {
@@ -46,12 +66,35 @@ pub(super) fn write(
     Ok(join(&tokens))
 }
 
+/// The property that holds what `VALUE` of an aggregate or a group is, until the row is that again.
+pub(crate) const GATHERED: &str = "gathered";
+
+/// True when each row is one value made of many items. Conditions come before those are put together, so such a value
+/// travels as a property, which is not there where it is not defined.
+pub(super) fn gathered_value(tokens: &[Token], clauses: &Clauses) -> bool {
+    selected(tokens, clauses).0 && gathers(tokens, clauses)
+}
+
+/// Groups also by what is defined, as Azure does: the service in memory puts what is not together with null.
+fn part_groups(tokens: &mut Vec<Token>) -> Result<(), Refusal> {
+    let Some(clauses) = find(tokens).filter(|clauses| !clauses.group.is_empty()) else {
+        return Ok(());
+    };
+    let defined: String = list(tokens, clauses.group.clone())
+        .into_iter()
+        .map(|group| format!(", IS_DEFINED({})", join(&tokens[group])))
+        .collect();
+    let end = clauses.group.end;
+    tokens.splice(end..end, cut(&format!("{defined} "))?);
+    Ok(())
+}
+
 /// Turns `c["n"]` into `c.n`, which the service in memory can plan an order by.
 pub(super) fn use_dots(tokens: &mut Vec<Token>) {
     let mut at = 1;
     while at + 2 < tokens.len() {
         let before = &tokens[at - 1];
-        let after_value = before.kind == Kind::Word || before.is_sign("]");
+        let after_value = before.kind == TokenKind::Word || before.is_sign("]");
         let text = &tokens[at + 1];
         let plain = |text: &str| {
             let begins = text.starts_with(|sign: char| sign == '_' || sign.is_ascii_alphabetic());
@@ -61,11 +104,11 @@ pub(super) fn use_dots(tokens: &mut Vec<Token>) {
                     .all(|sign| sign == '_' || sign.is_ascii_alphanumeric())
         };
         let opens = tokens[at].is_sign("[") && tokens[at].is_glued() && tokens[at + 2].is_sign("]");
-        if opens && after_value && text.kind == Kind::Text && plain(&text.text) {
+        if opens && after_value && text.kind == TokenKind::Text && plain(&text.text) {
             let name = text.text.clone();
             let member = [
-                Token::new(Kind::Sign, ".").glued(),
-                Token::new(Kind::Word, name).glued(),
+                Token::new(TokenKind::Sign, ".").glued(),
+                Token::new(TokenKind::Word, name).glued(),
             ];
             tokens.splice(at..at + 3, member);
         }
@@ -73,29 +116,26 @@ pub(super) fn use_dots(tokens: &mut Vec<Token>) {
     }
 }
 
-/// Makes three functions fail by name on what they would compute wrongly: an unknown function is refused as soon as it is
-/// called, and a condition's other side is never looked at.
+/// Makes functions fail by name on what they would compute wrongly: an unknown function is refused as soon as it is
+/// called, and a condition's other side is never looked at. A sum of nothing is 0.
 fn guard_calls(tokens: &mut Vec<Token>) {
     let mut at = 0;
     while at + 1 < tokens.len() {
         let called = tokens[at + 1].is_sign("(") && (at == 0 || !tokens[at - 1].is_sign("."));
         let end = close(tokens, at + 1);
-        let sums = tokens[at].is_word("SUM") || tokens[at].is_word("AVG");
-        if called && end <= tokens.len() && (sums || tokens[at].is_word("TOSTRING")) {
+        let guard = GUARDS.iter().find(|(name, ..)| tokens[at].is_word(name));
+        if let Some((name, wrong, refusal)) = guard.filter(|_| called && end <= tokens.len()) {
             let value = join(&tokens[at + 2..end - 1]);
-            let guarded = if sums {
-                format!(
-                    "((IS_DEFINED({value}) AND NOT IS_NUMBER({value})) ? SUM_OF_WHAT_IS_NO_NUMBER() : {value})"
-                )
-            } else {
-                format!(
-                    "((IS_ARRAY({value}) OR IS_OBJECT({value})) ? TOSTRING_OF_A_LIST_OR_OBJECT() : {value})"
-                )
-            };
+            let wrong = wrong.replace("{}", &value);
+            let mut guarded = format!(" {name}((({wrong}) ? {refusal}() : {value}))");
+            if *name == "SUM" {
+                guarded = format!(" ({guarded} ?? 0)");
+            }
             if let Ok(guarded) = cut(&guarded) {
                 let length = guarded.len();
-                tokens.splice(at + 2..end - 1, guarded);
+                tokens.splice(at..end, guarded);
                 at += length;
+                continue;
             }
         }
         at += 1;
@@ -115,7 +155,7 @@ fn name_values(tokens: &mut Vec<Token>) -> Result<(), Refusal> {
     let mut unnamed = Vec::new();
     for item in &items {
         let shown = &tokens[item.clone()];
-        let ends_in_place = shown.len() > 1 && shown[shown.len() - 2].kind == Kind::Number;
+        let ends_in_place = shown.len() > 1 && shown[shown.len() - 2].kind == TokenKind::Number;
         let is_path = path(shown).is_some() && !ends_in_place;
         let star = shown.len() == 1 && shown[0].is_sign("*");
         if !(star || is_path || shown.is_empty() || has_name(shown)) {
@@ -128,13 +168,16 @@ fn name_values(tokens: &mut Vec<Token>) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Whether something selected ends with a name of its own.
+/// True when something selected ends with a name of its own.
 pub(super) fn has_name(shown: &[Token]) -> bool {
     let [.., before, last] = shown else { return false };
-    let named = matches!(last.kind, Kind::Word | Kind::Text) && !last.is_word("null");
+    let named = matches!(last.kind, TokenKind::Word | TokenKind::Text) && !last.is_word("null");
     let after_value = [")", "]", "}"].iter().any(|sign| before.is_sign(sign))
-        || matches!(before.kind, Kind::Number | Kind::Text | Kind::Parameter)
-        || (before.kind == Kind::Word && !is_operator(before));
+        || matches!(
+            before.kind,
+            TokenKind::Number | TokenKind::Text | TokenKind::Parameter
+        )
+        || (before.kind == TokenKind::Word && !is_operator(before));
     named && (before.is_word("AS") || after_value)
 }
 
@@ -147,11 +190,11 @@ fn is_operator(token: &Token) -> bool {
 /// A text after `AS` is a name.
 fn quote_names(tokens: &mut [Token]) -> Result<(), Refusal> {
     for at in 1..tokens.len() {
-        if tokens[at - 1].is_word("AS") && tokens[at].kind == Kind::Text {
+        if tokens[at - 1].is_word("AS") && tokens[at].kind == TokenKind::Text {
             if tokens[at].text.contains('"') {
                 return Err(Refusal::unsupported_query("a name with a quote in it"));
             }
-            tokens[at].kind = Kind::Name;
+            tokens[at].kind = TokenKind::Name;
         }
     }
     Ok(())
@@ -176,7 +219,7 @@ mod tests {
             "SELECT * FROM c WHERE c.kind = 'event' ORDER BY c.version",
             "SELECT TOP 3 c.pk, c.id FROM c WHERE c.gen = @gen",
             "SELECT c._rid, [{'item': c.n}] AS orderByItems, c AS payload FROM c ORDER BY c.n",
-            "SELECT VALUE COUNT(1) FROM c",
+            "SELECT COUNT(1) AS n FROM c",
         ] {
             assert_eq!(written(query, &[]), query);
         }
@@ -198,6 +241,18 @@ mod tests {
         assert_eq!(
             written("SELECT VALUE c FROM c", &["true"]),
             "SELECT VALUE c FROM c WHERE true"
+        );
+        assert_eq!(
+            written("SELECT VALUE COUNT(1) FROM c", &["true"]),
+            "SELECT COUNT(1) AS gathered FROM c WHERE true"
+        );
+    }
+
+    #[test]
+    fn what_is_not_defined_is_a_group_of_its_own() {
+        assert_eq!(
+            written("SELECT c.a FROM c GROUP BY c.a, LOWER(c.b)", &[]),
+            "SELECT c.a FROM c GROUP BY c.a, LOWER(c.b), IS_DEFINED(c.a), IS_DEFINED(LOWER(c.b))"
         );
     }
 
@@ -224,8 +279,9 @@ mod tests {
     }
 
     #[test]
-    fn a_sum_of_what_is_no_number_fails_by_name() {
+    fn a_sum_of_texts_fails_by_name_and_one_of_nothing_is_0() {
         let summed = written("SELECT VALUE SUM(c.n) FROM c", &[]);
+        assert!(summed.ends_with(" ?? 0) AS gathered FROM c"), "{summed}");
         assert!(
             summed.contains("NOT IS_NUMBER(c.n)) ? SUM_OF_WHAT_IS_NO_NUMBER() : c.n"),
             "{summed}"

@@ -5,9 +5,9 @@ use std::fmt::Write as _;
 
 use crate::cosmos::refusal::Refusal;
 
-/// What a token is.
+/// The kind of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum TokenKind {
     Word,
     /// A text in quotes of either sort; the token holds what they mean.
     Text,
@@ -21,14 +21,14 @@ pub(super) enum Kind {
 /// One token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Token {
-    pub(super) kind: Kind,
+    pub(super) kind: TokenKind,
     pub(super) text: String,
-    /// Whether nothing stood between it and the one before.
+    /// True when nothing stood between it and the one before.
     glued: bool,
 }
 
 impl Token {
-    pub(super) fn new(kind: Kind, text: impl Into<String>) -> Self {
+    pub(super) fn new(kind: TokenKind, text: impl Into<String>) -> Self {
         let text = text.into();
         Self {
             kind,
@@ -48,11 +48,11 @@ impl Token {
     }
 
     pub(super) fn is_word(&self, word: &str) -> bool {
-        self.kind == Kind::Word && self.text.eq_ignore_ascii_case(word)
+        self.kind == TokenKind::Word && self.text.eq_ignore_ascii_case(word)
     }
 
     pub(super) fn is_sign(&self, sign: &str) -> bool {
-        self.kind == Kind::Sign && self.text == sign
+        self.kind == TokenKind::Sign && self.text == sign
     }
 }
 
@@ -70,12 +70,12 @@ pub(super) fn cut(query: &str) -> Result<Vec<Token>, Refusal> {
         let (kind, text, length) = match first {
             '\'' | '"' => {
                 let (text, length) = quoted(rest, first)?;
-                (Kind::Text, text, length)
+                (TokenKind::Text, text, length)
             }
-            '@' => plain(rest, Kind::Parameter, 1 + word(&rest[1..])),
-            '0'..='9' => plain(rest, Kind::Number, number(rest)),
-            _ if first == '_' || first.is_alphabetic() => plain(rest, Kind::Word, word(rest)),
-            _ => plain(rest, Kind::Sign, first.len_utf8()),
+            '@' => plain(rest, TokenKind::Parameter, 1 + word(&rest[1..])),
+            '0'..='9' => plain(rest, TokenKind::Number, number(rest)),
+            _ if first == '_' || first.is_alphabetic() => plain(rest, TokenKind::Word, word(rest)),
+            _ => plain(rest, TokenKind::Sign, first.len_utf8()),
         };
         tokens.push(Token { kind, text, glued });
         rest = &rest[length..];
@@ -86,21 +86,21 @@ pub(super) fn cut(query: &str) -> Result<Vec<Token>, Refusal> {
 pub(super) fn join(tokens: &[Token]) -> String {
     let mut text = String::new();
     for (at, token) in tokens.iter().enumerate() {
-        let texts = token.kind == Kind::Text && at > 0 && tokens[at - 1].kind == Kind::Text;
+        let texts = token.kind == TokenKind::Text && at > 0 && tokens[at - 1].kind == TokenKind::Text;
         if at > 0 && (!token.glued || texts) {
             text.push(' ');
         }
         // The service in memory knows one escape, a doubled quote, and takes a text in double quotes for a name.
         let _ = match token.kind {
-            Kind::Text => write!(text, "'{}'", token.text.replace('\'', "''")),
-            Kind::Name => write!(text, "\"{}\"", token.text),
+            TokenKind::Text => write!(text, "'{}'", token.text.replace('\'', "''")),
+            TokenKind::Name => write!(text, "\"{}\"", token.text),
             _ => write!(text, "{}", token.text),
         };
     }
     text
 }
 
-fn plain(rest: &str, kind: Kind, length: usize) -> (Kind, String, usize) {
+fn plain(rest: &str, kind: TokenKind, length: usize) -> (TokenKind, String, usize) {
     (kind, rest[..length].to_owned(), length)
 }
 
@@ -142,7 +142,7 @@ fn number(rest: &str) -> usize {
     end
 }
 
-/// What a text in quotes means, and its length with them.
+/// The meaning of a text in quotes, and its length with them.
 fn quoted(rest: &str, quote: char) -> Result<(String, usize), Refusal> {
     let mut text = String::new();
     let mut signs = rest.char_indices().skip(1).peekable();

@@ -25,11 +25,11 @@ use crate::{bus_address::Address, host::invoke::chain};
 const PATIENCE: Duration = Duration::from_secs(10);
 /// A token outlives half of this before it is put again.
 const TOKEN_S: u64 = 3_600;
-/// How often the tokens are put again.
+/// The time after which the tokens are put again.
 pub(crate) const TOKEN_REFRESH: Duration = Duration::from_secs(TOKEN_S / 2);
 
 /// Everything that belongs to one connection.
-pub(crate) struct Links {
+pub(crate) struct BusLinks {
     pub(crate) receiver: Receiver,
     pub(crate) renewer: Renewer,
     cbs: CbsClient,
@@ -40,7 +40,7 @@ pub(crate) struct Links {
     connection: ConnectionHandle<()>,
 }
 
-impl Links {
+impl BusLinks {
     pub(crate) async fn open(address: &Address, entity: &str) -> Result<Self, String> {
         let opened = tokio::time::timeout(PATIENCE, Self::try_open(address, entity)).await;
         opened.unwrap_or_else(|_| Err(format!("{address:?} did not answer in {PATIENCE:?}")))

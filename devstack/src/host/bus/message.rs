@@ -25,7 +25,7 @@ pub(crate) fn bytes(body: &Body<Value>) -> Result<Vec<u8>, String> {
     }
 }
 
-/// When the lock ends, in Unix milliseconds.
+/// The end of the lock, in Unix milliseconds.
 pub(crate) fn locked_until_ms<T>(message: &Message<T>) -> Option<i64> {
     match annotation(message, "x-opt-locked-until") {
         Some(Value::Timestamp(at)) => Some(at.milliseconds()),

@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use fe2o3_amqp::{
-    link::delivery::DeliveryInfo,
+    Receiver,
+    link::{RecvError, delivery::DeliveryInfo},
     types::{
         messaging::{Body, Message, Modified},
         primitives::Value,
@@ -15,13 +16,13 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{
-    Source,
-    links::{Links, TOKEN_REFRESH},
+    links::{BusLinks, TOKEN_REFRESH},
     message,
     renew::Renewer,
+    source::TriggerSource,
 };
 use crate::host::{
-    handler::State,
+    handler::HandlerState,
     host_json::ServiceBusJson,
     invoke::{Invoker, chain},
     payload,
@@ -31,7 +32,7 @@ use crate::host::{
 const QUIET: Duration = Duration::from_millis(100);
 
 /// A call that has ended.
-pub(crate) struct Done {
+pub(crate) struct FinishedCall {
     generation: u64,
     delivery: DeliveryInfo,
     succeeded: bool,
@@ -39,28 +40,48 @@ pub(crate) struct Done {
 
 /// Receives for one function.
 pub(crate) struct Listener {
-    source: Source,
+    source: TriggerSource,
     json: ServiceBusJson,
     invoker: Invoker,
     stop: CancellationToken,
 }
 
+/// Waits for the next delivery, whose message may be one that cannot be decoded: the link is as good as before.
+async fn next(
+    receiver: &mut Receiver,
+) -> Result<(DeliveryInfo, Result<Message<Body<Value>>, String>), String> {
+    match receiver.recv::<Body<Value>>().await {
+        Ok(delivery) => {
+            let (delivery, message) = delivery.into_parts();
+            Ok((delivery, Ok(message)))
+        }
+        Err(RecvError::MessageDecode(error)) => Ok((error.info, Err(chain(&error.source)))),
+        Err(error) => Err(chain(&error)),
+    }
+}
+
 /// Releases what is on its way for credit that was given: left unsettled it would stay locked for a minute.
-async fn give_back(links: &mut Links, granted: u32) {
+async fn give_back(links: &mut BusLinks, granted: u32) {
     for _ in 0..granted {
-        match tokio::time::timeout(QUIET, links.receiver.recv::<Body<Value>>()).await {
-            Ok(Ok(delivery)) => {
+        match tokio::time::timeout(QUIET, next(&mut links.receiver)).await {
+            Ok(Ok((delivery, _))) => {
                 // A link that fails now is closed in a moment anyway.
-                let _ = links.receiver.release(delivery.into_parts().0).await;
+                let _ = links.receiver.release(delivery).await;
             }
             _ => return,
         }
     }
 }
 
+/// The lock token of a delivery: its tag, in the byte order of a .NET Guid.
+fn lock_token(delivery: &DeliveryInfo) -> Uuid {
+    let tag: Option<[u8; 16]> = delivery.delivery_tag().as_ref().try_into().ok();
+    tag.map_or_else(Uuid::nil, Uuid::from_bytes_le)
+}
+
 impl Listener {
     pub(crate) fn new(
-        source: Source,
+        source: TriggerSource,
         json: ServiceBusJson,
         invoker: Invoker,
         stop: CancellationToken,
@@ -78,9 +99,9 @@ impl Listener {
     /// `running` outlives the connection: a call of an earlier one still fills its slot.
     pub(crate) async fn receive(
         &mut self,
-        mut links: Links,
+        mut links: BusLinks,
         generation: u64,
-        running: &mut JoinSet<Done>,
+        running: &mut JoinSet<FinishedCall>,
     ) -> Result<(), String> {
         let mut state = self.invoker.handler.state();
         let mut refresh = tokio::time::interval(TOKEN_REFRESH);
@@ -94,7 +115,7 @@ impl Listener {
                 links.close().await;
                 return Ok(());
             }
-            let ready = *state.borrow_and_update() == State::Ready;
+            let ready = *state.borrow_and_update() == HandlerState::Ready;
             let used = u32::try_from(running.len()).unwrap_or(u32::MAX);
             let wanted = self.json.max_concurrent_calls.saturating_sub(used);
             // Credit is never taken back: what is on its way already would break the link, and stay locked.
@@ -107,14 +128,19 @@ impl Listener {
                 granted = wanted;
             }
             tokio::select! {
-                delivery = links.receiver.recv::<Body<Value>>() => {
+                delivery = next(&mut links.receiver) => {
                     granted = granted.saturating_sub(1);
-                    let (delivery, message) = delivery.map_err(|error| chain(&error))?.into_parts();
+                    let (delivery, message) = delivery?;
                     if stopping {
                         links.receiver.release(delivery).await.map_err(|error| chain(&error))?;
                         continue;
                     }
-                    running.spawn(self.call(generation, delivery, message, links.renewer.clone()));
+                    match message {
+                        Ok(message) => {
+                            running.spawn(self.call(generation, delivery, message, links.renewer.clone()));
+                        }
+                        Err(problem) => self.leave(&delivery, &problem),
+                    }
                 }
                 Some(done) = running.join_next(), if !running.is_empty() => {
                     let done = done.map_err(|error| chain(&error))?;
@@ -127,7 +153,16 @@ impl Listener {
         }
     }
 
-    async fn settle(&self, links: &Links, generation: u64, done: Done) -> Result<(), String> {
+    /// Names a message that cannot be decoded, and leaves it to its lock as the real host does: its client throws while it
+    /// reads the message, before anything could settle it. So the message comes again until it is a dead letter.
+    fn leave(&self, delivery: &DeliveryInfo, problem: &str) {
+        let (name, lock) = (&self.source.function, lock_token(delivery));
+        self.invoker.logger.error(format!(
+            "Functions.{name} is not called: the message under the lock {lock} cannot be decoded, and stays locked: {problem}"
+        ));
+    }
+
+    async fn settle(&self, links: &BusLinks, generation: u64, done: FinishedCall) -> Result<(), String> {
         if done.generation != generation {
             let name = &self.source.function;
             let line = "a message was received on a connection that is gone, and comes again";
@@ -153,16 +188,14 @@ impl Listener {
         delivery: DeliveryInfo,
         message: Message<Body<Value>>,
         renewer: Renewer,
-    ) -> impl Future<Output = Done> + Send + 'static {
+    ) -> impl Future<Output = FinishedCall> + Send + 'static {
         let (source, invoker, limit) = (
             self.source.clone(),
             self.invoker.clone(),
             self.json.max_auto_lock_renewal,
         );
         async move {
-            // The tag is the lock token in the byte order of a .NET Guid.
-            let tag: Option<[u8; 16]> = delivery.delivery_tag().as_ref().try_into().ok();
-            let lock = tag.map_or_else(Uuid::nil, Uuid::from_bytes_le);
+            let lock = lock_token(&delivery);
             let _kept = message::locked_until_ms(&message)
                 .map(|until| renewer.keep(lock, until, limit, invoker.logger.clone()));
             let metadata = message::metadata(&message, lock, &source.address.host);
@@ -178,7 +211,7 @@ impl Listener {
                     Err(problem)
                 }
             };
-            Done {
+            FinishedCall {
                 generation,
                 delivery,
                 succeeded: result.is_ok(),

@@ -16,7 +16,7 @@ pub(crate) struct Malformed;
 
 /// Decodes the first value of `bytes` and tells how many bytes it took.
 pub(crate) fn decode(bytes: &Bytes) -> Result<(Value, usize), Malformed> {
-    let mut reader = Reader {
+    let mut reader = ByteReader {
         bytes,
         position: 0,
         end: bytes.len(),
@@ -25,13 +25,13 @@ pub(crate) fn decode(bytes: &Bytes) -> Result<(Value, usize), Malformed> {
     Ok((value, reader.position))
 }
 
-struct Reader<'a> {
+struct ByteReader<'a> {
     bytes: &'a Bytes,
     position: usize,
     end: usize,
 }
 
-impl Reader<'_> {
+impl ByteReader<'_> {
     fn take(&mut self, length: usize) -> Result<Bytes, Malformed> {
         let until = self
             .position
@@ -136,7 +136,7 @@ impl Reader<'_> {
             .checked_add(size)
             .filter(|until| *until <= self.end)
             .ok_or(Malformed)?;
-        let mut inner = Reader {
+        let mut inner = ByteReader {
             bytes: self.bytes,
             position: self.position,
             end: until,

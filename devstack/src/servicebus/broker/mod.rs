@@ -12,13 +12,13 @@ use std::fmt;
 use bytes::Bytes;
 use uuid::Uuid;
 
-use super::amqp::{AmqpError, Value};
-use super::entities::{Entities, Settings};
+use super::amqp::AmqpError;
+use super::entities::{Entities, QueueSettings};
 use super::message;
 use super::rule::Rule;
-use queue::{Fallen, Queue};
-pub(crate) use queue::{LockLost, Outcome};
-use window::Window;
+use queue::{DeadEntry, Queue};
+pub(crate) use queue::{LockLost, Outcome, reason};
+use window::DuplicateWindow;
 
 /// A queue, subscription or dead-letter queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -28,7 +28,7 @@ pub(crate) struct QueueId(usize);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct InletId(usize);
 
-/// What the bus has done since it was started.
+/// Totals since the start of the bus.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Messages taken from senders, duplicates too; for a topic each counts once.
@@ -43,9 +43,9 @@ pub struct Counts {
     pub dead_letters: u64,
 }
 
-/// What an address stands for.
+/// The entity that an address stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum Entity {
     Topic(InletId),
     /// Only a real queue can be sent to; a subscription or dead-letter queue has no inlet.
     Queue {
@@ -54,9 +54,9 @@ pub(crate) enum Place {
     },
 }
 
-/// Where messages go that are sent to a topic or queue.
+/// The way in for messages that are sent to a topic or queue.
 struct Inlet {
-    window: Option<Window>,
+    window: Option<DuplicateWindow>,
     /// A topic's subscriptions, or the queue itself.
     queues: Vec<QueueId>,
 }
@@ -70,7 +70,7 @@ pub(crate) struct Delivery {
 
 /// All entities of the namespace.
 pub(crate) struct Broker {
-    places: HashMap<String, Place>,
+    entities: HashMap<String, Entity>,
     inlets: Vec<Inlet>,
     queues: Vec<Queue>,
     /// The rules of subscriptions; whatever else has queues takes everything.
@@ -83,7 +83,7 @@ impl fmt::Debug for Broker {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
             .debug_struct("Broker")
-            .field("places", &self.places)
+            .field("entities", &self.entities)
             .finish_non_exhaustive()
     }
 }
@@ -91,7 +91,7 @@ impl fmt::Debug for Broker {
 impl Broker {
     pub(crate) fn new(entities: &Entities, ids: Box<dyn FnMut() -> Uuid + Send>) -> Self {
         let mut broker = Self {
-            places: HashMap::new(),
+            entities: HashMap::new(),
             inlets: Vec::new(),
             queues: Vec::new(),
             rules: HashMap::new(),
@@ -112,14 +112,14 @@ impl Broker {
             }
             let inlet = broker.open(topic.duplicate_window_ms, subscriptions);
             let name = topic.name.to_ascii_lowercase();
-            broker.places.insert(name, Place::Topic(inlet));
+            broker.entities.insert(name, Entity::Topic(inlet));
         }
         broker
     }
 
     /// Adds a queue, its dead-letter queue behind it, and behind that the dead letters of forwarding: always empty, as
     /// nothing is forwarded.
-    fn add(&mut self, path: &str, settings: Settings, inlet: Option<InletId>) -> QueueId {
+    fn add(&mut self, path: &str, settings: QueueSettings, inlet: Option<InletId>) -> QueueId {
         let id = QueueId(self.queues.len());
         let dead = QueueId(id.0 + 1);
         let transfer = QueueId(id.0 + 2);
@@ -131,22 +131,22 @@ impl Broker {
             ("$deadletterqueue", dead),
             ("$transfer/$deadletterqueue", transfer),
         ] {
-            let place = Place::Queue { id, inlet: None };
-            self.places.insert(format!("{path}/{letters}"), place);
+            let place = Entity::Queue { id, inlet: None };
+            self.entities.insert(format!("{path}/{letters}"), place);
         }
-        self.places.insert(path, Place::Queue { id, inlet });
+        self.entities.insert(path, Entity::Queue { id, inlet });
         id
     }
 
     fn open(&mut self, window_ms: Option<i64>, queues: Vec<QueueId>) -> InletId {
-        let window = window_ms.map(Window::new);
+        let window = window_ms.map(DuplicateWindow::new);
         self.inlets.push(Inlet { window, queues });
         InletId(self.inlets.len() - 1)
     }
 
-    /// What a path in lower case stands for.
-    pub(crate) fn resolve(&self, path: &str) -> Option<Place> {
-        self.places.get(path).cloned()
+    /// The entity at a path in lower case.
+    pub(crate) fn resolve(&self, path: &str) -> Option<Entity> {
+        self.entities.get(path).cloned()
     }
 
     /// Stores every message of a delivery, or none; a duplicate counts as stored.
@@ -184,11 +184,11 @@ impl Broker {
         self.rules.get(&id).map(Vec::as_slice)
     }
 
-    /// How many messages a queue, a subscription or its dead letters hold; nothing where there is no such thing.
+    /// The number of messages in a queue, a subscription or its dead letters; nothing where there is no such thing.
     pub(crate) fn held(&self, path: &str) -> Option<usize> {
         match self.resolve(&path.to_ascii_lowercase())? {
-            Place::Queue { id, .. } => Some(self.queues[id.0].len()),
-            Place::Topic(_) => None,
+            Entity::Queue { id, .. } => Some(self.queues[id.0].len()),
+            Entity::Topic(_) => None,
         }
     }
 
@@ -238,7 +238,7 @@ impl Broker {
         self.each(|queue| queue.expire_locks(i64::MAX));
     }
 
-    fn each(&mut self, mut change: impl FnMut(&mut Queue) -> (bool, Vec<Fallen>)) -> bool {
+    fn each(&mut self, mut change: impl FnMut(&mut Queue) -> (bool, Vec<DeadEntry>)) -> bool {
         let mut any = false;
         for index in 0..self.queues.len() {
             let (changed, fallen) = change(&mut self.queues[index]);
@@ -248,7 +248,7 @@ impl Broker {
         any
     }
 
-    /// When the next lock runs out, or the next message is past its time.
+    /// The time at which the next lock runs out, or the next message is past its own.
     pub(crate) fn next_expiry(&self) -> Option<i64> {
         self.queues.iter().filter_map(Queue::next_expiry).min()
     }
@@ -256,25 +256,14 @@ impl Broker {
     /// Lets every window of duplicate detection run out now: whatever comes next is new.
     pub(crate) fn forget_ids(&mut self) {
         let windows = self.inlets.iter_mut().filter_map(|inlet| inlet.window.as_mut());
-        windows.for_each(Window::forget);
+        windows.for_each(DuplicateWindow::forget);
     }
 
-    fn bury(&mut self, id: QueueId, fallen: Vec<Fallen>) {
+    fn bury(&mut self, id: QueueId, fallen: Vec<DeadEntry>) {
         for entry in fallen {
             self.counts.dead_letters += 1;
             // Only the queue itself has messages that fall: the two behind it keep what they have.
             self.queues[id.0 + 1].receive_dead(entry);
         }
     }
-}
-
-/// A dead letter's reason and description as the changes to its application properties.
-pub(crate) fn reason(reason: &str, description: &str) -> Vec<(Value, Value)> {
-    vec![
-        (Value::string("DeadLetterReason"), Value::string(reason)),
-        (
-            Value::string("DeadLetterErrorDescription"),
-            Value::string(description),
-        ),
-    ]
 }

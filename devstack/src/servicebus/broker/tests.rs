@@ -42,8 +42,8 @@ impl Broker {
     fn inlet(&self, path: &str) -> InletId {
         match self.resolve(path) {
             Some(
-                Place::Topic(inlet)
-                | Place::Queue {
+                Entity::Topic(inlet)
+                | Entity::Queue {
                     inlet: Some(inlet), ..
                 },
             ) => inlet,
@@ -57,10 +57,10 @@ impl Broker {
             .expect("it is taken");
     }
 
-    /// How many messages lie there.
+    /// The number of messages at a path.
     fn count(&self, path: &str) -> usize {
         match self.resolve(path) {
-            Some(Place::Queue { id, .. }) => self.peek(id, 0, usize::MAX, usize::MAX, 0).len(),
+            Some(Entity::Queue { id, .. }) => self.peek(id, 0, usize::MAX, usize::MAX, 0).len(),
             other => panic!("{other:?}"),
         }
     }

@@ -9,13 +9,13 @@ const SPARE: usize = 1_024;
 
 /// The ids of one topic or queue. An id counts from when it was accepted; a duplicate does not renew it.
 #[derive(Debug)]
-pub(super) struct Window {
+pub(super) struct DuplicateWindow {
     span_ms: i64,
     seen: HashSet<Arc<str>>,
     leaving: VecDeque<(i64, Arc<str>)>,
 }
 
-impl Window {
+impl DuplicateWindow {
     pub(super) fn new(span_ms: i64) -> Self {
         Self {
             span_ms,
@@ -56,7 +56,7 @@ mod tests {
 
     #[test]
     fn an_id_is_a_duplicate_until_its_window_is_over() {
-        let mut window = Window::new(20_000);
+        let mut window = DuplicateWindow::new(20_000);
         assert!(window.admit(0, "a"));
         assert!(!window.admit(0, "a"));
         assert!(!window.admit(19_999, "a"));
@@ -66,7 +66,7 @@ mod tests {
 
     #[test]
     fn a_duplicate_does_not_lengthen_the_window() {
-        let mut window = Window::new(20_000);
+        let mut window = DuplicateWindow::new(20_000);
         window.admit(0, "a");
         window.admit(15_000, "a");
         assert!(window.admit(20_001, "a"));
@@ -74,7 +74,7 @@ mod tests {
 
     #[test]
     fn ids_whose_window_is_over_are_forgotten() {
-        let mut window = Window::new(20_000);
+        let mut window = DuplicateWindow::new(20_000);
         for number in 0..10_000 {
             assert!(window.admit(number, &number.to_string()));
         }

@@ -4,8 +4,10 @@
 use jsonc_parser::ParseOptions;
 use serde::Deserialize;
 
+use super::duration;
+use super::entity::{Entities, Queue, QueueSettings, Subscription, Topic};
+use super::error::EntitiesError;
 use super::rules::{self, RuleEntry};
-use super::{Entities, EntitiesError, Queue, Settings, Subscription, Topic, duration};
 
 /// The shortest and the longest window of duplicate detection: 5 seconds, which Microsoft's emulator takes (Azure asks
 /// for 20), and 7 days.
@@ -152,7 +154,7 @@ impl TopicEntry {
 }
 
 impl Properties {
-    fn settings(&self, entity: &str) -> Result<Settings, EntitiesError> {
+    fn settings(&self, entity: &str) -> Result<QueueSettings, EntitiesError> {
         let set = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
         let refused = [
             ("RequiresSession", self.requires_session),
@@ -186,7 +188,7 @@ impl Properties {
         if !(1..=2_000).contains(&max_deliveries) {
             return Err(value("MaxDeliveryCount"));
         }
-        Ok(Settings {
+        Ok(QueueSettings {
             lock_ms,
             max_deliveries,
             ttl_ms: span(

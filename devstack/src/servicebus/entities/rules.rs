@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::Value as Json;
 
 use super::super::rule::{Correlation, Filter, Rule};
-use super::EntitiesError;
+use super::error::EntitiesError;
 
 /// The longest name of a rule.
 const NAME_MAX: usize = 50;

@@ -4,7 +4,7 @@
 use super::super::amqp::{Value, code, decode, encode_described};
 use super::Message;
 
-/// Where a properties section has the time that a message expires at, and the time it was made at.
+/// The places in a properties section of the time that a message expires at, and of the time it was made at.
 const EXPIRY: usize = 8;
 const CREATION: usize = 9;
 

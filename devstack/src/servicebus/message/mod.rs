@@ -7,7 +7,7 @@ mod read;
 use bytes::Bytes;
 
 use super::amqp::{Value, code, decode, encode_described};
-use super::facts::Facts;
+use super::facts::MessageFacts;
 pub(crate) use read::{read, sections, simple};
 
 /// The encoded sections of one message.
@@ -23,9 +23,9 @@ pub(crate) struct Message {
     footer: Bytes,
 }
 
-/// What the broker adds to a message when it hands it out.
+/// The broker's additions to a message that it hands out.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Stamp {
+pub(crate) struct DeliveryStamp {
     pub(crate) delivery_count: u32,
     pub(crate) sequence: i64,
     pub(crate) enqueued_at: i64,
@@ -34,9 +34,9 @@ pub(crate) struct Stamp {
 }
 
 impl Message {
-    /// What rules and duplicate detection look at.
-    pub(crate) fn facts(&self) -> Facts {
-        Facts::read(&self.properties, &self.application)
+    /// The values that rules and duplicate detection look at.
+    pub(crate) fn facts(&self) -> MessageFacts {
+        MessageFacts::read(&self.properties, &self.application)
     }
 
     /// Sets application properties, as dead-lettering and abandoning do.
@@ -59,7 +59,7 @@ impl Message {
     }
 
     /// The message as one delivery carries it.
-    pub(crate) fn render(&self, stamp: &Stamp) -> Bytes {
+    pub(crate) fn render(&self, stamp: &DeliveryStamp) -> Bytes {
         let mut out = Vec::with_capacity(self.body.len() + self.application.len() + 256);
         let mut header = self.header.clone();
         header.resize(5, Value::Null);

@@ -77,7 +77,7 @@ pub(crate) fn sections(bytes: &Bytes) -> Result<Vec<Section>, AmqpError> {
 
 /// Most characters of a message's id, session or partition key.
 const LONGEST_ID: usize = 128;
-/// Where the session stands among the properties (AMQP 1.0, section 3.2.4).
+/// The place of the session among the properties (AMQP 1.0, section 3.2.4).
 const GROUP_ID: usize = 10;
 
 impl Message {

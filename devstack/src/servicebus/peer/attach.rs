@@ -2,33 +2,33 @@
 //! Never leaves an attach unanswered: a refusal is an attach without terminus and a detach with the error.
 
 use super::super::amqp::{AmqpError, Performative, Value, code};
-use super::super::broker::Place;
+use super::super::broker::Entity;
 use super::super::token;
-use super::engine::{Context, Fault};
+use super::context::{ConnectionContext, ProtocolFault};
 use super::incoming::{CREDIT, MAX_MESSAGE};
 use super::replies::Replies;
-use super::session::{CBS, Incoming, Link, Origin, Outgoing, Session, Sink};
+use super::session::{CBS, Incoming, Link, Outgoing, ReceiverSource, SenderTarget, Session};
 
 /// Sent settled: receive-and-delete.
 const SETTLED: u32 = 1;
 
-/// What an address names, behind its authorization.
+/// The node that an address names, behind its authorization.
 enum Node {
     Cbs,
-    Management(Place),
-    Entity(Place),
+    Management(Entity),
+    Entity(Entity),
 }
 
 impl Session {
     pub(super) fn attach(
         &mut self,
         attach: &Performative,
-        context: &Context,
+        context: &ConnectionContext,
         out: &mut Vec<u8>,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), ProtocolFault> {
         let handle = attach.uint(1)?;
         if !Self::handle_in_range(handle) || self.links.contains_key(&handle) {
-            return Err(Fault::session(
+            return Err(ProtocolFault::session(
                 code::HANDLE_IN_USE,
                 "the handle is in use or too high",
             ));
@@ -48,7 +48,7 @@ impl Session {
                 }
                 Ok(())
             }
-            Err(error) => Err(Fault::Link(handle, error)),
+            Err(error) => Err(ProtocolFault::Link(handle, error)),
         }
     }
 }
@@ -83,7 +83,7 @@ fn reply(attach: &Performative, handle: u32, receives: bool, accepted: bool) -> 
     Performative::new(code::ATTACH, fields)
 }
 
-fn outgoing(attach: &Performative, context: &Context) -> Result<Link, AmqpError> {
+fn outgoing(attach: &Performative, context: &ConnectionContext) -> Result<Link, AmqpError> {
     let source = attach.field(5);
     let node = node(source, context)?;
     if source.field(7).map().is_some_and(|filters| !filters.is_empty()) {
@@ -98,9 +98,9 @@ fn outgoing(attach: &Performative, context: &Context) -> Result<Link, AmqpError>
         return Err(AmqpError::new(code::NOT_IMPLEMENTED, text));
     }
     let origin = match node {
-        Node::Cbs | Node::Management(_) => Origin::Replies,
-        Node::Entity(Place::Queue { id, .. }) => Origin::Queue(id),
-        Node::Entity(Place::Topic(_)) => {
+        Node::Cbs | Node::Management(_) => ReceiverSource::Replies,
+        Node::Entity(Entity::Queue { id, .. }) => ReceiverSource::Queue(id),
+        Node::Entity(Entity::Topic(_)) => {
             return Err(AmqpError::new(
                 code::NOT_ALLOWED,
                 "a topic is received from through a subscription",
@@ -115,7 +115,7 @@ fn outgoing(attach: &Performative, context: &Context) -> Result<Link, AmqpError>
         names: [target, attach.field(0).text().unwrap_or_default().to_owned()],
         node: address(source),
         origin,
-        settled: origin == Origin::Replies || attach.field(3).small() == Some(SETTLED),
+        settled: origin == ReceiverSource::Replies || attach.field(3).small() == Some(SETTLED),
         delivery_count: 0,
         credit: 0,
         drain: false,
@@ -124,7 +124,7 @@ fn outgoing(attach: &Performative, context: &Context) -> Result<Link, AmqpError>
     }))
 }
 
-fn incoming(attach: &Performative, context: &Context) -> Result<Link, AmqpError> {
+fn incoming(attach: &Performative, context: &ConnectionContext) -> Result<Link, AmqpError> {
     let target = attach.field(6);
     if target.fields().is_some_and(|(kind, _)| kind == code::COORDINATOR) {
         return Err(AmqpError::new(
@@ -133,18 +133,18 @@ fn incoming(attach: &Performative, context: &Context) -> Result<Link, AmqpError>
         ));
     }
     let sink = match node(target, context)? {
-        Node::Cbs => Sink::Cbs,
-        Node::Management(place) => Sink::Management(place),
-        Node::Entity(Place::Queue { inlet: None, .. }) => {
+        Node::Cbs => SenderTarget::Cbs,
+        Node::Management(place) => SenderTarget::Management(place),
+        Node::Entity(Entity::Queue { inlet: None, .. }) => {
             let text = "a subscription or dead-letter queue cannot be sent to";
             return Err(AmqpError::new(code::NOT_ALLOWED, text));
         }
         Node::Entity(
-            Place::Topic(inlet)
-            | Place::Queue {
+            Entity::Topic(inlet)
+            | Entity::Queue {
                 inlet: Some(inlet), ..
             },
-        ) => Sink::Publish(inlet),
+        ) => SenderTarget::Publish(inlet),
     };
     Ok(Link::Incoming(Incoming {
         node: address(target),
@@ -160,7 +160,7 @@ fn address(terminus: &Value) -> String {
     token::path(terminus.field(0).text().unwrap_or_default())
 }
 
-fn node(terminus: &Value, context: &Context) -> Result<Node, AmqpError> {
+fn node(terminus: &Value, context: &ConnectionContext) -> Result<Node, AmqpError> {
     if terminus.field(4).flag() {
         return Err(AmqpError::new(
             code::NOT_IMPLEMENTED,

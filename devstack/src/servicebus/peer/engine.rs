@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::super::amqp::{AmqpError, Malformed, Performative, Value, code, frame};
-use super::super::server::Shared;
-use super::super::token;
+use super::super::amqp::{AmqpError, Performative, Value, code, frame};
+use super::super::shared::SharedState;
+use super::context::{ConnectionContext, ProtocolFault, TokenGrants};
 use super::session::Session;
 
 /// The idle time-out that `open` announces.
@@ -17,67 +17,10 @@ const BUFFERED: usize = 256 * 1024;
 /// The highest channel and handle.
 const CHANNEL_MAX: u16 = 4_999;
 
-/// What a wrong frame ends.
-#[derive(Debug)]
-pub(super) enum Fault {
-    Connection(AmqpError),
-    Session(AmqpError),
-    Link(u32, AmqpError),
-    /// The connection breaks, and the peer is not told.
-    Cut,
-}
-
-impl From<Malformed> for Fault {
-    fn from(error: Malformed) -> Self {
-        Self::Connection(error.into())
-    }
-}
-
-impl Fault {
-    pub(super) fn session(condition: &'static str, description: impl Into<String>) -> Self {
-        Self::Session(AmqpError::new(condition, description))
-    }
-}
-
-/// Which entities the client's tokens reach, and until when.
-#[derive(Debug, Default)]
-pub(super) struct Grants {
-    pub(super) trusted: bool,
-    pub(super) paths: HashMap<String, i64>,
-}
-
-impl Grants {
-    pub(super) fn allow(&self, path: &str, now: i64) -> bool {
-        let reaches = |(granted, until): (&String, &i64)| *until > now && token::covers(granted, path);
-        self.trusted || self.paths.iter().any(reaches)
-    }
-
-    /// Lets every token run out.
-    fn expire(&mut self) {
-        self.paths.values_mut().for_each(|until| *until = 0);
-    }
-
-    /// Forgets the tokens that have run out; tells whether there were any.
-    fn forget(&mut self, now: i64) -> bool {
-        let before = self.paths.len();
-        self.paths.retain(|_, until| *until > now);
-        self.paths.len() < before
-    }
-}
-
-/// What sessions need of their connection.
-#[derive(Debug)]
-pub(super) struct Context {
-    pub(super) shared: Arc<Shared>,
-    pub(super) grants: Grants,
-    pub(super) max_frame: usize,
-    pub(super) now: i64,
-}
-
 /// One connection's state.
 #[derive(Debug)]
 pub(super) struct Engine {
-    context: Context,
+    context: ConnectionContext,
     sessions: BTreeMap<u16, Session>,
     opened: bool,
     pub(super) out: Vec<u8>,
@@ -86,13 +29,13 @@ pub(super) struct Engine {
 }
 
 impl Engine {
-    pub(super) fn new(shared: Arc<Shared>, trusted: bool) -> Self {
-        let grants = Grants {
+    pub(super) fn new(shared: Arc<SharedState>, trusted: bool) -> Self {
+        let grants = TokenGrants {
             trusted,
             paths: HashMap::new(),
         };
         Self {
-            context: Context {
+            context: ConnectionContext {
                 shared,
                 grants,
                 max_frame: frame::MIN_FRAME,
@@ -115,10 +58,10 @@ impl Engine {
     }
 
     /// Ends what the fault says.
-    pub(super) fn fail(&mut self, fault: Fault, channel: u16) {
+    pub(super) fn fail(&mut self, fault: ProtocolFault, channel: u16) {
         match fault {
-            Fault::Cut => self.closed = true,
-            Fault::Connection(error) => {
+            ProtocolFault::Cut => self.closed = true,
+            ProtocolFault::Connection(error) => {
                 error.log("a connection is ended");
                 if !self.opened {
                     self.open_reply();
@@ -126,14 +69,14 @@ impl Engine {
                 self.write(0, Performative::new(code::CLOSE, vec![error.value()]));
                 self.closed = true;
             }
-            Fault::Session(error) => {
+            ProtocolFault::Session(error) => {
                 error.log("a session is ended");
                 self.write(channel, Performative::new(code::END, vec![error.value()]));
                 if let Some(session) = self.sessions.get_mut(&channel) {
                     session.close();
                 }
             }
-            Fault::Link(handle, error) => {
+            ProtocolFault::Link(handle, error) => {
                 if let Some(session) = self.sessions.get_mut(&channel) {
                     session.refuse(handle, &error, &mut self.out);
                 }
@@ -146,7 +89,7 @@ impl Engine {
         self.context.grants.expire();
     }
 
-    /// When the next token runs out.
+    /// The time at which the next token runs out.
     pub(super) fn next_expiry(&self) -> Option<i64> {
         self.context.grants.paths.values().min().copied()
     }
@@ -167,9 +110,9 @@ impl Engine {
             .any(|session| session.pump(&self.context, &mut self.out, BUFFERED))
     }
 
-    fn handle(&mut self, frame: &frame::Frame) -> Result<(), Fault> {
+    fn handle(&mut self, frame: &frame::Frame) -> Result<(), ProtocolFault> {
         if frame.kind != frame::AMQP {
-            return Err(Fault::Connection(AmqpError::new(
+            return Err(ProtocolFault::Connection(AmqpError::new(
                 code::FRAMING_ERROR,
                 "expected an AMQP frame",
             )));
@@ -211,13 +154,13 @@ impl Engine {
         }
     }
 
-    fn open(&mut self, open: &Performative) -> Result<(), Fault> {
+    fn open(&mut self, open: &Performative) -> Result<(), ProtocolFault> {
         let limit = open
             .field(2)
             .number()
             .map_or(frame::MAX_FRAME, |limit| limit.min(1 << 30) as usize);
         if limit < frame::MIN_FRAME {
-            return Err(Fault::Connection(AmqpError::new(
+            return Err(ProtocolFault::Connection(AmqpError::new(
                 code::INVALID_FIELD,
                 "max-frame-size is too small",
             )));
@@ -244,7 +187,7 @@ impl Engine {
         self.write(0, Performative::new(code::OPEN, fields));
     }
 
-    fn begin(&mut self, channel: u16, begin: &Performative) -> Result<(), Fault> {
+    fn begin(&mut self, channel: u16, begin: &Performative) -> Result<(), ProtocolFault> {
         if channel > CHANNEL_MAX || self.sessions.contains_key(&channel) {
             return Err(not_allowed("the channel is in use or too high"));
         }
@@ -259,6 +202,6 @@ impl Engine {
     }
 }
 
-fn not_allowed(text: &'static str) -> Fault {
-    Fault::Connection(AmqpError::new(code::NOT_ALLOWED, text))
+fn not_allowed(text: &'static str) -> ProtocolFault {
+    ProtocolFault::Connection(AmqpError::new(code::NOT_ALLOWED, text))
 }

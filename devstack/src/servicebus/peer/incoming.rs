@@ -5,9 +5,9 @@ use bytes::Bytes;
 
 use super::super::amqp::{AmqpError, Performative, Value, code};
 use super::super::broker::InletId;
-use super::engine::{Context, Fault};
+use super::context::{ConnectionContext, ProtocolFault};
 use super::request::Request;
-use super::session::{Incoming, Link, Outgoing, Partial, Session, Sink, WINDOW};
+use super::session::{Incoming, Link, Outgoing, PartialDelivery, SenderTarget, Session, WINDOW};
 use super::{management, request};
 
 /// The standard tier's limit on a message or batch.
@@ -15,13 +15,13 @@ pub(super) const MAX_MESSAGE: usize = 256 * 1024;
 /// Deliveries a sender may have ahead.
 pub(super) const CREDIT: u32 = 1_000;
 
-/// Why a delivery is not taken.
-enum Refusal {
+/// A reason for which a delivery is not taken.
+enum DeliveryRefusal {
     Rejected(AmqpError),
     Cut,
 }
 
-impl From<AmqpError> for Refusal {
+impl From<AmqpError> for DeliveryRefusal {
     fn from(error: AmqpError) -> Self {
         Self::Rejected(error)
     }
@@ -32,12 +32,12 @@ impl Session {
         &mut self,
         transfer: &Performative,
         payload: &Bytes,
-        context: &mut Context,
+        context: &mut ConnectionContext,
         out: &mut Vec<u8>,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), ProtocolFault> {
         let handle = transfer.uint(0)?;
         if self.incoming_left == 0 {
-            return Err(Fault::session(
+            return Err(ProtocolFault::session(
                 code::WINDOW_VIOLATION,
                 "more transfers than the window allows",
             ));
@@ -51,10 +51,13 @@ impl Session {
             },
             Some(Link::Closing) => return self.widen(None, out),
             Some(Link::Outgoing(_)) => {
-                return Err(Fault::session(code::NOT_ALLOWED, "transfer on a receiving link"));
+                return Err(ProtocolFault::session(
+                    code::NOT_ALLOWED,
+                    "transfer on a receiving link",
+                ));
             }
             None => {
-                return Err(Fault::session(
+                return Err(ProtocolFault::session(
                     code::UNATTACHED_HANDLE,
                     "transfer on an unknown handle",
                 ));
@@ -62,10 +65,12 @@ impl Session {
         };
         let state = match self.accept(&sink, &node, &whole, context) {
             Ok(()) => Value::composite(code::ACCEPTED, Vec::new()),
-            Err(Refusal::Cut) => return Err(Fault::Cut),
+            Err(DeliveryRefusal::Cut) => return Err(ProtocolFault::Cut),
             // Nothing can be answered to a settled delivery, so a refusal ends the link.
-            Err(Refusal::Rejected(error)) if whole.settled => return Err(Fault::Link(handle, error)),
-            Err(Refusal::Rejected(error)) => {
+            Err(DeliveryRefusal::Rejected(error)) if whole.settled => {
+                return Err(ProtocolFault::Link(handle, error));
+            }
+            Err(DeliveryRefusal::Rejected(error)) => {
                 error.log("a message is rejected");
                 Value::composite(code::REJECTED, vec![error.value()])
             }
@@ -90,18 +95,18 @@ impl Session {
 
     fn accept(
         &mut self,
-        sink: &Sink,
+        sink: &SenderTarget,
         node: &str,
-        whole: &Partial,
-        context: &mut Context,
-    ) -> Result<(), Refusal> {
+        whole: &PartialDelivery,
+        context: &mut ConnectionContext,
+    ) -> Result<(), DeliveryRefusal> {
         if whole.size > MAX_MESSAGE {
             let size = whole.size;
             let text = format!("The message of {size} bytes exceeds the limit of {MAX_MESSAGE} bytes.");
             return Err(AmqpError::new(code::SIZE_EXCEEDED, text).into());
         }
         let payload = Bytes::copy_from_slice(&whole.bytes);
-        if let Sink::Publish(inlet) = sink {
+        if let SenderTarget::Publish(inlet) = sink {
             return publish(*inlet, whole.format, &payload, context);
         }
         let request = Request::read(&payload)?;
@@ -112,8 +117,8 @@ impl Session {
             return Err(AmqpError::new(code::RESOURCE_LIMIT, text).into());
         }
         let reply = match sink {
-            Sink::Management(place) => {
-                management::answer(&request, place, link.max_message, context).ok_or(Refusal::Cut)?
+            SenderTarget::Management(place) => {
+                management::answer(&request, place, link.max_message, context).ok_or(DeliveryRefusal::Cut)?
             }
             _ => request::put_token(&request, context),
         };
@@ -141,7 +146,7 @@ impl Session {
     }
 
     /// Gives back window and credit before they run out.
-    fn widen(&mut self, handle: Option<u32>, out: &mut Vec<u8>) -> Result<(), Fault> {
+    fn widen(&mut self, handle: Option<u32>, out: &mut Vec<u8>) -> Result<(), ProtocolFault> {
         let low = self.incoming_left < WINDOW / 2;
         if low {
             self.incoming_left = WINDOW;
@@ -161,10 +166,15 @@ impl Session {
 }
 
 /// Stores what was sent, unless a switch has it otherwise.
-fn publish(inlet: InletId, format: u32, payload: &Bytes, context: &Context) -> Result<(), Refusal> {
+fn publish(
+    inlet: InletId,
+    format: u32,
+    payload: &Bytes,
+    context: &ConnectionContext,
+) -> Result<(), DeliveryRefusal> {
     let faults = &context.shared.faults;
     if faults.cut_before_storing.take() {
-        return Err(Refusal::Cut);
+        return Err(DeliveryRefusal::Cut);
     }
     if faults.busy.take() {
         let text = "The entity is being throttled. Error code: 50009. Please try again in 2 seconds.";
@@ -177,7 +187,7 @@ fn publish(inlet: InletId, format: u32, payload: &Bytes, context: &Context) -> R
     context.shared.dated();
     context.shared.wake();
     if faults.cut_after_storing.take() {
-        return Err(Refusal::Cut);
+        return Err(DeliveryRefusal::Cut);
     }
     Ok(())
 }
@@ -188,8 +198,8 @@ fn collect(
     handle: u32,
     transfer: &Performative,
     payload: &Bytes,
-) -> Result<Option<Partial>, Fault> {
-    let refuse = |condition, text: &str| Fault::Link(handle, AmqpError::new(condition, text));
+) -> Result<Option<PartialDelivery>, ProtocolFault> {
+    let refuse = |condition, text: &str| ProtocolFault::Link(handle, AmqpError::new(condition, text));
     let mut partial = match link.partial.take() {
         Some(partial) => partial,
         None => {
@@ -199,7 +209,7 @@ fn collect(
             link.credit -= 1;
             link.delivery_count = link.delivery_count.wrapping_add(1);
             let format = transfer.field(3).small().unwrap_or(0);
-            Partial {
+            PartialDelivery {
                 id: transfer.uint(1)?,
                 format,
                 settled: false,

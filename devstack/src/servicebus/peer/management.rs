@@ -5,39 +5,40 @@ use bytes::Bytes;
 use uuid::Uuid;
 
 use super::super::amqp::{Value, code};
-use super::super::broker::{Outcome, Place, QueueId, reason};
+use super::super::broker::{Entity, Outcome, QueueId, reason};
 use super::super::message::simple;
-use super::engine::Context;
+use super::answer::{Answer, bad, unsupported};
+use super::context::ConnectionContext;
 use super::request::Request;
 use super::rules;
 
 /// The most messages one peek gives.
 const PEEK_MAX: u64 = 250;
-/// What a reply has around its messages at most, in bytes: sections, status, and the id of the request.
+/// Bytes of a reply around its messages, at most: sections, status, and the id of the request.
 const FRAME: usize = 1_024;
-/// What each message in a reply costs beside itself: a map of one name, and the message's length.
+/// Bytes around each message in a reply: a map of one name, and the message's length.
 const WRAPPING: usize = 32;
-
-/// A status, its text, its condition and the reply's body.
-pub(super) type Answer = (i32, &'static str, Option<&'static str>, Value);
 
 /// Answers one request in at most `room` bytes, unless one message alone is larger; nothing where the connection is to
 /// break instead.
-pub(super) fn answer(request: &Request, place: &Place, room: usize, context: &Context) -> Option<Bytes> {
+pub(super) fn answer(
+    request: &Request,
+    place: &Entity,
+    room: usize,
+    context: &ConnectionContext,
+) -> Option<Bytes> {
     let (status, text, condition, body) = match (request.property("operation"), place) {
-        (Some("com.microsoft:renew-lock"), Place::Queue { id, .. }) => renew(request, *id, context),
-        (Some("com.microsoft:peek-message"), Place::Queue { id, .. }) => peek(request, *id, room, context),
-        (Some("com.microsoft:update-disposition"), Place::Queue { id, .. }) => update(request, *id, context)?,
-        (Some("com.microsoft:enumerate-rules"), Place::Queue { id, .. }) => {
+        (Some("com.microsoft:renew-lock"), Entity::Queue { id, .. }) => renew(request, *id, context),
+        (Some("com.microsoft:peek-message"), Entity::Queue { id, .. }) => peek(request, *id, room, context),
+        (Some("com.microsoft:update-disposition"), Entity::Queue { id, .. }) => {
+            update(request, *id, context)?
+        }
+        (Some("com.microsoft:enumerate-rules"), Entity::Queue { id, .. }) => {
             rules::enumerate(request, *id, context)
         }
         _ => unsupported("The operation is not supported."),
     };
     Some(request.reply(status, text, condition, &body))
-}
-
-pub(super) fn unsupported(text: &'static str) -> Answer {
-    (501, text, Some(code::NOT_IMPLEMENTED), Value::Null)
 }
 
 fn lost() -> Answer {
@@ -47,10 +48,6 @@ fn lost() -> Answer {
         Some(code::LOCK_LOST),
         Value::Null,
     )
-}
-
-pub(super) fn bad(text: &'static str) -> Answer {
-    (400, text, Some(code::INVALID_FIELD), Value::Null)
 }
 
 fn names_session(request: &Request) -> bool {
@@ -71,7 +68,7 @@ fn tokens(request: &Request) -> Option<Vec<Uuid>> {
         .filter(|tokens| !tokens.is_empty())
 }
 
-fn renew(request: &Request, id: QueueId, context: &Context) -> Answer {
+fn renew(request: &Request, id: QueueId, context: &ConnectionContext) -> Answer {
     let Some(tokens) = tokens(request) else {
         return bad("lock-tokens is missing");
     };
@@ -89,7 +86,7 @@ fn renew(request: &Request, id: QueueId, context: &Context) -> Answer {
     }
 }
 
-fn peek(request: &Request, id: QueueId, room: usize, context: &Context) -> Answer {
+fn peek(request: &Request, id: QueueId, room: usize, context: &ConnectionContext) -> Answer {
     if names_session(request) {
         return unsupported("Sessions are not supported.");
     }
@@ -119,7 +116,7 @@ fn peek(request: &Request, id: QueueId, room: usize, context: &Context) -> Answe
 
 /// Settles by lock token, whatever link of whatever connection a message was received on:
 /// <https://learn.microsoft.com/azure/service-bus-messaging/service-bus-amqp-request-response>.
-fn update(request: &Request, id: QueueId, context: &Context) -> Option<Answer> {
+fn update(request: &Request, id: QueueId, context: &ConnectionContext) -> Option<Answer> {
     if names_session(request) {
         return Some(unsupported("Sessions are not supported."));
     }

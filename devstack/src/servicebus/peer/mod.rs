@@ -1,7 +1,9 @@
 //! One client connection: reads frames, lets the engine answer, writes what it put out.
 //! Never blocks another connection and never panics on what the client sends.
 
+mod answer;
 mod attach;
+mod context;
 mod engine;
 mod handshake;
 mod incoming;
@@ -23,16 +25,18 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::amqp::{AmqpError, code, frame};
-use super::server::{Shared, now_ms, until};
-use engine::{Engine, Fault};
+use super::clock::{now_ms, until};
+use super::shared::SharedState;
+use context::ProtocolFault;
+use engine::Engine;
 
-/// How long a client may stay silent: twice what `open` announces.
+/// The longest that a client may stay silent: twice what `open` announces.
 const SILENCE: Duration = Duration::from_millis(2 * engine::IDLE_MS as u64);
-/// How long headers and SASL may take.
+/// The longest that headers and SASL may take.
 const HANDSHAKE: Duration = Duration::from_secs(30);
 
 /// Serves one connection to its end.
-pub(crate) async fn run(mut stream: TcpStream, shared: Arc<Shared>) -> io::Result<()> {
+pub(crate) async fn run(mut stream: TcpStream, shared: Arc<SharedState>) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let mut buffer = BytesMut::with_capacity(16_384);
     let trusted = timeout(HANDSHAKE, handshake::run(&mut stream, &mut buffer)).await??;
@@ -62,7 +66,7 @@ pub(crate) async fn run(mut stream: TcpStream, shared: Arc<Shared>) -> io::Resul
             () = sleep(engine.next_expiry().map_or(SILENCE, until)) => {}
             () = sleep_until(keep_alive) => frame::write_empty(&mut engine.out),
             () = sleep_until(heard + SILENCE) => {
-                engine.fail(Fault::Connection(AmqpError::new(code::RESOURCE_LIMIT, "the peer was idle for too long")), 0);
+                engine.fail(ProtocolFault::Connection(AmqpError::new(code::RESOURCE_LIMIT, "the peer was idle for too long")), 0);
             }
             () = std::future::ready(()), if more => {}
         }
@@ -78,7 +82,7 @@ fn take(engine: &mut Engine, first: io::Result<frame::Frame>, buffer: &mut Bytes
             Ok(_) => return Ok(()),
             Err(error) if error.kind() == io::ErrorKind::InvalidData => {
                 engine.fail(
-                    Fault::Connection(AmqpError::new(code::FRAMING_ERROR, error.to_string())),
+                    ProtocolFault::Connection(AmqpError::new(code::FRAMING_ERROR, error.to_string())),
                     0,
                 );
                 return Ok(());

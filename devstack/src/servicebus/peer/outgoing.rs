@@ -6,12 +6,12 @@ use bytes::Bytes;
 use super::super::amqp::{AmqpError, Performative, Value, code, frame};
 use super::super::broker::Outcome;
 use super::super::message::simple;
-use super::engine::{Context, Fault};
-use super::session::{Link, Origin, Session, Unsettled};
+use super::context::{ConnectionContext, ProtocolFault};
+use super::session::{Link, ReceiverSource, Session, Unsettled};
 
 impl Session {
     /// Sends what links have credit for; true when the buffer filled up before they were done.
-    pub(super) fn pump(&mut self, context: &Context, out: &mut Vec<u8>, limit: usize) -> bool {
+    pub(super) fn pump(&mut self, context: &ConnectionContext, out: &mut Vec<u8>, limit: usize) -> bool {
         let handles: Vec<u32> = self.links.keys().copied().collect();
         for handle in handles {
             loop {
@@ -40,7 +40,7 @@ impl Session {
     }
 
     /// Puts the link's next delivery among the waiting frames.
-    fn deliver(&mut self, handle: u32, context: &Context) -> bool {
+    fn deliver(&mut self, handle: u32, context: &ConnectionContext) -> bool {
         let id = self.next_delivery;
         let Some(Link::Outgoing(link)) = self.links.get_mut(&handle) else {
             return false;
@@ -50,11 +50,11 @@ impl Session {
         }
         let settled = link.settled;
         let (tag, payload) = match link.origin {
-            Origin::Replies => match link.replies.pop() {
+            ReceiverSource::Replies => match link.replies.pop() {
                 Some(payload) => (Bytes::copy_from_slice(&id.to_be_bytes()), payload),
                 None => return false,
             },
-            Origin::Queue(queue) => {
+            ReceiverSource::Queue(queue) => {
                 let taken = context.shared.broker().take(context.now, queue, settled);
                 let Some(delivery) = taken else { return false };
                 if !settled {
@@ -130,9 +130,9 @@ impl Session {
     pub(super) fn disposition(
         &mut self,
         disposition: &Performative,
-        context: &Context,
+        context: &ConnectionContext,
         out: &mut Vec<u8>,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), ProtocolFault> {
         let first = disposition.uint(1)?;
         let last = disposition.field(2).small().unwrap_or(first);
         // The client's role is receiver; as a sender it has nothing left to settle.
@@ -154,7 +154,7 @@ impl Session {
                     continue;
                 }
                 Ok(None) => continue,
-                Err(error) if settled => return Err(Fault::Link(delivery.handle, error)),
+                Err(error) if settled => return Err(ProtocolFault::Link(delivery.handle, error)),
                 Err(error) => Value::composite(code::REJECTED, vec![error.value()]),
             };
             self.unsettled.remove(&id);
@@ -167,10 +167,15 @@ impl Session {
 }
 
 /// Ends the lock and gives the state to answer with.
-fn decide(delivery: &Unsettled, outcome: &Outcome, state: &Value, context: &Context) -> Result<Value, Fault> {
+fn decide(
+    delivery: &Unsettled,
+    outcome: &Outcome,
+    state: &Value,
+    context: &ConnectionContext,
+) -> Result<Value, ProtocolFault> {
     let faults = &context.shared.faults;
     if faults.cut_before_settling.take() {
-        return Err(Fault::Cut);
+        return Err(ProtocolFault::Cut);
     }
     let result = context
         .shared
@@ -182,7 +187,7 @@ fn decide(delivery: &Unsettled, outcome: &Outcome, state: &Value, context: &Cont
         context.shared.wake();
     }
     if result.is_ok() && faults.cut_after_settling.take() {
-        return Err(Fault::Cut);
+        return Err(ProtocolFault::Cut);
     }
     Ok(match (result, outcome) {
         (Err(_), _) => {
@@ -197,7 +202,7 @@ fn decide(delivery: &Unsettled, outcome: &Outcome, state: &Value, context: &Cont
     })
 }
 
-/// What a delivery state asks for; nothing for a state that is no outcome.
+/// The outcome that a delivery state asks for; nothing for a state that is none.
 fn outcome(state: &Value) -> Result<Option<Outcome>, AmqpError> {
     let pairs = |value: &Value| {
         let pairs = value.map().unwrap_or_default().to_vec();

@@ -18,7 +18,7 @@ pub(super) struct Replies {
 }
 
 impl Replies {
-    /// Whether no request may be answered before the client has taken some of what waits.
+    /// True when no request may be answered before the client has taken some of what waits.
     pub(super) fn is_full(&self) -> bool {
         self.waiting.len() >= COUNT || self.size >= SIZE
     }

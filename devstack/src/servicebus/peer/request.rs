@@ -6,7 +6,7 @@ use bytes::Bytes;
 use super::super::amqp::{AmqpError, Value, code, encode_described};
 use super::super::message::sections;
 use super::super::token;
-use super::engine::Context;
+use super::context::ConnectionContext;
 
 /// A request message, as far as it matters.
 #[derive(Debug)]
@@ -70,7 +70,7 @@ impl Request {
 }
 
 /// Verifies a token and grants what its audience names.
-pub(super) fn put_token(request: &Request, context: &mut Context) -> Bytes {
+pub(super) fn put_token(request: &Request, context: &mut ConnectionContext) -> Bytes {
     if request.property("operation") != Some("put-token") {
         let text = "Only put-token is supported.";
         return request.reply(501, text, Some(code::NOT_IMPLEMENTED), &Value::Null);

@@ -6,12 +6,12 @@ use serde_json::Value as Json;
 use super::super::amqp::{Value, code};
 use super::super::broker::QueueId;
 use super::super::rule::{Correlation, Filter, Rule};
-use super::engine::Context;
-use super::management::{Answer, bad, unsupported};
+use super::answer::{Answer, bad, unsupported};
+use super::context::ConnectionContext;
 use super::request::Request;
 
 /// One page of rules, each as a composite under `rule-description`; 204 when the page is empty.
-pub(super) fn enumerate(request: &Request, id: QueueId, context: &Context) -> Answer {
+pub(super) fn enumerate(request: &Request, id: QueueId, context: &ConnectionContext) -> Answer {
     let number = |name| request.body.get(name).and_then(Value::small);
     let (Some(top), Some(skip)) = (number("top"), number("skip")) else {
         return bad("top or skip is missing");

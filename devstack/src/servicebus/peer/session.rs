@@ -7,8 +7,8 @@ use bytes::Bytes;
 use uuid::Uuid;
 
 use super::super::amqp::{AmqpError, Malformed, Performative, Value, code, frame};
-use super::super::broker::{InletId, Place, QueueId};
-use super::engine::{Context, Fault};
+use super::super::broker::{Entity, InletId, QueueId};
+use super::context::{ConnectionContext, ProtocolFault};
 use super::replies::Replies;
 
 /// Transfers this side takes before it must widen the window.
@@ -17,9 +17,9 @@ const HANDLE_MAX: u32 = 255;
 /// The node that takes tokens, which needs none itself.
 pub(super) const CBS: &str = "$cbs";
 
-/// Where a receiver's messages come from.
+/// The origin of a receiver's messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Origin {
+pub(super) enum ReceiverSource {
     Queue(QueueId),
     /// Only from requests on the same node.
     Replies,
@@ -31,7 +31,7 @@ pub(super) struct Outgoing {
     /// The names a request may give as `reply-to`.
     pub(super) names: [String; 2],
     pub(super) node: String,
-    pub(super) origin: Origin,
+    pub(super) origin: ReceiverSource,
     pub(super) settled: bool,
     pub(super) delivery_count: u32,
     pub(super) credit: u32,
@@ -41,17 +41,17 @@ pub(super) struct Outgoing {
     pub(super) replies: Replies,
 }
 
-/// What becomes of a sender's messages.
+/// The destination of a sender's messages.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Sink {
+pub(super) enum SenderTarget {
     Publish(InletId),
     Cbs,
-    Management(Place),
+    Management(Entity),
 }
 
 /// A delivery of which more transfers are to come.
 #[derive(Debug)]
-pub(super) struct Partial {
+pub(super) struct PartialDelivery {
     pub(super) id: u32,
     pub(super) format: u32,
     pub(super) settled: bool,
@@ -64,10 +64,10 @@ pub(super) struct Partial {
 #[derive(Debug)]
 pub(super) struct Incoming {
     pub(super) node: String,
-    pub(super) sink: Sink,
+    pub(super) sink: SenderTarget,
     pub(super) delivery_count: u32,
     pub(super) credit: u32,
-    pub(super) partial: Option<Partial>,
+    pub(super) partial: Option<PartialDelivery>,
 }
 
 #[derive(Debug)]
@@ -145,9 +145,9 @@ impl Session {
         &mut self,
         performative: &Performative,
         payload: Bytes,
-        context: &mut Context,
+        context: &mut ConnectionContext,
         out: &mut Vec<u8>,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), ProtocolFault> {
         match performative.code {
             code::ATTACH => self.attach(performative, context, out),
             code::FLOW => self.flow(performative, out),
@@ -162,7 +162,7 @@ impl Session {
         handle <= HANDLE_MAX
     }
 
-    fn flow(&mut self, flow: &Performative, out: &mut Vec<u8>) -> Result<(), Fault> {
+    fn flow(&mut self, flow: &Performative, out: &mut Vec<u8>) -> Result<(), ProtocolFault> {
         // Before the peer has seen `begin` it cannot know the first id.
         let expected = flow.field(0).small().unwrap_or(1);
         let in_flight = self.next_outgoing.wrapping_sub(expected);
@@ -184,7 +184,7 @@ impl Session {
             }
             Some(_) => {}
             None => {
-                return Err(Fault::session(
+                return Err(ProtocolFault::session(
                     code::UNATTACHED_HANDLE,
                     "flow on an unknown handle",
                 ));
@@ -216,7 +216,7 @@ impl Session {
         Performative::new(code::FLOW, fields)
     }
 
-    fn detach(&mut self, detach: &Performative, out: &mut Vec<u8>) -> Result<(), Fault> {
+    fn detach(&mut self, detach: &Performative, out: &mut Vec<u8>) -> Result<(), ProtocolFault> {
         let handle = detach.uint(0)?;
         match self.links.remove(&handle) {
             Some(Link::Closing) | None => return Ok(()),
@@ -233,7 +233,7 @@ impl Session {
     }
 
     /// Detaches the links that no token reaches any more.
-    pub(super) fn detach_unauthorized(&mut self, context: &Context, out: &mut Vec<u8>) {
+    pub(super) fn detach_unauthorized(&mut self, context: &ConnectionContext, out: &mut Vec<u8>) {
         let lost = |(handle, link): (&u32, &Link)| {
             let node = match link {
                 Link::Outgoing(link) => &link.node,

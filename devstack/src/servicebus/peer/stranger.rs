@@ -8,18 +8,18 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-/// What somebody who speaks HTTP here should know.
+/// The answer to a client that speaks HTTP here.
 const SENTENCE: &str = "This is the port of a Service Bus emulator. It speaks AMQP 1.0 over TCP, and neither HTTP nor AMQP over \
      WebSockets: there is no administration and no health endpoint here.\n";
-/// How an HTTP request begins, in as many bytes as a protocol header has at least.
+/// The beginnings of HTTP requests, in as many bytes as a protocol header has at least.
 const METHODS: [&[u8; 4]; 9] = [
     b"GET ", b"HEAD", b"POST", b"PUT ", b"DELE", b"OPTI", b"PATC", b"CONN", b"PRI ",
 ];
-/// What is read of a request at most, and for how long: closing earlier would take the answer away from the client.
+/// The most that is read of a request, and for how long: closing earlier would take the answer away from the client.
 const REQUEST: u64 = 1024 * 1024;
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Whether a connection begins as HTTP does.
+/// True when a connection begins as HTTP does.
 pub(super) fn is_http(header: [u8; 8]) -> bool {
     METHODS.iter().any(|method| header.starts_with(*method))
 }

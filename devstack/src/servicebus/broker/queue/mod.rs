@@ -10,9 +10,8 @@ use bytes::Bytes;
 use uuid::Uuid;
 
 use super::super::amqp::Value;
-use super::super::entities::Settings;
-use super::super::message::{Message, Stamp};
-use super::reason;
+use super::super::entities::QueueSettings;
+use super::super::message::{DeliveryStamp, Message};
 
 /// Room for so many locks is kept whether it is used or not.
 const SPARE: usize = 1_024;
@@ -21,7 +20,7 @@ const SPARE: usize = 1_024;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct LockLost;
 
-/// How a receiver ends a lock.
+/// A receiver's end of a lock.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Outcome {
     Complete,
@@ -31,6 +30,17 @@ pub(crate) enum Outcome {
     Abandon(Vec<(Value, Value)>),
     /// To the dead-letter queue, with the application properties that tell why.
     DeadLetter(Vec<(Value, Value)>),
+}
+
+/// A dead letter's reason and description as the changes to its application properties.
+pub(crate) fn reason(reason: &str, description: &str) -> Vec<(Value, Value)> {
+    vec![
+        (Value::string("DeadLetterReason"), Value::string(reason)),
+        (
+            Value::string("DeadLetterErrorDescription"),
+            Value::string(description),
+        ),
+    ]
 }
 
 /// A message with what the queue knows of it.
@@ -45,23 +55,23 @@ struct Entry {
 
 /// An entry on its way to the dead-letter queue.
 #[derive(Debug)]
-pub(super) struct Fallen(Entry);
+pub(super) struct DeadEntry(Entry);
 
 #[derive(Debug)]
 pub(super) struct Queue {
-    settings: Settings,
+    settings: QueueSettings,
     /// A dead-letter queue counts deliveries but drops nothing, whatever the count or age.
     dead: bool,
     last_sequence: i64,
     ready: BTreeMap<i64, Entry>,
     locked: HashMap<Uuid, (i64, Entry)>,
     deadlines: BTreeSet<(i64, Uuid)>,
-    /// When ready messages are past their time to live, by their sequence numbers; those that never are do not count.
+    /// The times at which ready messages expire, by their sequence numbers; those that never do are not in it.
     expiries: BTreeSet<(i64, i64)>,
 }
 
 impl Queue {
-    pub(super) fn new(settings: Settings, dead: bool) -> Self {
+    pub(super) fn new(settings: QueueSettings, dead: bool) -> Self {
         Self {
             settings,
             dead,
@@ -92,7 +102,7 @@ impl Queue {
         self.put(entry);
     }
 
-    pub(super) fn receive_dead(&mut self, fallen: Fallen) {
+    pub(super) fn receive_dead(&mut self, fallen: DeadEntry) {
         self.put(fallen.0);
     }
 
@@ -104,7 +114,7 @@ impl Queue {
     }
 
     /// The next message's bytes, and the messages found to be past their time to live.
-    pub(super) fn take(&mut self, now: i64, token: Uuid, settled: bool) -> (Option<Bytes>, Vec<Fallen>) {
+    pub(super) fn take(&mut self, now: i64, token: Uuid, settled: bool) -> (Option<Bytes>, Vec<DeadEntry>) {
         // What is past its time is never handed out, however late the clock's turn is.
         let fallen = self.outlive(now).1;
         let Some((_, entry)) = self.ready.pop_first() else {
@@ -121,7 +131,7 @@ impl Queue {
     }
 
     /// Takes away the ready messages that are past their time: whether there were any, and those that become dead letters.
-    fn outlive(&mut self, now: i64) -> (bool, Vec<Fallen>) {
+    fn outlive(&mut self, now: i64) -> (bool, Vec<DeadEntry>) {
         let (mut any, mut fallen) = (false, Vec::new());
         while let Some(&(at, sequence)) = self.expiries.first()
             && at <= now
@@ -134,14 +144,14 @@ impl Queue {
             if self.settings.dead_letter_expired {
                 let why = reason("TTLExpiredException", "The message expired.");
                 entry.message.merge(&why);
-                fallen.push(Fallen(entry));
+                fallen.push(DeadEntry(entry));
             }
         }
         (any, fallen)
     }
 
     fn render(entry: &Entry, locked_until: Option<i64>, peeked: bool) -> Bytes {
-        entry.message.render(&Stamp {
+        entry.message.render(&DeliveryStamp {
             delivery_count: entry.failures,
             sequence: entry.sequence,
             enqueued_at: entry.enqueued_at,
@@ -166,7 +176,7 @@ impl Queue {
         now: i64,
         token: Uuid,
         outcome: &Outcome,
-    ) -> Result<Vec<Fallen>, LockLost> {
+    ) -> Result<Vec<DeadEntry>, LockLost> {
         let mut entry = self.unlock(now, token)?;
         match outcome {
             Outcome::Complete => {}
@@ -177,7 +187,7 @@ impl Queue {
             }
             Outcome::DeadLetter(changes) => {
                 entry.message.merge(changes);
-                return Ok(vec![Fallen(entry)]);
+                return Ok(vec![DeadEntry(entry)]);
             }
         }
         Ok(Vec::new())
@@ -191,7 +201,7 @@ impl Queue {
     }
 
     /// Counts a failed delivery: back to the queue, or out of it after the last one allowed.
-    fn failed(&mut self, mut entry: Entry) -> Option<Fallen> {
+    fn failed(&mut self, mut entry: Entry) -> Option<DeadEntry> {
         entry.failures = entry.failures.saturating_add(1);
         if self.dead || entry.failures < self.settings.max_deliveries {
             self.put(entry);
@@ -202,7 +212,7 @@ impl Queue {
             entry.failures
         );
         entry.message.merge(&reason("MaxDeliveryCountExceeded", &text));
-        Some(Fallen(entry))
+        Some(DeadEntry(entry))
     }
 
     pub(super) fn renew(&mut self, now: i64, token: Uuid) -> Result<i64, LockLost> {
@@ -242,13 +252,13 @@ impl Queue {
         messages
     }
 
-    /// How many messages there are, locked ones too.
+    /// The number of messages, locked ones too.
     pub(super) fn len(&self) -> usize {
         self.ready.len() + self.locked.len()
     }
 
-    /// Lets what has run out by `now` run out: locks, and messages that are in nobody's hands.
-    pub(super) fn expire(&mut self, now: i64) -> (bool, Vec<Fallen>) {
+    /// Lets what has run out by `now` run out: locks, and messages that are not locked.
+    pub(super) fn expire(&mut self, now: i64) -> (bool, Vec<DeadEntry>) {
         let (mut any, mut fallen) = self.expire_locks(now);
         let (outlived, more) = self.outlive(now);
         any |= outlived;
@@ -257,7 +267,7 @@ impl Queue {
     }
 
     /// Lets the locks that have run out by `now` run out, each a failed delivery.
-    pub(super) fn expire_locks(&mut self, now: i64) -> (bool, Vec<Fallen>) {
+    pub(super) fn expire_locks(&mut self, now: i64) -> (bool, Vec<DeadEntry>) {
         let mut fallen = Vec::new();
         let mut any = false;
         while let Some(&(until, token)) = self.deadlines.first()

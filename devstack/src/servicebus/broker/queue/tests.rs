@@ -5,11 +5,11 @@ use bytes::Bytes;
 use uuid::Uuid;
 
 use super::super::super::amqp::{Value, code, encode_described};
-use super::super::super::entities::Settings;
+use super::super::super::entities::QueueSettings;
 use super::super::super::message;
 use super::{Outcome, Queue, SPARE};
 
-const SETTINGS: Settings = Settings {
+const SETTINGS: QueueSettings = QueueSettings {
     lock_ms: 60_000,
     max_deliveries: 10,
     ttl_ms: 3_600_000,

@@ -1,0 +1,54 @@
+//! Answers the requests that come in to the account.
+//! It never decides what the service can decide rightly: what is not signed, what a switch is set to refuse and what the
+//! service would answer wrongly is not carried.
+
+use std::sync::Arc;
+
+use anyhow::Result;
+use axum::extract::{Request, State};
+use axum::http::{Method, StatusCode};
+use axum::response::{IntoResponse as _, Response};
+
+use super::asked::AccountRequest;
+use super::authorization::is_signed;
+use super::gateway::Gateway;
+use super::refusal::Refusal;
+use super::{admission, patch, resource_ids};
+
+/// Answers any request to the account.
+pub(super) async fn answer(State(gateway): State<Arc<Gateway>>, request: Request) -> Response {
+    match meet(&gateway, request).await {
+        Ok(response) => response,
+        Err(refused) => refused.into_response(),
+    }
+}
+
+async fn meet(gateway: &Gateway, request: Request) -> Result<Response, Refusal> {
+    let mut asked = AccountRequest::read(request).await?;
+    admission::addresses(&asked)?;
+    if !is_signed(&asked.method, &asked.path, &asked.headers, &gateway.key) {
+        let message = "The input authorization token can't serve the request.";
+        return Err(Refusal::new(StatusCode::UNAUTHORIZED, "Unauthorized", message));
+    }
+    if asked.too_large {
+        let message = "Request size is too large";
+        return Err(Refusal::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "RequestEntityTooLarge",
+            message,
+        ));
+    }
+    if let Some(refused) = gateway.switches.meet(&asked.path, &asked.headers).await {
+        return Ok(refused);
+    }
+    resource_ids::put_names(gateway, &mut asked).await?;
+    let afterwards = admission::admit(gateway, &mut asked).await?;
+    if asked.method == Method::PATCH {
+        return patch::carry(gateway, asked).await;
+    }
+    let answer = gateway.carry(&asked, &afterwards).await?;
+    if admission::defines(&asked) {
+        gateway.definitions.forget();
+    }
+    Ok(answer)
+}
