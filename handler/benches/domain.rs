@@ -9,17 +9,17 @@ use handler::{
     domain::{
         customer::Customer,
         event::{Event, Recorded},
-        order::{self, Command, Offer, Order, Shipment},
+        order::{self, Catalogue, Offer, Order, OrderCommand, OrderFacts, Shipment},
         product::Product,
+        timestamp::Timestamp,
         value::{Currency, Email, Invalid, Money, Name, Price, Quantity, Sku},
     },
 };
 use serde_json::json;
-use time::OffsetDateTime;
 use uuid::Uuid;
 
 const ID: Uuid = Uuid::from_u128(0x0189_0000_0000_7000_8000_0000_0000_0007);
-const AT: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
+const AT: Timestamp = Timestamp::UNIX_EPOCH;
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
@@ -36,12 +36,12 @@ fn main() -> Outcome<()> {
 
 /// The decision alone; the command, whose parts become the event's, is made anew outside of the measured time.
 fn decide_place(criterion: &mut Criterion, lines: u32) -> Outcome<()> {
-    let command = place(lines)?;
-    order::decide(ID, None, command.clone())?;
+    let (command, shop) = (place(lines)?, Shop::new(lines)?);
+    order::decide(ID, None, command.clone(), shop.facts())?;
     criterion.bench_function(&format!("decide PlaceOrder, {lines} lines"), |bencher| {
         bencher.iter_batched(
             || command.clone(),
-            |command| order::decide(black_box(ID), None, command),
+            |command| order::decide(black_box(ID), None, command, shop.facts()),
             BatchSize::SmallInput,
         );
     });
@@ -62,13 +62,13 @@ fn event_to_json(criterion: &mut Criterion) -> Outcome<()> {
     let events = life()?;
     let first = events.first().ok_or("a life without events")?;
     let state = order::evolve(ID, None, first).ok_or("no order after its first event")?;
-    let (kind, data) = first.to_parts()?;
+    let (event_type, data) = first.to_parts()?;
     let stock = (state.lines.iter()).map(|line| json!({ "sku": line.sku, "available": 997, "seq": 12 }));
     let recorded = Recorded {
         event_id: ID,
         subject: ID.to_string(),
         version: state.version,
-        kind,
+        kind: event_type.name().to_owned(),
         data: serde_json::from_str(data.get())?,
         stock: stock.collect(),
         state: serde_json::to_value(&state)?,
@@ -93,17 +93,15 @@ fn life() -> Outcome<Vec<Event>> {
     };
     let commands = [
         place(3)?,
-        Command::Pay {
-            amount: total,
-            at: AT,
-        },
-        Command::Ship { shipment, at: AT },
-        Command::Deliver { at: AT },
+        OrderCommand::Pay { amount: total },
+        OrderCommand::Ship { shipment },
+        OrderCommand::Deliver,
     ];
+    let shop = Shop::new(3)?;
     let mut events = Vec::new();
     for command in commands {
         let state = replay(&events);
-        events.push(order::decide(ID, state.as_ref(), command)?);
+        events.push(order::decide(ID, state.as_ref(), command, shop.facts())?);
     }
     Ok(events)
 }
@@ -114,36 +112,59 @@ fn replay(events: &[Event]) -> Option<Order> {
         .fold(None, |state, event| order::evolve(ID, state, event))
 }
 
-/// One piece each of so many products, which are all the products there are.
-fn place(lines: u32) -> Outcome<Command> {
-    let price = Price::try_from(money(500)?)?;
-    let mut catalogue = BTreeMap::new();
+/// One piece each of the shop's products.
+fn place(lines: u32) -> Outcome<OrderCommand> {
     let mut wanted = Vec::new();
-    for number in 1001..1001 + lines {
-        let sku = Sku::try_from(format!("SKU-{number}"))?;
-        let product = Arc::new(Product {
-            sku: sku.clone(),
-            version: 1,
-            name: name(&format!("Product {number}"))?,
-            price: price.clone(),
-        });
-        let available = 1_000;
-        catalogue.insert(sku.clone(), Offer { product, available });
-        wanted.push((sku, Quantity::try_from(1)?));
+    for number in 0..lines {
+        wanted.push((sku(number)?, Quantity::try_from(1)?));
     }
-    let customer = Customer {
-        id: ID,
-        version: 1,
-        name: name("Ada Lovelace")?,
-        email: Email::try_from("ada@example.org".to_owned())?,
-    };
-    Ok(Command::Place {
-        customer: Ok(customer),
+    Ok(OrderCommand::Place {
+        customer: ID,
         lines: wanted,
-        catalogue,
         expected_total: None,
-        at: AT,
     })
+}
+
+/// A customer and some products.
+struct Shop {
+    customer: Customer,
+    catalogue: Catalogue,
+}
+
+impl Shop {
+    fn new(products: u32) -> Outcome<Self> {
+        let price = Price::try_from(money(500)?)?;
+        let mut catalogue = BTreeMap::new();
+        for number in 0..products {
+            let product = Arc::new(Product {
+                sku: sku(number)?,
+                version: 1,
+                name: name(&format!("Product {number}"))?,
+                price: price.clone(),
+            });
+            let available = 1_000;
+            catalogue.insert(product.sku.clone(), Offer { product, available });
+        }
+        let customer = Customer {
+            id: ID,
+            version: 1,
+            name: name("Ada Lovelace")?,
+            email: Email::try_from("ada@example.org".to_owned())?,
+        };
+        Ok(Self { customer, catalogue })
+    }
+
+    fn facts(&self) -> OrderFacts<'_> {
+        OrderFacts {
+            customer: Some(&self.customer),
+            catalogue: &self.catalogue,
+            at: AT,
+        }
+    }
+}
+
+fn sku(number: u32) -> Result<Sku, Invalid> {
+    Sku::try_from(format!("SKU-{}", 1001 + number))
 }
 
 fn name(text: &str) -> Result<Name, Invalid> {

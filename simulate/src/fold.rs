@@ -9,12 +9,13 @@ use handler::{
         event::{Event, Recorded},
         order::{self, Order},
         product::{self, Product},
+        timestamp::Timestamp,
         value::Sku,
     },
     read::document::{Generation, sales::shard},
 };
 use serde_json::{Value, json};
-use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use time::format_description::well_known::Rfc3339;
 use uuid::Uuid;
 
 use crate::{documents::Place, shop::Shop};
@@ -32,7 +33,7 @@ enum Folded {
 /// All documents of a generation; `None` when the history is not one that can be.
 pub(crate) fn documents(shop: &Shop, generation: Generation) -> Option<All> {
     let mut all = sales(shop, generation);
-    let mut folded: BTreeMap<&str, (Folded, OffsetDateTime)> = BTreeMap::new();
+    let mut folded: BTreeMap<&str, (Folded, Timestamp)> = BTreeMap::new();
     for committed in &shop.log {
         let event = &committed.event;
         let before = folded.remove(event.subject.as_str()).map(|(before, _)| before);
@@ -85,8 +86,7 @@ pub(crate) fn documents(shop: &Shop, generation: Generation) -> Option<All> {
 }
 
 fn then(before: Option<Folded>, recorded: &Recorded) -> Option<Folded> {
-    let event = json!({ "type": recorded.kind, "data": recorded.data });
-    let event: Event = serde_json::from_value(event).ok()?;
+    let event = Event::from_parts(&recorded.kind, &recorded.data).ok()?;
     let id = || recorded.subject.parse::<Uuid>().ok();
     Some(match (before, recorded.kind.split('.').nth(1)?) {
         (Some(Folded::Order(order)), _) => Folded::Order(order::evolve(order.id, Some(order), &event)?),
@@ -105,7 +105,7 @@ fn then(before: Option<Folded>, recorded: &Recorded) -> Option<Folded> {
 }
 
 /// The order's own document: all of the order, under other names for its id.
-fn whole(order: &Order, generation: Generation, changed_at: OffsetDateTime) -> Option<Value> {
+fn whole(order: &Order, generation: Generation, changed_at: Timestamp) -> Option<Value> {
     let mut document = serde_json::to_value(order).ok()?;
     let pk = generation.partition(&order.id.to_string());
     for (name, value) in [
@@ -144,11 +144,11 @@ fn sales(shop: &Shop, generation: Generation) -> All {
     let mut all = All::new();
     let mut days: BTreeMap<(String, String), BTreeMap<&str, Sums>> = BTreeMap::new();
     for sold in &shop.sales {
-        let pk = shard(generation, sold.at.date(), sold.order);
+        let pk = shard(generation, sold.at.utc().date(), sold.order);
         let marker =
             json!({ "id": sold.event, "pk": pk, "gen": generation, "kind": "marker", "orderId": sold.order });
         put(&mut all, "sales", marker);
-        let day = days.entry((pk, sold.at.date().to_string())).or_default();
+        let day = days.entry((pk, sold.at.utc().date().to_string())).or_default();
         let of = day.entry(sold.total.currency.as_str()).or_default();
         let amount = i128::from(sold.total.amount);
         if sold.cancelled {
@@ -179,6 +179,6 @@ fn put(all: &mut All, container: &'static str, document: Value) {
     all.insert((container, named("pk"), named("id")), document);
 }
 
-fn text(at: OffsetDateTime) -> Option<String> {
-    at.format(&Rfc3339).ok()
+fn text(at: Timestamp) -> Option<String> {
+    at.utc().format(&Rfc3339).ok()
 }

@@ -4,10 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use handler::domain::{
-    customer::{self, Customer},
+    customer::{self, Customer, CustomerCommand},
     event::{Event, Recorded, StockLevel},
-    order::{self, Offer, Order, Shipment},
-    product::{self, Product},
+    order::{self, Catalogue, Offer, Order, OrderCommand, OrderFacts, Shipment},
+    product::{self, Product, ProductCommand},
+    timestamp::Timestamp,
     value::{Money, Quantity, Sku},
 };
 use serde::Serialize;
@@ -46,7 +47,7 @@ pub(crate) struct Committed {
 pub(crate) struct Sold {
     pub(crate) event: Uuid,
     pub(crate) order: Uuid,
-    pub(crate) at: OffsetDateTime,
+    pub(crate) at: Timestamp,
     pub(crate) total: Money,
     pub(crate) cancelled: bool,
 }
@@ -76,9 +77,10 @@ impl Shop {
     }
 
     /// Some hours after the one before, so that sales fall on several days.
-    fn now(&self) -> OffsetDateTime {
+    fn now(&self) -> Timestamp {
         let hours = i64::try_from(self.log.len()).unwrap_or_default();
-        OffsetDateTime::UNIX_EPOCH + Duration::hours(5 * hours)
+        let now = OffsetDateTime::UNIX_EPOCH + Duration::hours(5 * hours);
+        now.try_into().unwrap_or(Timestamp::UNIX_EPOCH)
     }
 
     fn step(&mut self, fate: &Fate) -> Option<()> {
@@ -94,14 +96,14 @@ impl Shop {
         let id = customer_id(fate.pick(CUSTOMERS));
         let n = fate.between(0..=99);
         let command = match (self.customers.contains_key(&id), n % 2) {
-            (false, _) => customer::Command::Register {
+            (false, _) => CustomerCommand::Register {
                 name: text("Ada")?,
                 email: text("ada@example.org")?,
             },
-            (true, 0) => customer::Command::Rename {
+            (true, 0) => CustomerCommand::Rename {
                 name: text(&format!("Ada {n}"))?,
             },
-            (true, _) => customer::Command::ChangeEmail {
+            (true, _) => CustomerCommand::ChangeEmail {
                 email: text(&format!("ada{n}@example.org"))?,
             },
         };
@@ -131,15 +133,15 @@ impl Shop {
         };
         let pieces = i64::try_from(fate.between(1..=30)).ok()?;
         let command = match (self.products.contains_key(&sku), fate.pick(4)) {
-            (false, _) => product::Command::Add {
+            (false, _) => ProductCommand::Add {
                 name: text("Thing")?,
                 price: price()?,
             },
-            (true, 0) => product::Command::Rename {
+            (true, 0) => ProductCommand::Rename {
                 name: text(&format!("Thing {pieces}"))?,
             },
-            (true, 1) => product::Command::ChangePrice { price: price()? },
-            (true, _) => product::Command::Restock {
+            (true, 1) => ProductCommand::ChangePrice { price: price()? },
+            (true, _) => ProductCommand::Restock {
                 quantity: pieces.try_into().ok()?,
             },
         };
@@ -171,16 +173,13 @@ impl Shop {
     }
 
     fn place(&mut self, fate: &Fate) -> Option<()> {
-        let customer = self.customers.get(&customer_id(fate.pick(CUSTOMERS)))?.clone();
-        let (lines, catalogue) = self.wanted(fate)?;
+        let customer = self.customers.get(&customer_id(fate.pick(CUSTOMERS)))?.id;
+        let lines = self.wanted(fate)?;
         let id = order_id(self.orders_placed);
-        let at = self.now();
-        let command = order::Command::Place {
-            customer: Ok(customer),
+        let command = OrderCommand::Place {
+            customer,
             lines,
-            catalogue,
             expected_total: None,
-            at,
         };
         self.order(id, command)?;
         self.orders_placed += 1;
@@ -191,55 +190,62 @@ impl Shop {
     fn order_step(&mut self, fate: &Fate) -> Option<()> {
         let back = fate.between(1..=self.orders_placed.clamp(1, 6));
         let id = order_id(self.orders_placed.checked_sub(back)?);
-        let at = self.now();
         let command = match fate.pick(10) {
-            0 | 1 => {
-                let (lines, catalogue) = self.wanted(fate)?;
-                order::Command::ChangeLines {
-                    lines,
-                    catalogue,
-                    expected_total: None,
-                    at,
-                }
-            }
-            2..=4 => order::Command::Pay {
+            0 | 1 => OrderCommand::ChangeLines {
+                lines: self.wanted(fate)?,
+                expected_total: None,
+            },
+            2..=4 => OrderCommand::Pay {
                 amount: self.orders.get(&id)?.total.clone(),
-                at,
             },
             5 | 6 => {
                 let shipment = Shipment {
                     carrier: text("Post")?,
                     tracking_number: text("1Z")?,
                 };
-                order::Command::Ship { shipment, at }
+                OrderCommand::Ship { shipment }
             }
-            7 => order::Command::Deliver { at },
-            _ => order::Command::Cancel {
+            7 => OrderCommand::Deliver,
+            _ => OrderCommand::Cancel {
                 reason: text("changed my mind")?,
-                at,
             },
         };
         self.order(id, command)
     }
 
-    /// Some pieces of one to three products, and the products as they are now.
-    fn wanted(&self, fate: &Fate) -> Option<(Lines, BTreeMap<Sku, Offer>)> {
+    /// Some pieces of one to three products.
+    fn wanted(&self, fate: &Fate) -> Option<Lines> {
         let first = fate.pick(PRODUCTS);
         let mut lines = Vec::new();
-        let mut catalogue = BTreeMap::new();
         for n in 0..=fate.pick(3) {
             let sku = sku((first + n) % PRODUCTS)?;
-            let product = self.products.get(&sku)?.clone().into();
-            let available = self.stock.get(&sku)?.available;
-            catalogue.insert(sku.clone(), Offer { product, available });
+            self.products.get(&sku)?;
             lines.push((sku, i64::try_from(fate.between(1..=4)).ok()?.try_into().ok()?));
         }
-        Some((lines, catalogue))
+        Some(lines)
     }
 
-    fn order(&mut self, id: Uuid, command: order::Command) -> Option<()> {
+    fn catalogue(&self) -> Catalogue {
+        let offer = |(sku, product): (&Sku, &Product)| {
+            let available = self.stock.get(sku)?.available;
+            let product = product.clone().into();
+            Some((sku.clone(), Offer { product, available }))
+        };
+        self.products.iter().filter_map(offer).collect()
+    }
+
+    fn order(&mut self, id: Uuid, command: OrderCommand) -> Option<()> {
         let before = self.orders.get(&id).cloned();
-        let event = order::decide(id, before.as_ref(), command).ok()?;
+        let customer = match &command {
+            OrderCommand::Place { customer, .. } => self.customers.get(customer),
+            _ => None,
+        };
+        let facts = OrderFacts {
+            customer,
+            catalogue: &self.catalogue(),
+            at: self.now(),
+        };
+        let event = order::decide(id, before.as_ref(), command, facts).ok()?;
         let was_paid = before
             .as_ref()
             .is_some_and(|order| order.progress.paid_at().is_some());
@@ -291,7 +297,7 @@ impl Shop {
     }
 
     fn record<S: Serialize>(&mut self, event: &Event, after: After<S>) -> Option<()> {
-        let (kind, data) = event.to_parts().ok()?;
+        let (event_type, data) = event.to_parts().ok()?;
         let stock = if after.stock.is_empty() {
             Value::Null
         } else {
@@ -301,7 +307,7 @@ impl Shop {
             event_id: event_id(self.log.len()),
             subject: after.subject,
             version: after.version,
-            kind,
+            kind: event_type.name().to_owned(),
             data: serde_json::from_str(data.get()).ok()?,
             state: serde_json::to_value(&after.state).ok()?,
             stock,

@@ -3,7 +3,7 @@
 
 use std::cell::{Cell, RefCell};
 
-use handler::write::{Accepted, Error};
+use handler::write::{AcceptedCommand, CommandResult};
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
 
@@ -74,7 +74,7 @@ impl World {
 }
 
 /// The answers, with everything that is known of each error.
-fn comparable(answers: Vec<Result<Accepted, Error>>) -> Vec<Result<Accepted, String>> {
+fn comparable(answers: Vec<CommandResult>) -> Vec<Result<AcceptedCommand, String>> {
     let told = |error| format!("{error:?}");
     answers.into_iter().map(|answer| answer.map_err(told)).collect()
 }

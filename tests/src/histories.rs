@@ -4,9 +4,18 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use handler::{
-    domain::{customer, event::Event, order, product, value},
+    domain::{
+        command::Command,
+        customer::{self, CustomerCommand},
+        event::Event,
+        order::{self, OrderCommand},
+        product::{self, ProductCommand},
+        value,
+    },
     postgres::PoolerMode,
-    write::{Accepted, Command, Context, Error, Once, Preconditions, Versions, Writer, pool::CommandPool},
+    write::{
+        CommandContext, CommandResult, IdempotencyKey, Preconditions, Versions, Writer, pool::CommandPool,
+    },
 };
 use proptest::{
     collection::vec,
@@ -100,70 +109,83 @@ fn wanted(pieces: &[i64]) -> Vec<(value::Sku, value::Quantity)> {
 
 pub(crate) fn command(ask: &Ask, totals: &BTreeMap<Uuid, i64>) -> Command {
     let text = |text: &str| text.to_owned().try_into().unwrap();
+    let customer = |n, command| Command::Customer(id(1, n), command);
+    let product = |n: u8, command| Command::Product(sku(n.into()), command);
     match ask.clone() {
-        Ask::Register(n) => Command::RegisterCustomer {
-            id: id(1, n),
-            name: text("Ada"),
-            email: "ada@example.org".to_owned().try_into().unwrap(),
-        },
-        Ask::Rename(n) => Command::RenameCustomer {
-            id: id(1, n),
-            name: text("Countess"),
-        },
-        Ask::Add(n, price) => Command::AddProduct {
-            sku: sku(n.into()),
-            name: text("Thing"),
-            price: money(price).try_into().unwrap(),
-        },
-        Ask::Price(n, price) => Command::ChangeProductPrice {
-            sku: sku(n.into()),
-            price: money(price).try_into().unwrap(),
-        },
-        Ask::Restock(n, pieces) => Command::RestockProduct {
-            sku: sku(n.into()),
-            quantity: pieces.try_into().unwrap(),
-        },
-        Ask::Place(n, customer, pieces, total) => Command::PlaceOrder {
-            id: id(2, n),
-            customer: id(1, customer),
-            lines: wanted(&pieces),
-            expected_total: total.map(money),
-        },
-        Ask::Change(n, pieces) => Command::ChangeOrderLines {
-            id: id(2, n),
-            lines: wanted(&pieces),
-            expected_total: None,
-        },
-        Ask::Pay(n, right) => {
-            let total = totals.get(&id(2, n)).copied().unwrap_or(1);
-            Command::PayOrder {
-                id: id(2, n),
-                amount: money(if right { total } else { total + 1 }),
-            }
+        Ask::Register(n) => {
+            let email = "ada@example.org".to_owned().try_into().unwrap();
+            let name = text("Ada");
+            customer(n, CustomerCommand::Register { name, email })
         }
-        Ask::Ship(n) => Command::ShipOrder {
-            id: id(2, n),
-            shipment: order::Shipment {
-                carrier: text("Post"),
-                tracking_number: text("1Z"),
-            },
-        },
-        Ask::Deliver(n) => Command::DeliverOrder { id: id(2, n) },
-        Ask::Cancel(n) => Command::CancelOrder {
-            id: id(2, n),
-            reason: "changed my mind".to_owned().try_into().unwrap(),
-        },
+        Ask::Rename(n) => {
+            let name = text("Countess");
+            customer(n, CustomerCommand::Rename { name })
+        }
+        Ask::Add(n, price) => {
+            let (name, price) = (text("Thing"), money(price).try_into().unwrap());
+            product(n, ProductCommand::Add { name, price })
+        }
+        Ask::Price(n, price) => {
+            let price = money(price).try_into().unwrap();
+            product(n, ProductCommand::ChangePrice { price })
+        }
+        Ask::Restock(n, pieces) => {
+            let quantity = pieces.try_into().unwrap();
+            product(n, ProductCommand::Restock { quantity })
+        }
+        Ask::Place(n, ..)
+        | Ask::Change(n, _)
+        | Ask::Pay(n, _)
+        | Ask::Ship(n)
+        | Ask::Deliver(n)
+        | Ask::Cancel(n) => {
+            let total = totals.get(&id(2, n)).copied().unwrap_or(1);
+            Command::Order(id(2, n), order_command(ask, total))
+        }
     }
 }
 
-pub(crate) fn context(n: usize, (ask, key, version): &Asked) -> Context {
-    let once = |key: &u8| Once {
+fn order_command(ask: &Ask, total: i64) -> OrderCommand {
+    let text = |text: &str| text.to_owned().try_into().unwrap();
+    match ask.clone() {
+        Ask::Place(_, customer, pieces, expected) => OrderCommand::Place {
+            customer: id(1, customer),
+            lines: wanted(&pieces),
+            expected_total: expected.map(money),
+        },
+        Ask::Change(_, pieces) => OrderCommand::ChangeLines {
+            lines: wanted(&pieces),
+            expected_total: None,
+        },
+        Ask::Pay(_, right) => OrderCommand::Pay {
+            amount: money(if right { total } else { total + 1 }),
+        },
+        Ask::Ship(_) => {
+            let shipment = order::Shipment {
+                carrier: text("Post"),
+                tracking_number: text("1Z"),
+            };
+            OrderCommand::Ship { shipment }
+        }
+        Ask::Deliver(_) => OrderCommand::Deliver,
+        other => {
+            assert!(matches!(other, Ask::Cancel(_)), "{other:?}");
+            let reason = "changed my mind".to_owned().try_into().unwrap();
+            OrderCommand::Cancel { reason }
+        }
+    }
+}
+
+pub(crate) fn context(n: usize, (ask, key, version): &Asked) -> CommandContext {
+    let idempotency_key = |key: &u8| IdempotencyKey {
         key: format!("key-{key}"),
         fingerprint: format!("{ask:?}"),
     };
-    Context {
+    CommandContext {
         event_id: Uuid::from_u128(3 << 64 | n as u128),
-        at: OffsetDateTime::UNIX_EPOCH + Duration::hours(5 * n as i64),
+        at: (OffsetDateTime::UNIX_EPOCH + Duration::hours(5 * n as i64))
+            .try_into()
+            .unwrap(),
         caller: "tester".to_owned(),
         only: None,
         traceparent: None,
@@ -171,7 +193,7 @@ pub(crate) fn context(n: usize, (ask, key, version): &Asked) -> Context {
             matches: version.map(|version| Versions::OneOf(vec![version])),
             ..Preconditions::default()
         },
-        once: key.as_ref().map(once),
+        idempotency_key: key.as_ref().map(idempotency_key),
     }
 }
 
@@ -239,8 +261,7 @@ impl World {
         } = &mut folded;
         for row in events.as_array().unwrap() {
             let stream = row["stream"].as_str().unwrap();
-            let event = json!({ "type": row["type"], "data": row["data"] });
-            let event: Event = serde_json::from_value(event).unwrap();
+            let event = Event::from_parts(row["type"].as_str().unwrap(), &row["data"]).unwrap();
             let after = match Uuid::parse_str(stream) {
                 Ok(id) if row["type"].as_str().unwrap().starts_with("orders.Order") => {
                     let after = order::evolve(id, orders.remove(&id), &event).unwrap();
@@ -283,7 +304,7 @@ impl Database {
 pub(crate) async fn one_by_one(
     world: &World,
     asked: &[Asked],
-) -> Vec<((Command, Context), Result<Accepted, Error>)> {
+) -> Vec<((Command, CommandContext), CommandResult)> {
     let mut done = Vec::new();
     for (n, ask) in asked.iter().enumerate() {
         let given = (command(&ask.0, &world.totals().await), context(n, ask));

@@ -80,7 +80,10 @@ fn message(row: &Row) -> Value {
         source: "/orders/write-model".to_owned(),
         r#type: row.get("type"),
         subject: row.get("stream"),
-        time: row.get("occurred_at"),
+        time: row
+            .get::<_, time::OffsetDateTime>("occurred_at")
+            .try_into()
+            .unwrap(),
         datacontenttype: "application/json".to_owned(),
         aggregateversion: version,
         traceparent: None,

@@ -286,7 +286,7 @@ async fn the_timer_sums_up_sales_and_forgets_what_no_bus_will_ever_fetch() {
     let Some(Seen { value: order, .. }) = tables.order(id).await.unwrap() else {
         panic!("it is not shown at once");
     };
-    let day = order.progress.paid_at().unwrap().date();
+    let day = order.progress.paid_at().unwrap().utc().date();
     let unsummed = "select count(*) from read_model.sales_unsummed";
     let sales = tables.sales(day, day).await.unwrap();
     assert_eq!((sales.len(), database.number(unsummed).await), (1, 1));

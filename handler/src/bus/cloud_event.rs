@@ -3,10 +3,9 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::domain::event::Recorded;
+use crate::domain::{event::Recorded, timestamp::Timestamp};
 
 /// Media type of the body (CloudEvents JSON format 1.0, structured mode).
 pub const CONTENT_TYPE: &str = "application/cloudevents+json; charset=utf-8";
@@ -27,8 +26,7 @@ pub struct CloudEvent {
     /// The aggregate's id: an order id, a customer id or a SKU.
     pub subject: String,
     /// When it happened (RFC 3339, UTC).
-    #[serde(with = "crate::domain::utc")]
-    pub time: OffsetDateTime,
+    pub time: Timestamp,
     /// Always "application/json".
     pub datacontenttype: String,
     /// The aggregate's version after the event. An extension of our own: the standard's `sequence` counts what a source

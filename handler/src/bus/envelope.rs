@@ -113,7 +113,6 @@ mod tests {
         primitives::Timestamp,
     };
     use serde_json::json;
-    use time::OffsetDateTime;
     use uuid::Uuid;
 
     use super::*;
@@ -189,7 +188,7 @@ mod tests {
             state,
             stock: json!(vec![level; MAX_LINES]),
             traceparent: Some("0".repeat(55)),
-            occurred_at: OffsetDateTime::UNIX_EPOCH,
+            occurred_at: crate::domain::timestamp::Timestamp::UNIX_EPOCH,
         };
         let bytes = Envelope::of(&event).unwrap().bytes();
         assert!(bytes < MOST_BYTES, "{bytes}");

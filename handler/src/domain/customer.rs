@@ -21,44 +21,46 @@ pub struct Customer {
     pub version: i64,
     /// Name of the customer.
     pub name: Name,
-    /// Where to write to.
+    /// E-mail address.
     pub email: Email,
 }
 
-/// What can be asked of a customer.
+/// A command about one customer.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Command {
-    /// Become a customer.
+pub enum CustomerCommand {
+    /// Register the customer, under an id that is new.
     Register {
-        /// Name of the customer.
+        /// The customer's name.
         name: Name,
-        /// Where to write to.
+        /// The customer's e-mail address.
         email: Email,
     },
-    /// Be called something else.
+    /// Give the customer another name; orders keep the one that they were placed under.
     Rename {
-        /// The new name.
+        /// Replaces the old name.
         name: Name,
     },
-    /// Be written to elsewhere.
+    /// Give the customer another e-mail address.
     ChangeEmail {
-        /// The new address.
+        /// Replaces the old address.
         email: Email,
     },
 }
 
-/// Says what happens to customer `id`, one event per command, or which rule forbids it.
+/// Decides what happens to customer `id`: one event, or the rule that forbids it.
 ///
 /// # Errors
 /// [`Rejection::CustomerExists`] when this id is registered already, [`Rejection::UnknownCustomer`] when it must be and
 /// is not.
-pub fn decide(id: Uuid, state: Option<&Customer>, command: Command) -> Result<Event, Rejection> {
+pub fn decide(id: Uuid, state: Option<&Customer>, command: CustomerCommand) -> Result<Event, Rejection> {
     match (state, command) {
-        (Some(_), Command::Register { .. }) => Err(Rejection::CustomerExists(id)),
-        (None, Command::Register { name, email }) => Ok(Event::CustomerRegistered { name, email }),
-        (Some(_), Command::Rename { name }) => Ok(Event::CustomerRenamed { name }),
-        (Some(_), Command::ChangeEmail { email }) => Ok(Event::CustomerEmailChanged { email }),
-        (None, Command::Rename { .. } | Command::ChangeEmail { .. }) => Err(Rejection::UnknownCustomer(id)),
+        (Some(_), CustomerCommand::Register { .. }) => Err(Rejection::CustomerExists(id)),
+        (None, CustomerCommand::Register { name, email }) => Ok(Event::CustomerRegistered { name, email }),
+        (Some(_), CustomerCommand::Rename { name }) => Ok(Event::CustomerRenamed { name }),
+        (Some(_), CustomerCommand::ChangeEmail { email }) => Ok(Event::CustomerEmailChanged { email }),
+        (None, CustomerCommand::Rename { .. } | CustomerCommand::ChangeEmail { .. }) => {
+            Err(Rejection::UnknownCustomer(id))
+        }
     }
 }
 
@@ -89,48 +91,76 @@ pub fn evolve(id: Uuid, state: Option<Customer>, event: &Event) -> Option<Custom
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::testing::{id, text};
+    use crate::domain::{
+        command::Command,
+        testing::{given, id, text},
+    };
 
-    #[test]
-    fn a_customer_is_registered_once() {
-        let register = Command::Register {
-            name: text("Ada"),
-            email: text("ada@example.org"),
-        };
-        let ada = evolve(id(1), None, &decide(id(1), None, register.clone()).unwrap());
-        assert_eq!(ada.as_ref().map(|c| c.version), Some(1));
-        assert_eq!(
-            decide(id(1), ada.as_ref(), register),
-            Err(Rejection::CustomerExists(id(1)))
-        );
+    fn ada(command: CustomerCommand) -> Command {
+        Command::Customer(id(1), command)
+    }
+
+    fn register() -> Command {
+        let (name, email) = (text("Ada"), text("ada@example.org"));
+        ada(CustomerCommand::Register { name, email })
+    }
+
+    fn rename() -> Command {
+        let name = text("Countess Lovelace");
+        ada(CustomerCommand::Rename { name })
+    }
+
+    fn change_email() -> Command {
+        let email = text("countess@example.org");
+        ada(CustomerCommand::ChangeEmail { email })
+    }
+
+    fn registered() -> Event {
+        let (name, email) = (text("Ada"), text("ada@example.org"));
+        Event::CustomerRegistered { name, email }
+    }
+
+    fn renamed() -> Event {
+        let name = text("Countess Lovelace");
+        Event::CustomerRenamed { name }
+    }
+
+    fn email_changed() -> Event {
+        let email = text("countess@example.org");
+        Event::CustomerEmailChanged { email }
     }
 
     #[test]
-    fn only_a_registered_customer_gets_another_name_or_address_and_keeps_the_rest() {
-        let rename = Command::Rename {
-            name: text("Countess Lovelace"),
-        };
-        let readdress = Command::ChangeEmail {
-            email: text("countess@example.org"),
-        };
-        let mut state = Some(Customer {
-            id: id(1),
-            version: 1,
-            name: text("Ada"),
-            email: text("ada@example.org"),
-        });
-        for command in [rename, readdress] {
-            let refused = decide(id(2), None, command.clone());
-            assert_eq!(refused, Err(Rejection::UnknownCustomer(id(2))));
-            let event = decide(id(1), state.as_ref(), command).unwrap();
-            state = evolve(id(1), state, &event);
+    fn a_customer_is_registered_once() {
+        given([]).when(register()).then(registered());
+        given([registered()])
+            .when(register())
+            .rejected(Rejection::CustomerExists(id(1)));
+    }
+
+    #[test]
+    fn a_registered_customer_gets_another_name_or_address() {
+        given([registered()]).when(rename()).then(renamed());
+        given([registered()]).when(change_email()).then(email_changed());
+        for command in [rename(), change_email()] {
+            given([])
+                .when(command)
+                .rejected(Rejection::UnknownCustomer(id(1)));
         }
+    }
+
+    #[test]
+    fn each_event_changes_what_it_names_and_the_version() {
+        let events = [registered(), renamed(), email_changed()];
+        let after = events
+            .iter()
+            .fold(None, |before, event| evolve(id(1), before, event));
         let changed = Customer {
             id: id(1),
             version: 3,
             name: text("Countess Lovelace"),
             email: text("countess@example.org"),
         };
-        assert_eq!(state, Some(changed));
+        assert_eq!(after, Some(changed));
     }
 }

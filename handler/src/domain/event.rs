@@ -1,42 +1,134 @@
-//! What has happened, as it is stored and sent: every event of every aggregate, with its name and version.
-//! Never changes the meaning of a name once released: a new meaning is a new name (`….v2`).
+//! Events as they are stored and sent, with the one table of their types.
+//! Never changes the meaning of a type once released: a new meaning is a new version (`….v2`).
+
+use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, value::RawValue};
-use time::OffsetDateTime;
+use serde_json::{Value, json, value::RawValue};
 use uuid::Uuid;
 
 use super::{
     order::{CustomerRef, Line, Shipment},
+    quote,
+    timestamp::Timestamp,
     value::{Email, Money, Name, Price, Quantity, Reason, Sku},
 };
 
-/// Everything that can happen. JSON: `{"type": "orders.OrderPlaced.v1", "data": {…}}`.
+/// Defines [`EventType`] from one line per event: the aggregate that it is of, its name and its version.
+macro_rules! event_types {
+    ($($aggregate:ident: $event:ident $version:ident,)*) => {
+        /// Type of an event: the log's column `type`, and the CloudEvents attribute of that name.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[expect(missing_docs, reason = "the events of these names say what they are")]
+        pub enum EventType {
+            $($event,)*
+        }
+
+        impl EventType {
+            /// All types, each aggregate's in the order of its life.
+            pub const ALL: &[Self] = &[$(Self::$event,)*];
+
+            /// The name as it is stored and sent: `orders.OrderPlaced.v1`.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$event => concat!("orders.", stringify!($event), ".", stringify!($version)),)*
+                }
+            }
+
+            /// The name of the variant of [`Event`], by which serde tells them apart.
+            const fn variant(self) -> &'static str {
+                match self {
+                    $(Self::$event => stringify!($event),)*
+                }
+            }
+
+            /// The aggregate that its events belong to.
+            #[must_use]
+            pub const fn aggregate(self) -> AggregateKind {
+                match self {
+                    $(Self::$event => AggregateKind::$aggregate,)*
+                }
+            }
+        }
+
+        impl Event {
+            /// The event's type.
+            #[must_use]
+            pub const fn event_type(&self) -> EventType {
+                match self {
+                    $(Self::$event { .. } => EventType::$event,)*
+                }
+            }
+        }
+    };
+}
+
+event_types! {
+    Customer: CustomerRegistered v1,
+    Customer: CustomerRenamed v1,
+    Customer: CustomerEmailChanged v1,
+    Product: ProductAdded v1,
+    Product: ProductRenamed v1,
+    Product: ProductPriceChanged v1,
+    Product: ProductRestocked v1,
+    Order: OrderPlaced v1,
+    Order: OrderLinesChanged v1,
+    Order: OrderPaid v1,
+    Order: OrderShipped v1,
+    Order: OrderDelivered v1,
+    Order: OrderCancelled v1,
+}
+
+/// The kinds of aggregates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AggregateKind {
+    /// A customer, by id.
+    Customer,
+    /// A product, by SKU.
+    Product,
+    /// An order, by id.
+    Order,
+}
+
+/// A type that this release does not know.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("event type {:?} is unknown", quote::brief(.0))]
+pub struct UnknownEventType(pub String);
+
+/// An event of the log that this release cannot read.
+#[derive(Debug, thiserror::Error)]
+pub enum UnreadableEvent {
+    /// Its type is unknown.
+    #[error(transparent)]
+    UnknownType(#[from] UnknownEventType),
+    /// Its data or state is not what its type says.
+    #[error(transparent)]
+    Content(#[from] serde_json::Error),
+}
+
+/// Everything that can happen. Its JSON is split over the two columns `type` and `data`: see [`Event::to_parts`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", content = "data", rename_all_fields = "camelCase")]
 pub enum Event {
     /// A customer was registered.
-    #[serde(rename = "orders.CustomerRegistered.v1")]
     CustomerRegistered {
         /// Name of the customer.
         name: Name,
-        /// Where to write to.
+        /// E-mail address.
         email: Email,
     },
     /// The customer has another name from now on; orders keep the one they were placed under.
-    #[serde(rename = "orders.CustomerRenamed.v1")]
     CustomerRenamed {
-        /// The new name.
+        /// Replaces the old name.
         name: Name,
     },
-    /// The customer is written to elsewhere from now on.
-    #[serde(rename = "orders.CustomerEmailChanged.v1")]
+    /// The customer has another e-mail address from now on.
     CustomerEmailChanged {
-        /// The new address.
+        /// Replaces the old address.
         email: Email,
     },
     /// A product came into the catalogue; none are in stock yet.
-    #[serde(rename = "orders.ProductAdded.v1")]
     ProductAdded {
         /// Name of the product.
         name: Name,
@@ -44,95 +136,80 @@ pub enum Event {
         price: Price,
     },
     /// The product has another name from now on; orders keep the one they were placed under.
-    #[serde(rename = "orders.ProductRenamed.v1")]
     ProductRenamed {
-        /// The new name.
+        /// Replaces the old name.
         name: Name,
     },
     /// The product costs something else from now on; orders keep the price they were placed at.
-    #[serde(rename = "orders.ProductPriceChanged.v1")]
     ProductPriceChanged {
-        /// The new price of one piece.
+        /// Replaces the old price of one piece.
         price: Price,
     },
     /// Pieces came into stock.
-    #[serde(rename = "orders.ProductRestocked.v1")]
     ProductRestocked {
-        /// How many.
+        /// Pieces that came in.
         quantity: Quantity,
     },
     /// An order was placed and its pieces taken from stock.
-    #[serde(rename = "orders.OrderPlaced.v1")]
     OrderPlaced {
-        /// Who ordered, with the name as it was then.
+        /// The customer, with the name as it was then.
         customer: CustomerRef,
-        /// What was ordered, at the prices of then.
+        /// The lines, at the prices of then.
         lines: Vec<Line>,
         /// Sum of the lines.
         total: Money,
-        /// When (UTC).
-        #[serde(with = "crate::domain::utc")]
-        at: OffsetDateTime,
+        /// Time of the event.
+        at: Timestamp,
     },
     /// The order has other lines from now on, and its pieces were moved to match.
-    #[serde(rename = "orders.OrderLinesChanged.v1")]
     OrderLinesChanged {
         /// All lines, as they are now.
         lines: Vec<Line>,
         /// Sum of the lines.
         total: Money,
-        /// When (UTC).
-        #[serde(with = "crate::domain::utc")]
-        at: OffsetDateTime,
+        /// Time of the event.
+        at: Timestamp,
     },
     /// The order was paid in full.
-    #[serde(rename = "orders.OrderPaid.v1")]
     OrderPaid {
-        /// What was paid, which is the total.
+        /// The total.
         amount: Money,
-        /// When (UTC).
-        #[serde(with = "crate::domain::utc")]
-        at: OffsetDateTime,
+        /// Time of the event.
+        at: Timestamp,
     },
-    /// The order left the house.
-    #[serde(rename = "orders.OrderShipped.v1")]
+    /// The order was handed to a carrier.
     OrderShipped {
-        /// How, and how to follow it.
+        /// The parcel.
         shipment: Shipment,
-        /// When (UTC).
-        #[serde(with = "crate::domain::utc")]
-        at: OffsetDateTime,
+        /// Time of the event.
+        at: Timestamp,
     },
     /// The order arrived.
-    #[serde(rename = "orders.OrderDelivered.v1")]
     OrderDelivered {
-        /// When (UTC).
-        #[serde(with = "crate::domain::utc")]
-        at: OffsetDateTime,
+        /// Time of the event.
+        at: Timestamp,
     },
-    /// The order was called off and its pieces put back into stock.
-    #[serde(rename = "orders.OrderCancelled.v1")]
+    /// The order was cancelled and its pieces put back into stock.
     OrderCancelled {
-        /// Why.
+        /// The reason that was given.
         reason: Reason,
-        /// When (UTC).
-        #[serde(with = "crate::domain::utc")]
-        at: OffsetDateTime,
+        /// Time of the event.
+        at: Timestamp,
     },
 }
 
-/// What is left of a SKU right after an event that moved it. Equal `seq` means equal `available`.
+/// The stock of a SKU right after an event that moved it. Equal `seq` means equal `available`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StockLevel {
     /// The SKU.
     pub sku: Sku,
     /// Pieces left.
     pub available: i64,
-    /// How often this SKU's stock has moved.
+    /// Number of moves of this SKU's stock so far.
     pub seq: i64,
 }
 
-/// One row of the event log: what the outbox sends and replays send again.
+/// One row of the event log: the outbox sends it, and a replay sends it again.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Recorded {
     /// Identity of the event, and of every message made from it.
@@ -141,9 +218,9 @@ pub struct Recorded {
     pub subject: String,
     /// The aggregate's version after this event.
     pub version: i64,
-    /// Name of the event with its major version.
+    /// Name of the event's type, which a newer release may have written.
     pub kind: String,
-    /// What happened.
+    /// The event's data, in the form of its type.
     pub data: Value,
     /// The aggregate after it.
     pub state: Value,
@@ -151,23 +228,95 @@ pub struct Recorded {
     pub stock: Value,
     /// W3C trace context of the request that caused it, if there was one.
     pub traceparent: Option<String>,
-    /// When it happened (UTC).
-    pub occurred_at: OffsetDateTime,
+    /// Time of the event.
+    pub occurred_at: Timestamp,
+}
+
+impl FromStr for EventType {
+    type Err = UnknownEventType;
+
+    fn from_str(name: &str) -> Result<Self, UnknownEventType> {
+        let known = Self::ALL.iter().copied().find(|known| known.name() == name);
+        known.ok_or_else(|| UnknownEventType(name.to_owned()))
+    }
+}
+
+impl fmt::Display for EventType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
 }
 
 impl Event {
-    /// The event's name and its data, as the two columns of the log hold them.
+    /// The event's type and its data, as the two columns of the log hold them.
     ///
     /// # Errors
     /// When a value cannot be written as JSON.
-    pub fn to_parts(&self) -> Result<(String, Box<RawValue>), serde_json::Error> {
-        /// The two halves of the adjacently tagged enum.
+    pub fn to_parts(&self) -> serde_json::Result<(EventType, Box<RawValue>)> {
         #[derive(Deserialize)]
         struct Parts {
-            r#type: String,
             data: Box<RawValue>,
         }
-        let Parts { r#type, data } = serde_json::from_str(&serde_json::to_string(self)?)?;
-        Ok((r#type, data))
+        let Parts { data } = serde_json::from_str(&serde_json::to_string(self)?)?;
+        Ok((self.event_type(), data))
+    }
+
+    /// Reads the two columns of the log.
+    ///
+    /// # Errors
+    /// See [`UnreadableEvent`].
+    pub fn from_parts(name: &str, data: &Value) -> Result<Self, UnreadableEvent> {
+        let event_type: EventType = name.parse()?;
+        let tagged = json!({ "type": event_type.variant(), "data": data });
+        Ok(serde_json::from_value(tagged)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stored_names_of_events_never_change() {
+        let names: Vec<_> = EventType::ALL.iter().map(|known| known.name()).collect();
+        assert_eq!(
+            names,
+            [
+                "orders.CustomerRegistered.v1",
+                "orders.CustomerRenamed.v1",
+                "orders.CustomerEmailChanged.v1",
+                "orders.ProductAdded.v1",
+                "orders.ProductRenamed.v1",
+                "orders.ProductPriceChanged.v1",
+                "orders.ProductRestocked.v1",
+                "orders.OrderPlaced.v1",
+                "orders.OrderLinesChanged.v1",
+                "orders.OrderPaid.v1",
+                "orders.OrderShipped.v1",
+                "orders.OrderDelivered.v1",
+                "orders.OrderCancelled.v1",
+            ]
+        );
+    }
+
+    #[test]
+    fn an_event_is_read_by_its_type_and_an_unknown_type_refused() {
+        let data = json!({ "name": "Ada" });
+        let event = Event::from_parts("orders.CustomerRenamed.v1", &data).unwrap();
+        let (event_type, written) = event.to_parts().unwrap();
+        assert_eq!(event_type.name(), "orders.CustomerRenamed.v1");
+        assert_eq!(written.get(), data.to_string());
+        for unknown in [
+            "orders.CustomerRenamed.v2",
+            "orders.OrderLost.v1",
+            "CustomerRenamed",
+            "",
+        ] {
+            let refused = Event::from_parts(unknown, &data);
+            assert!(
+                matches!(refused, Err(UnreadableEvent::UnknownType(_))),
+                "{unknown}"
+            );
+        }
     }
 }

@@ -24,45 +24,45 @@ pub struct Product {
     pub price: Price,
 }
 
-/// What can be asked of a product.
+/// A command about one product.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Command {
-    /// Come into the catalogue.
+pub enum ProductCommand {
+    /// Add the product to the catalogue, under a SKU that is new and without stock.
     Add {
-        /// Name of the product.
+        /// The product's name.
         name: Name,
         /// Price of one piece.
         price: Price,
     },
-    /// Be called something else.
+    /// Give the product another name; orders keep the one that they were placed under.
     Rename {
-        /// The new name.
+        /// Replaces the old name.
         name: Name,
     },
-    /// Cost something else.
+    /// Give the product another price; orders keep the one that they were placed at.
     ChangePrice {
-        /// The new price of one piece.
+        /// Replaces the old price of one piece.
         price: Price,
     },
     /// Take pieces into stock.
     Restock {
-        /// How many.
+        /// Pieces that came in.
         quantity: Quantity,
     },
 }
 
-/// Says what happens, one event per command, or which rule forbids it.
+/// Decides what happens to product `sku`: one event, or the rule that forbids it.
 ///
 /// # Errors
 /// [`Rejection::ProductExists`] for a SKU that is taken, [`Rejection::UnknownProduct`] for one that is not there.
-pub fn decide(sku: &Sku, state: Option<&Product>, command: Command) -> Result<Event, Rejection> {
+pub fn decide(sku: &Sku, state: Option<&Product>, command: ProductCommand) -> Result<Event, Rejection> {
     match (state, command) {
-        (Some(_), Command::Add { .. }) => Err(Rejection::ProductExists(sku.as_str().to_owned())),
-        (None, Command::Add { name, price }) => Ok(Event::ProductAdded { name, price }),
+        (Some(_), ProductCommand::Add { .. }) => Err(Rejection::ProductExists(sku.as_str().to_owned())),
+        (None, ProductCommand::Add { name, price }) => Ok(Event::ProductAdded { name, price }),
         (None, _) => Err(Rejection::UnknownProduct(sku.as_str().to_owned())),
-        (Some(_), Command::Restock { quantity }) => Ok(Event::ProductRestocked { quantity }),
-        (Some(_), Command::Rename { name }) => Ok(Event::ProductRenamed { name }),
-        (Some(_), Command::ChangePrice { price }) => Ok(Event::ProductPriceChanged { price }),
+        (Some(_), ProductCommand::Restock { quantity }) => Ok(Event::ProductRestocked { quantity }),
+        (Some(_), ProductCommand::Rename { name }) => Ok(Event::ProductRenamed { name }),
+        (Some(_), ProductCommand::ChangePrice { price }) => Ok(Event::ProductPriceChanged { price }),
     }
 }
 
@@ -97,61 +97,89 @@ pub fn evolve(sku: &Sku, state: Option<Product>, event: &Event) -> Option<Produc
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::testing::{price, quantity, text};
+    use crate::domain::{
+        command::Command,
+        testing::{given, price, quantity, text},
+    };
 
-    #[test]
-    fn a_product_is_added_once_and_restocked_often() {
-        let sku: Sku = text("MUG");
-        let add = Command::Add {
-            name: text("Mug"),
-            price: price(1299, "EUR"),
-        };
-        let restock = Command::Restock {
-            quantity: quantity(5),
-        };
-        assert_eq!(
-            decide(&sku, None, restock.clone()),
-            Err(Rejection::UnknownProduct("MUG".into()))
-        );
-        let mut state = None;
-        for command in [add.clone(), restock.clone(), restock] {
-            let event = decide(&sku, state.as_ref(), command).unwrap();
-            state = evolve(&sku, state, &event);
-        }
-        assert_eq!(state.as_ref().map(|p| p.version), Some(3));
-        assert_eq!(
-            decide(&sku, state.as_ref(), add),
-            Err(Rejection::ProductExists("MUG".into()))
-        );
+    fn mug(command: ProductCommand) -> Command {
+        Command::Product(text("MUG"), command)
+    }
+
+    fn add() -> Command {
+        let (name, price) = (text("Mug"), price(1299, "EUR"));
+        mug(ProductCommand::Add { name, price })
+    }
+
+    fn rename() -> Command {
+        let name = text("Big mug");
+        mug(ProductCommand::Rename { name })
+    }
+
+    fn change_price() -> Command {
+        let price = price(999, "USD");
+        mug(ProductCommand::ChangePrice { price })
+    }
+
+    fn restock() -> Command {
+        let quantity = quantity(5);
+        mug(ProductCommand::Restock { quantity })
+    }
+
+    fn added() -> Event {
+        let (name, price) = (text("Mug"), price(1299, "EUR"));
+        Event::ProductAdded { name, price }
+    }
+
+    fn renamed() -> Event {
+        let name = text("Big mug");
+        Event::ProductRenamed { name }
+    }
+
+    fn price_changed() -> Event {
+        let price = price(999, "USD");
+        Event::ProductPriceChanged { price }
+    }
+
+    fn restocked() -> Event {
+        let quantity = quantity(5);
+        Event::ProductRestocked { quantity }
     }
 
     #[test]
-    fn only_a_product_of_the_catalogue_gets_another_name_or_price() {
-        let sku: Sku = text("MUG");
-        let rename = Command::Rename {
-            name: text("Big mug"),
-        };
-        let reprice = Command::ChangePrice {
-            price: price(999, "USD"),
-        };
-        let mut state = Some(Product {
-            sku: sku.clone(),
-            version: 1,
-            name: text("Mug"),
-            price: price(1299, "EUR"),
-        });
-        for command in [rename, reprice] {
-            let refused = decide(&sku, None, command.clone());
-            assert_eq!(refused, Err(Rejection::UnknownProduct("MUG".into())));
-            let event = decide(&sku, state.as_ref(), command).unwrap();
-            state = evolve(&sku, state, &event);
+    fn a_product_is_added_once_and_restocked_often() {
+        given([]).when(add()).then(added());
+        given([added()]).when(restock()).then(restocked());
+        given([added(), restocked()]).when(restock()).then(restocked());
+        given([added(), restocked()])
+            .when(add())
+            .rejected(Rejection::ProductExists("MUG".into()));
+    }
+
+    #[test]
+    fn a_product_of_the_catalogue_gets_another_name_or_price() {
+        given([added()]).when(rename()).then(renamed());
+        given([added()]).when(change_price()).then(price_changed());
+        for command in [rename(), change_price(), restock()] {
+            given([])
+                .when(command)
+                .rejected(Rejection::UnknownProduct("MUG".into()));
         }
+    }
+
+    #[test]
+    fn each_event_changes_what_it_names_and_the_version() {
+        let sku: Sku = text("MUG");
+        let events = [added(), restocked(), renamed(), price_changed()];
+        let after = events
+            .iter()
+            .fold(None, |before, event| evolve(&sku, before, event));
         let changed = Product {
-            sku,
-            version: 3,
+            sku: sku.clone(),
+            version: 4,
             name: text("Big mug"),
             price: price(999, "USD"),
         };
-        assert_eq!(state, Some(changed));
+        assert_eq!(after, Some(changed));
     }
 }

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-/// Most characters that are quoted of what somebody has sent.
+/// Most characters that are quoted of input.
 pub const MOST_QUOTED: usize = 100;
 
 /// The text, or its beginning with an ellipsis: at most [`MOST_QUOTED`] characters of it.

@@ -1,5 +1,5 @@
-//! Every reason why the domain says no, as one closed enum that tests can compare.
-//! Never an HTTP status and never a broken part: those belong to `http::problem` and `write::Error`.
+//! The reasons for which the domain rejects a command, as one closed enum that tests can compare.
+//! Never an HTTP status and never a broken part: those belong to `http::problem` and `write::WriteError`.
 
 use uuid::Uuid;
 
@@ -17,7 +17,7 @@ pub enum Rejection {
     /// The customer that the command is about does not exist.
     #[error("there is no customer {0}")]
     UnknownCustomer(Uuid),
-    /// Nobody is registered under the id that an order names.
+    /// No customer is registered under the id that an order names.
     #[error("no customer {0} is registered")]
     NotRegistered(Uuid),
     /// The product that the command is about does not exist.
@@ -41,12 +41,12 @@ pub enum Rejection {
     /// The sum is more than the largest amount of money.
     #[error("the amount is too large")]
     AmountTooLarge,
-    /// The lines cost something else than the caller believes.
+    /// The total of the lines is not the one that the caller expects.
     #[error("the order costs {total}, and not {expected}")]
     PriceChanged {
-        /// What the caller believes.
+        /// The total that the caller expected.
         expected: Money,
-        /// What it costs now.
+        /// The total now.
         total: Money,
     },
     /// There are as many versions of it as there can be.
@@ -55,19 +55,19 @@ pub enum Rejection {
     /// The payment is not exactly the total of the order.
     #[error("the order costs {expected}, and the payment is {paid}")]
     WrongAmount {
-        /// What the order costs.
+        /// The order's total.
         expected: Money,
-        /// What was offered.
+        /// The amount that was offered.
         paid: Money,
     },
     /// The order is in a state where the command makes no sense.
     #[error("the order is {status}, and only an order that is {} can be {wanted}", join(.needed))]
     WrongStatus {
-        /// Where the order is now.
+        /// The order's status.
         status: Status,
-        /// Where it would have to be.
+        /// The statuses that the command needs.
         needed: &'static [Status],
-        /// What the command would have made of it.
+        /// The command, as a participle.
         wanted: &'static str,
     },
 }
@@ -88,9 +88,9 @@ pub struct Shortage {
     pub line: usize,
     /// The SKU asked for.
     pub sku: String,
-    /// How many were asked for.
+    /// Pieces that were asked for.
     pub wanted: i64,
-    /// How many are left.
+    /// Pieces left.
     pub available: i64,
 }
 

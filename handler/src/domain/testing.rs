@@ -1,10 +1,94 @@
-//! Short ways to write values and `given … when … then …` in the domain's tests.
+//! `given … when … then …` for the rules of the domain, and short ways to write its values.
 //! Never compiled into the handler.
 
-use time::{Duration, OffsetDateTime};
+use time::Duration;
 use uuid::Uuid;
 
-use super::value::{Currency, Invalid, Money, Price, Quantity};
+use super::{
+    aggregate::Aggregate,
+    command::Command,
+    customer::Customer,
+    event::Event,
+    order::{Catalogue, Offer, OrderFacts},
+    rejection::Rejection,
+    timestamp::Timestamp,
+    value::{Currency, Invalid, Money, Price, Quantity},
+};
+
+/// A history of one aggregate, and the rest of the shop.
+#[derive(Debug, Default)]
+pub(crate) struct Scenario {
+    history: Vec<Event>,
+    customer: Option<Customer>,
+    catalogue: Catalogue,
+    minute: i64,
+}
+
+/// The outcome of a command.
+#[derive(Debug)]
+#[must_use]
+pub(crate) struct Decided(pub(crate) Result<Event, Rejection>);
+
+/// Starts a scenario from the events of the command's aggregate so far.
+pub(crate) fn given(history: impl IntoIterator<Item = Event>) -> Scenario {
+    Scenario {
+        history: history.into_iter().collect(),
+        ..Scenario::default()
+    }
+}
+
+impl Scenario {
+    /// Registers the customer who orders.
+    pub(crate) fn customer(self, customer: Customer) -> Self {
+        let customer = Some(customer);
+        Self { customer, ..self }
+    }
+
+    /// Puts products into the catalogue.
+    pub(crate) fn offers(self, offers: impl IntoIterator<Item = Offer>) -> Self {
+        let offers = offers.into_iter();
+        let catalogue = offers.map(|offer| (offer.product.sku.clone(), offer)).collect();
+        Self { catalogue, ..self }
+    }
+
+    /// Sets the time of the command.
+    pub(crate) fn at(self, minute: i64) -> Self {
+        Self { minute, ..self }
+    }
+
+    /// Decides the command.
+    pub(crate) fn when(self, command: Command) -> Decided {
+        let before = fold(&command, &self.history);
+        let facts = OrderFacts {
+            customer: self.customer.as_ref(),
+            catalogue: &self.catalogue,
+            at: minute(self.minute),
+        };
+        Decided(command.decide(before.as_ref(), facts))
+    }
+}
+
+impl Decided {
+    /// Exactly this happens.
+    #[track_caller]
+    pub(crate) fn then(self, event: Event) {
+        assert_eq!(self.0, Ok(event));
+    }
+
+    /// The command is rejected, for this reason.
+    #[track_caller]
+    pub(crate) fn rejected(self, why: Rejection) {
+        assert_eq!(self.0, Err(why));
+    }
+}
+
+/// The aggregate of the command after these events.
+pub(crate) fn fold(command: &Command, events: &[Event]) -> Option<Aggregate> {
+    let id = command.aggregate();
+    events
+        .iter()
+        .fold(None, |before, event| Aggregate::evolve(&id, before, event))
+}
 
 pub(crate) fn id(n: u128) -> Uuid {
     Uuid::from_u128(n)
@@ -29,6 +113,8 @@ pub(crate) fn quantity(pieces: i64) -> Quantity {
     Quantity::try_from(pieces).unwrap()
 }
 
-pub(crate) fn minute(n: i64) -> OffsetDateTime {
-    OffsetDateTime::UNIX_EPOCH + Duration::minutes(n)
+pub(crate) fn minute(n: i64) -> Timestamp {
+    (Timestamp::UNIX_EPOCH.utc() + Duration::minutes(n))
+        .try_into()
+        .unwrap()
 }

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
 use super::blank;
+pub use super::timestamp::Timestamp as Time;
 
 /// Longest name of a person or product, in characters (Unicode code points, as JSON Schema counts).
 pub const MAX_NAME: usize = 200;
@@ -19,13 +20,12 @@ pub const MAX_QUANTITY: i64 = 10_000;
 /// Largest amount of money, in minor units: what every reader of JSON holds exactly (RFC 8259, section 6), and Cosmos DB,
 /// whose numbers are doubles, too.
 pub const MAX_AMOUNT: i64 = (1 << 53) - 1;
-/// Most events of one aggregate. Each is a decision of a person or two, so nobody comes near; it keeps a version that somebody has made
-/// up from being one that nothing ever reaches.
+/// Most events of one aggregate. Each is a decision of a person, so no real one comes near; a forged version beyond it is refused.
 pub const MAX_VERSION: i64 = 1_000_000;
 /// Most lines in one order.
 pub const MAX_LINES: usize = 100;
 
-/// Why a value was not accepted, in words for the person who sent it.
+/// A rule that a value breaks, in words for the person who sent the value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Invalid(pub &'static str);
@@ -132,7 +132,7 @@ text!(
 );
 
 text!(
-    /// Why something was done, in a person's words: 1 to 500 characters, some of which can be seen, and no control characters.
+    /// A reason, in a person's words: 1 to 500 characters, some of which can be seen, and no control characters.
     Reason,
     blank::pattern(),
     1..=MAX_REASON,
@@ -175,7 +175,7 @@ pub fn fresh<'de, D: Deserializer<'de>, T: TryFrom<String, Error = Invalid>>(
     T::try_from(String::deserialize(deserializer)?).map_err(D::Error::custom)
 }
 
-/// How many pieces: 1 to 10 000.
+/// A number of pieces: 1 to 10 000.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "i64", into = "i64")]
 #[schemars(extend("minimum" = 1, "maximum" = MAX_QUANTITY))]
@@ -244,11 +244,6 @@ impl From<Price> for Money {
         price.0
     }
 }
-
-/// A time: RFC 3339, UTC, from 1970 to 9999.
-#[derive(JsonSchema)]
-#[schemars(extend("format" = "date-time"))]
-pub struct Time(#[expect(dead_code, reason = "only its schema is used")] String);
 
 #[cfg(test)]
 mod tests {

@@ -15,8 +15,8 @@ use super::{
     problem::Problem,
 };
 use crate::{
-    domain::{customer::Customer, order::Status, product::Product, value::Money},
-    write::{Accepted, State},
+    domain::{aggregate::Aggregate, customer::Customer, order::Status, product::Product, value::Money},
+    write::AcceptedCommand,
 };
 
 pub(super) const IDEMPOTENT_REPLAYED: &str = "idempotent-replayed";
@@ -58,28 +58,28 @@ pub(super) struct ProductAnswer<'a> {
 }
 
 /// 201, with the address of what is new.
-pub(super) fn created(done: &Accepted) -> Response {
+pub(super) fn created(done: &AcceptedCommand) -> Response {
     let (_, collection) = kind(&done.state);
-    let location = format!("/api/{collection}/{}", done.subject);
+    let location = format!("/api/{collection}/{}", done.subject());
     (StatusCode::CREATED, [(header::LOCATION, location)], changed(done)).into_response()
 }
 
 /// 200.
-pub(super) fn changed(done: &Accepted) -> Response {
+pub(super) fn changed(done: &AcceptedCommand) -> Response {
     let body = match &done.state {
-        State::Order(order) => Body::Order(OrderAnswer {
+        Aggregate::Order(order) => Body::Order(OrderAnswer {
             id: order.id,
             version: order.version,
             status: order.progress.status(),
             total: &order.total,
         }),
-        State::Customer(customer) => Body::Customer(customer),
-        State::Product(product) => {
+        Aggregate::Customer(customer) => Body::Customer(customer),
+        Aggregate::Product(product) => {
             let available = done.stock.first().map(|level| level.available);
             Body::Product(ProductAnswer { product, available })
         }
     };
-    let etag = (header::ETAG, format!("\"{}\"", done.version));
+    let etag = (header::ETAG, format!("\"{}\"", done.version()));
     let token = (
         HeaderName::from_static(CONSISTENCY_TOKEN),
         Token::of(done).encode(),
@@ -95,10 +95,10 @@ pub(super) fn changed(done: &Accepted) -> Response {
 }
 
 /// The aggregate's name, and where such things are.
-fn kind(state: &State) -> (&'static str, &'static str) {
+fn kind(state: &Aggregate) -> (&'static str, &'static str) {
     match state {
-        State::Order(_) => ("order", "orders"),
-        State::Customer(_) => ("customer", "customers"),
-        State::Product(_) => ("product", "products"),
+        Aggregate::Order(_) => ("order", "orders"),
+        Aggregate::Customer(_) => ("customer", "customers"),
+        Aggregate::Product(_) => ("product", "products"),
     }
 }

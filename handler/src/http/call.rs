@@ -22,7 +22,10 @@ use super::{
     principal::principal,
     problem::{Kind, Problem},
 };
-use crate::write::{self, Accepted, Command, Context, Once, Preconditions};
+use crate::{
+    domain::{command::Command, timestamp::Timestamp},
+    write::{AcceptedCommand, CommandContext, IdempotencyKey, Preconditions, WriteError},
+};
 
 /// Somebody who may make this call.
 pub(super) struct Caller {
@@ -71,7 +74,7 @@ pub(super) struct Call {
     traceparent: Option<String>,
     preconditions: Preconditions,
     /// The Idempotency-Key, with a digest of the whole request.
-    once: Option<Once>,
+    once: Option<IdempotencyKey>,
 }
 
 impl<T: Content> FromRequest<Reach> for Given<T> {
@@ -89,7 +92,7 @@ impl<T: Content> FromRequest<Reach> for Given<T> {
             reach: reach.clone(),
             caller,
             preconditions: preconditions::of_command(&parts.headers, of_product),
-            once: key.map(|key| Once {
+            once: key.map(|key| IdempotencyKey {
                 key,
                 fingerprint: fingerprint(&parts, &sent),
             }),
@@ -106,29 +109,33 @@ impl Call {
     /// Refuses what is not to be made, of an operation: that has no versions.
     pub(super) fn makes(&self) -> Result<(), Problem> {
         let unmet = self.preconditions.hold(None, None).err();
-        unmet.map_or(Ok(()), |unmet| Err(write::Error::Unmet(unmet, None).into()))
+        unmet.map_or(Ok(()), |unmet| {
+            Err(WriteError::PreconditionFailed(unmet, None).into())
+        })
     }
 
     /// Refuses what is not to be changed, of what is there and has no versions: no tag is its own.
     pub(super) fn changes_untagged(&self) -> Result<(), Problem> {
         let unmet = self.preconditions.hold(Some(0), None).err();
-        unmet.map_or(Ok(()), |unmet| Err(write::Error::Unmet(unmet, None).into()))
+        unmet.map_or(Ok(()), |unmet| {
+            Err(WriteError::PreconditionFailed(unmet, None).into())
+        })
     }
 
     /// Runs the command; ids and time of its event are made here, once for the request.
-    pub(super) async fn execute(self, command: Command) -> Result<Accepted, Problem> {
+    pub(super) async fn execute(self, command: Command) -> Result<AcceptedCommand, Problem> {
         let writer = self
             .reach
             .writer
             .ok_or_else(|| Problem::not_configured("PostgreSQL"))?;
-        let context = Context {
+        let context = CommandContext {
             event_id: Uuid::now_v7(),
-            at: now(),
+            at: now()?,
             caller: self.caller.id,
             only: self.caller.scope.only(),
             traceparent: self.traceparent,
             preconditions: self.preconditions,
-            once: self.once,
+            idempotency_key: self.once,
         };
         Ok(writer.execute(command, context).await?)
     }
@@ -190,9 +197,10 @@ fn fingerprint(parts: &Parts, sent: &Bytes) -> String {
 }
 
 /// In whole microseconds, which is what PostgreSQL keeps: state in the log and state in the tables stay equal.
-fn now() -> OffsetDateTime {
+fn now() -> Result<Timestamp, Problem> {
     let now = OffsetDateTime::now_utc();
-    now.replace_nanosecond(now.microsecond() * 1_000).unwrap_or(now)
+    let whole = now.replace_nanosecond(now.microsecond() * 1_000).unwrap_or(now);
+    Timestamp::try_from(whole).map_err(|rule| Problem::broken(rule.to_string()))
 }
 
 #[cfg(test)]

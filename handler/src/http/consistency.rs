@@ -19,9 +19,9 @@ use super::{
     problem::{Kind, Problem},
 };
 use crate::{
-    domain::{order::Progress, value::Sku},
+    domain::{aggregate, order::Progress, value::Sku},
     read::{ReadModel, model::Mark, store::StoreError, view::day},
-    write::{Accepted, State},
+    write::AcceptedCommand,
 };
 
 pub(super) const CONSISTENCY_TOKEN: &str = "consistency-token";
@@ -66,24 +66,24 @@ pub(super) struct Token {
 
 impl Token {
     /// The token of an accepted command.
-    pub(super) fn of(done: &Accepted) -> Self {
+    pub(super) fn of(done: &AcceptedCommand) -> Self {
         let (k, counts) = match &done.state {
-            State::Order(order) => (
+            aggregate::Aggregate::Order(order) => (
                 Aggregate::Order,
                 matches!(
                     order.progress,
                     Progress::Paid { .. } | Progress::Cancelled { paid_at: Some(_), .. }
                 ),
             ),
-            State::Customer(_) => (Aggregate::Customer, false),
-            State::Product(_) => (Aggregate::Product, false),
+            aggregate::Aggregate::Customer(_) => (Aggregate::Customer, false),
+            aggregate::Aggregate::Product(_) => (Aggregate::Product, false),
         };
         Self {
             k,
-            i: done.subject.clone(),
-            v: done.version,
+            i: done.subject(),
+            v: done.version(),
             e: done.event_id,
-            d: counts.then(|| done.at.date().to_string()),
+            d: counts.then(|| done.at.utc().date().to_string()),
         }
     }
 

@@ -18,7 +18,7 @@ use super::{
     fields::{self, Backslash},
     problem::Problem,
 };
-use crate::write::{self, Unmet, Versions};
+use crate::write::{self, FailedPrecondition, Versions};
 
 /// The header fields by which one request is another.
 pub(super) const FIELDS: [HeaderName; 3] = [
@@ -49,7 +49,7 @@ struct Tag {
 enum Outcome {
     Answered,
     NotModified,
-    Refused(Unmet),
+    Refused(FailedPrecondition),
 }
 
 impl Tag {
@@ -139,7 +139,9 @@ pub async fn of_read(request: Request, next: Next) -> Response {
     }
     match outcome(&asked, answer.headers()) {
         Outcome::Answered => answer,
-        Outcome::Refused(unmet) => Problem::from(write::Error::Unmet(unmet, None)).into_response(),
+        Outcome::Refused(unmet) => {
+            Problem::from(write::WriteError::PreconditionFailed(unmet, None)).into_response()
+        }
         Outcome::NotModified => {
             let (mut head, _) = answer.into_parts();
             head.status = StatusCode::NOT_MODIFIED;
@@ -160,12 +162,12 @@ fn outcome(asked: &HeaderMap, answer: &HeaderMap) -> Outcome {
     let changed = fields::date(answer, &header::LAST_MODIFIED);
     let later_than = |date: OffsetDateTime| changed.map(|changed| changed > date);
     match Tags::of(asked, &header::IF_MATCH) {
-        Some(tags) if !tags.has(tag, true) => return Outcome::Refused(Unmet::IfMatch),
+        Some(tags) if !tags.has(tag, true) => return Outcome::Refused(FailedPrecondition::IfMatch),
         Some(_) => {}
         None => {
             let since = fields::date(asked, &header::IF_UNMODIFIED_SINCE);
             if since.and_then(later_than) == Some(true) {
-                return Outcome::Refused(Unmet::IfUnmodifiedSince);
+                return Outcome::Refused(FailedPrecondition::IfUnmodifiedSince);
             }
         }
     }
@@ -211,15 +213,15 @@ mod tests {
             (&[(M, "*")], Answered),
             (&[(M, "\"3\"")], Answered),
             (&[(M, "\"1\""), (M, "\"2\", \"3\"")], Answered),
-            (&[(M, "\"4\"")], Refused(Unmet::IfMatch)),
-            (&[(M, "W/\"3\"")], Refused(Unmet::IfMatch)),
-            (&[(M, "3")], Refused(Unmet::IfMatch)),
-            (&[(M, "")], Refused(Unmet::IfMatch)),
-            (&[(M, "*, \"9\"")], Refused(Unmet::IfMatch)),
-            (&[(M, "\"a,*,b\"")], Refused(Unmet::IfMatch)),
-            (&[(M, "\"a,\\\"3\"\",b\"")], Refused(Unmet::IfMatch)),
+            (&[(M, "\"4\"")], Refused(FailedPrecondition::IfMatch)),
+            (&[(M, "W/\"3\"")], Refused(FailedPrecondition::IfMatch)),
+            (&[(M, "3")], Refused(FailedPrecondition::IfMatch)),
+            (&[(M, "")], Refused(FailedPrecondition::IfMatch)),
+            (&[(M, "*, \"9\"")], Refused(FailedPrecondition::IfMatch)),
+            (&[(M, "\"a,*,b\"")], Refused(FailedPrecondition::IfMatch)),
+            (&[(M, "\"a,\\\"3\"\",b\"")], Refused(FailedPrecondition::IfMatch)),
             (&[(U, THEN)], Answered),
-            (&[(U, BEFORE)], Refused(Unmet::IfUnmodifiedSince)),
+            (&[(U, BEFORE)], Refused(FailedPrecondition::IfUnmodifiedSince)),
             (&[(U, "yesterday")], Answered),
             (&[(M, "\"3\""), (U, BEFORE)], Answered),
             (&[(N, "*")], NotModified),
@@ -233,7 +235,10 @@ mod tests {
             (&[(S, BEFORE)], Answered),
             (&[(S, "never")], Answered),
             (&[(N, "\"4\""), (S, THEN)], Answered),
-            (&[(M, "\"4\""), (N, "\"3\"")], Refused(Unmet::IfMatch)),
+            (
+                &[(M, "\"4\""), (N, "\"3\"")],
+                Refused(FailedPrecondition::IfMatch),
+            ),
             (&[(M, "\"3\""), (N, "\"3\"")], NotModified),
         ];
         for (asked, expected) in cases {
@@ -243,7 +248,7 @@ mod tests {
         let bare = HeaderMap::new();
         for (asked, expected) in [
             ((M, "*"), Answered),
-            ((M, "\"3\""), Refused(Unmet::IfMatch)),
+            ((M, "\"3\""), Refused(FailedPrecondition::IfMatch)),
             ((N, "*"), NotModified),
             ((U, BEFORE), Answered),
             ((S, THEN), Answered),

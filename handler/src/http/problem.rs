@@ -17,7 +17,7 @@ use crate::{
     error_chain::chain,
     read::store::StoreError,
     telemetry,
-    write::{self, Unmet},
+    write::{FailedPrecondition, WriteError},
 };
 
 /// Said of everything that is our fault and nobody else's business.
@@ -188,12 +188,12 @@ pub fn panicked(panic: Box<dyn std::any::Any + Send>) -> Response {
     Problem::new(Kind::Internal, BROKEN).into_response()
 }
 
-impl From<write::Error> for Problem {
-    fn from(error: write::Error) -> Self {
+impl From<WriteError> for Problem {
+    fn from(error: WriteError) -> Self {
         let told = chain(&error).to_string();
         match error {
-            write::Error::Rejected(rejection) => rejection.into(),
-            write::Error::Unmet(unmet, version) => Self::new(
+            WriteError::Rejected(rejection) => rejection.into(),
+            WriteError::PreconditionFailed(unmet, version) => Self::new(
                 Kind::StaleVersion,
                 match (unmet, version) {
                     (_, Some(version)) => {
@@ -202,21 +202,23 @@ impl From<write::Error> for Problem {
                             unmet.name()
                         )
                     }
-                    (Unmet::IfMatch, None) => "If-Match is for what exists, and this does not".to_owned(),
+                    (FailedPrecondition::IfMatch, None) => {
+                        "If-Match is for what exists, and this does not".to_owned()
+                    }
                     (_, None) => format!("{} does not hold", unmet.name()),
                 },
             ),
-            write::Error::KeyReused => Self::new(
+            WriteError::KeyReused => Self::new(
                 Kind::IdempotencyKeyReused,
                 "this Idempotency-Key was used for another request",
             ),
-            write::Error::Contended => Self::new(Kind::LostRace, told),
-            write::Error::Unavailable(_) => Self::ours(
+            WriteError::Contended => Self::new(Kind::LostRace, told),
+            WriteError::Unavailable(_) => Self::ours(
                 Kind::Unavailable,
                 "the order book cannot be reached; try again",
                 told,
             ),
-            write::Error::Internal(_) => Self::broken(told),
+            WriteError::Internal(_) => Self::broken(told),
         }
     }
 }

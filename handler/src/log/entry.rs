@@ -1,11 +1,15 @@
 //! One row of the log, as every reader selects and reads it.
 //! Never fails for a whole page: a row that is no event is named, and its reader goes on with the others.
 
+use time::OffsetDateTime;
 use tokio_postgres::{Row, types::FromSql};
 use uuid::Uuid;
 
 use crate::{
-    domain::{event::Recorded, utc},
+    domain::{
+        event::Recorded,
+        timestamp::{self, Timestamp},
+    },
     error_chain::chain,
 };
 
@@ -53,14 +57,14 @@ pub fn read_entry(row: &Row) -> EntryResult {
 }
 
 fn read_event(row: &Row) -> Result<Recorded, String> {
-    let at = utc::checked(column(row, "occurred_at")?);
+    let at = Timestamp::try_from(column::<OffsetDateTime>(row, "occurred_at")?);
     Ok(Recorded {
         event_id: column(row, "event_id")?,
         subject: column(row, "stream")?,
         version: column(row, "version")?,
         kind: column(row, "type")?,
-        data: utc::normalised(column(row, "data")?),
-        state: utc::normalised(column(row, "state")?),
+        data: timestamp::normalised(column(row, "data")?),
+        state: timestamp::normalised(column(row, "state")?),
         stock: column(row, "stock")?,
         traceparent: column(row, "traceparent")?,
         occurred_at: at.map_err(|why| format!("occurred_at: {why}"))?,

@@ -1,6 +1,8 @@
 //! What one event asks of the documents: a list of changes, each to one document and whatever stands beside it.
 //! Never looks at a document: each change finds out by itself what is left to be done, in any order and any number of times.
 
+use std::sync::Arc;
+
 use super::{
     document::{
         Generation,
@@ -9,8 +11,9 @@ use super::{
         product::ProductDocument,
         sales::Sale,
     },
-    incoming::{Incoming, State},
+    incoming::Incoming,
 };
+use crate::domain::aggregate::Aggregate;
 
 /// A change to one partition of one container.
 #[derive(Debug, Clone)]
@@ -32,7 +35,7 @@ pub enum Change {
 pub fn changes(generation: Generation, incoming: Incoming) -> Vec<Change> {
     let Incoming {
         event_id,
-        kind,
+        event_type,
         at,
         version,
         data,
@@ -41,19 +44,24 @@ pub fn changes(generation: Generation, incoming: Incoming) -> Vec<Change> {
     } = incoming;
     let levels = stock.iter();
     match state {
-        State::Customer(customer) => vec![Change::Customer(CustomerDocument::new(generation, customer, at))],
-        State::Product(product) => {
+        Aggregate::Customer(customer) => vec![Change::Customer(CustomerDocument::new(
+            generation,
+            Arc::unwrap_or_clone(customer),
+            at,
+        ))],
+        Aggregate::Product(product) => {
             let level = levels.clone().find(|level| level.sku == product.sku);
             let sku = product.sku.clone();
             vec![Change::Product(ProductDocument::new(
                 generation,
                 &sku,
-                Some((product, at)),
+                Some((Arc::unwrap_or_clone(product), at)),
                 level,
             ))]
         }
-        State::Order(order) => {
-            let event = EventDocument::new(generation, order.id, version, (kind, data), at);
+        Aggregate::Order(order) => {
+            let what = (event_type.name().to_owned(), data);
+            let event = EventDocument::new(generation, order.id, version, what, at);
             let mut changes: Vec<Change> = levels
                 .map(|level| Change::Product(ProductDocument::new(generation, &level.sku, None, Some(level))))
                 .collect();
@@ -63,7 +71,7 @@ pub fn changes(generation: Generation, incoming: Incoming) -> Vec<Change> {
                 (*order).clone().into(),
             )));
             changes.push(Change::Order(
-                Box::new(OrderDocument::new(generation, *order, at)),
+                Box::new(OrderDocument::new(generation, Arc::unwrap_or_clone(order), at)),
                 Box::new(event),
             ));
             changes

@@ -5,11 +5,15 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::Deserialize;
 use serde_json::Value;
 
-use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::plausible;
-use crate::domain::{customer::Customer, event::StockLevel, order::Order, product::Product, quote, utc};
+use crate::domain::{
+    aggregate::Aggregate,
+    event::{EventType, StockLevel, UnknownEventType},
+    quote,
+    timestamp::{self, Timestamp},
+};
 
 /// How often a body may be wrapped: the host encodes a binary body once, and a text body twice.
 const MOST_WRAPPINGS: usize = 4;
@@ -27,29 +31,18 @@ pub struct Undecodable(String);
 pub struct Incoming {
     /// Identity of the event.
     pub event_id: Uuid,
-    /// Its name with its major version.
-    pub kind: String,
+    /// Its type.
+    pub event_type: EventType,
     /// When it happened (UTC).
-    pub at: OffsetDateTime,
+    pub at: Timestamp,
     /// The aggregate's version after it.
     pub version: i64,
     /// What happened.
     pub data: Value,
     /// The aggregate after it.
-    pub state: State,
+    pub state: Aggregate,
     /// The stock it moved, as it was right after it.
     pub stock: Vec<StockLevel>,
-}
-
-/// The aggregate after an event.
-#[derive(Debug, Clone)]
-pub enum State {
-    /// An order.
-    Order(Box<Order>),
-    /// A customer.
-    Customer(Customer),
-    /// A product.
-    Product(Product),
 }
 
 /// The attributes that a projection reads (CloudEvents 1.0); others are none of its business.
@@ -60,8 +53,7 @@ struct CloudEvent {
     source: String,
     r#type: String,
     subject: String,
-    #[serde(with = "crate::domain::utc")]
-    time: OffsetDateTime,
+    time: Timestamp,
     #[serde(flatten)]
     version: StatedVersion,
     data: Data,
@@ -118,66 +110,33 @@ pub fn decode(body: Value) -> Result<Incoming, Undecodable> {
         state,
         stock,
     } = event.data;
-    let state = state_of(&event.r#type, state)?;
-    let (subject, version) = state.identity();
-    if subject != event.subject || event.version.get() != Some(version) {
+    let event_type: EventType = event
+        .r#type
+        .parse()
+        .map_err(|unknown: UnknownEventType| Undecodable(unknown.to_string()))?;
+    let state = Aggregate::from_json(event_type.aggregate(), state).map_err(|error| {
+        Undecodable(format!(
+            "the state cannot be: {}",
+            quote::brief(&error.to_string())
+        ))
+    })?;
+    let version = state.version();
+    if state.id().to_string() != event.subject || event.version.get() != Some(version) {
         return Err(Undecodable(
             "subject and aggregateversion are not those of the state".to_owned(),
         ));
     }
     let stock = stock.unwrap_or_default();
-    plausible::check(&event.r#type, &state, &stock).map_err(Undecodable)?;
+    plausible::check(event_type, &state, &stock).map_err(Undecodable)?;
     Ok(Incoming {
         event_id: event.id,
-        kind: event.r#type,
+        event_type,
         at: event.time,
         version,
-        data: utc::normalised(data),
+        data: timestamp::normalised(data),
         state,
         stock,
     })
-}
-
-/// The aggregate after an event of this kind.
-fn state_of(kind: &str, state: Value) -> Result<State, Undecodable> {
-    let state = match kind {
-        "orders.OrderPlaced.v1"
-        | "orders.OrderLinesChanged.v1"
-        | "orders.OrderPaid.v1"
-        | "orders.OrderShipped.v1"
-        | "orders.OrderDelivered.v1"
-        | "orders.OrderCancelled.v1" => serde_json::from_value(state).map(State::Order),
-        "orders.CustomerRegistered.v1" | "orders.CustomerRenamed.v1" | "orders.CustomerEmailChanged.v1" => {
-            serde_json::from_value(state).map(State::Customer)
-        }
-        "orders.ProductAdded.v1"
-        | "orders.ProductRenamed.v1"
-        | "orders.ProductPriceChanged.v1"
-        | "orders.ProductRestocked.v1" => serde_json::from_value(state).map(State::Product),
-        other => {
-            return Err(Undecodable(format!(
-                "event type {:?} is unknown",
-                quote::brief(other)
-            )));
-        }
-    };
-    state.map_err(|error| {
-        Undecodable(format!(
-            "the state cannot be: {}",
-            quote::brief(&error.to_string())
-        ))
-    })
-}
-
-impl State {
-    /// The aggregate's id and version.
-    pub(super) fn identity(&self) -> (String, i64) {
-        match self {
-            Self::Order(order) => (order.id.to_string(), order.version),
-            Self::Customer(customer) => (customer.id.to_string(), customer.version),
-            Self::Product(product) => (product.sku.as_str().to_owned(), product.version),
-        }
-    }
 }
 
 fn unwrapped(body: Value) -> Result<Value, Undecodable> {

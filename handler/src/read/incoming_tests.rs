@@ -25,7 +25,7 @@ fn a_body_is_read_plain_and_once_and_twice_encoded() {
     for body in [plain, json!(text), once, twice] {
         let said = body.to_string();
         assert!(
-            matches!(decode(body).map(|read| read.state), Ok(State::Order(_))),
+            matches!(decode(body).map(|read| read.state), Ok(Aggregate::Order(_))),
             "{said}"
         );
     }

@@ -137,12 +137,11 @@ impl<D: Document> Waiter<D> {
 
 #[cfg(test)]
 mod tests {
-    use time::OffsetDateTime;
     use uuid::Uuid;
 
     use super::*;
     use crate::{
-        domain::{customer::Customer, testing::text},
+        domain::{customer::Customer, testing::text, timestamp::Timestamp},
         read::document::{Generation, customer::CustomerDocument},
     };
 
@@ -153,7 +152,7 @@ mod tests {
             name: text("Ada"),
             email: text("ada@example.org"),
         };
-        CustomerDocument::new(Generation::FIRST, customer, OffsetDateTime::UNIX_EPOCH)
+        CustomerDocument::new(Generation::FIRST, customer, Timestamp::UNIX_EPOCH)
     }
 
     #[test]

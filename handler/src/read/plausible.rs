@@ -3,9 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use super::incoming::State;
 use crate::domain::{
-    event::StockLevel,
+    aggregate::Aggregate,
+    event::{EventType, StockLevel},
     order::{Order, Status},
     value::{MAX_AMOUNT, MAX_LINES, MAX_VERSION, Sku},
 };
@@ -14,32 +14,35 @@ use crate::domain::{
 ///
 /// # Errors
 /// What cannot be.
-pub(super) fn check(kind: &str, state: &State, stock: &[StockLevel]) -> Result<(), String> {
-    let (_, version) = state.identity();
+pub(super) fn check(event_type: EventType, state: &Aggregate, stock: &[StockLevel]) -> Result<(), String> {
+    let version = state.version();
     if !(1..=MAX_VERSION).contains(&version) {
         return Err(format!(
             "version {version} cannot be: there are 1 to {MAX_VERSION}"
         ));
     }
-    if let State::Order(order) = state {
-        of_order(kind, order)?;
+    if let Aggregate::Order(order) = state {
+        of_order(event_type, order)?;
     }
     let mut seen = BTreeSet::new();
     for StockLevel { sku, available, seq } in stock {
         if !(0..=MAX_AMOUNT).contains(available) || !(1..=MAX_AMOUNT).contains(seq) {
             return Err(format!("a stock of {available} after {seq} moves cannot be"));
         }
-        if !moves(kind, state, sku) || !seen.insert(sku) {
-            return Err(format!("a {kind} does not move the stock of {}", sku.as_str()));
+        if !moves(event_type, state, sku) || !seen.insert(sku) {
+            return Err(format!(
+                "a {event_type} does not move the stock of {}",
+                sku.as_str()
+            ));
         }
     }
     Ok(())
 }
 
-fn of_order(kind: &str, order: &Order) -> Result<(), String> {
+fn of_order(event_type: EventType, order: &Order) -> Result<(), String> {
     let status = order.progress.status();
-    if left_behind(kind) != Some(status) {
-        return Err(format!("a {kind} leaves no order behind that is {status}"));
+    if left_behind(event_type) != Some(status) {
+        return Err(format!("a {event_type} leaves no order behind that is {status}"));
     }
     if !(1..=MAX_LINES).contains(&order.lines.len()) {
         return Err(format!("an order has 1 to {MAX_LINES} lines"));
@@ -59,26 +62,26 @@ fn of_order(kind: &str, order: &Order) -> Result<(), String> {
 }
 
 /// The status of an order right after an event of this type.
-fn left_behind(kind: &str) -> Option<Status> {
-    Some(match kind {
-        "orders.OrderPlaced.v1" | "orders.OrderLinesChanged.v1" => Status::Placed,
-        "orders.OrderPaid.v1" => Status::Paid,
-        "orders.OrderShipped.v1" => Status::Shipped,
-        "orders.OrderDelivered.v1" => Status::Delivered,
-        "orders.OrderCancelled.v1" => Status::Cancelled,
+fn left_behind(event_type: EventType) -> Option<Status> {
+    Some(match event_type {
+        EventType::OrderPlaced | EventType::OrderLinesChanged => Status::Placed,
+        EventType::OrderPaid => Status::Paid,
+        EventType::OrderShipped => Status::Shipped,
+        EventType::OrderDelivered => Status::Delivered,
+        EventType::OrderCancelled => Status::Cancelled,
         _ => return None,
     })
 }
 
 /// True when such an event can move this stock.
-fn moves(kind: &str, state: &State, sku: &Sku) -> bool {
-    match (state, kind) {
+fn moves(event_type: EventType, state: &Aggregate, sku: &Sku) -> bool {
+    match (state, event_type) {
         // What is no longer in the order went back.
-        (State::Order(_), "orders.OrderLinesChanged.v1") => true,
-        (State::Order(order), "orders.OrderPlaced.v1" | "orders.OrderCancelled.v1") => {
+        (Aggregate::Order(_), EventType::OrderLinesChanged) => true,
+        (Aggregate::Order(order), EventType::OrderPlaced | EventType::OrderCancelled) => {
             order.lines.iter().any(|line| line.sku == *sku)
         }
-        (State::Product(product), _) => product.sku == *sku,
-        (State::Order(_) | State::Customer(_), _) => false,
+        (Aggregate::Product(product), _) => product.sku == *sku,
+        (Aggregate::Order(_) | Aggregate::Customer(_), _) => false,
     }
 }

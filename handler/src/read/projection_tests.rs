@@ -16,15 +16,17 @@ use super::{
         product::ProductDocument,
         sales::{Sale, by_day},
     },
-    incoming::{Incoming, State},
+    incoming::Incoming,
     view::{DaySales, OrderRow},
 };
 use crate::domain::{
-    customer::{self, Customer},
-    event::{Event, StockLevel},
-    order::{self, Offer, Order, Shipment},
-    product::{self, Product},
+    aggregate::Aggregate,
+    customer::{self, Customer, CustomerCommand},
+    event::{Event, EventType, StockLevel},
+    order::{self, Offer, Order, OrderCommand, OrderFacts, Shipment},
+    product::{self, Product, ProductCommand},
     testing::{id, price, quantity, text},
+    timestamp::Timestamp,
     value::Sku,
 };
 
@@ -49,8 +51,11 @@ fn held(order: Option<&Order>) -> BTreeMap<Sku, i64> {
 
 impl Shop {
     /// Three steps to a day, so that sales fall on several.
-    fn now(&self) -> OffsetDateTime {
-        OffsetDateTime::UNIX_EPOCH + Duration::hours(8 * i64::try_from(self.log.len()).unwrap())
+    fn now(&self) -> Timestamp {
+        let hours = 8 * i64::try_from(self.log.len()).unwrap();
+        (OffsetDateTime::UNIX_EPOCH + Duration::hours(hours))
+            .try_into()
+            .unwrap()
     }
 
     fn move_stock(&mut self, sku: &Sku, delta: i64) -> StockLevel {
@@ -59,11 +64,20 @@ impl Shop {
         level.clone()
     }
 
-    fn record(&mut self, event: &Event, version: i64, state: State, stock: Vec<StockLevel>) {
-        let (kind, data) = event.to_parts().unwrap();
+    fn catalogue(&self) -> BTreeMap<Sku, Offer> {
+        let offer = |(sku, product): (&Sku, &Product)| {
+            let available = self.stock.get(sku)?.available;
+            let product = product.clone().into();
+            Some((sku.clone(), Offer { product, available }))
+        };
+        self.products.iter().filter_map(offer).collect()
+    }
+
+    fn record(&mut self, event: &Event, version: i64, state: Aggregate, stock: Vec<StockLevel>) {
+        let (event_type, data) = event.to_parts().unwrap();
         self.log.push(Incoming {
             event_id: id(1_000 + self.log.len() as u128),
-            kind,
+            event_type,
             at: self.now(),
             version,
             data: serde_json::from_str(data.get()).unwrap(),
@@ -72,17 +86,17 @@ impl Shop {
         });
     }
 
-    fn customer(&mut self, who: Uuid, command: customer::Command) {
+    fn customer(&mut self, who: Uuid, command: CustomerCommand) {
         let before = self.customers.get(&who).cloned();
         let Ok(event) = customer::decide(who, before.as_ref(), command) else {
             return;
         };
         let after = customer::evolve(who, before, &event).unwrap();
         self.customers.insert(who, after.clone());
-        self.record(&event, after.version, State::Customer(after), Vec::new());
+        self.record(&event, after.version, after.into(), Vec::new());
     }
 
-    fn product(&mut self, sku: &Sku, command: product::Command) {
+    fn product(&mut self, sku: &Sku, command: ProductCommand) {
         let before = self.products.get(sku).cloned();
         let Ok(event) = product::decide(sku, before.as_ref(), command) else {
             return;
@@ -99,12 +113,21 @@ impl Shop {
             Event::ProductRestocked { quantity } => vec![self.move_stock(sku, quantity.get())],
             _ => Vec::new(),
         };
-        self.record(&event, after.version, State::Product(after), stock);
+        self.record(&event, after.version, after.into(), stock);
     }
 
-    fn order(&mut self, which: Uuid, command: order::Command) {
+    fn order(&mut self, which: Uuid, command: OrderCommand) {
         let before = self.orders.get(&which).cloned();
-        let Ok(event) = order::decide(which, before.as_ref(), command) else {
+        let customer = match &command {
+            OrderCommand::Place { customer, .. } => self.customers.get(customer),
+            _ => None,
+        };
+        let facts = OrderFacts {
+            customer,
+            catalogue: &self.catalogue(),
+            at: self.now(),
+        };
+        let Ok(event) = order::decide(which, before.as_ref(), command, facts) else {
             return;
         };
         let (was, after) = (
@@ -121,7 +144,7 @@ impl Shop {
         let moved = moved.into_iter().filter(|(_, delta)| *delta != 0);
         let stock = moved.map(|(sku, delta)| self.move_stock(&sku, delta)).collect();
         self.orders.insert(which, after.clone());
-        self.record(&event, after.version, State::Order(Box::new(after)), stock);
+        self.record(&event, after.version, after.into(), stock);
     }
 
     /// One step, whatever the four numbers make of it; many are refused, and leave nothing.
@@ -136,9 +159,9 @@ impl Shop {
     fn customer_step(&mut self, new: bool, who: Uuid, c: u8) {
         let (name, email) = (text(&format!("Ada {c}")), text("ada@example.org"));
         let command = if new {
-            customer::Command::Register { name, email }
+            CustomerCommand::Register { name, email }
         } else {
-            customer::Command::Rename { name }
+            CustomerCommand::Rename { name }
         };
         self.customer(who, command);
     }
@@ -147,14 +170,14 @@ impl Shop {
         let currency = if c.is_multiple_of(5) { "USD" } else { "EUR" };
         let name = text("Thing");
         let command = match step {
-            2 => product::Command::Add {
+            2 => ProductCommand::Add {
                 name,
                 price: price(500, "EUR"),
             },
-            3 => product::Command::ChangePrice {
+            3 => ProductCommand::ChangePrice {
                 price: price(i64::from(c) + 1, currency),
             },
-            _ => product::Command::Restock {
+            _ => ProductCommand::Restock {
                 quantity: quantity(i64::from(c) + 1),
             },
         };
@@ -162,56 +185,34 @@ impl Shop {
     }
 
     fn order_step(&mut self, step: u8, a: u8, b: u8, c: u8) {
-        let (which, at) = (id(u128::from(a % 6) + 100), self.now());
+        let which = id(u128::from(a % 6) + 100);
         let known = self.orders.get(&which).cloned();
-        let offer = |sku: Sku| {
-            let (product, level) = (self.products.get(&sku)?.clone(), self.stock.get(&sku)?);
-            let offer = Offer {
-                product: product.into(),
-                available: level.available,
-            };
-            Some((sku, offer))
-        };
-        let catalogue: BTreeMap<Sku, Offer> = [sku(b), sku(b.wrapping_add(1))]
-            .into_iter()
-            .filter_map(offer)
-            .collect();
         let mut lines = vec![(sku(b), quantity(i64::from(c % 4) + 1))];
         if c % 2 == 1 {
             lines.push((sku(b.wrapping_add(1)), quantity(2)));
         }
-        let (customer, expected_total) = (self.customers.get(&id(u128::from(a % 2) + 1)).cloned(), None);
+        let expected_total = None;
         let command = match (step, known) {
             // An id is placed once.
-            (5 | 6, None) => order::Command::Place {
-                customer: customer.ok_or(which),
+            (5 | 6, None) => OrderCommand::Place {
+                customer: id(u128::from(a % 2) + 1),
                 lines,
-                catalogue,
                 expected_total,
-                at,
             },
-            (7, Some(_)) => order::Command::ChangeLines {
+            (7, Some(_)) => OrderCommand::ChangeLines {
                 lines,
-                catalogue,
                 expected_total,
-                at,
             },
-            (8, Some(order)) => order::Command::Pay {
-                amount: order.total,
-                at,
-            },
+            (8, Some(order)) => OrderCommand::Pay { amount: order.total },
             (9, Some(_)) => {
                 let shipment = Shipment {
                     carrier: text("DHL"),
                     tracking_number: text("JD01"),
                 };
-                order::Command::Ship { shipment, at }
+                OrderCommand::Ship { shipment }
             }
-            (10, Some(_)) => order::Command::Deliver { at },
-            (11, Some(_)) => order::Command::Cancel {
-                reason: text("no"),
-                at,
-            },
+            (10, Some(_)) => OrderCommand::Deliver,
+            (11, Some(_)) => OrderCommand::Cancel { reason: text("no") },
             _ => return,
         };
         self.order(which, command);
@@ -288,7 +289,9 @@ fn assert_shows(world: &World, shop: &Shop) {
         })
         .collect();
     let of_orders = shop.log.iter().filter_map(|event| match &event.state {
-        State::Order(order) => Some(json!([order.id, event.version, event.kind, event.data]).to_string()),
+        Aggregate::Order(order) => {
+            Some(json!([order.id, event.version, event.event_type.name(), event.data]).to_string())
+        }
         _ => None,
     });
     assert_eq!(events, of_orders.collect());
@@ -336,16 +339,16 @@ fn assert_shows(world: &World, shop: &Shop) {
 fn sold(log: &[Incoming]) -> Vec<DaySales> {
     let mut sold: BTreeMap<(Date, String), DaySales> = BTreeMap::new();
     for event in log {
-        let State::Order(order) = &event.state else {
+        let Aggregate::Order(order) = &event.state else {
             continue;
         };
-        let paid = event.kind == "orders.OrderPaid.v1";
-        if !paid && (event.kind != "orders.OrderCancelled.v1" || order.progress.paid_at().is_none()) {
+        let paid = event.event_type == EventType::OrderPaid;
+        if !paid && (event.event_type != EventType::OrderCancelled || order.progress.paid_at().is_none()) {
             continue;
         }
-        let key = (event.at.date(), order.total.currency.as_str().to_owned());
+        let key = (event.at.utc().date(), order.total.currency.as_str().to_owned());
         let day = sold.entry(key).or_insert_with(|| DaySales {
-            day: event.at.date(),
+            day: event.at.utc().date(),
             currency: order.total.currency.clone(),
             paid_orders: 0,
             paid: 0,
@@ -411,7 +414,7 @@ proptest! {
         for (version, seq) in &parts {
             let product = version.map(|version| {
                 let product = Product { sku: sku.clone(), version, name: text("Mug"), price: price(version, "EUR") };
-                (product, OffsetDateTime::UNIX_EPOCH)
+                (product, Timestamp::UNIX_EPOCH)
             });
             let level = seq.map(|seq| StockLevel { sku: sku.clone(), available: 10 * seq, seq });
             if product.is_some() || level.is_some() {
@@ -451,7 +454,7 @@ proptest! {
         let day = |n: i64| (OffsetDateTime::UNIX_EPOCH + Duration::days(n)).date();
         let sales: Vec<Change> = facts.iter().zip(1_u128..).map(|(&(amount, euro, cancelled, on), n)| {
             let order = sold_order(n, amount, if euro { "EUR" } else { "USD" }, cancelled);
-            Change::Sale(Sale::of(Generation::FIRST, id(n), &order, day(on).midnight().assume_utc()).unwrap())
+            Change::Sale(Sale::of(Generation::FIRST, id(n), &order, day(on).midnight().assume_utc().try_into().unwrap()).unwrap())
         }).collect();
         let mut world = World::new();
         for index in again.iter().map(|which| which.index(sales.len())).chain((0..sales.len()).rev()) {
@@ -479,7 +482,7 @@ fn a_history_of_many_steps_reaches_every_kind_of_event() {
         let [a, b] = n.wrapping_mul(40_503).to_be_bytes();
         shop.step([a, b, a ^ b, a.wrapping_add(b)]);
     });
-    let kinds: BTreeSet<&str> = shop.log.iter().map(|event| event.kind.as_str()).collect();
+    let kinds: BTreeSet<&str> = shop.log.iter().map(|event| event.event_type.name()).collect();
     assert!(kinds.len() >= 11, "{kinds:?}");
     assert!(!sold(&shop.log).is_empty());
 }

@@ -140,7 +140,7 @@ impl<S: Collection> Projector<S> {
         }
         // What was there already came by an earlier delivery, and was seen then.
         if work.written && into.is_none() {
-            self.lag.saw(OffsetDateTime::now_utc() - happened);
+            self.lag.saw(OffsetDateTime::now_utc() - happened.utc());
         }
         Ok(())
     }
@@ -259,8 +259,8 @@ fn left_behind(generation: Generation, error: &StoreError) {
 mod tests {
     use super::*;
     use crate::{
-        domain::{customer::Customer, testing::text},
-        read::{Account, incoming::State},
+        domain::{customer::Customer, event::EventType, testing::text, timestamp::Timestamp},
+        read::Account,
     };
 
     fn registered() -> Incoming {
@@ -273,11 +273,11 @@ mod tests {
         };
         Incoming {
             event_id: id,
-            kind: "orders.CustomerRegistered.v1".to_owned(),
-            at: OffsetDateTime::UNIX_EPOCH,
+            event_type: EventType::CustomerRegistered,
+            at: Timestamp::UNIX_EPOCH,
             version: 1,
             data: serde_json::Value::Null,
-            state: State::Customer(customer),
+            state: customer.into(),
             stock: Vec::new(),
         }
     }

@@ -4,14 +4,14 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use time::{Date, OffsetDateTime};
+use time::Date;
 use uuid::Uuid;
 
 use crate::domain::{
     order::{CustomerRef, Order, Status},
     product::Product,
-    utc,
-    value::{Currency, Money, Time},
+    timestamp::{self, Timestamp},
+    value::{Currency, Money},
 };
 
 /// Something that was read, with the entity tag it has (RFC 9110, section 8.8.3, without quotes).
@@ -22,7 +22,7 @@ pub struct Seen<T> {
     /// Equal tags mean equal values: the version, for a product `<version>-<seq>`.
     pub etag: String,
     /// When it changed last (UTC), where the store knows.
-    pub changed_at: Option<OffsetDateTime>,
+    pub changed_at: Option<Timestamp>,
 }
 
 /// Which part of a list is asked for.
@@ -58,9 +58,7 @@ pub struct OrderRow {
     /// What it costs.
     pub total: Money,
     /// When it was placed (UTC).
-    #[serde(with = "crate::domain::utc")]
-    #[schemars(with = "Time")]
-    pub placed_at: OffsetDateTime,
+    pub placed_at: Timestamp,
 }
 
 /// Something that happened to an order.
@@ -72,11 +70,9 @@ pub struct HistoryEvent {
     /// The event's name with its major version.
     pub r#type: String,
     /// When (UTC).
-    #[serde(with = "crate::domain::utc")]
-    #[schemars(with = "Time")]
-    pub at: OffsetDateTime,
+    pub at: Timestamp,
     /// What happened, as the event says it.
-    #[serde(deserialize_with = "utc::any")]
+    #[serde(deserialize_with = "timestamp::normalised_json")]
     #[schemars(with = "Value")]
     pub data: Value,
 }
@@ -139,7 +135,7 @@ pub mod day {
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
     use time::{Date, format_description::well_known::Iso8601};
 
-    use crate::domain::utc::{FIRST_YEAR, LAST_YEAR};
+    use crate::domain::timestamp::{FIRST_YEAR, LAST_YEAR};
 
     /// Reads exactly this form of a day that a time can have; `None` for any other.
     #[must_use]

@@ -1,6 +1,6 @@
-//! Runs a batch of commands: S1 where something is not known, decide one after the other, one S2; answers after the commit.
-//! Never sends a write twice without having looked for its event first, and never answers a rejection that rests on
-//! what was only remembered.
+//! Runs a batch of commands: S1 for what is not in the cache, decide one after the other, one S2; answers after the commit.
+//! Never sends a write twice without having looked for its event first, and never answers with a rejection that rests on
+//! the cache.
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
@@ -10,84 +10,84 @@ use tokio::{
 };
 
 use super::{
-    cache::Cache,
+    batch_state::{BatchState, CommandOutcome},
+    cache::{AggregateCache, CacheLookup},
     change::ChangeSet,
-    command::{Accepted, Command, Context},
+    context::CommandContext,
+    outcome::{CommandResult, WriteError},
     pool::{CommandConnection, CommandPool},
-    snapshot::{Reads, Snapshot},
-    working::{Step, Working},
-    writer::Error,
+    snapshot::{ReadSet, Snapshot},
+    statement::{Template, UnknownName},
 };
 use crate::{
-    domain::event::StockLevel,
+    domain::{command::Command, event::StockLevel},
     error_chain::{Cause, cause, chain},
     postgres::PostgresError,
 };
 
-/// How often a command is tried before its caller is told that others were faster.
+/// Most rounds of a command; after them its caller is told that others were faster.
 const ROUNDS: usize = 5;
-/// Rounds that a batch is tried together: with what is remembered, and once more from S1.
+/// Rounds of a batch as a whole: from the cache, and once more from S1.
 const TOGETHER: usize = 2;
 /// A command that has waited longer is not begun any more.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A command that waits for its answer.
 #[derive(Debug)]
-pub(super) struct Job {
-    /// Since when it waits.
-    pub(super) since: Instant,
+pub(super) struct QueuedCommand {
+    pub(super) queued_at: Instant,
     pub(super) command: Command,
-    pub(super) context: Context,
-    pub(super) answer: oneshot::Sender<Result<Accepted, Error>>,
+    pub(super) context: CommandContext,
+    pub(super) answer: oneshot::Sender<CommandResult>,
 }
 
-/// What every batch of this process shares.
+/// Runs batches; all batches of a process share its pool and its cache.
 #[derive(Debug)]
-pub(super) struct Batcher {
+pub(super) struct BatchRunner {
     pub(super) pool: CommandPool,
-    pub(super) cache: Cache,
+    pub(super) cache: AggregateCache,
     pub(super) committed: Arc<Notify>,
 }
 
-/// Why a round came to nothing.
-enum Lost {
-    /// Somebody else was faster, or what was remembered is no longer so.
-    Race,
+/// A round that wrote nothing, by what can be done next.
+enum RoundError {
+    /// Another transaction was faster, or the cache was out of date: the next round reads again.
+    LostRace,
     /// The same may work on another connection.
-    Again(Error),
-    /// Somebody holds a row that one of the commands needs.
-    Held(Error),
-    /// It went wrong for one of the commands at least, and may not for the others.
-    Odd(Error),
-    /// Nothing more can be done for these commands.
-    Over(Error),
+    Retriable(WriteError),
+    /// Another transaction holds a row that one of the commands needs.
+    RowHeld(WriteError),
+    /// One of the commands at least cannot be written; the others may be.
+    OneFailed(WriteError),
+    /// None of the commands can be helped.
+    AllFailed(WriteError),
 }
 
-/// How a round looks at the world.
+/// Source of the state that a round decides on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Look {
-    /// What is remembered will do.
-    Remembered,
-    /// Everything from S1.
+enum ReadMode {
+    /// The cache, and S1 for what it lacks.
+    Cached,
+    /// S1.
     Fresh,
-    /// Everything from S1, for one command.
+    /// S1, for one command.
     Alone,
 }
 
-impl Job {
-    /// Tells the caller; one who has gone away does not hear it.
-    fn answer(self, answer: Result<Accepted, Error>) {
+impl QueuedCommand {
+    /// Answers the caller, who may have gone away.
+    fn answer(self, answer: CommandResult) {
         let _gone = self.answer.send(answer);
     }
 }
 
-impl Batcher {
-    /// Runs the jobs as if one after the other, and answers each.
-    pub(super) async fn run(&self, jobs: Vec<Job>) {
+impl BatchRunner {
+    /// Runs the commands as if one after the other, and answers each.
+    pub(super) async fn run(&self, jobs: Vec<QueuedCommand>) {
         let mut waiting = VecDeque::from(jobs);
         while !waiting.is_empty() {
-            match self.together(waiting.make_contiguous()).await {
-                // Those that were cut off stay for the next turn.
+            match self.run_together(waiting.make_contiguous()).await {
+                // Those that were deferred stay for the next turn.
                 Some(answers) => {
                     for answer in answers {
                         if let Some(job) = waiting.pop_front() {
@@ -97,7 +97,7 @@ impl Batcher {
                 }
                 None => {
                     for job in waiting.drain(..) {
-                        let answer = self.alone(&job).await;
+                        let answer = self.run_alone(&job).await;
                         job.answer(answer);
                     }
                 }
@@ -105,144 +105,148 @@ impl Batcher {
         }
     }
 
-    /// The answers of the jobs up to where the batch was cut; `None` when each must be tried alone.
-    async fn together(&self, jobs: &[Job]) -> Option<Vec<Result<Accepted, Error>>> {
-        if jobs.iter().any(|job| job.since.elapsed() > PATIENCE) {
+    /// Answers of the commands before the first that was deferred; `None` when each must be tried alone.
+    async fn run_together(&self, jobs: &[QueuedCommand]) -> Option<Vec<CommandResult>> {
+        if jobs.iter().any(|job| job.queued_at.elapsed() > PATIENCE) {
             return None;
         }
         let mut again = None;
-        for look in [Look::Remembered, Look::Fresh] {
-            match self.round(jobs, look).await {
+        for mode in [ReadMode::Cached, ReadMode::Fresh] {
+            match self.round(jobs, mode).await {
                 Ok(answers) => return Some(answers),
-                Err(Lost::Race) => again = None,
-                Err(Lost::Again(error)) => again = Some(vec![Err(error); jobs.len()]),
-                // What one of them causes must not be everybody's.
-                Err(Lost::Held(error) | Lost::Odd(error)) => {
+                Err(RoundError::LostRace) => again = None,
+                Err(RoundError::Retriable(error)) => again = Some(vec![Err(error); jobs.len()]),
+                // One command's error must not become the others'.
+                Err(RoundError::RowHeld(error) | RoundError::OneFailed(error)) => {
                     tracing::warn!(commands = jobs.len(), error = %chain(&error), "batch_tried_one_by_one");
                     return None;
                 }
-                Err(Lost::Over(error)) => return Some(vec![Err(error); jobs.len()]),
+                Err(RoundError::AllFailed(error)) => return Some(vec![Err(error); jobs.len()]),
             }
         }
         again
     }
 
-    /// Runs one job by itself, as often as may be.
-    async fn alone(&self, job: &Job) -> Result<Accepted, Error> {
-        if job.since.elapsed() > PATIENCE {
+    /// Runs one command by itself, in as many rounds as are left to it.
+    async fn run_alone(&self, job: &QueuedCommand) -> CommandResult {
+        if job.queued_at.elapsed() > PATIENCE {
             return Err(waited_too_long());
         }
-        let mut lost = Error::Contended;
+        let mut lost = WriteError::Contended;
         for _ in TOGETHER..ROUNDS {
-            match self.round(std::slice::from_ref(job), Look::Alone).await {
+            match self.round(std::slice::from_ref(job), ReadMode::Alone).await {
                 Ok(mut answers) => return answers.pop().unwrap_or(Err(lost)),
-                Err(Lost::Race) => {}
-                Err(Lost::Held(error) | Lost::Again(error)) => lost = error,
-                Err(Lost::Odd(error) | Lost::Over(error)) => return Err(error),
+                Err(RoundError::LostRace) => {}
+                Err(RoundError::RowHeld(error) | RoundError::Retriable(error)) => lost = error,
+                Err(RoundError::OneFailed(error) | RoundError::AllFailed(error)) => return Err(error),
             }
         }
         Err(lost)
     }
 
-    /// One try: the answers of the jobs up to where the batch was cut, at least one.
-    async fn round(&self, jobs: &[Job], look: Look) -> Result<Vec<Result<Accepted, Error>>, Lost> {
+    /// Runs one round: answers of the commands before the first that was deferred, at least one.
+    async fn round(&self, jobs: &[QueuedCommand], mode: ReadMode) -> Result<Vec<CommandResult>, RoundError> {
         let mut lease = self.pool.acquire().await?;
-        let (read, remembered) = self.look(&mut lease, jobs, look).await?;
-        let mut working = Working::new(read, look == Look::Alone || jobs.len() > 1);
+        let read = self.read(&mut lease, jobs, mode).await?;
+        let is_cached = read.is_cached;
+        let mut batch = BatchState::new(read, mode == ReadMode::Alone || jobs.len() > 1);
         let mut answers = Vec::with_capacity(jobs.len());
         for job in jobs {
-            match working.step(&job.command, &job.context) {
-                Step::Accepted(accepted) | Step::Replayed(accepted) => answers.push(Ok(accepted)),
-                Step::Refused(_) if remembered => return Err(Lost::Race),
-                Step::Refused(error) => answers.push(Err(error)),
-                Step::Cut => break,
+            match batch.step(&job.command, &job.context) {
+                CommandOutcome::Accepted(accepted) | CommandOutcome::Replayed(accepted) => {
+                    answers.push(Ok(accepted))
+                }
+                CommandOutcome::Refused(_) if is_cached => return Err(RoundError::LostRace),
+                CommandOutcome::Refused(error) => answers.push(Err(error)),
+                CommandOutcome::Deferred => break,
             }
         }
-        let changes = working.finish();
+        let changes = batch.finish();
         if !changes.events.is_empty() {
             self.write(lease, &changes, &mut answers).await?;
         }
         Ok(answers)
     }
 
-    /// What the jobs look at; true when some of it was only remembered.
-    async fn look(
+    /// The state that the commands need.
+    async fn read(
         &self,
         lease: &mut CommandConnection<'_>,
-        jobs: &[Job],
-        look: Look,
-    ) -> Result<(Snapshot, bool), Lost> {
-        let mut remembered = Snapshot::default();
-        let mut reads = Reads::default();
-        let mut some = false;
-        for Job { command, context, .. } in jobs {
-            if look == Look::Remembered && self.cache.provide(command, &mut remembered) {
-                some = true;
+        jobs: &[QueuedCommand],
+        mode: ReadMode,
+    ) -> Result<Snapshot, RoundError> {
+        let mut cached = Snapshot::default();
+        let mut reads = ReadSet::default();
+        for QueuedCommand { command, context, .. } in jobs {
+            if mode == ReadMode::Cached && self.cache.provide(command, &mut cached) == CacheLookup::Hit {
+                cached.is_cached = true;
             } else {
                 reads.add(command, context);
             }
         }
         if reads.is_empty() {
-            return Ok((remembered, some));
+            return Ok(cached);
         }
         // Reading can be done again on another connection.
         let mut read = lease.read(&reads).await.map_err(|fault| match fault {
-            PostgresError::Lost(_) => Lost::Again(fault.into()),
+            PostgresError::Lost(_) => RoundError::Retriable(fault.into()),
             other => other.into(),
         })?;
-        self.cache.read(&read);
-        for (id, customer) in remembered.customers {
+        self.cache.keep_read(&read);
+        read.is_cached = cached.is_cached;
+        for (id, customer) in cached.customers {
             read.customers.entry(id).or_insert(customer);
         }
-        for (sku, stocked) in remembered.products {
+        for (sku, stocked) in cached.products {
             read.products.entry(sku).or_insert(stocked);
         }
-        Ok((read, some))
+        Ok(read)
     }
 
-    /// S2; then the accepted answers know the stock they left, and the cache what was written.
+    /// Runs S2; then adds the stock levels to the accepted answers, and what was written to the cache.
     async fn write(
         &self,
         mut lease: CommandConnection<'_>,
         changes: &ChangeSet,
-        answers: &mut [Result<Accepted, Error>],
-    ) -> Result<(), Lost> {
+        answers: &mut [CommandResult],
+    ) -> Result<(), RoundError> {
+        let template = Template::get()?;
         // Whatever ends this, a panic too: the statement may commit, and the relay must look.
-        let _wake = Wake(&self.committed);
-        match lease.write(changes).await {
+        let _wake = WakeRelay(&self.committed);
+        match lease.write(template, changes).await {
             Ok(levels) => {
                 self.pool.report_success();
                 let customers = changes.new_customers.iter();
                 let products = changes.new_products.iter();
-                self.cache.wrote(
+                self.cache.keep_written(
                     customers.chain(changes.moved_customers.iter().map(|moved| &moved.now)),
                     products.chain(changes.moved_products.iter().map(|moved| &moved.now)),
                     &levels,
                 );
-                tell_levels(changes, &levels, answers);
+                add_levels(changes, &levels, answers);
                 Ok(())
             }
             Err(lost @ PostgresError::Lost(_)) => {
                 drop(lease);
-                // Who knows which server we talk to next.
-                self.cache.forget();
-                self.look_for(changes, answers, cause(lost)).await
+                // The next connection may be to another server.
+                self.cache.clear();
+                self.find_events(changes, answers, cause(lost)).await
             }
             Err(fault) => Err(fault.into()),
         }
     }
 
-    /// After a lost answer: the events are there, or nobody can say what happened to these commands.
-    async fn look_for(
+    /// Finds the events after an answer was lost; where they are not there, the outcome stays unknown.
+    async fn find_events(
         &self,
         changes: &ChangeSet,
-        answers: &mut [Result<Accepted, Error>],
+        answers: &mut [CommandResult],
         lost: Cause,
-    ) -> Result<(), Lost> {
+    ) -> Result<(), RoundError> {
         let ids: Vec<_> = changes.events.iter().map(|event| event.event_id).collect();
         let finding = async { self.pool.acquire().await?.stock_of(&ids).await };
-        // Whatever the fault is, they may have happened: nothing is sent again, and nobody is told that it is broken.
-        let unknown = |fault: PostgresError| Lost::Over(Error::Unavailable(cause(fault)));
+        // Whatever the fault is, they may have happened: nothing is sent again, and no caller hears of a defect.
+        let unknown = |fault: PostgresError| RoundError::AllFailed(WriteError::Unavailable(cause(fault)));
         let mut found = finding.await.map_err(unknown)?;
         for answer in answers.iter_mut() {
             match answer {
@@ -250,16 +254,16 @@ impl Batcher {
                 Ok(accepted) if found.contains_key(&accepted.event_id) => {
                     accepted.stock = found.remove(&accepted.event_id).unwrap_or_default();
                 }
-                // What was refused was refused beside what is not known to have happened.
-                _ => *answer = Err(Error::Unavailable(Arc::clone(&lost))),
+                // A rejection may rest on a command of this batch whose outcome is unknown.
+                _ => *answer = Err(WriteError::Unavailable(Arc::clone(&lost))),
             }
         }
         Ok(())
     }
 }
 
-/// Gives each accepted answer the levels right after its own event.
-fn tell_levels(changes: &ChangeSet, now: &[StockLevel], answers: &mut [Result<Accepted, Error>]) {
+/// Adds to each accepted answer the stock levels right after its own event.
+fn add_levels(changes: &ChangeSet, now: &[StockLevel], answers: &mut [CommandResult]) {
     for level in &changes.levels {
         let Some(now) = now.iter().find(|now| now.sku == level.sku) else {
             continue;
@@ -275,30 +279,36 @@ fn tell_levels(changes: &ChangeSet, now: &[StockLevel], answers: &mut [Result<Ac
     }
 }
 
-fn waited_too_long() -> Error {
-    Error::Unavailable(cause("the command has waited too long"))
+fn waited_too_long() -> WriteError {
+    WriteError::Unavailable(cause("the command has waited too long"))
 }
 
 /// Wakes the relay when it is dropped.
-struct Wake<'a>(&'a Notify);
+struct WakeRelay<'a>(&'a Notify);
 
-impl Drop for Wake<'_> {
+impl Drop for WakeRelay<'_> {
     fn drop(&mut self) {
         self.0.notify_one();
     }
 }
 
-impl From<PostgresError> for Lost {
+impl From<UnknownName> for RoundError {
+    fn from(name: UnknownName) -> Self {
+        Self::AllFailed(WriteError::Internal(cause(name)))
+    }
+}
+
+impl From<PostgresError> for RoundError {
     fn from(fault: PostgresError) -> Self {
         match fault.code() {
-            // A guard failed, a deadlock was broken, or somebody made the same row first. The next S1 will say what is so.
-            Some("OM001" | "40P01" | "40001" | "23505") => Self::Race,
+            // A guard failed, a deadlock was broken, or another transaction made the same row first: the next S1 shows it.
+            Some("OM001" | "40P01" | "40001" | "23505") => Self::LostRace,
             // Cancelled by statement_timeout, or the lock not available.
-            Some("57014" | "55P03") => Self::Held(fault.into()),
+            Some("57014" | "55P03") => Self::RowHeld(fault.into()),
             // What was prepared earlier is gone or outdated, and its connection with it.
-            _ if fault.is_outdated() => Self::Again(fault.into()),
-            _ if fault.is_of_one_statement() => Self::Odd(fault.into()),
-            _ => Self::Over(fault.into()),
+            _ if fault.is_outdated() => Self::Retriable(fault.into()),
+            _ if fault.is_of_one_statement() => Self::OneFailed(fault.into()),
+            _ => Self::AllFailed(fault.into()),
         }
     }
 }

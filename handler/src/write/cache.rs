@@ -1,4 +1,4 @@
-//! Customers and products that earlier commands of this process saw: with them PlaceOrder needs no S1.
+//! Customers and products that earlier commands of this process read or wrote: with them PlaceOrder needs no S1.
 //! Never the ground for a rejection, and never trusted by itself: S2 checks that what was used still holds.
 
 use std::{
@@ -8,37 +8,46 @@ use std::{
 
 use uuid::Uuid;
 
-use super::{
-    command::Command,
-    snapshot::{Snapshot, Stocked},
+use super::snapshot::{Snapshot, StockedProduct};
+use crate::domain::{
+    command::Command, customer::Customer, event::StockLevel, order::OrderCommand, product::Product,
+    value::Sku,
 };
-use crate::domain::{customer::Customer, event::StockLevel, product::Product, value::Sku};
 
-/// Most customers, and most products, that are kept; beyond that it starts anew. About 1 MB together.
-const MOST: usize = 2_000;
+/// Most customers, and most products, that are kept; one more empties the cache. About 1 MB together.
+const MOST_CACHED: usize = 2_000;
 
-/// What is known, each thing in the newest version that was seen.
+/// Customers and products, each in the newest version that was seen.
 #[derive(Debug, Default)]
-pub(super) struct Cache(Mutex<Known>);
+pub(super) struct AggregateCache(Mutex<CachedAggregates>);
 
-#[derive(Debug, Default)]
-struct Known {
-    customers: HashMap<Uuid, Arc<Customer>>,
-    products: HashMap<Sku, Stocked>,
+/// Result of a look into the cache for all that a command needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum CacheLookup {
+    /// All of it was added to the snapshot.
+    Hit,
+    /// Something is missing, and nothing was added.
+    Miss,
 }
 
-impl Cache {
-    /// Puts what a placement needs into `snapshot`; false, and nothing, when some of it is not known.
-    pub(super) fn provide(&self, command: &Command, snapshot: &mut Snapshot) -> bool {
-        let Command::PlaceOrder { customer, lines, .. } = command else {
-            return false;
+#[derive(Debug, Default)]
+struct CachedAggregates {
+    customers: HashMap<Uuid, Arc<Customer>>,
+    products: HashMap<Sku, StockedProduct>,
+}
+
+impl AggregateCache {
+    /// Adds to `snapshot` what a placement needs.
+    pub(super) fn provide(&self, command: &Command, snapshot: &mut Snapshot) -> CacheLookup {
+        let Command::Order(_, OrderCommand::Place { customer, lines, .. }) = command else {
+            return CacheLookup::Miss;
         };
         let known = self.known();
         let Some(customer) = known.customers.get(customer) else {
-            return false;
+            return CacheLookup::Miss;
         };
         if !lines.iter().all(|(sku, _)| known.products.contains_key(sku)) {
-            return false;
+            return CacheLookup::Miss;
         }
         snapshot.customers.insert(customer.id, Arc::clone(customer));
         for (sku, _) in lines {
@@ -49,11 +58,11 @@ impl Cache {
                     .or_insert_with(|| stocked.clone());
             }
         }
-        true
+        CacheLookup::Hit
     }
 
-    /// Remembers what was read.
-    pub(super) fn read(&self, snapshot: &Snapshot) {
+    /// Keeps what was read.
+    pub(super) fn keep_read(&self, snapshot: &Snapshot) {
         let mut known = self.known();
         for customer in snapshot.customers.values() {
             known.customer(customer);
@@ -64,8 +73,8 @@ impl Cache {
         }
     }
 
-    /// Remembers what was written.
-    pub(super) fn wrote<'a>(
+    /// Keeps what was written.
+    pub(super) fn keep_written<'a>(
         &self,
         customers: impl Iterator<Item = &'a Arc<Customer>>,
         products: impl Iterator<Item = &'a Arc<Product>>,
@@ -79,17 +88,17 @@ impl Cache {
         }
     }
 
-    /// Forgets everything.
-    pub(super) fn forget(&self) {
-        *self.known() = Known::default();
+    /// Empties it.
+    pub(super) fn clear(&self) {
+        *self.known() = CachedAggregates::default();
     }
 
-    fn known(&self) -> MutexGuard<'_, Known> {
+    fn known(&self) -> MutexGuard<'_, CachedAggregates> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Known {
+impl CachedAggregates {
     fn customer(&mut self, seen: &Arc<Customer>) {
         match self.customers.get_mut(&seen.id) {
             Some(known) if known.version >= seen.version => {}
@@ -110,7 +119,7 @@ impl Known {
                 let (product, available, seq) = (Arc::clone(seen), 0, -1);
                 self.products.insert(
                     seen.sku.clone(),
-                    Stocked {
+                    StockedProduct {
                         product,
                         available,
                         seq,
@@ -128,7 +137,7 @@ impl Known {
 }
 
 fn make_room<K, V>(map: &mut HashMap<K, V>) {
-    if map.len() >= MOST {
+    if map.len() >= MOST_CACHED {
         map.clear();
     }
 }

@@ -1,17 +1,18 @@
-//! What one S2 writes: the rows that the decisions of a batch insert, move and rely on.
-//! Never decides anything: the guards it carries are checked by `s2_write.sql`.
+//! The rows that one S2 writes: those that the decisions of a batch insert, move and rely on.
+//! Never decides anything: the guards that it carries are checked by `write.sql`.
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use serde::Serialize;
 use serde_json::value::RawValue;
-use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::domain::{
     customer::Customer,
+    event::EventType,
     order::{Line, Order},
     product::Product,
+    timestamp::Timestamp,
     value::Sku,
 };
 
@@ -20,14 +21,14 @@ use crate::domain::{
 pub(super) struct ChangeSet {
     pub(super) keys: Vec<NewKey>,
     pub(super) new_orders: Vec<Arc<Order>>,
-    pub(super) moved_orders: Vec<Moved<Arc<Order>>>,
+    pub(super) moved_orders: Vec<MovedRow<Arc<Order>>>,
     /// Orders that have fewer lines than before: the id, and the number of the last line that stays.
     pub(super) dropped_lines: Vec<(Uuid, i32)>,
     pub(super) lines: Vec<OrderLine>,
     pub(super) new_customers: Vec<Arc<Customer>>,
-    pub(super) moved_customers: Vec<Moved<Arc<Customer>>>,
+    pub(super) moved_customers: Vec<MovedRow<Arc<Customer>>>,
     pub(super) new_products: Vec<Arc<Product>>,
-    pub(super) moved_products: Vec<Moved<Arc<Product>>>,
+    pub(super) moved_products: Vec<MovedRow<Arc<Product>>>,
     /// Customers that must still be as they were read, and the version then.
     pub(super) seen_customers: BTreeMap<Uuid, i64>,
     /// Products that must still be as they were read, and the version then.
@@ -35,11 +36,11 @@ pub(super) struct ChangeSet {
     pub(super) stock: Vec<StockMove>,
     pub(super) levels: Vec<LevelAfter>,
     pub(super) events: Vec<NewEvent>,
-    /// Give way soon where somebody holds a row.
+    /// Give way soon where another transaction holds a row.
     pub(super) impatient: bool,
 }
 
-/// An Idempotency-Key that was used: nobody may have used it before.
+/// An Idempotency-Key that was used now for the first time.
 #[derive(Debug)]
 pub(super) struct NewKey {
     pub(super) caller: String,
@@ -50,7 +51,7 @@ pub(super) struct NewKey {
 
 /// A row that goes from the version `from` to what it is `now`, whole.
 #[derive(Debug)]
-pub(super) struct Moved<T> {
+pub(super) struct MovedRow<T> {
     pub(super) from: i64,
     pub(super) now: T,
 }
@@ -66,7 +67,7 @@ pub(super) struct OrderLine {
 }
 
 impl OrderLine {
-    /// What the line says.
+    /// The line of the order.
     pub(super) fn line(&self) -> &Line {
         &self.order.lines[self.index]
     }
@@ -96,40 +97,16 @@ pub(super) struct NewEvent {
     pub(super) event_id: Uuid,
     pub(super) stream: String,
     pub(super) version: i64,
-    pub(super) kind: String,
+    pub(super) event_type: EventType,
     pub(super) data: Box<RawValue>,
     pub(super) state: Box<RawValue>,
-    pub(super) metadata: Metadata,
-    pub(super) occurred_at: OffsetDateTime,
+    pub(super) metadata: EventMetadata,
+    pub(super) occurred_at: Timestamp,
 }
 
 /// For the audit trail: who asked, and in which trace.
 #[derive(Debug, Serialize)]
-pub(super) struct Metadata {
+pub(super) struct EventMetadata {
     pub(super) caller: String,
     pub(super) traceparent: Option<String>,
-}
-
-impl ChangeSet {
-    /// True when this part of `s2_write.sql` has something to do; `None` for a part that nobody knows.
-    pub(super) fn has(&self, part: &str) -> Option<bool> {
-        Some(match part {
-            "" => true,
-            "patience" => self.impatient,
-            "keys" => !self.keys.is_empty(),
-            "newOrders" => !self.new_orders.is_empty(),
-            "movedOrders" => !self.moved_orders.is_empty(),
-            "droppedLines" => !self.dropped_lines.is_empty(),
-            "lines" => !self.lines.is_empty(),
-            "newCustomers" => !self.new_customers.is_empty(),
-            "movedCustomers" => !self.moved_customers.is_empty(),
-            "newProducts" => !self.new_products.is_empty(),
-            "movedProducts" => !self.moved_products.is_empty(),
-            "seenCustomers" => !self.seen_customers.is_empty(),
-            "seenProducts" => !self.seen_products.is_empty(),
-            "stock" => !self.stock.is_empty(),
-            "noStock" => self.stock.is_empty(),
-            _ => return None,
-        })
-    }
 }

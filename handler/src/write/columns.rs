@@ -1,150 +1,206 @@
-//! A change set as the array parameters of `s2_write.sql`, by the names that it gives them.
+//! The one table of the names in `write.sql`: its parts, and its array parameters with their values.
 //! Never changes a value on the way: what the domain made is what is bound.
 
 use std::sync::Arc;
 
 use tokio_postgres::types::{Json, ToSql};
 
-use super::change::{ChangeSet, Moved};
+use super::change::{ChangeSet, MovedRow};
 use crate::domain::{
     order::{Order, Shipment},
+    timestamp::Timestamp,
     value::Sku,
 };
 
-/// An array parameter.
-pub(super) type Column<'a> = Box<dyn ToSql + Sync + Send + 'a>;
+/// Values of an array parameter.
+pub(super) type ColumnValues<'a> = Box<dyn ToSql + Sync + Send + 'a>;
 
-impl ChangeSet {
-    /// The parameter that `s2_write.sql` calls `name`.
-    pub(super) fn column(&self, name: &str) -> Option<Column<'_>> {
-        self.of_events(name)
-            .or_else(|| self.of_stock(name))
-            .or_else(|| self.of_keys_and_lines(name))
-            .or_else(|| self.of_orders(name))
-            .or_else(|| self.of_customers(name))
-            .or_else(|| self.of_products(name))
-    }
-
-    fn of_events(&self, name: &str) -> Option<Column<'_>> {
-        let rows = &self.events;
-        Some(match name {
-            "event" => each(rows, |e| e.event_id),
-            "eventStream" => each(rows, |e| &e.stream),
-            "eventVersion" => each(rows, |e| e.version),
-            "eventType" => each(rows, |e| &e.kind),
-            "eventData" => each(rows, |e| Json(&e.data)),
-            "eventState" => each(rows, |e| Json(&e.state)),
-            "eventMetadata" => each(rows, |e| Json(&e.metadata)),
-            "eventAt" => each(rows, |e| e.occurred_at),
-            _ => return None,
-        })
-    }
-
-    fn of_stock(&self, name: &str) -> Option<Column<'_>> {
-        Some(match name {
-            "stock" => each(&self.stock, |s| s.sku.as_str()),
-            "stockDelta" => each(&self.stock, |s| s.delta),
-            "stockLowest" => each(&self.stock, |s| s.lowest),
-            "stockMoves" => each(&self.stock, |s| s.moves),
-            "moveEvent" => each(&self.levels, |l| l.event_id),
-            "moveSku" => each(&self.levels, |l| l.sku.as_str()),
-            "moveLater" => each(&self.levels, |l| l.later),
-            "moveBehind" => each(&self.levels, |l| l.behind),
-            _ => return None,
-        })
-    }
-
-    fn of_keys_and_lines(&self, name: &str) -> Option<Column<'_>> {
-        Some(match name {
-            "keyCaller" => each(&self.keys, |k| &k.caller),
-            "key" => each(&self.keys, |k| &k.key),
-            "keyFingerprint" => each(&self.keys, |k| &k.fingerprint),
-            "keyEvent" => each(&self.keys, |k| k.event_id),
-            "droppedOrder" => each(&self.dropped_lines, |(order, _)| order),
-            "droppedAfter" => each(&self.dropped_lines, |(_, line)| line),
-            "lineOrder" => each(&self.lines, |l| l.order.id),
-            "line" => each(&self.lines, |l| l.number),
-            "lineSku" => each(&self.lines, |l| l.line().sku.as_str()),
-            "lineName" => each(&self.lines, |l| l.line().name.as_str()),
-            "lineQuantity" => each(&self.lines, |l| l.line().quantity.get()),
-            "linePrice" => each(&self.lines, |l| l.line().unit_price.amount),
-            _ => return None,
-        })
-    }
-
-    fn of_orders(&self, name: &str) -> Option<Column<'_>> {
-        let (new, moved) = (&self.new_orders, &self.moved_orders);
-        Some(match name {
-            "newOrder" => each(new, |o| o.id),
-            "newOrderVersion" => each(new, |o| o.version),
-            "newOrderStatus" => each(new, |o| o.progress.status().name()),
-            "newOrderCustomer" => each(new, |o| o.customer.id),
-            "newOrderCustomerName" => each(new, |o| o.customer.name.as_str()),
-            "newOrderTotal" => each(new, |o| o.total.amount),
-            "newOrderCurrency" => each(new, |o| o.total.currency.as_str()),
-            "newOrderPlacedAt" => each(new, |o| o.placed_at),
-            "movedOrder" => each(moved, |m| m.now.id),
-            "movedOrderFrom" => each(moved, |m| m.from),
-            "movedOrderVersion" => each(moved, |m| m.now.version),
-            "movedOrderStatus" => each(moved, |m| m.now.progress.status().name()),
-            "movedOrderTotal" => each(moved, |m| m.now.total.amount),
-            "movedOrderCurrency" => each(moved, |m| m.now.total.currency.as_str()),
-            "movedOrderPaidAt" => each(moved, |m| m.now.progress.paid_at()),
-            "movedOrderShippedAt" => each(moved, |m| m.now.progress.shipped_at()),
-            "movedOrderCarrier" => each(moved, |m| parcel(m).map(|s| s.carrier.as_str())),
-            "movedOrderTrackingNumber" => each(moved, |m| parcel(m).map(|s| s.tracking_number.as_str())),
-            "movedOrderDeliveredAt" => each(moved, |m| m.now.progress.delivered_at()),
-            "movedOrderCancelledAt" => each(moved, |m| m.now.progress.cancelled().map(|(at, _)| at)),
-            "movedOrderReason" => each(moved, |m| m.now.progress.cancelled().map(|(_, why)| why.as_str())),
-            _ => return None,
-        })
-    }
-
-    fn of_customers(&self, name: &str) -> Option<Column<'_>> {
-        let (new, moved) = (&self.new_customers, &self.moved_customers);
-        Some(match name {
-            "newCustomer" => each(new, |c| c.id),
-            "newCustomerVersion" => each(new, |c| c.version),
-            "newCustomerName" => each(new, |c| c.name.as_str()),
-            "newCustomerEmail" => each(new, |c| c.email.as_str()),
-            "movedCustomer" => each(moved, |m| m.now.id),
-            "movedCustomerFrom" => each(moved, |m| m.from),
-            "movedCustomerVersion" => each(moved, |m| m.now.version),
-            "movedCustomerName" => each(moved, |m| m.now.name.as_str()),
-            "movedCustomerEmail" => each(moved, |m| m.now.email.as_str()),
-            "seenCustomer" => Box::new(self.seen_customers.keys().collect::<Vec<_>>()),
-            "seenCustomerVersion" => Box::new(self.seen_customers.values().collect::<Vec<_>>()),
-            _ => return None,
-        })
-    }
-
-    fn of_products(&self, name: &str) -> Option<Column<'_>> {
-        let (new, moved) = (&self.new_products, &self.moved_products);
-        Some(match name {
-            "newProduct" => each(new, |p| p.sku.as_str()),
-            "newProductVersion" => each(new, |p| p.version),
-            "newProductName" => each(new, |p| p.name.as_str()),
-            "newProductPrice" => each(new, |p| p.price.money().amount),
-            "newProductCurrency" => each(new, |p| p.price.money().currency.as_str()),
-            "movedProduct" => each(moved, |m| m.now.sku.as_str()),
-            "movedProductFrom" => each(moved, |m| m.from),
-            "movedProductVersion" => each(moved, |m| m.now.version),
-            "movedProductName" => each(moved, |m| m.now.name.as_str()),
-            "movedProductPrice" => each(moved, |m| m.now.price.money().amount),
-            "movedProductCurrency" => each(moved, |m| m.now.price.money().currency.as_str()),
-            "seenProduct" => Box::new(self.seen_products.keys().map(Sku::as_str).collect::<Vec<_>>()),
-            "seenProductVersion" => Box::new(self.seen_products.values().collect::<Vec<_>>()),
-            _ => return None,
-        })
-    }
+/// A part of `write.sql`.
+#[derive(Debug)]
+pub(super) struct Part {
+    pub(super) name: &'static str,
+    pub(super) has_rows: fn(&ChangeSet) -> bool,
 }
 
-fn parcel(moved: &Moved<Arc<Order>>) -> Option<&Shipment> {
+/// An array parameter of `write.sql`, one element a row.
+#[derive(Debug)]
+pub(super) struct Column {
+    pub(super) name: &'static str,
+    pub(super) values: for<'a> fn(&'a ChangeSet) -> ColumnValues<'a>,
+}
+
+pub(super) static PARTS: [Part; 15] = [
+    part("", |_| true),
+    part("patience", |c| c.impatient),
+    part("keys", |c| !c.keys.is_empty()),
+    part("newOrders", |c| !c.new_orders.is_empty()),
+    part("movedOrders", |c| !c.moved_orders.is_empty()),
+    part("droppedLines", |c| !c.dropped_lines.is_empty()),
+    part("lines", |c| !c.lines.is_empty()),
+    part("newCustomers", |c| !c.new_customers.is_empty()),
+    part("movedCustomers", |c| !c.moved_customers.is_empty()),
+    part("newProducts", |c| !c.new_products.is_empty()),
+    part("movedProducts", |c| !c.moved_products.is_empty()),
+    part("seenCustomers", |c| !c.seen_customers.is_empty()),
+    part("seenProducts", |c| !c.seen_products.is_empty()),
+    part("stock", |c| !c.stock.is_empty()),
+    part("noStock", |c| c.stock.is_empty()),
+];
+
+pub(super) static COLUMNS: [Column; 73] = [
+    column("event", |c| each(&c.events, |e| e.event_id)),
+    column("eventStream", |c| each(&c.events, |e| &e.stream)),
+    column("eventVersion", |c| each(&c.events, |e| e.version)),
+    column("eventType", |c| each(&c.events, |e| e.event_type.name())),
+    column("eventData", |c| each(&c.events, |e| Json(&e.data))),
+    column("eventState", |c| each(&c.events, |e| Json(&e.state))),
+    column("eventMetadata", |c| each(&c.events, |e| Json(&e.metadata))),
+    column("eventAt", |c| each(&c.events, |e| e.occurred_at.utc())),
+    column("stock", |c| each(&c.stock, |s| s.sku.as_str())),
+    column("stockDelta", |c| each(&c.stock, |s| s.delta)),
+    column("stockLowest", |c| each(&c.stock, |s| s.lowest)),
+    column("stockMoves", |c| each(&c.stock, |s| s.moves)),
+    column("moveEvent", |c| each(&c.levels, |l| l.event_id)),
+    column("moveSku", |c| each(&c.levels, |l| l.sku.as_str())),
+    column("moveLater", |c| each(&c.levels, |l| l.later)),
+    column("moveBehind", |c| each(&c.levels, |l| l.behind)),
+    column("keyCaller", |c| each(&c.keys, |k| &k.caller)),
+    column("key", |c| each(&c.keys, |k| &k.key)),
+    column("keyFingerprint", |c| each(&c.keys, |k| &k.fingerprint)),
+    column("keyEvent", |c| each(&c.keys, |k| k.event_id)),
+    column("droppedOrder", |c| each(&c.dropped_lines, |(order, _)| order)),
+    column("droppedAfter", |c| each(&c.dropped_lines, |(_, line)| line)),
+    column("lineOrder", |c| each(&c.lines, |l| l.order.id)),
+    column("line", |c| each(&c.lines, |l| l.number)),
+    column("lineSku", |c| each(&c.lines, |l| l.line().sku.as_str())),
+    column("lineName", |c| each(&c.lines, |l| l.line().name.as_str())),
+    column("lineQuantity", |c| each(&c.lines, |l| l.line().quantity.get())),
+    column("linePrice", |c| each(&c.lines, |l| l.line().unit_price.amount)),
+    column("newOrder", |c| each(&c.new_orders, |o| o.id)),
+    column("newOrderVersion", |c| each(&c.new_orders, |o| o.version)),
+    column("newOrderStatus", |c| {
+        each(&c.new_orders, |o| o.progress.status().name())
+    }),
+    column("newOrderCustomer", |c| each(&c.new_orders, |o| o.customer.id)),
+    column("newOrderCustomerName", |c| {
+        each(&c.new_orders, |o| o.customer.name.as_str())
+    }),
+    column("newOrderTotal", |c| each(&c.new_orders, |o| o.total.amount)),
+    column("newOrderCurrency", |c| {
+        each(&c.new_orders, |o| o.total.currency.as_str())
+    }),
+    column("newOrderPlacedAt", |c| each(&c.new_orders, |o| o.placed_at.utc())),
+    column("movedOrder", |c| each(&c.moved_orders, |m| m.now.id)),
+    column("movedOrderFrom", |c| each(&c.moved_orders, |m| m.from)),
+    column("movedOrderVersion", |c| each(&c.moved_orders, |m| m.now.version)),
+    column("movedOrderStatus", |c| {
+        each(&c.moved_orders, |m| m.now.progress.status().name())
+    }),
+    column("movedOrderTotal", |c| {
+        each(&c.moved_orders, |m| m.now.total.amount)
+    }),
+    column("movedOrderCurrency", |c| {
+        each(&c.moved_orders, |m| m.now.total.currency.as_str())
+    }),
+    column("movedOrderPaidAt", |c| {
+        each(&c.moved_orders, |m| m.now.progress.paid_at().map(Timestamp::utc))
+    }),
+    column("movedOrderShippedAt", |c| {
+        each(&c.moved_orders, |m| {
+            m.now.progress.shipped_at().map(Timestamp::utc)
+        })
+    }),
+    column("movedOrderCarrier", |c| {
+        each(&c.moved_orders, |m| parcel(m).map(|s| s.carrier.as_str()))
+    }),
+    column("movedOrderTrackingNumber", |c| {
+        each(&c.moved_orders, |m| parcel(m).map(|s| s.tracking_number.as_str()))
+    }),
+    column("movedOrderDeliveredAt", |c| {
+        each(&c.moved_orders, |m| {
+            m.now.progress.delivered_at().map(Timestamp::utc)
+        })
+    }),
+    column("movedOrderCancelledAt", |c| {
+        each(&c.moved_orders, |m| {
+            m.now.progress.cancelled().map(|(at, _)| at.utc())
+        })
+    }),
+    column("movedOrderReason", |c| {
+        each(&c.moved_orders, |m| {
+            m.now.progress.cancelled().map(|(_, why)| why.as_str())
+        })
+    }),
+    column("newCustomer", |c| each(&c.new_customers, |c| c.id)),
+    column("newCustomerVersion", |c| each(&c.new_customers, |c| c.version)),
+    column("newCustomerName", |c| each(&c.new_customers, |c| c.name.as_str())),
+    column("newCustomerEmail", |c| {
+        each(&c.new_customers, |c| c.email.as_str())
+    }),
+    column("movedCustomer", |c| each(&c.moved_customers, |m| m.now.id)),
+    column("movedCustomerFrom", |c| each(&c.moved_customers, |m| m.from)),
+    column("movedCustomerVersion", |c| {
+        each(&c.moved_customers, |m| m.now.version)
+    }),
+    column("movedCustomerName", |c| {
+        each(&c.moved_customers, |m| m.now.name.as_str())
+    }),
+    column("movedCustomerEmail", |c| {
+        each(&c.moved_customers, |m| m.now.email.as_str())
+    }),
+    column("seenCustomer", |c| {
+        Box::new(c.seen_customers.keys().collect::<Vec<_>>())
+    }),
+    column("seenCustomerVersion", |c| {
+        Box::new(c.seen_customers.values().collect::<Vec<_>>())
+    }),
+    column("newProduct", |c| each(&c.new_products, |p| p.sku.as_str())),
+    column("newProductVersion", |c| each(&c.new_products, |p| p.version)),
+    column("newProductName", |c| each(&c.new_products, |p| p.name.as_str())),
+    column("newProductPrice", |c| {
+        each(&c.new_products, |p| p.price.money().amount)
+    }),
+    column("newProductCurrency", |c| {
+        each(&c.new_products, |p| p.price.money().currency.as_str())
+    }),
+    column("movedProduct", |c| {
+        each(&c.moved_products, |m| m.now.sku.as_str())
+    }),
+    column("movedProductFrom", |c| each(&c.moved_products, |m| m.from)),
+    column("movedProductVersion", |c| {
+        each(&c.moved_products, |m| m.now.version)
+    }),
+    column("movedProductName", |c| {
+        each(&c.moved_products, |m| m.now.name.as_str())
+    }),
+    column("movedProductPrice", |c| {
+        each(&c.moved_products, |m| m.now.price.money().amount)
+    }),
+    column("movedProductCurrency", |c| {
+        each(&c.moved_products, |m| m.now.price.money().currency.as_str())
+    }),
+    column("seenProduct", |c| {
+        Box::new(c.seen_products.keys().map(Sku::as_str).collect::<Vec<_>>())
+    }),
+    column("seenProductVersion", |c| {
+        Box::new(c.seen_products.values().collect::<Vec<_>>())
+    }),
+];
+
+const fn part(name: &'static str, has_rows: fn(&ChangeSet) -> bool) -> Part {
+    Part { name, has_rows }
+}
+
+const fn column(name: &'static str, values: for<'a> fn(&'a ChangeSet) -> ColumnValues<'a>) -> Column {
+    Column { name, values }
+}
+
+fn parcel(moved: &MovedRow<Arc<Order>>) -> Option<&Shipment> {
     moved.now.progress.shipment()
 }
 
 /// One element a row.
-fn each<'a, T, V>(rows: &'a [T], value: impl Fn(&'a T) -> V) -> Column<'a>
+fn each<'a, T, V>(rows: &'a [T], value: impl Fn(&'a T) -> V) -> ColumnValues<'a>
 where
     V: ToSql + Sync + Send + 'a,
 {

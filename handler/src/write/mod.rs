@@ -2,21 +2,25 @@
 //! Never talks to the bus or the read model, and never holds a lock between the two statements.
 
 mod batch;
+mod batch_state;
 mod cache;
 mod change;
 mod columns;
-pub mod command;
+mod context;
 mod decide;
-mod look;
 pub mod lookup;
 mod order_rows;
+mod outcome;
 pub mod pool;
+mod preconditions;
+mod readiness;
 mod snapshot;
 mod statement;
-mod working;
 mod writer;
 
-pub use command::{Accepted, Command, Context, Once, Preconditions, State, Unmet, Versions};
-pub use look::look;
+pub use context::{CommandContext, IdempotencyKey};
+pub use outcome::{AcceptedCommand, CommandResult, WriteError};
 pub use pool::NEEDED_SCHEMA;
-pub use writer::{Error, Writer};
+pub use preconditions::{FailedPrecondition, Preconditions, Versions};
+pub use readiness::look;
+pub use writer::Writer;

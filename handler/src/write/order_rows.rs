@@ -1,5 +1,5 @@
-//! What an order is in rows besides its own: its lines, and the pieces that move when it changes.
-//! Never decides whether an order may change: that has been done, and before and after are given.
+//! The rows of an order besides its own: its lines, and the pieces that move when it changes.
+//! Never decides whether an order may change: the decision has been made, and before and after are given.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -28,7 +28,7 @@ pub(super) fn priced<'a>(order: &'a Order, kept: &'a [Line]) -> impl Iterator<It
     fresh.map(|line| &line.sku)
 }
 
-/// What comes back into stock and what is taken out, from one version of an order (none: a new one) to the next.
+/// Pieces that come back into stock (positive) or are taken out, from one version of an order (none: a new one) to the next.
 pub(super) fn stock_moves(before: Option<&Order>, after: &Order) -> Vec<(Sku, i64)> {
     let mut deltas = before.map(held).unwrap_or_default();
     for (sku, pieces) in held(after) {

@@ -11,8 +11,8 @@ use uuid::Uuid;
 
 use super::{
     change::ChangeSet,
-    snapshot::{Reads, Snapshot},
-    statement::{self, Shape, Statement},
+    snapshot::{ReadSet, Snapshot},
+    statement::{StatementShape, Template, WriteStatement},
 };
 use crate::{
     domain::{event::StockLevel, value::Sku},
@@ -24,7 +24,7 @@ use crate::{
 pub const NEEDED_SCHEMA: i32 = 3;
 
 /// S1.
-pub(super) const READ: &str = include_str!("s1_read.sql");
+pub(super) const READ: &str = include_str!("read.sql");
 
 /// Most shapes of S2 that a connection keeps prepared: each plan takes memory of the server. A shop needs some twenty.
 const MOST_SHAPES: usize = 64;
@@ -34,12 +34,12 @@ pub type CommandPool = postgres::ConnectionPool<CommandStatements>;
 /// One of them.
 pub(super) type CommandConnection<'a> = postgres::PooledConnection<'a, CommandStatements>;
 
-/// What is prepared on a connection.
+/// The statements that are prepared on a connection.
 #[derive(Debug, Default)]
 pub struct CommandStatements {
     read: Option<PreparedStatement>,
     /// S2 in the shapes that were needed so far.
-    writes: HashMap<Shape, (Statement, PreparedStatement)>,
+    writes: HashMap<StatementShape, (WriteStatement, PreparedStatement)>,
 }
 
 impl CommandPool {
@@ -52,8 +52,8 @@ impl CommandPool {
 
 impl CommandConnection<'_> {
     /// S1.
-    pub(super) async fn read(&mut self, reads: &Reads) -> Result<Snapshot, PostgresError> {
-        let Reads {
+    pub(super) async fn read(&mut self, reads: &ReadSet) -> Result<Snapshot, PostgresError> {
+        let ReadSet {
             orders,
             customers,
             skus,
@@ -61,7 +61,8 @@ impl CommandConnection<'_> {
             keys,
             changed,
         } = reads;
-        let parameters: SqlParameters<'_> = &[orders, customers, skus, callers, keys, changed];
+        let changed: Vec<String> = changed.iter().map(ToString::to_string).collect();
+        let parameters: SqlParameters<'_> = &[orders, customers, skus, callers, keys, &changed];
         let rows = self
             .run(async |connection, CommandStatements { read, .. }| {
                 let prepared = match read {
@@ -81,23 +82,26 @@ impl CommandConnection<'_> {
     }
 
     /// S2; answers with the stock levels after it.
-    pub(super) async fn write(&mut self, changes: &ChangeSet) -> Result<Vec<StockLevel>, PostgresError> {
+    pub(super) async fn write(
+        &mut self,
+        template: &Template,
+        changes: &ChangeSet,
+    ) -> Result<Vec<StockLevel>, PostgresError> {
+        let shape = template.shape(changes);
         let rows = self
             .run(async |connection, CommandStatements { writes, .. }| {
-                let shape = statement::shape(changes);
                 if writes.len() >= MOST_SHAPES && !writes.contains_key(&shape) {
                     writes.clear();
                 }
                 let (statement, prepared) = match writes.entry(shape) {
                     Entry::Occupied(known) => known.into_mut(),
                     Entry::Vacant(new) => {
-                        let statement = Statement::of(shape);
+                        let statement = template.statement(shape);
                         let prepared = connection.prepare(&statement.sql).await?;
                         new.insert((statement, prepared))
                     }
                 };
-                // A name that is unknown would leave no values, and be an error of the client; a test excludes it.
-                let values = statement.values(changes).unwrap_or_default();
+                let values = statement.values(changes);
                 let values: Vec<&(dyn ToSql + Sync)> = values.iter().map(|value| &**value as _).collect();
                 connection.query_prepared(prepared, &values).await
             })

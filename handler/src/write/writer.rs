@@ -1,4 +1,4 @@
-//! Takes commands in, and has them run in batches: whatever waits when a connection is free goes together.
+//! Takes commands in, and has them run in batches: all that wait when a connection is free go together.
 //! Never waits for more to come: a command that is alone goes alone.
 
 use std::sync::Arc;
@@ -9,51 +9,24 @@ use tokio::{
 };
 
 use super::{
-    batch::{Batcher, Job},
-    cache::Cache,
-    command::{Accepted, Command, Context, Unmet},
-    decide::DecideError,
+    batch::{BatchRunner, QueuedCommand},
+    cache::AggregateCache,
+    context::CommandContext,
+    outcome::{CommandResult, WriteError},
     pool::CommandPool,
 };
-use crate::{
-    domain::rejection::Rejection,
-    error_chain::{Cause, cause},
-    postgres::PostgresError,
-};
+use crate::{domain::command::Command, error_chain::cause};
 
 /// Most commands of one batch.
 const BATCH: usize = 32;
 /// Most commands that wait; beyond that callers are asked to come back.
 const WAITING: usize = 1_024;
 
-/// The reason why a command was not accepted. Several commands of one batch may share a cause.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum Error {
-    /// A rule of the shop; nothing was written.
-    #[error(transparent)]
-    Rejected(#[from] Rejection),
-    /// A precondition does not hold; nothing was written. With the version that the aggregate is at, if there is one.
-    #[error("{} does not hold", .0.name())]
-    Unmet(Unmet, Option<i64>),
-    /// The Idempotency-Key was used for another request; nothing was written.
-    #[error("the Idempotency-Key was used for another request")]
-    KeyReused,
-    /// Others changed the same rows again and again; nothing was written.
-    #[error("too many others are changing the same rows")]
-    Contended,
-    /// The database is away, or somebody holds a row; come back later.
-    #[error(transparent)]
-    Unavailable(Cause),
-    /// A defect of ours.
-    #[error(transparent)]
-    Internal(Cause),
-}
-
 /// The only thing that changes the write model while serving.
 #[derive(Debug)]
 pub struct Writer {
-    queue: mpsc::Sender<Job>,
-    batcher: Arc<Batcher>,
+    queue: mpsc::Sender<QueuedCommand>,
+    runner: Arc<BatchRunner>,
 }
 
 impl Writer {
@@ -62,42 +35,42 @@ impl Writer {
     #[must_use]
     pub fn start(pool: CommandPool, workers: usize, committed: Arc<Notify>) -> Self {
         let (queue, waiting) = mpsc::channel(WAITING);
-        let batcher = Arc::new(Batcher {
+        let runner = Arc::new(BatchRunner {
             pool,
-            cache: Cache::default(),
+            cache: AggregateCache::default(),
             committed,
         });
         let waiting = Arc::new(Mutex::new(waiting));
         for _ in 0..workers {
-            tokio::spawn(work(Arc::clone(&batcher), Arc::clone(&waiting)));
+            tokio::spawn(work(Arc::clone(&runner), Arc::clone(&waiting)));
         }
-        Self { queue, batcher }
+        Self { queue, runner }
     }
 
     /// The connections that commands share.
     pub(super) fn pool(&self) -> &CommandPool {
-        &self.batcher.pool
+        &self.runner.pool
     }
 
     /// Runs the command to its end; when it answers `Ok`, state, event and outbox row are committed.
     ///
     /// # Errors
-    /// See [`Error`]; after `Unavailable` the command may still have happened if the connection broke while it ran.
-    pub async fn execute(&self, command: Command, context: Context) -> Result<Accepted, Error> {
+    /// See [`WriteError`]; after `Unavailable` the command may still have happened if the connection broke while it ran.
+    pub async fn execute(&self, command: Command, context: CommandContext) -> CommandResult {
         let (job, answered) = job(command, context);
-        let busy = |_| Error::Unavailable(cause("too many commands are waiting"));
+        let busy = |_| WriteError::Unavailable(cause("too many commands are waiting"));
         self.queue.try_send(job).map_err(busy)?;
         answered.await.unwrap_or_else(|_| Err(lost()))
     }
 
     /// Runs these commands as one batch, and answers in their order. What [`Self::execute`] does with commands that
     /// wait at the same time, without the waiting: for tools and tests.
-    pub async fn execute_together(&self, commands: Vec<(Command, Context)>) -> Vec<Result<Accepted, Error>> {
+    pub async fn execute_together(&self, commands: Vec<(Command, CommandContext)>) -> Vec<CommandResult> {
         let jobs = commands
             .into_iter()
             .map(|(command, context)| job(command, context));
         let (jobs, answers): (Vec<_>, Vec<_>) = jobs.unzip();
-        self.batcher.run(jobs).await;
+        self.runner.run(jobs).await;
         let told = answers
             .into_iter()
             .map(|mut answered| answered.try_recv().unwrap_or_else(|_| Err(lost())));
@@ -105,12 +78,12 @@ impl Writer {
     }
 }
 
-fn job(command: Command, context: Context) -> (Job, oneshot::Receiver<Result<Accepted, Error>>) {
+fn job(command: Command, context: CommandContext) -> (QueuedCommand, oneshot::Receiver<CommandResult>) {
     let (answer, answered) = oneshot::channel();
-    let since = Instant::now();
+    let queued_at = Instant::now();
     (
-        Job {
-            since,
+        QueuedCommand {
+            queued_at,
             command,
             context,
             answer,
@@ -119,44 +92,21 @@ fn job(command: Command, context: Context) -> (Job, oneshot::Receiver<Result<Acc
     )
 }
 
-fn lost() -> Error {
-    Error::Internal(cause("the batch of this command came to no end"))
+fn lost() -> WriteError {
+    WriteError::Internal(cause("the batch of this command came to no end"))
 }
 
 /// Runs batch after batch until the writer is gone.
-async fn work(batcher: Arc<Batcher>, waiting: Arc<Mutex<mpsc::Receiver<Job>>>) {
+async fn work(runner: Arc<BatchRunner>, waiting: Arc<Mutex<mpsc::Receiver<QueuedCommand>>>) {
     loop {
         let mut jobs = Vec::new();
         if waiting.lock().await.recv_many(&mut jobs, BATCH).await == 0 {
             return;
         }
-        let batcher = Arc::clone(&batcher);
+        let runner = Arc::clone(&runner);
         // In a task of its own: what panics takes its batch with it, and nothing else.
-        if tokio::spawn(async move { batcher.run(jobs).await })
-            .await
-            .is_err()
-        {
+        if tokio::spawn(async move { runner.run(jobs).await }).await.is_err() {
             tracing::error!("batch_panicked");
-        }
-    }
-}
-
-impl From<PostgresError> for Error {
-    fn from(fault: PostgresError) -> Self {
-        if fault.is_transient() {
-            Self::Unavailable(cause(fault))
-        } else {
-            Self::Internal(cause(fault))
-        }
-    }
-}
-
-impl From<DecideError> for Error {
-    fn from(error: DecideError) -> Self {
-        match error {
-            DecideError::Rejected(rejection) => Self::Rejected(rejection),
-            DecideError::Unmet(unmet, version) => Self::Unmet(unmet, version),
-            other => Self::Internal(cause(other)),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Customers: registered, renamed, reached elsewhere.
+//! Commands about customers: register, rename, change the e-mail address.
 //! Never tells a caller whether an address is known already.
 
 use schemars::JsonSchema;
@@ -9,7 +9,8 @@ use uuid::Uuid;
 use super::{NewName, id};
 use crate::{
     domain::{
-        customer::Customer,
+        command::Command,
+        customer::{Customer, CustomerCommand},
         value::{Email, Name, fresh},
     },
     http::{
@@ -18,7 +19,6 @@ use crate::{
         endpoint::Doc,
         problem::Kind,
     },
-    write::Command,
 };
 
 #[derive(Deserialize, JsonSchema)]
@@ -27,7 +27,7 @@ pub(in crate::http) struct Registration {
     /// Name of the customer.
     #[serde(deserialize_with = "fresh")]
     name: Name,
-    /// Where to write to.
+    /// E-mail address.
     #[serde(deserialize_with = "fresh")]
     email: Email,
 }
@@ -48,16 +48,14 @@ pub(in crate::http) fn register_doc() -> Doc {
     Doc::new::<Customer>("Register a customer", example(1))
         .takes::<Registration>(json!({ "name": "Ada Lovelace", "email": "ada@example.org" }))
         .creates()
-        .detail("A customer registers himself or herself, under the token's `oid`; staff register somebody under a new id.")
+        .detail("Customers register themselves, under the token's `oid`; staff register a customer under a new id.")
         .refuses(&[Kind::CustomerExists])
 }
 
 pub(in crate::http) async fn register(Given { call, body }: Given<Registration>) -> Answer {
-    let command = Command::RegisterCustomer {
-        id: call.caller.scope.only().unwrap_or_else(Uuid::now_v7),
-        name: body.name,
-        email: body.email,
-    };
+    let id = call.caller.scope.only().unwrap_or_else(Uuid::now_v7);
+    let Registration { name, email } = body;
+    let command = Command::Customer(id, CustomerCommand::Register { name, email });
     Ok(created(&call.execute(command).await?))
 }
 
@@ -76,9 +74,8 @@ pub(in crate::http) async fn rename(
     }: Given<NewName>,
 ) -> Answer {
     let id = id(&customer, Kind::UnknownCustomer)?;
-    Ok(changed(
-        &call.execute(Command::RenameCustomer { id, name }).await?,
-    ))
+    let command = Command::Customer(id, CustomerCommand::Rename { name });
+    Ok(changed(&call.execute(command).await?))
 }
 
 pub(in crate::http) fn change_email_doc() -> Doc {
@@ -95,7 +92,6 @@ pub(in crate::http) async fn change_email(
     }: Given<NewEmail>,
 ) -> Answer {
     let id = id(&customer, Kind::UnknownCustomer)?;
-    Ok(changed(
-        &call.execute(Command::ChangeCustomerEmail { id, email }).await?,
-    ))
+    let command = Command::Customer(id, CustomerCommand::ChangeEmail { email });
+    Ok(changed(&call.execute(command).await?))
 }

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::problem::{Kind, Problem};
 use crate::domain::value::{Name, fresh};
 
-/// A body that names a customer or a product anew.
+/// Another name for a customer or a product.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewName {
@@ -21,7 +21,7 @@ pub(super) struct NewName {
     name: Name,
 }
 
-/// The id in a path; what is no id names nothing that exists.
+/// The id in a path; a text that is no id names nothing that exists.
 pub(super) fn id(text: &str, absent: Kind) -> Result<Uuid, Problem> {
     Uuid::try_parse(text).map_err(|_| Problem::new(absent, absent.meaning()))
 }

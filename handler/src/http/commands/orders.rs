@@ -1,5 +1,5 @@
-//! Orders: placed, changed, paid, shipped, delivered, called off.
-//! Never takes a price from a caller: at most what the caller believes the whole costs.
+//! Commands about orders: place, change lines, pay, ship, deliver, cancel.
+//! Never takes a price from a caller: at most the total that the caller expects.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -9,7 +9,8 @@ use uuid::Uuid;
 use super::id;
 use crate::{
     domain::{
-        order::Shipment,
+        command::Command,
+        order::{OrderCommand, Shipment},
         value::{MAX_LINES, Money, Name, Quantity, Reason, Sku, fresh},
     },
     http::{
@@ -18,51 +19,50 @@ use crate::{
         endpoint::Doc,
         problem::{Kind, Problem},
     },
-    write::Command,
 };
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(in crate::http) struct Placement {
-    /// Who orders; a customer may leave it out, and is meant then.
+    /// The customer who orders; for a customer, their own id when it is left out.
     customer_id: Option<Uuid>,
-    /// What is wanted, each SKU once.
+    /// The lines, each SKU once.
     #[schemars(length(min = 1, max = MAX_LINES), extend("x-unique-by" = "sku"))]
     lines: Vec<WantedLine>,
-    /// What the caller believes it costs; when it costs something else nothing is ordered.
+    /// The total that the caller expects; when it is another one nothing is ordered.
     expected_total: Option<Money>,
 }
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(in crate::http) struct NewLines {
-    /// All that is wanted now, each SKU once.
+    /// All lines as they are to be, each SKU once.
     #[schemars(length(min = 1, max = MAX_LINES), extend("x-unique-by" = "sku"))]
     lines: Vec<WantedLine>,
-    /// What the caller believes it costs then; when it costs something else nothing is changed.
+    /// The total that the caller expects then; when it is another one nothing is changed.
     expected_total: Option<Money>,
 }
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct WantedLine {
-    /// Which product.
+    /// The product.
     sku: Sku,
-    /// How many.
+    /// Pieces.
     quantity: Quantity,
 }
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::http) struct Payment {
-    /// What was paid: the order's total.
+    /// The amount that was paid: the order's total.
     amount: Money,
 }
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(in crate::http) struct Parcel {
-    /// Who carries it.
+    /// Name of the carrier.
     #[serde(deserialize_with = "fresh")]
     carrier: Name,
     /// The carrier's number for it.
@@ -70,7 +70,7 @@ pub(in crate::http) struct Parcel {
     tracking_number: Name,
 }
 
-/// `{}`: nothing more is to be said of a delivery.
+/// `{}`: a delivery needs no details.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::http) struct Delivery {}
@@ -78,12 +78,12 @@ pub(in crate::http) struct Delivery {}
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::http) struct Cancellation {
-    /// Why, in a person's words.
+    /// The reason, in a person's words.
     #[serde(deserialize_with = "fresh")]
     reason: Reason,
 }
 
-/// What is refused about the lines of an order.
+/// Problems with the lines of an order.
 const ABOUT_LINES: [Kind; 5] = [
     Kind::UnlistedProduct,
     Kind::NotEnoughStock,
@@ -117,12 +117,12 @@ pub(in crate::http) fn place_doc() -> Doc {
 pub(in crate::http) async fn place(Given { call, body }: Given<Placement>) -> Answer {
     let whose = "say whose order it is";
     let customer = body.customer_id.or(call.caller.scope.only());
-    let command = Command::PlaceOrder {
-        id: Uuid::now_v7(),
+    let place = OrderCommand::Place {
         customer: customer.ok_or_else(|| Problem::content("/customerId", whose))?,
         lines: wanted(body.lines),
         expected_total: body.expected_total,
     };
+    let command = Command::Order(Uuid::now_v7(), place);
     Ok(created(&call.execute(command).await?))
 }
 
@@ -138,12 +138,12 @@ pub(in crate::http) async fn change_lines(
     Named(order): Named,
     Given { call, body }: Given<NewLines>,
 ) -> Answer {
-    let command = Command::ChangeOrderLines {
-        id: id(&order, Kind::UnknownOrder)?,
+    let id = id(&order, Kind::UnknownOrder)?;
+    let change = OrderCommand::ChangeLines {
         lines: wanted(body.lines),
         expected_total: body.expected_total,
     };
-    Ok(changed(&call.execute(command).await?))
+    Ok(changed(&call.execute(Command::Order(id, change)).await?))
 }
 
 pub(in crate::http) fn pay_doc() -> Doc {
@@ -161,11 +161,12 @@ pub(in crate::http) async fn pay(
     }: Given<Payment>,
 ) -> Answer {
     let id = id(&order, Kind::UnknownOrder)?;
-    Ok(changed(&call.execute(Command::PayOrder { id, amount }).await?))
+    let command = Command::Order(id, OrderCommand::Pay { amount });
+    Ok(changed(&call.execute(command).await?))
 }
 
 pub(in crate::http) fn ship_doc() -> Doc {
-    Doc::new::<OrderAnswer<'_>>("Send an order off", example(3, "shipped"))
+    Doc::new::<OrderAnswer<'_>>("Ship an order", example(3, "shipped"))
         .takes::<Parcel>(json!({ "carrier": "Post", "trackingNumber": "1Z999" }))
         .detail("Once it is paid.")
         .refuses(&[Kind::UnknownOrder, Kind::WrongStatus])
@@ -177,7 +178,8 @@ pub(in crate::http) async fn ship(Named(order): Named, Given { call, body }: Giv
         carrier: body.carrier,
         tracking_number: body.tracking_number,
     };
-    Ok(changed(&call.execute(Command::ShipOrder { id, shipment }).await?))
+    let command = Command::Order(id, OrderCommand::Ship { shipment });
+    Ok(changed(&call.execute(command).await?))
 }
 
 pub(in crate::http) fn deliver_doc() -> Doc {
@@ -195,11 +197,12 @@ pub(in crate::http) async fn deliver(
     }: Given<Delivery>,
 ) -> Answer {
     let id = id(&order, Kind::UnknownOrder)?;
-    Ok(changed(&call.execute(Command::DeliverOrder { id }).await?))
+    let command = Command::Order(id, OrderCommand::Deliver);
+    Ok(changed(&call.execute(command).await?))
 }
 
 pub(in crate::http) fn cancel_doc() -> Doc {
-    Doc::new::<OrderAnswer<'_>>("Call an order off", example(2, "cancelled"))
+    Doc::new::<OrderAnswer<'_>>("Cancel an order", example(2, "cancelled"))
         .takes::<Cancellation>(json!({ "reason": "Changed my mind." }))
         .detail("While it is placed or paid; its pieces go back into stock.")
         .refuses(&[Kind::UnknownOrder, Kind::WrongStatus])
@@ -213,10 +216,11 @@ pub(in crate::http) async fn cancel(
     }: Given<Cancellation>,
 ) -> Answer {
     let id = id(&order, Kind::UnknownOrder)?;
-    Ok(changed(&call.execute(Command::CancelOrder { id, reason }).await?))
+    let command = Command::Order(id, OrderCommand::Cancel { reason });
+    Ok(changed(&call.execute(command).await?))
 }
 
-/// As the command takes them: that each SKU is there once has been seen to, as the schema says it.
+/// The lines of a command; the schema has made sure that each SKU is there once.
 fn wanted(lines: Vec<WantedLine>) -> Vec<(Sku, Quantity)> {
     lines.into_iter().map(|line| (line.sku, line.quantity)).collect()
 }

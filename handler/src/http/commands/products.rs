@@ -1,4 +1,4 @@
-//! Products: added, renamed, priced anew, restocked.
+//! Commands about products: add, rename, change the price, restock.
 //! Never sets a stock level: pieces come in, and orders take them out.
 
 use schemars::JsonSchema;
@@ -7,20 +7,23 @@ use serde_json::{Value, json};
 
 use super::NewName;
 use crate::{
-    domain::value::{Name, Price, Quantity, Sku, fresh},
+    domain::{
+        command::Command,
+        product::ProductCommand,
+        value::{Name, Price, Quantity, Sku, fresh},
+    },
     http::{
         answer::{Answer, ProductAnswer, changed, created},
         call::{Given, Named},
         endpoint::Doc,
         problem::{Kind, Problem},
     },
-    write::Command,
 };
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::http) struct NewProduct {
-    /// Stock keeping unit, which nobody else has.
+    /// Stock keeping unit, which no other product has.
     sku: Sku,
     /// Name of the product.
     #[serde(deserialize_with = "fresh")]
@@ -39,7 +42,7 @@ pub(in crate::http) struct NewPrice {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::http) struct Restock {
-    /// How many pieces came in.
+    /// Pieces that came in.
     quantity: Quantity,
 }
 
@@ -51,8 +54,8 @@ fn example(version: i64) -> Value {
     json!({ "sku": "MUG-BLUE", "version": version, "name": "Blue mug", "price": price(1299) })
 }
 
-/// The SKU in a path; what is no SKU names no product.
-fn known(sku: String) -> Result<Sku, Problem> {
+/// The SKU in a path; a text that is no SKU names no product.
+fn sku_in_path(sku: String) -> Result<Sku, Problem> {
     let absent = Kind::UnknownProduct;
     Sku::try_from(sku).map_err(|_| Problem::new(absent, absent.meaning()))
 }
@@ -67,9 +70,8 @@ pub(in crate::http) fn add_doc() -> Doc {
 
 pub(in crate::http) async fn add(Given { call, body }: Given<NewProduct>) -> Answer {
     let NewProduct { sku, name, price } = body;
-    Ok(created(
-        &call.execute(Command::AddProduct { sku, name, price }).await?,
-    ))
+    let command = Command::Product(sku, ProductCommand::Add { name, price });
+    Ok(created(&call.execute(command).await?))
 }
 
 pub(in crate::http) fn rename_doc() -> Doc {
@@ -86,10 +88,9 @@ pub(in crate::http) async fn rename(
         body: NewName { name },
     }: Given<NewName>,
 ) -> Answer {
-    let sku = known(sku)?;
-    Ok(changed(
-        &call.execute(Command::RenameProduct { sku, name }).await?,
-    ))
+    let sku = sku_in_path(sku)?;
+    let command = Command::Product(sku, ProductCommand::Rename { name });
+    Ok(changed(&call.execute(command).await?))
 }
 
 pub(in crate::http) fn change_price_doc() -> Doc {
@@ -106,10 +107,9 @@ pub(in crate::http) async fn change_price(
         body: NewPrice { price },
     }: Given<NewPrice>,
 ) -> Answer {
-    let sku = known(sku)?;
-    Ok(changed(
-        &call.execute(Command::ChangeProductPrice { sku, price }).await?,
-    ))
+    let sku = sku_in_path(sku)?;
+    let command = Command::Product(sku, ProductCommand::ChangePrice { price });
+    Ok(changed(&call.execute(command).await?))
 }
 
 pub(in crate::http) fn restock_doc() -> Doc {
@@ -127,8 +127,7 @@ pub(in crate::http) async fn restock(
         body: Restock { quantity },
     }: Given<Restock>,
 ) -> Answer {
-    let sku = known(sku)?;
-    Ok(changed(
-        &call.execute(Command::RestockProduct { sku, quantity }).await?,
-    ))
+    let sku = sku_in_path(sku)?;
+    let command = Command::Product(sku, ProductCommand::Restock { quantity });
+    Ok(changed(&call.execute(command).await?))
 }

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::{faults::Faults, tree::Tree};
 use crate::domain::{
-    utc,
+    timestamp::Timestamp,
     value::{Currency, Email, Invalid, Name, Quantity, Reason, Sku},
 };
 
@@ -273,7 +273,7 @@ fn breaks(schema: &Value, value: &Tree) -> Option<String> {
                     let ok = length == 36 && Uuid::try_parse(text).is_ok();
                     (!ok).then(|| "must be a UUID".to_owned())
                 }
-                "date-time" => broken(utc::parse(text)),
+                "date-time" => broken(text.parse::<Timestamp>()),
                 _ => None,
             }
         }

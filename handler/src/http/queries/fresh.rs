@@ -11,9 +11,8 @@ use axum::{
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
-use time::OffsetDateTime;
 
-use crate::{domain::utc, http::problem::Problem, read::view::Seen};
+use crate::{domain::timestamp::Timestamp, http::problem::Problem, read::view::Seen};
 
 /// One thing with its entity tag.
 pub(super) fn one<T: Serialize>(seen: &Seen<T>) -> Response {
@@ -31,7 +30,7 @@ pub(super) fn list<T: Serialize>(list: &T) -> Result<Response, Problem> {
     Ok(marked((json, body).into_response(), &etag, None))
 }
 
-fn marked(mut answer: Response, etag: &str, changed_at: Option<OffsetDateTime>) -> Response {
+fn marked(mut answer: Response, etag: &str, changed_at: Option<Timestamp>) -> Response {
     let headers = answer.headers_mut();
     headers.insert(
         header::CACHE_CONTROL,
@@ -41,7 +40,7 @@ fn marked(mut answer: Response, etag: &str, changed_at: Option<OffsetDateTime>) 
         headers.insert(header::ETAG, etag);
     }
     // An HTTP date begins with 1970 and has four digits for the year (RFC 9110, section 5.6.7).
-    let changed_at = changed_at.and_then(|at| utc::checked(at).ok());
+    let changed_at = changed_at.map(Timestamp::utc);
     let changed_at = changed_at.map(|at| httpdate::fmt_http_date(SystemTime::from(at)));
     if let Some(at) = changed_at.and_then(|at| HeaderValue::from_str(&at).ok()) {
         headers.insert(header::LAST_MODIFIED, at);

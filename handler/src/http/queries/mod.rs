@@ -34,7 +34,7 @@ async fn one<T>(
     reach: &Reach,
     (wish, marks): (&Wish, Vec<Mark>),
     read: impl AsyncFnOnce(&ReadModel) -> Result<Option<Seen<T>>, StoreError>,
-    look_up: impl AsyncFnOnce(&Writer) -> Result<Option<Seen<T>>, write::Error>,
+    look_up: impl AsyncFnOnce(&Writer) -> Result<Option<Seen<T>>, write::WriteError>,
 ) -> Result<(Option<Seen<T>>, Source), Problem> {
     let model = model(reach)?;
     let Some(writer) = reach.writer.as_ref().filter(|_| !marks.is_empty()) else {

@@ -10,11 +10,11 @@ use uuid::Uuid;
 
 use super::{
     Compared, Due, Late,
-    fold::{Fold, Whose, history},
+    fold::{Fold, history},
     pages::Events,
 };
 use crate::{
-    domain::value::Sku,
+    domain::{aggregate::AggregateId, value::Sku},
     operations::{Failed, model::Model, patiently},
     read::{
         connection::Container,
@@ -91,14 +91,13 @@ impl<'a> Aggregates<'a> {
 
     async fn one(&self, stream: &str) -> Result<Compared, Failed> {
         let events = Events::open(&self.model.log, stream).await?;
-        let kind = events.first().map_or("", |row| &row.event.kind);
-        match Whose::of(stream, kind) {
-            Some(Whose::Order(id)) => self.order(&events, stream, id).await,
-            Some(Whose::Customer(_)) => self.customer(&events, stream).await,
-            Some(Whose::Product(sku)) => self.product(&events, stream, &sku).await,
-            None => Err(Failed::refused(format!(
-                "the log of {stream}: whose it is cannot be told"
-            ))),
+        let broken = |why: String| Failed::refused(format!("the log of {stream}: {why}"));
+        let first = events.first();
+        let first = first.ok_or_else(|| broken("it has no events".to_owned()))?;
+        match AggregateId::of_event(&first.event).map_err(|why| broken(why.to_string()))? {
+            AggregateId::Order(id) => self.order(&events, stream, id).await,
+            AggregateId::Customer(_) => self.customer(&events, stream).await,
+            AggregateId::Product(sku) => self.product(&events, stream, &sku).await,
         }
     }
 

@@ -1,19 +1,11 @@
-//! What the documents of one aggregate must be, folded out of its events by the rules of the domain.
+//! The documents of one aggregate as they must be: its events folded by the rules of the domain.
 //! Never looks at the state that travels with an event: projections do, and these are to agree with them.
 
-use serde_json::json;
-use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::super::Failed;
 use crate::{
-    domain::{
-        customer::{self, Customer},
-        event::Event,
-        order::{self, Order},
-        product::{self, Product},
-        value::Sku,
-    },
+    domain::fold::StreamFold,
     log::LogEntry,
     read::document::{
         Generation,
@@ -27,37 +19,7 @@ use crate::{
 pub(in crate::operations) struct Fold<'a> {
     of: Generation,
     stream: &'a str,
-    folded: Option<Folded>,
-    at: OffsetDateTime,
-}
-
-/// Whose events they are.
-#[derive(Debug, Clone)]
-pub(in crate::operations) enum Whose {
-    Order(Uuid),
-    Customer(Uuid),
-    Product(Sku),
-}
-
-enum Folded {
-    Order(Order),
-    Customer(Customer),
-    Product(Product),
-}
-
-impl Whose {
-    /// By the name of its first event.
-    pub(in crate::operations) fn of(stream: &str, kind: &str) -> Option<Self> {
-        if kind.starts_with("orders.Product") {
-            return Some(Self::Product(stream.to_owned().try_into().ok()?));
-        }
-        let id = stream.parse().ok()?;
-        Some(if kind.starts_with("orders.Order") {
-            Self::Order(id)
-        } else {
-            Self::Customer(id)
-        })
-    }
+    folded: StreamFold,
 }
 
 impl<'a> Fold<'a> {
@@ -65,92 +27,61 @@ impl<'a> Fold<'a> {
         Self {
             of,
             stream,
-            folded: None,
-            at: OffsetDateTime::UNIX_EPOCH,
+            folded: StreamFold::default(),
         }
     }
 
-    /// Puts the next event to it.
+    /// Adds the next event.
     ///
     /// # Errors
     /// [`Failed`] when the log itself cannot be: an event that is unknown, or that could not happen then.
     pub(in crate::operations) fn then(&mut self, row: &LogEntry) -> Result<(), Failed> {
-        let event = json!({ "type": row.event.kind, "data": row.event.data });
-        let event: Event = serde_json::from_value(event).map_err(|error| self.broken(&error.to_string()))?;
-        let whose = Whose::of(self.stream, &row.event.kind)
-            .ok_or_else(|| self.broken("whose it is cannot be told"))?;
-        let next = match (whose, self.folded.take()) {
-            (Whose::Order(id), None) => order::evolve(id, None, &event).map(Folded::Order),
-            (Whose::Order(id), Some(Folded::Order(order))) => {
-                order::evolve(id, Some(order), &event).map(Folded::Order)
-            }
-            (Whose::Customer(id), None) => customer::evolve(id, None, &event).map(Folded::Customer),
-            (Whose::Customer(id), Some(Folded::Customer(customer))) => {
-                customer::evolve(id, Some(customer), &event).map(Folded::Customer)
-            }
-            (Whose::Product(sku), None) => product::evolve(&sku, None, &event).map(Folded::Product),
-            (Whose::Product(sku), Some(Folded::Product(product))) => {
-                product::evolve(&sku, Some(product), &event).map(Folded::Product)
-            }
-            _ => None,
-        };
-        let next = next.ok_or_else(|| self.broken("something happened that could not"))?;
-        self.folded = Some(next);
-        self.at = row.event.occurred_at;
-        Ok(())
+        let added = self.folded.add(&row.event);
+        added.map_err(|why| Failed::refused(format!("the log of {}: {why}", self.stream)))
     }
 
     /// The document of an order.
     pub(in crate::operations) fn order(&self) -> Option<OrderDocument> {
-        match &self.folded {
-            Some(Folded::Order(order)) => Some(OrderDocument::new(self.of, order.clone(), self.at)),
-            _ => None,
-        }
+        let (order, at) = self.folded.last()?;
+        Some(OrderDocument::new(self.of, order.as_order()?.clone(), at))
     }
 
     /// The row of an order in its customer's list.
     pub(in crate::operations) fn row(&self) -> Option<OrderRowDocument> {
-        match &self.folded {
-            Some(Folded::Order(order)) => Some(OrderRowDocument::new(self.of, order.clone().into())),
-            _ => None,
-        }
+        let (order, _) = self.folded.last()?;
+        Some(OrderRowDocument::new(self.of, order.as_order()?.clone().into()))
     }
 
-    /// Whose order it is.
+    /// The customer of an order.
     pub(in crate::operations) fn customer_of_order(&self) -> Option<Uuid> {
-        match &self.folded {
-            Some(Folded::Order(order)) => Some(order.customer.id),
-            _ => None,
-        }
+        let (order, _) = self.folded.last()?;
+        Some(order.as_order()?.customer.id)
     }
 
     /// The document of a customer.
     pub(in crate::operations) fn customer(&self) -> Option<CustomerDocument> {
-        match &self.folded {
-            Some(Folded::Customer(customer)) => {
-                Some(CustomerDocument::new(self.of, customer.clone(), self.at))
-            }
-            _ => None,
-        }
+        let (customer, at) = self.folded.last()?;
+        Some(CustomerDocument::new(
+            self.of,
+            customer.as_customer()?.clone(),
+            at,
+        ))
     }
 
     /// The document of a product, but for its stock level, which other aggregates' events move as well.
     pub(in crate::operations) fn product(&self) -> Option<ProductDocument> {
-        match &self.folded {
-            Some(Folded::Product(product)) => {
-                let described = Some((product.clone(), self.at));
-                Some(ProductDocument::new(self.of, &product.sku, described, None))
-            }
-            _ => None,
-        }
-    }
-
-    fn broken(&self, why: &str) -> Failed {
-        Failed::refused(format!("the log of {}: {why}", self.stream))
+        let (product, at) = self.folded.last()?;
+        let product = product.as_product()?;
+        Some(ProductDocument::new(
+            self.of,
+            &product.sku,
+            Some((product.clone(), at)),
+            None,
+        ))
     }
 }
 
-/// What an event of an order leaves in its history.
+/// The history entry that an event of an order leaves.
 pub(in crate::operations) fn history(of: Generation, order: Uuid, row: &LogEntry) -> EventDocument {
     let what = (row.event.kind.clone(), row.event.data.clone());
     EventDocument::new(of, order, row.event.version, what, row.event.occurred_at)

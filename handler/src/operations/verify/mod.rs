@@ -80,7 +80,7 @@ impl Due {
     fn is_past(self, row: &LogEntry) -> bool {
         match self {
             Self::Position(until) => row.position <= until,
-            Self::Time(until) => row.event.occurred_at <= until,
+            Self::Time(until) => row.event.occurred_at.utc() <= until,
         }
     }
 }

@@ -10,6 +10,7 @@ use tokio::time::sleep;
 
 use super::{Compared, Difference, Due, Report};
 use crate::{
+    domain::aggregate::Aggregate,
     log::LogEntry,
     operations::{Failed, Tell, incoming, model::Model, patiently},
     read::{
@@ -18,7 +19,6 @@ use crate::{
             Generation,
             sales::{Sale, TOTALS, TotalsDocument},
         },
-        incoming::State,
         store::{Found, Store},
     },
 };
@@ -105,7 +105,7 @@ impl Cursor {
                     continue;
                 }
             };
-            let State::Order(order) = &event.state else {
+            let Aggregate::Order(order) = &event.state else {
                 continue;
             };
             let Some(sale) = Sale::of(of, event.event_id, order, event.at) else {

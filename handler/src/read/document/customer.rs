@@ -2,13 +2,13 @@
 //! Never holds a list inside a document: a customer may have any number of orders.
 
 use serde::{Deserialize, Serialize};
-use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{Document, Generation, newer, not_older};
 use crate::{
     domain::{
         customer::Customer,
+        timestamp::Timestamp,
         value::{Email, Name},
     },
     read::view::{OrderRow, Seen},
@@ -29,8 +29,7 @@ pub struct CustomerDocument {
     version: i64,
     name: Name,
     email: Email,
-    #[serde(with = "crate::domain::utc")]
-    changed_at: OffsetDateTime,
+    changed_at: Timestamp,
 }
 
 /// An order in its customer's list; partition key `"1|<customer id>"`, id the order's.
@@ -48,7 +47,7 @@ pub struct OrderRowDocument {
 impl CustomerDocument {
     /// The customer as an event of `changed_at` left him or her.
     #[must_use]
-    pub fn new(generation: Generation, customer: Customer, changed_at: OffsetDateTime) -> Self {
+    pub fn new(generation: Generation, customer: Customer, changed_at: Timestamp) -> Self {
         Self {
             id: CUSTOMER.to_owned(),
             pk: generation.partition(&customer.id.to_string()),

@@ -3,13 +3,15 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{Document, Generation, newer, not_older};
 use crate::{
-    domain::order::{CustomerRef, Line, Order, Progress},
-    domain::value::Money,
+    domain::{
+        order::{CustomerRef, Line, Order, Progress},
+        timestamp::Timestamp,
+        value::Money,
+    },
     read::view::HistoryEvent,
 };
 
@@ -35,12 +37,10 @@ pub struct OrderDocument {
     customer: CustomerRef,
     lines: Vec<Line>,
     total: Money,
-    #[serde(with = "crate::domain::utc")]
-    placed_at: OffsetDateTime,
+    placed_at: Timestamp,
     #[serde(flatten)]
     progress: Progress,
-    #[serde(with = "crate::domain::utc")]
-    changed_at: OffsetDateTime,
+    changed_at: Timestamp,
 }
 
 /// One event of an order; partition key `"1|<order id>"`, id `"event-<version>"`. Always the same, whoever writes it.
@@ -59,7 +59,7 @@ pub struct EventDocument {
 impl OrderDocument {
     /// The order as an event of `changed_at` left it.
     #[must_use]
-    pub fn new(generation: Generation, order: Order, changed_at: OffsetDateTime) -> Self {
+    pub fn new(generation: Generation, order: Order, changed_at: Timestamp) -> Self {
         Self {
             id: ORDER.to_owned(),
             pk: generation.partition(&order.id.to_string()),
@@ -84,7 +84,7 @@ impl OrderDocument {
 
     /// When it changed last (UTC).
     #[must_use]
-    pub fn changed_at(&self) -> OffsetDateTime {
+    pub fn changed_at(&self) -> Timestamp {
         self.changed_at
     }
 
@@ -133,7 +133,7 @@ impl EventDocument {
         order: Uuid,
         version: i64,
         (kind, data): (String, Value),
-        at: OffsetDateTime,
+        at: Timestamp,
     ) -> Self {
         Self {
             id: self::event(version),

@@ -2,13 +2,13 @@
 //! Never lets one register decide about the other: what is said of a product goes by its version, what is left by `seq`.
 
 use serde::{Deserialize, Serialize};
-use time::OffsetDateTime;
 
 use super::{Document, Generation};
 use crate::{
     domain::{
         event::StockLevel,
         product::Product,
+        timestamp::Timestamp,
         value::{Name, Price, Sku},
     },
     read::view::{ProductView, Seen},
@@ -43,8 +43,7 @@ struct Described {
     version: i64,
     name: Name,
     price: Price,
-    #[serde(with = "crate::domain::utc")]
-    changed_at: OffsetDateTime,
+    changed_at: Timestamp,
 }
 
 /// What is left of it; the higher `seq` wins.
@@ -61,7 +60,7 @@ impl ProductDocument {
     pub fn new(
         generation: Generation,
         sku: &Sku,
-        product: Option<(Product, OffsetDateTime)>,
+        product: Option<(Product, Timestamp)>,
         level: Option<&StockLevel>,
     ) -> Self {
         let described = product.map(|(product, changed_at)| Described {

@@ -4,13 +4,14 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use time::{Date, OffsetDateTime};
+use time::Date;
 use uuid::Uuid;
 
 use super::Generation;
 use crate::{
     domain::{
         order::{Order, Progress},
+        timestamp::Timestamp,
         value::{Currency, Money},
     },
     read::view::{DaySales, day},
@@ -78,7 +79,7 @@ pub fn shard(generation: Generation, day: Date, order: Uuid) -> String {
 impl Sale {
     /// The sale in which this event results: it is the event that has made the order paid, or cancelled a paid one.
     #[must_use]
-    pub fn of(generation: Generation, event: Uuid, order: &Order, at: OffsetDateTime) -> Option<Self> {
+    pub fn of(generation: Generation, event: Uuid, order: &Order, at: Timestamp) -> Option<Self> {
         let cancelled = match &order.progress {
             Progress::Paid { .. } => false,
             Progress::Cancelled { paid_at: Some(_), .. } => true,
@@ -88,7 +89,7 @@ impl Sale {
             generation,
             event,
             order: order.id,
-            day: at.date(),
+            day: at.utc().date(),
             amount: order.total.clone(),
             cancelled,
         })

@@ -3,13 +3,19 @@
 
 use std::error::Error;
 
+use time::OffsetDateTime;
 use tokio_postgres::{
     Row,
     types::{FromSql, Json, Type},
 };
 
 use crate::{
-    domain::{customer::Customer, order::Order, utc, value::Currency},
+    domain::{
+        customer::Customer,
+        order::Order,
+        timestamp::{self, Timestamp},
+        value::Currency,
+    },
     error_chain::cause,
     read::{
         store::StoreError,
@@ -63,7 +69,7 @@ pub(super) fn order(row: &Row) -> Result<Seen<Order>, StoreError> {
     Ok(Seen {
         value,
         etag: version(row)?,
-        changed_at: Some(get(row, "changed_at")?),
+        changed_at: Timestamp::try_from(get::<OffsetDateTime>(row, "changed_at")?).ok(),
     })
 }
 
@@ -73,11 +79,12 @@ pub(super) fn order_row(row: &Row) -> Result<OrderRow, StoreError> {
 }
 
 pub(super) fn history_event(row: &Row) -> Result<HistoryEvent, StoreError> {
+    let at = Timestamp::try_from(get::<OffsetDateTime>(row, "occurred_at")?);
     Ok(HistoryEvent {
         version: get(row, "version")?,
         r#type: get(row, "type")?,
-        at: get(row, "occurred_at")?,
-        data: utc::normalised(get(row, "data")?),
+        at: at.map_err(|why| unreadable("occurred_at", why))?,
+        data: timestamp::normalised(get(row, "data")?),
     })
 }
 
@@ -86,7 +93,7 @@ pub(super) fn customer(row: &Row) -> Result<Seen<Customer>, StoreError> {
     Ok(Seen {
         value,
         etag: version(row)?,
-        changed_at: Some(get(row, "changed_at")?),
+        changed_at: Timestamp::try_from(get::<OffsetDateTime>(row, "changed_at")?).ok(),
     })
 }
 

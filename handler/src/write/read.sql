@@ -26,11 +26,10 @@ select
         'price', jsonb_build_object('amount', p.price, 'currency', p.currency), 'available', s.available, 'seq', s.seq)), '[]')
      from write_model.products p join write_model.stock s using (sku) where p.sku = any($3::text[])) as products,
     (select coalesce(jsonb_agg(jsonb_build_object('caller', k.caller, 'key', k.key, 'fingerprint', k.fingerprint,
-        'subject', e.stream, 'version', e.version, 'eventId', e.event_id, 'type', e.type,
-        'occurredAt', to_char(e.occurred_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+        'eventId', e.event_id, 'type', e.type, 'occurredAt', to_char(e.occurred_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
         'state', e.state, 'stock', coalesce(e.stock, '[]'))), '[]')
      from unnest($4::text[], $5::text[]) as asked(caller, key)
-     join write_model.idempotency_keys k using (caller, key) join write_model.events e using (event_id)) as replays,
+     join write_model.idempotency_keys k using (caller, key) join write_model.events e using (event_id)) as responses,
     (select coalesce(array_agg((
         select e.occurred_at from write_model.events e where e.stream = asked.stream order by e.version desc limit 1)
         order by asked.place), '{}')

@@ -1,13 +1,12 @@
-//! Whether a command could be written now: a look at the session and at the rights of the app's role.
-//! Never writes, and never sees everything: a full disk shows when somebody writes.
+//! Readiness for commands: whether the session may write, and the rights of the app's role.
+//! Never writes, and so never finds everything: a full disk shows at the next command.
 
 use crate::{
     condition::{Reason, Trouble},
     postgres::{PooledConnection, PostgresError},
 };
 
-/// Whether the session may write; and which of the rights that `handler migrate --app-role` gives are missing, of tables that
-/// there are.
+/// The session's mode; and the rights that `handler migrate --app-role` gives and that are missing, of tables that exist.
 const LOOK: &str = "
     select current_setting('transaction_read_only')::boolean as read_only,
         array(select r.table_name || ': ' || missing
@@ -20,7 +19,7 @@ const LOOK: &str = "
                 unnest(string_to_array(r.rights, ',')) missing
             where not has_table_privilege(to_regclass('write_model.' || r.table_name)::oid, missing)) as missing";
 
-/// What is in the way of commands, if anything is.
+/// The trouble that commands would run into, if there is any.
 ///
 /// # Errors
 /// See [`PostgresError`].

@@ -1,41 +1,50 @@
-//! A batch while it is decided: what was read, changed step by step by what was accepted, and the rows that come of it.
-//! Never lets two commands of one batch change one row: where that would happen the batch is cut, and goes on in the next.
+//! A batch while it is decided: the state that was read, as each accepted command changes it, and the rows to write.
+//! Never lets two commands of one batch change one row: the second is deferred, with all after it, to the next batch.
 
-use std::collections::{BTreeMap, HashSet};
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+};
 
 use serde_json::value::to_raw_value;
-use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{
-    change::{ChangeSet, LevelAfter, Metadata, Moved, NewEvent, NewKey, StockMove},
-    command::{Accepted, Command, Context, State},
-    decide::{Decision, decide, time_of},
+    change::{ChangeSet, EventMetadata, LevelAfter, MovedRow, NewEvent, NewKey, StockMove},
+    context::CommandContext,
+    decide::{Decision, decide, event_time},
     order_rows,
-    snapshot::{Replay, Snapshot},
-    writer::Error,
+    outcome::{AcceptedCommand, WriteError},
+    snapshot::{Snapshot, StoredResponse},
 };
 use crate::{
-    domain::{event::Event, rejection::Rejection, value::Sku},
+    domain::{
+        aggregate::Aggregate,
+        command::Command,
+        event::{Event, EventType, UnreadableEvent},
+        rejection::Rejection,
+        timestamp::Timestamp,
+        value::Sku,
+    },
     error_chain::cause,
 };
 
-/// What one command came to.
+/// Outcome of one command of a batch.
 #[derive(Debug)]
-pub(super) enum Step {
+pub(super) enum CommandOutcome {
     /// Accepted, if the batch is committed.
-    Accepted(Accepted),
+    Accepted(AcceptedCommand),
     /// Accepted earlier under the same Idempotency-Key: nothing to write.
-    Replayed(Accepted),
+    Replayed(AcceptedCommand),
     /// Refused, if the batch is committed.
-    Refused(Error),
-    /// It rests on what an earlier command of the batch changes: its turn is after that has been committed.
-    Cut,
+    Refused(WriteError),
+    /// It needs a row that an earlier command of the batch changes: it is decided after that one has been committed.
+    Deferred,
 }
 
 /// The state in which the next command of the batch is decided.
 #[derive(Debug, Default)]
-pub(super) struct Working {
+pub(super) struct BatchState {
     read: Snapshot,
     changes: ChangeSet,
     /// Orders and customers that have an event in this batch.
@@ -49,7 +58,7 @@ pub(super) struct Working {
     moves: Vec<(Uuid, Sku, Total)>,
 }
 
-/// What a batch has moved of a SKU so far.
+/// The moves of a SKU's stock by a batch so far.
 #[derive(Debug, Clone, Copy, Default)]
 struct Total {
     delta: i64,
@@ -57,8 +66,8 @@ struct Total {
     moves: i64,
 }
 
-impl Working {
-    /// Starts from what was read; `impatient` makes the write give way soon where somebody holds a row.
+impl BatchState {
+    /// Starts from what was read; `impatient` makes the write give way soon where another transaction holds a row.
     pub(super) fn new(read: Snapshot, impatient: bool) -> Self {
         let changes = ChangeSet {
             impatient,
@@ -72,28 +81,30 @@ impl Working {
     }
 
     /// Decides the next command of the batch.
-    pub(super) fn step(&mut self, command: &Command, context: &Context) -> Step {
+    pub(super) fn step(&mut self, command: &Command, context: &CommandContext) -> CommandOutcome {
         if let Some((claim, fingerprint)) = claim(context) {
-            if let Some(replay) = self.read.replays.get(&claim) {
-                return match replayed(replay.clone(), fingerprint) {
-                    Ok(accepted) => Step::Replayed(accepted),
-                    Err(error) => Step::Refused(error),
+            if let Some(stored) = self.read.responses.get(&claim) {
+                return match replayed(stored.clone(), fingerprint) {
+                    Ok(accepted) => CommandOutcome::Replayed(accepted),
+                    Err(error) => CommandOutcome::Refused(error),
                 };
             }
             if self.claimed.contains(&claim) {
-                return Step::Cut;
+                return CommandOutcome::Deferred;
             }
         }
         if self.is_changed(command) {
-            return Step::Cut;
+            return CommandOutcome::Deferred;
         }
-        let at = time_of(command, &self.read, context);
-        let decided = decide(command, &self.read, context, at).map_err(Error::from);
+        let at = event_time(command, &self.read, context);
+        let decided = decide(command, &self.read, context, at);
         match decided.and_then(|decision| self.record(decision, context, at)) {
-            Ok(accepted) => Step::Accepted(accepted),
+            Ok(accepted) => CommandOutcome::Accepted(accepted),
             // What is left after the earlier commands of the batch is known for sure only when they are committed.
-            Err(Error::Rejected(Rejection::NotEnoughStock(_))) if !self.totals.is_empty() => Step::Cut,
-            Err(error) => Step::Refused(error),
+            Err(WriteError::Rejected(Rejection::NotEnoughStock(_))) if !self.totals.is_empty() => {
+                CommandOutcome::Deferred
+            }
+            Err(error) => CommandOutcome::Refused(error),
         }
     }
 
@@ -108,52 +119,51 @@ impl Working {
     fn record(
         &mut self,
         decision: Decision,
-        context: &Context,
-        at: OffsetDateTime,
-    ) -> Result<Accepted, Error> {
+        context: &CommandContext,
+        at: Timestamp,
+    ) -> Result<AcceptedCommand, WriteError> {
         let Decision {
             event,
             after,
             seen_customer,
             seen_products,
         } = decision;
-        let incoherent = |error: serde_json::Error| Error::Internal(cause(error));
-        let (kind, data) = event.to_parts().map_err(incoherent)?;
-        let (subject, version) = (after.subject(), after.version());
+        let incoherent = |error: serde_json::Error| WriteError::Internal(cause(error));
+        let (event_type, data) = event.to_parts().map_err(incoherent)?;
         for (sku, delta) in self.stock_moves(&event, &after) {
             self.move_stock(context.event_id, sku, delta);
         }
         self.changes.events.push(NewEvent {
             event_id: context.event_id,
-            stream: subject.clone(),
-            version,
-            kind,
+            stream: after.id().to_string(),
+            version: after.version(),
+            event_type,
             data,
             state: to_raw_value(&after).map_err(incoherent)?,
-            metadata: Metadata {
+            metadata: EventMetadata {
                 caller: context.caller.clone(),
                 traceparent: context.traceparent.clone(),
             },
             occurred_at: at,
         });
-        self.changes.keys.extend(context.once.as_ref().map(|once| NewKey {
-            caller: context.caller.clone(),
-            key: once.key.clone(),
-            fingerprint: once.fingerprint.clone(),
-            event_id: context.event_id,
-        }));
+        self.changes
+            .keys
+            .extend(context.idempotency_key.as_ref().map(|key| NewKey {
+                caller: context.caller.clone(),
+                key: key.key.clone(),
+                fingerprint: key.fingerprint.clone(),
+                event_id: context.event_id,
+            }));
         self.changes.seen_customers.extend(seen_customer);
         self.changes.seen_products.extend(seen_products);
         match &after {
-            State::Order(order) => self.changed.insert(order.id),
-            State::Customer(customer) => self.changed.insert(customer.id),
-            State::Product(product) => self.changed_products.insert(product.sku.clone()),
+            Aggregate::Order(order) => self.changed.insert(order.id),
+            Aggregate::Customer(customer) => self.changed.insert(customer.id),
+            Aggregate::Product(product) => self.changed_products.insert(product.sku.clone()),
         };
         self.claimed.extend(claim(context).map(|(claim, _)| claim));
         self.row(after.clone())?;
-        Ok(Accepted {
-            subject,
-            version,
+        Ok(AcceptedCommand {
             state: after,
             stock: Vec::new(),
             event_id: context.event_id,
@@ -163,10 +173,13 @@ impl Working {
     }
 
     /// The pieces that an event moves.
-    fn stock_moves(&self, event: &Event, after: &State) -> Vec<(Sku, i64)> {
+    fn stock_moves(&self, event: &Event, after: &Aggregate) -> Vec<(Sku, i64)> {
         match (event, after) {
-            (_, State::Order(order)) => order_rows::stock_moves(self.read.orders.get(&order.id), order),
-            (Event::ProductRestocked { quantity }, State::Product(product)) => {
+            (_, Aggregate::Order(order)) => {
+                let before = self.read.orders.get(&order.id).map(Arc::as_ref);
+                order_rows::stock_moves(before, order)
+            }
+            (Event::ProductRestocked { quantity }, Aggregate::Product(product)) => {
                 vec![(product.sku.clone(), quantity.get())]
             }
             _ => Vec::new(),
@@ -185,34 +198,34 @@ impl Working {
     }
 
     /// The aggregate's own row, new or moved from the version that was read.
-    fn row(&mut self, after: State) -> Result<(), Error> {
+    fn row(&mut self, after: Aggregate) -> Result<(), WriteError> {
         let changes = &mut self.changes;
         match after {
-            State::Customer(now) => match self.read.customers.get(&now.id) {
-                Some(before) => changes.moved_customers.push(Moved {
+            Aggregate::Customer(now) => match self.read.customers.get(&now.id) {
+                Some(before) => changes.moved_customers.push(MovedRow {
                     from: before.version,
                     now,
                 }),
                 None => changes.new_customers.push(now),
             },
-            State::Product(now) => match self.read.products.get(&now.sku) {
-                Some(before) => changes.moved_products.push(Moved {
+            Aggregate::Product(now) => match self.read.products.get(&now.sku) {
+                Some(before) => changes.moved_products.push(MovedRow {
                     from: before.product.version,
                     now,
                 }),
                 None => changes.new_products.push(now),
             },
-            State::Order(now) => match self.read.orders.get(&now.id) {
+            Aggregate::Order(now) => match self.read.orders.get(&now.id) {
                 Some(before) => {
                     if before.lines != now.lines {
                         changes.lines.extend(order_rows::lines(&now));
                     }
                     if before.lines.len() > now.lines.len() {
                         let last = i32::try_from(now.lines.len());
-                        let last = last.map_err(|error| Error::Internal(cause(error)))?;
+                        let last = last.map_err(|error| WriteError::Internal(cause(error)))?;
                         changes.dropped_lines.push((now.id, last));
                     }
-                    changes.moved_orders.push(Moved {
+                    changes.moved_orders.push(MovedRow {
                         from: before.version,
                         now,
                     });
@@ -250,25 +263,26 @@ impl Working {
     }
 }
 
-/// The caller and his key, and the fingerprint of what he asks under it.
-fn claim(context: &Context) -> Option<((String, String), &str)> {
-    let once = context.once.as_ref()?;
-    Some(((context.caller.clone(), once.key.clone()), &once.fingerprint))
+/// The caller with their key, and the fingerprint of the request under it.
+fn claim(context: &CommandContext) -> Option<((String, String), &str)> {
+    let key = context.idempotency_key.as_ref()?;
+    Some(((context.caller.clone(), key.key.clone()), &key.fingerprint))
 }
 
-/// The first answer again, if the request is the first one again.
-fn replayed(replay: Replay, fingerprint: &str) -> Result<Accepted, Error> {
-    if replay.fingerprint != fingerprint {
-        return Err(Error::KeyReused);
+/// The first response again, if this is the first request again.
+fn replayed(stored: StoredResponse, fingerprint: &str) -> Result<AcceptedCommand, WriteError> {
+    if stored.fingerprint != fingerprint {
+        return Err(WriteError::KeyReused);
     }
-    let state = State::of_event(&replay.r#type, replay.state);
-    Ok(Accepted {
-        subject: replay.subject,
-        version: replay.version,
-        state: state.map_err(|error| Error::Internal(cause(error)))?,
-        stock: replay.stock,
-        event_id: replay.event_id,
-        at: replay.occurred_at,
+    let event_type: Result<EventType, _> = stored.r#type.parse();
+    let state = event_type
+        .map_err(UnreadableEvent::from)
+        .and_then(|known| Ok(Aggregate::from_json(known.aggregate(), stored.state)?));
+    Ok(AcceptedCommand {
+        state: state.map_err(|error| WriteError::Internal(cause(error)))?,
+        stock: stored.stock,
+        event_id: stored.event_id,
+        at: stored.occurred_at,
         replayed: true,
     })
 }

@@ -1,20 +1,41 @@
-//! What the lines of an order are called and cost, and whether there is enough of everything.
+//! Prices of an order's lines, their total, and whether there are enough pieces.
 //! Never takes a price from a caller: a line keeps the one it has, or gets the catalogue's.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
-use super::{
-    order::{Line, Offer},
+use super::state::{Line, Order};
+use crate::domain::{
+    product::Product,
     rejection::{Missing, Rejection, Shortage},
     value::{MAX_AMOUNT, Money, Quantity, Sku},
 };
+
+/// Products with their stock, by SKU.
+pub type Catalogue = BTreeMap<Sku, Offer>;
+
+/// A product with its stock, as read just before a decision.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Offer {
+    /// Shared with the write side's cache.
+    pub product: Arc<Product>,
+    /// Pieces left.
+    pub available: i64,
+}
+
+impl Order {
+    /// True when the total is the sum of the lines, in one currency.
+    #[must_use]
+    pub fn adds_up(&self) -> bool {
+        total(&self.lines, Some(self.total.clone())).is_ok()
+    }
+}
 
 /// Gives every line its name and price, or says which products or pieces are missing. A SKU among the `kept` lines keeps
 /// theirs, and the pieces it holds already need not be in stock.
 pub(super) fn price(
     wanted: Vec<(Sku, Quantity)>,
     kept: &[Line],
-    catalogue: &BTreeMap<Sku, Offer>,
+    catalogue: &Catalogue,
 ) -> Result<Vec<Line>, Rejection> {
     let missing = wanted
         .iter()
@@ -63,7 +84,7 @@ pub(super) fn price(
     }
 }
 
-/// What the lines cost together, if that is what the caller expects.
+/// Total of the lines, if it is what the caller expects.
 pub(super) fn total(lines: &[Line], expected: Option<Money>) -> Result<Money, Rejection> {
     let total = sum(lines)?;
     match expected {

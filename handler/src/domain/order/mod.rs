@@ -1,0 +1,243 @@
+//! The order aggregate: placed -> paid -> shipped -> delivered, or cancelled before it is shipped.
+//! Never looks up a price or a stock level: the catalogue as it was read is an argument.
+
+mod pricing;
+mod state;
+
+use uuid::Uuid;
+
+use super::{
+    customer::Customer,
+    event::Event,
+    rejection::Rejection,
+    timestamp::Timestamp,
+    value::{Money, Quantity, Reason, Sku},
+};
+
+pub use pricing::{Catalogue, Offer};
+pub use state::{CustomerRef, Line, Order, Progress, Shipment, Status};
+
+/// A command about one order.
+#[derive(Debug, Clone, PartialEq)]
+pub enum OrderCommand {
+    /// Place the order, under an id that is new.
+    Place {
+        /// Id of the customer who orders.
+        customer: Uuid,
+        /// 1 to 100 lines, each SKU once.
+        lines: Vec<(Sku, Quantity)>,
+        /// The total that the caller expects, if they say one.
+        expected_total: Option<Money>,
+    },
+    /// Replace the lines: one that stays keeps its price, a new one takes today's.
+    ChangeLines {
+        /// 1 to 100 lines, each SKU once.
+        lines: Vec<(Sku, Quantity)>,
+        /// The total that the caller expects, if they say one.
+        expected_total: Option<Money>,
+    },
+    /// Take the payment.
+    Pay {
+        /// Must be the order's total.
+        amount: Money,
+    },
+    /// Hand the order to a carrier.
+    Ship {
+        /// The parcel.
+        shipment: Shipment,
+    },
+    /// Note that the order has arrived.
+    Deliver,
+    /// Cancel the order.
+    Cancel {
+        /// In the words of the person who cancels.
+        reason: Reason,
+    },
+}
+
+/// The rest of the shop, as it was read just before a decision about an order.
+#[derive(Debug, Clone, Copy)]
+pub struct OrderFacts<'a> {
+    /// The customer of a placement; none when the id that it names is not registered.
+    pub customer: Option<&'a Customer>,
+    /// The products that the command names; one that is missing here does not exist.
+    pub catalogue: &'a Catalogue,
+    /// Time of the decision.
+    pub at: Timestamp,
+}
+
+/// Decides what happens to order `id`: one event, or the rule that forbids it.
+///
+/// # Errors
+/// The [`Rejection`] that names the rule; for a placement the customer is looked at first, then unknown products,
+/// then stock, then currencies, then the total that the caller expects.
+pub fn decide(
+    id: Uuid,
+    state: Option<&Order>,
+    command: OrderCommand,
+    facts: OrderFacts<'_>,
+) -> Result<Event, Rejection> {
+    let order = || state.ok_or(Rejection::UnknownOrder(id));
+    let OrderFacts {
+        customer: registered,
+        catalogue,
+        at,
+    } = facts;
+    match command {
+        OrderCommand::Place {
+            customer,
+            lines,
+            expected_total,
+        } => {
+            let customer = registered.ok_or(Rejection::NotRegistered(customer))?.into();
+            let lines = pricing::price(lines, &[], catalogue)?;
+            let total = pricing::total(&lines, expected_total)?;
+            Ok(Event::OrderPlaced {
+                customer,
+                lines,
+                total,
+                at,
+            })
+        }
+        OrderCommand::ChangeLines {
+            lines,
+            expected_total,
+        } => {
+            let order = order()?;
+            expect(order, &[Status::Placed], "changed")?;
+            let lines = pricing::price(lines, &order.lines, catalogue)?;
+            let total = pricing::total(&lines, expected_total)?;
+            Ok(Event::OrderLinesChanged { lines, total, at })
+        }
+        OrderCommand::Pay { amount } => {
+            let order = order()?;
+            expect(order, &[Status::Placed], "paid")?;
+            if amount == order.total {
+                Ok(Event::OrderPaid { amount, at })
+            } else {
+                Err(Rejection::WrongAmount {
+                    expected: order.total.clone(),
+                    paid: amount,
+                })
+            }
+        }
+        OrderCommand::Ship { shipment } => {
+            expect(order()?, &[Status::Paid], "shipped")?;
+            Ok(Event::OrderShipped { shipment, at })
+        }
+        OrderCommand::Deliver => {
+            expect(order()?, &[Status::Shipped], "delivered")?;
+            Ok(Event::OrderDelivered { at })
+        }
+        OrderCommand::Cancel { reason } => {
+            expect(order()?, &[Status::Placed, Status::Paid], "cancelled")?;
+            Ok(Event::OrderCancelled { reason, at })
+        }
+    }
+}
+
+impl From<&Customer> for CustomerRef {
+    fn from(customer: &Customer) -> Self {
+        Self {
+            id: customer.id,
+            name: customer.name.clone(),
+        }
+    }
+}
+
+fn expect(order: &Order, needed: &'static [Status], wanted: &'static str) -> Result<(), Rejection> {
+    let status = order.progress.status();
+    if needed.contains(&status) {
+        Ok(())
+    } else {
+        Err(Rejection::WrongStatus {
+            status,
+            needed,
+            wanted,
+        })
+    }
+}
+
+/// The order after the event; events of other aggregates, and events that the order's state does not allow, change
+/// nothing.
+#[must_use]
+pub fn evolve(id: Uuid, state: Option<Order>, event: &Event) -> Option<Order> {
+    if let (
+        None,
+        Event::OrderPlaced {
+            customer,
+            lines,
+            total,
+            at,
+        },
+    ) = (&state, event)
+    {
+        return Some(Order {
+            id,
+            version: 1,
+            customer: customer.clone(),
+            lines: lines.clone(),
+            total: total.clone(),
+            placed_at: *at,
+            progress: Progress::Placed,
+        });
+    }
+    let order = state?;
+    let version = order.version + 1;
+    if let (Progress::Placed, Event::OrderLinesChanged { lines, total, .. }) = (&order.progress, event) {
+        let (lines, total) = (lines.clone(), total.clone());
+        return Some(Order {
+            version,
+            lines,
+            total,
+            ..order
+        });
+    }
+    match next(&order.progress, event) {
+        Some(progress) => Some(Order {
+            version,
+            progress,
+            ..order
+        }),
+        None => Some(order),
+    }
+}
+
+/// The progress after an event; none where the event changes nothing.
+fn next(progress: &Progress, event: &Event) -> Option<Progress> {
+    Some(match (progress.clone(), event) {
+        (Progress::Placed, Event::OrderPaid { at, .. }) => Progress::Paid { paid_at: *at },
+        (Progress::Paid { paid_at }, Event::OrderShipped { shipment, at }) => Progress::Shipped {
+            paid_at,
+            shipped_at: *at,
+            shipment: shipment.clone(),
+        },
+        (
+            Progress::Shipped {
+                paid_at,
+                shipped_at,
+                shipment,
+            },
+            Event::OrderDelivered { at },
+        ) => Progress::Delivered {
+            paid_at,
+            shipped_at,
+            shipment,
+            delivered_at: *at,
+        },
+        (Progress::Placed, Event::OrderCancelled { reason, at }) => Progress::Cancelled {
+            paid_at: None,
+            cancelled_at: *at,
+            reason: reason.clone(),
+        },
+        (Progress::Paid { paid_at }, Event::OrderCancelled { reason, at }) => Progress::Cancelled {
+            paid_at: Some(paid_at),
+            cancelled_at: *at,
+            reason: reason.clone(),
+        },
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests;
