@@ -5,21 +5,21 @@ use anyhow::Result;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use handler::{
     bus::{CONTENT_TYPE, CloudEvent},
-    domain::event::Recorded,
+    domain::event::RecordedEvent,
 };
 use serde_json::{Value, json};
 
 use crate::requests::post;
 
 /// `POST /ProjectEvent` for this event, which is number `number` on the topic.
-pub(crate) fn invocation(event: &Recorded, number: i64) -> Result<Vec<u8>> {
+pub(crate) fn invocation(event: &RecordedEvent, number: i64) -> Result<Vec<u8>> {
     let body = STANDARD.encode(serde_json::to_vec(&CloudEvent::from(event))?);
     let invocation = json!({ "Data": { "message": body }, "Metadata": metadata(event, number) });
     Ok(post("/ProjectEvent", "", &invocation.to_string()))
 }
 
 /// The host's Metadata of a message (devstack/src/host/bus/message.rs): every text is JSON once more.
-fn metadata(event: &Recorded, number: i64) -> Value {
+fn metadata(event: &RecordedEvent, number: i64) -> Value {
     const NAMESPACE: &str = "orders.servicebus.windows.net";
     let text = |text: &str| json!(json!(text).to_string());
     let marks = json!({ "replay": "none" });

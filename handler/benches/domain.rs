@@ -8,7 +8,7 @@ use handler::{
     bus::CloudEvent,
     domain::{
         customer::Customer,
-        event::{Event, Recorded},
+        event::{Event, RecordedEvent},
         order::{self, Catalogue, Offer, Order, OrderCommand, OrderFacts, Shipment},
         product::Product,
         timestamp::Timestamp,
@@ -64,7 +64,7 @@ fn event_to_json(criterion: &mut Criterion) -> Outcome<()> {
     let state = order::evolve(ID, None, first).ok_or("no order after its first event")?;
     let (event_type, data) = first.to_parts()?;
     let stock = (state.lines.iter()).map(|line| json!({ "sku": line.sku, "available": 997, "seq": 12 }));
-    let recorded = Recorded {
+    let recorded = RecordedEvent {
         event_id: ID,
         subject: ID.to_string(),
         version: state.version,

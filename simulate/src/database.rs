@@ -9,7 +9,7 @@ use std::{
 
 use handler::{
     bus::{RefusedMessage, SendReport},
-    domain::event::Recorded,
+    domain::event::RecordedEvent,
     error_chain::cause,
     postgres::PostgresError,
     relay::{DrainOutcome, OutboxEntry, OutboxStore},
@@ -34,7 +34,7 @@ pub(crate) struct Database {
 
 #[derive(Default)]
 struct Inner {
-    log: BTreeMap<i64, Recorded>,
+    log: BTreeMap<i64, RecordedEvent>,
     /// By position; parked ones with the reason.
     outbox: BTreeMap<i64, Option<String>>,
     /// The session that has the lock, and the time at which the database takes it away.
@@ -66,7 +66,7 @@ impl Database {
     }
 
     /// An event becomes visible, with its row of the outbox.
-    pub(crate) fn commit(&self, position: i64, event: Recorded) {
+    pub(crate) fn commit(&self, position: i64, event: RecordedEvent) {
         self.fate.say(format_args!(
             "committed at {position}: {} of {} v{}",
             event.kind, event.subject, event.version
@@ -98,7 +98,7 @@ impl Database {
     pub(crate) fn page(&self, after: i64, until: i64, most: usize) -> Vec<OutboxEntry> {
         let inner = lock(&self.inner);
         let rows = inner.log.range(after + 1..=until).take(most);
-        let pending = |(position, event): (&i64, &Recorded)| OutboxEntry {
+        let pending = |(position, event): (&i64, &RecordedEvent)| OutboxEntry {
             position: *position,
             event: event.clone(),
         };

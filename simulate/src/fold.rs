@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use handler::{
     domain::{
         customer::{self, Customer},
-        event::{Event, Recorded},
+        event::{Event, RecordedEvent},
         order::{self, Order},
         product::{self, Product},
         timestamp::Timestamp,
@@ -85,7 +85,7 @@ pub(crate) fn documents(shop: &Shop, generation: Generation) -> Option<All> {
     Some(all)
 }
 
-fn then(before: Option<Folded>, recorded: &Recorded) -> Option<Folded> {
+fn then(before: Option<Folded>, recorded: &RecordedEvent) -> Option<Folded> {
     let event = Event::from_parts(&recorded.kind, &recorded.data).ok()?;
     let id = || recorded.subject.parse::<Uuid>().ok();
     Some(match (before, recorded.kind.split('.').nth(1)?) {

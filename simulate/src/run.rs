@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use handler::domain::event::Recorded;
+use handler::domain::event::RecordedEvent;
 use tokio::{
     runtime::Builder,
     task::JoinSet,
@@ -53,7 +53,7 @@ enum Action {
     MayGetRubbish,
     Rebuild,
     Tick,
-    Commit(i64, Box<Recorded>),
+    Commit(i64, Box<RecordedEvent>),
     Relent,
     Look,
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use handler::domain::{
     customer::{self, Customer, CustomerCommand},
-    event::{Event, Recorded, StockLevel},
+    event::{Event, RecordedEvent, StockLevel},
     order::{self, Catalogue, Offer, Order, OrderCommand, OrderFacts, Shipment},
     product::{self, Product, ProductCommand},
     timestamp::Timestamp,
@@ -39,7 +39,7 @@ pub(crate) struct Shop {
 
 /// An event, and whatever its transaction read or locked: its like that came before must be visible first.
 pub(crate) struct Committed {
-    pub(crate) event: Recorded,
+    pub(crate) event: RecordedEvent,
     pub(crate) touches: BTreeSet<String>,
 }
 
@@ -303,7 +303,7 @@ impl Shop {
         } else {
             serde_json::to_value(&after.stock).ok()?
         };
-        let event = Recorded {
+        let event = RecordedEvent {
             event_id: event_id(self.log.len()),
             subject: after.subject,
             version: after.version,

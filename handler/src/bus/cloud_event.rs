@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::domain::{event::Recorded, timestamp::Timestamp};
+use crate::domain::{event::RecordedEvent, timestamp::Timestamp};
 
 /// Media type of the body (CloudEvents JSON format 1.0, structured mode).
 pub const CONTENT_TYPE: &str = "application/cloudevents+json; charset=utf-8";
@@ -50,8 +50,8 @@ pub struct EventData {
     pub stock: Value,
 }
 
-impl From<&Recorded> for CloudEvent {
-    fn from(event: &Recorded) -> Self {
+impl From<&RecordedEvent> for CloudEvent {
+    fn from(event: &RecordedEvent) -> Self {
         Self {
             specversion: "1.0".to_owned(),
             id: event.event_id,

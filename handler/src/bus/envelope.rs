@@ -12,7 +12,7 @@ use super::{
     error::SendError,
     received::{DESCRIPTION, REASON, REPLAY, ReceivedMessage},
 };
-use crate::{domain::event::Recorded, error_chain::cause};
+use crate::{domain::event::RecordedEvent, error_chain::cause};
 
 /// Room for the head of a message in a batch.
 const ITEM_OVERHEAD_BYTES: u64 = 8;
@@ -26,7 +26,7 @@ impl Envelope {
     ///
     /// # Errors
     /// When a value cannot be encoded.
-    pub fn of(event: &Recorded) -> Result<Self, SendError> {
+    pub fn of(event: &RecordedEvent) -> Result<Self, SendError> {
         // Third parties tell replays from first deliveries by this.
         Self::for_whom(event, event.event_id.to_string(), "none")
     }
@@ -36,11 +36,11 @@ impl Envelope {
     ///
     /// # Errors
     /// When a value cannot be encoded.
-    pub fn replay(event: &Recorded, number: i64, subscription: &str) -> Result<Self, SendError> {
+    pub fn replay(event: &RecordedEvent, number: i64, subscription: &str) -> Result<Self, SendError> {
         Self::for_whom(event, format!("{}/r{number}", event.event_id), subscription)
     }
 
-    fn for_whom(event: &Recorded, message_id: String, replay: &str) -> Result<Self, SendError> {
+    fn for_whom(event: &RecordedEvent, message_id: String, replay: &str) -> Result<Self, SendError> {
         let json = serde_json::to_vec(&CloudEvent::from(event)).map_err(refused)?;
         let properties = Properties::builder()
             .message_id(message_id)
@@ -179,7 +179,7 @@ mod tests {
             "shippedAt": "2026-11-24T10:00:00.000001Z", "deliveredAt": "2026-11-24T10:00:00.000001Z", "shipment": { "carrier": name, "trackingNumber": name },
         });
         let level = json!({ "sku": sku, "available": i64::MAX, "seq": i64::MAX });
-        let event = Recorded {
+        let event = RecordedEvent {
             event_id: id,
             subject: id.to_string(),
             version: i64::MAX,

@@ -80,6 +80,9 @@ event_types! {
     Order: OrderCancelled v1,
 }
 
+/// Types of the events by which an order comes into the sales of a day, or out of them.
+pub const SALE_TYPES: [EventType; 2] = [EventType::OrderPaid, EventType::OrderCancelled];
+
 /// The kinds of aggregates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AggregateKind {
@@ -89,6 +92,18 @@ pub enum AggregateKind {
     Product,
     /// An order, by id.
     Order,
+}
+
+impl AggregateKind {
+    /// Beginning of the names of all event types of such an aggregate, of those too that newer releases add.
+    #[must_use]
+    pub const fn type_prefix(self) -> &'static str {
+        match self {
+            Self::Customer => "orders.Customer",
+            Self::Product => "orders.Product",
+            Self::Order => "orders.Order",
+        }
+    }
 }
 
 /// A type that this release does not know.
@@ -211,7 +226,7 @@ pub struct StockLevel {
 
 /// One row of the event log: the outbox sends it, and a replay sends it again.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Recorded {
+pub struct RecordedEvent {
     /// Identity of the event, and of every message made from it.
     pub event_id: Uuid,
     /// The aggregate's id (an order id, a customer id or a SKU).
@@ -297,6 +312,41 @@ mod tests {
                 "orders.OrderCancelled.v1",
             ]
         );
+    }
+
+    #[test]
+    fn a_types_name_begins_with_its_aggregates_prefix_and_no_other() {
+        let kinds = [
+            AggregateKind::Customer,
+            AggregateKind::Product,
+            AggregateKind::Order,
+        ];
+        for known in EventType::ALL {
+            let begins = kinds
+                .into_iter()
+                .filter(|kind| known.name().starts_with(kind.type_prefix()));
+            assert!(begins.eq([known.aggregate()]), "{known}");
+        }
+    }
+
+    /// Migrations are SQL as it was released, and cannot take names from here.
+    #[test]
+    fn migrations_name_no_type_that_is_not_in_the_table() {
+        let migrations = [
+            include_str!("../migrate/read_model.rs"),
+            include_str!("../../migrations/0004_read_model.sql"),
+        ];
+        let texts = migrations
+            .iter()
+            .flat_map(|sql| sql.split('\'').skip(1).step_by(2));
+        let named: Vec<&str> = texts
+            .filter(|text| text.starts_with("orders.") && text.contains(".v"))
+            .collect();
+        assert!(named.len() >= 4, "{named:?}");
+        for name in named {
+            let sale = SALE_TYPES.iter().any(|known| known.name() == name);
+            assert!(sale, "{name}");
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use super::{
     aggregate::{Aggregate, AggregateId},
-    event::{Event, EventType, Recorded, UnreadableEvent},
+    event::{Event, EventType, RecordedEvent, UnreadableEvent},
     timestamp::Timestamp,
 };
 
@@ -37,7 +37,7 @@ impl AggregateId {
     ///
     /// # Errors
     /// [`BrokenStream::Event`] for a type that is unknown, [`BrokenStream::Subject`] for a name that cannot be.
-    pub fn of_event(event: &Recorded) -> Result<Self, BrokenStream> {
+    pub fn of_event(event: &RecordedEvent) -> Result<Self, BrokenStream> {
         let event_type: EventType = event.kind.parse().map_err(UnreadableEvent::from)?;
         Self::parse(event_type.aggregate(), &event.subject).ok_or_else(|| BrokenStream::Subject {
             subject: event.subject.clone(),
@@ -51,7 +51,7 @@ impl StreamFold {
     ///
     /// # Errors
     /// See [`BrokenStream`]; what was folded before is lost then.
-    pub fn add(&mut self, event: &Recorded) -> Result<(), BrokenStream> {
+    pub fn add(&mut self, event: &RecordedEvent) -> Result<(), BrokenStream> {
         let happened = Event::from_parts(&event.kind, &event.data)?;
         let id = AggregateId::of_event(event)?;
         let before = self.last.take().map(|(before, _)| before);

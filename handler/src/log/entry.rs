@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::{
     domain::{
-        event::Recorded,
+        event::RecordedEvent,
         timestamp::{self, Timestamp},
     },
     error_chain::chain,
@@ -24,7 +24,7 @@ pub struct LogEntry {
     /// Grows with every event; gaps are left by what was rolled back.
     pub position: i64,
     /// The event.
-    pub event: Recorded,
+    pub event: RecordedEvent,
 }
 
 /// A row of the log that is no event.
@@ -56,9 +56,9 @@ pub fn read_entry(row: &Row) -> EntryResult {
     Ok(LogEntry { position, event })
 }
 
-fn read_event(row: &Row) -> Result<Recorded, String> {
+fn read_event(row: &Row) -> Result<RecordedEvent, String> {
     let at = Timestamp::try_from(column::<OffsetDateTime>(row, "occurred_at")?);
-    Ok(Recorded {
+    Ok(RecordedEvent {
         event_id: column(row, "event_id")?,
         subject: column(row, "stream")?,
         version: column(row, "version")?,

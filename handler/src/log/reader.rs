@@ -9,7 +9,10 @@ use super::{
     trace::{TRACE, TracedEvent},
 };
 use crate::{
-    domain::{event::StockLevel, value::Sku},
+    domain::{
+        event::{EventType, SALE_TYPES, StockLevel},
+        value::Sku,
+    },
     postgres::{ConnectionPool, PostgresError, SqlParameters},
 };
 
@@ -59,8 +62,9 @@ impl EventLog {
     /// The payments and cancellations from after one position to another one.
     pub async fn sales(&self, after: i64, until: i64) -> Result<Vec<EntryResult>, PostgresError> {
         let of = "position > $1::bigint and position <= $2::bigint
-            and type in ('orders.OrderPaid.v1', 'orders.OrderCancelled.v1') order by position";
-        self.entries(of, &[&after, &until]).await
+            and type = any($3::text[]) order by position";
+        let types = SALE_TYPES.map(EventType::name);
+        self.entries(of, &[&after, &until, &types.as_slice()]).await
     }
 
     /// The entries of one aggregate after a version, by version, at most so many.

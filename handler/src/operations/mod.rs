@@ -26,7 +26,7 @@ use uuid::Uuid;
 
 use crate::{
     bus::{CloudEvent, SUBSCRIPTION_NAME_RULE, TopicAddress, is_subscription_name},
-    domain::event::Recorded,
+    domain::event::RecordedEvent,
     log::{EntryResult, EventLog, LogEntry},
     read::{
         Account,
@@ -261,7 +261,7 @@ fn storable_json(value: Value) -> Value {
 }
 
 /// An event of the log as its message would bring it.
-fn incoming(event: &Recorded) -> Result<Incoming, Failed> {
+fn incoming(event: &RecordedEvent) -> Result<Incoming, Failed> {
     let broken = |why: String| Failed::refused(format!("event {}: {why}", event.event_id));
     let message = serde_json::to_value(CloudEvent::from(event)).map_err(|error| broken(error.to_string()))?;
     decode(message).map_err(|error| broken(error.to_string()))

@@ -21,6 +21,7 @@ use crate::{
     condition::Condition,
     domain::{
         customer::Customer,
+        event::AggregateKind,
         order::{Order, Status},
         value::Sku,
     },
@@ -72,7 +73,9 @@ impl Tables {
     /// # Errors
     /// See [`Self::order`].
     pub async fn history(&self, id: Uuid, slice: &Slice<i64>) -> Result<Page<HistoryEvent>, StoreError> {
-        let parameters: SqlParameters<'_> = &[&id.to_string(), &slice.after.unwrap_or(0), &one_more(slice)];
+        let (stream, after) = (id.to_string(), slice.after.unwrap_or(0));
+        let of_orders = AggregateKind::Order.type_prefix();
+        let parameters: SqlParameters<'_> = &[&stream, &after, &one_more(slice), &of_orders];
         let found = self.rows(statements::HISTORY, parameters).await?;
         page(slice, &found, rows::history_event)
     }

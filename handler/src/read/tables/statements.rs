@@ -9,7 +9,7 @@ pub(super) const ORDER: &str = "
 /// Of orders only: customers and products have streams too.
 pub(super) const HISTORY: &str = "
     select version, type, occurred_at, data from write_model.events
-    where stream = $1::text and version > $2::bigint and starts_with(type, 'orders.Order')
+    where stream = $1::text and version > $2::bigint and starts_with(type, $4::text)
     order by version limit $3::bigint";
 
 pub(super) const CUSTOMER: &str = "
