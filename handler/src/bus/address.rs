@@ -1,4 +1,4 @@
-//! Where the bus is and how to prove who we are: a connection string and the tokens made from its key.
+//! The address of the bus and the proof of who we are: a connection string, and the tokens made from its key.
 //! Never logs the key: `Debug` shows the host only.
 
 use std::{collections::BTreeMap, fmt};
@@ -27,7 +27,7 @@ pub struct TopicAddress {
     pub name: String,
 }
 
-/// What a connection string may hold (Microsoft: "Get a connection string"; the older clients' `TransportType` too).
+/// Keys of a connection string (Microsoft: "Get a connection string"; the older clients' `TransportType` too).
 const KEYS: [&str; 6] = [
     "Endpoint",
     "SharedAccessKeyName",
@@ -50,7 +50,7 @@ impl TopicAddress {
     /// is refused.
     ///
     /// # Errors
-    /// What is wrong with the text, without the text.
+    /// The fault in the text, without the text.
     pub fn parse(text: &str, topic: &str) -> Result<Self, String> {
         match read(text)? {
             (_, Some(entity)) if entity != topic => {
@@ -148,7 +148,7 @@ impl NamespaceAddress {
     /// Reads the connection string of a namespace: see [`TopicAddress::parse`].
     ///
     /// # Errors
-    /// What is wrong with the text, without the text.
+    /// The fault in the text, without the text.
     pub fn parse(text: &str) -> Result<Self, String> {
         match read(text)? {
             (address, None) => Ok(address),
@@ -156,7 +156,7 @@ impl NamespaceAddress {
         }
     }
 
-    /// What an AMQP client opens.
+    /// The URL for an AMQP client.
     pub(super) fn url(&self) -> String {
         let scheme = if self.tls { "amqps" } else { "amqp" };
         format!("{scheme}://{}:{}", self.host, self.port)

@@ -24,7 +24,7 @@ pub trait BatchSender: Send + Sync {
 /// A message to be sent, under a number by which its sender knows it again.
 #[derive(Debug, Clone)]
 pub struct OutgoingMessage {
-    /// Such as a position of the log.
+    /// Unique among the messages that are sent together, such as a position of the log.
     pub key: i64,
     /// The message.
     pub envelope: Envelope,

@@ -9,7 +9,7 @@ use crate::domain::{event::RecordedEvent, timestamp::Timestamp};
 
 /// Media type of the body (CloudEvents JSON format 1.0, structured mode).
 pub const CONTENT_TYPE: &str = "application/cloudevents+json; charset=utf-8";
-/// Where all our events come from.
+/// The source of all our events.
 const SOURCE: &str = "/orders/write-model";
 
 /// A CloudEvents 1.0 envelope with the extensions `aggregateversion` and `traceparent`.
@@ -19,13 +19,13 @@ pub struct CloudEvent {
     pub specversion: String,
     /// The event's id; also the MessageId.
     pub id: Uuid,
-    /// Who sent it.
+    /// The sender.
     pub source: String,
     /// Name of the event with its major version, such as `orders.OrderShipped.v1`.
     pub r#type: String,
     /// The aggregate's id: an order id, a customer id or a SKU.
     pub subject: String,
-    /// When it happened (RFC 3339, UTC).
+    /// The time at which it happened (RFC 3339, UTC).
     pub time: Timestamp,
     /// Always "application/json".
     pub datacontenttype: String,
@@ -35,14 +35,14 @@ pub struct CloudEvent {
     /// W3C trace context of the request that caused it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,
-    /// What happened and what came of it.
+    /// The event and the state after it.
     pub data: EventData,
 }
 
-/// State travels with the event, so a projection never needs an earlier message.
+/// The data of a message. State travels with the event, so a projection never needs an earlier message.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EventData {
-    /// What happened.
+    /// The event.
     pub event: Value,
     /// The aggregate after it.
     pub state: Value,

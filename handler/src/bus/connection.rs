@@ -18,7 +18,7 @@ use super::{
     error::{BusError, of_call, of_end, unavailable},
 };
 
-/// How long opening may take, and how long one answer may.
+/// Longest wait for a connection to open, and for one answer.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 const TOKEN_LIFE: Duration = Duration::from_secs(3_600);
 /// A connection on which nothing has come for so long is dead; the bus sends empty frames well before.
@@ -28,9 +28,9 @@ const IDLE_TIMEOUT_MS: u32 = 60_000;
 pub(super) struct NamespaceConnection {
     address: NamespaceAddress,
     tokens: CbsClient,
-    /// When the token of each entity is to be put again.
+    /// The time at which the token of each entity is to be put again.
     renew_at: HashMap<String, Instant>,
-    // Dropping a session or the connection ends it: they are kept, and dropped in this order.
+    // Dropping a session or the connection ends it, so they are kept; the order of fields is the order of dropping.
     _session: SessionHandle<()>,
     handle: ConnectionHandle<()>,
 }
@@ -86,10 +86,10 @@ impl NamespaceConnection {
         tokio::select! {
             biased;
             put = within(putting) => put?,
-            // Its answer would be waited for until the end of patience.
+            // Once the connection has ended no answer comes, and waiting for one would use up all patience.
             gone = self.handle.on_close() => return Err(of_end(gone)),
         }
-        // Renewed after four fifths of its life, counted on the monotonic clock.
+        // By the monotonic clock: the wall clock may jump. A fifth of its life is left for a renewal that fails at first.
         self.renew_at.insert(entity.to_owned(), now + TOKEN_LIFE * 4 / 5);
         Ok(())
     }

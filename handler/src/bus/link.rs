@@ -61,7 +61,7 @@ impl SenderLink {
             .unwrap_or(USUAL_MAX_BYTES)
     }
 
-    /// Puts a new token, whatever life the last one has left.
+    /// Puts a new token, even where the last one would do.
     pub(super) async fn prove(&mut self) -> Result<(), BusError> {
         self.connection.renew(&self.topic).await
     }
@@ -72,7 +72,7 @@ impl SenderLink {
         let outcome = tokio::select! {
             biased;
             outcome = within(async { self.sender.send(transfer).await.map_err(of_transfer) }) => outcome?,
-            // A send whose connection has gone would wait for its answer until it is out of patience.
+            // Once the connection has ended no answer comes, and waiting for one would use up all patience.
             gone = self.connection.ended() => return Err(gone.into()),
         };
         match outcome {

@@ -1,4 +1,4 @@
-//! What an entity does on request, through its `$management` node: shows messages, renews and ends locks, lists rules.
+//! Requests to an entity, through its `$management` node: it shows messages, renews and ends locks, and lists rules.
 //! Never locks or counts anything by looking.
 //!
 //! Microsoft: "AMQP 1.0 in Azure Service Bus: request-response-based operations".
@@ -91,7 +91,7 @@ impl ManagementClient {
             .map(|_| ())
     }
 
-    /// Moves locked messages to the dead letters, and answers when they are there; whoever has received them may be another.
+    /// Moves locked messages to the dead letters, and answers when they are there; another process may have received them.
     ///
     /// # Errors
     /// [`BusError::LockLost`] when one of the locks has run out; the others may be there all the same.

@@ -23,7 +23,7 @@ pub use batches::{BatchSender, OutgoingMessage, RefusedMessage, SendReport, send
 pub use cloud_event::{CONTENT_TYPE, CloudEvent};
 pub use envelope::Envelope;
 pub use error::{BusError, SendError};
-pub use queue::{LockedMessage, MessageLock, MessageQueue, ReceivedBatch, rules};
+pub use queue::{Completion, LockedMessage, MessageLock, MessageQueue, ReceivedBatch, rules};
 pub use received::ReceivedMessage;
 pub use rule::{ReplayAdmission, SubscriptionRule};
 pub use sender::TopicSender;

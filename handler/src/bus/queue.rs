@@ -28,30 +28,39 @@ use super::{
 /// Once messages come, the next one of a batch is not waited for longer than this.
 const LULL: Duration = Duration::from_millis(250);
 
-/// A message that nobody else gets while its lock lasts.
+/// A message that no other receiver gets while its lock lasts.
 #[derive(Debug)]
 pub struct LockedMessage {
     /// The message.
     pub received: ReceivedMessage,
-    /// What it is settled by.
+    /// The lock, by which it is settled.
     pub lock: MessageLock,
 }
 
-/// What was locked.
+/// Messages that were locked together.
 #[derive(Debug, Default)]
 pub struct ReceivedBatch {
     /// Messages.
     pub locked: Vec<LockedMessage>,
-    /// Locks on messages that nobody here can read; which ones they are on cannot be told.
+    /// Locks on messages that cannot be read here, and so have no known number.
     pub unread: Vec<MessageLock>,
 }
 
 /// The lock on a message; dropping it leaves the message locked until the time is up.
 #[derive(Debug, Clone)]
 pub struct MessageLock {
-    /// 0 where it cannot be told.
+    /// 0 where it is not known.
     sequence: i64,
     delivery: DeliveryInfo,
+}
+
+/// The outcome of taking one message out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Completion {
+    /// It is out.
+    Done,
+    /// Its lock had run out before, and it is still there.
+    LockLost,
 }
 
 impl MessageLock {
@@ -66,7 +75,7 @@ impl MessageLock {
 /// One queue over a connection of its own; it ends when dropped, and locks that are left end by time.
 pub struct MessageQueue {
     entity: String,
-    // Dropped before their connection.
+    // Dropped before their connection, in the order of fields.
     receiver: Option<ReceiverLink>,
     management: ManagementClient,
     connection: NamespaceConnection,
@@ -192,26 +201,28 @@ impl MessageQueue {
     pub async fn renew(&mut self, locks: &[MessageLock]) -> Result<(), BusError> {
         self.connection.authorize(&self.entity).await?;
         let tokens: Vec<Uuid> = locks.iter().map(MessageLock::token).collect::<Result<_, _>>()?;
-        // So many fit well into one frame.
+        // So many tokens fit into one frame with room to spare.
         for some in tokens.chunks(500) {
             self.management.renew(some).await?;
         }
         Ok(())
     }
 
-    /// Takes messages out of the queue; for each, whether it is out now. One that is not had lost its lock.
+    /// Takes messages out of the queue, and says of each whether it is out now.
     ///
     /// # Errors
     /// When the bus is away: they may be out or not.
-    pub async fn complete(&mut self, locks: &[MessageLock]) -> Result<Vec<bool>, BusError> {
+    pub async fn complete(&mut self, locks: &[MessageLock]) -> Result<Vec<Completion>, BusError> {
         self.connection.authorize(&self.entity).await?;
         let tokens: Vec<Uuid> = locks.iter().map(MessageLock::token).collect::<Result<_, _>>()?;
         // Asked for by request, because only then is there an answer: what the bus says to a disposition does not reach us.
-        let mut out = vec![true; locks.len()];
+        let mut outcomes = vec![Completion::Done; locks.len()];
         if !self.try_complete(&tokens).await? {
             // Some may be out all the same, so what counts is what is there.
-            for ((lock, token), out) in locks.iter().zip(&tokens).zip(&mut out) {
-                *out = self.try_complete(&[*token]).await? || !self.has(lock.sequence).await?;
+            for ((lock, token), outcome) in locks.iter().zip(&tokens).zip(&mut outcomes) {
+                if !self.try_complete(&[*token]).await? && self.has(lock.sequence).await? {
+                    *outcome = Completion::LockLost;
+                }
             }
         }
         // The link keeps what it has delivered until it is settled there as well.
@@ -221,7 +232,7 @@ impl MessageQueue {
                 .accept_all(locks.iter().map(|lock| lock.delivery.clone()));
             within(async { settling.await.map_err(unavailable) }).await?;
         }
-        Ok(out)
+        Ok(outcomes)
     }
 
     /// False when one of the locks was lost.
@@ -286,7 +297,7 @@ impl ReceiverLink {
     }
 }
 
-/// How many messages fit into one answer, as far as it is known.
+/// The number of messages that fit into one answer, as far as it is known.
 struct PageSize(i32);
 
 impl PageSize {

@@ -14,7 +14,7 @@ use time::OffsetDateTime;
 use super::sections::{self, UnreadableSection};
 use crate::domain::utc;
 
-/// Application property that says whom a message is for: `none` = everybody, else the one subscription.
+/// Application property that names the one subscription that a message is for; `none` for all of them.
 pub(super) const REPLAY: &str = "replay";
 /// Application properties of a dead letter (Microsoft: "Overview of Service Bus dead-letter queues").
 pub(super) const REASON: &str = "DeadLetterReason";
@@ -48,7 +48,7 @@ impl ReceivedMessage {
         }
     }
 
-    /// Why parts of it cannot be read, if so: it can then be looked at, and not be received.
+    /// The reason why parts of it cannot be read, if so: it can then be looked at, and not be received.
     #[must_use]
     pub fn fault(&self) -> Option<String> {
         self.unread.first().map(UnreadableSection::words)
@@ -73,19 +73,19 @@ impl ReceivedMessage {
         }
     }
 
-    /// When it came onto the subscription (UTC).
+    /// The time at which it came onto the subscription (UTC).
     #[must_use]
     pub fn enqueued_at(&self) -> Option<OffsetDateTime> {
         self.time("x-opt-enqueued-time")
     }
 
-    /// Until when it is ours (UTC, by the clock of the bus).
+    /// The end of its lock (UTC, by the clock of the bus).
     #[must_use]
     pub fn locked_until(&self) -> Option<OffsetDateTime> {
         self.time("x-opt-locked-until")
     }
 
-    /// How many deliveries of it have failed.
+    /// The number of deliveries that have failed.
     #[must_use]
     pub fn deliveries(&self) -> u32 {
         self.message
@@ -121,19 +121,19 @@ impl ReceivedMessage {
         self.properties()?.group_id.as_deref()
     }
 
-    /// Why it was dead-lettered, in a word: `MaxDeliveryCountExceeded`, `TTLExpiredException`, or a receiver's own.
+    /// The reason why it was dead-lettered, in a word: `MaxDeliveryCountExceeded`, `TTLExpiredException`, or a receiver's own.
     #[must_use]
     pub fn reason(&self) -> Option<&str> {
         self.mark(REASON)
     }
 
-    /// Why it was dead-lettered, in a sentence.
+    /// The same in a sentence.
     #[must_use]
     pub fn description(&self) -> Option<&str> {
         self.mark(DESCRIPTION)
     }
 
-    /// Whom it was for: `none` when for everybody, else one subscription.
+    /// The one subscription that it was for; `none` for all of them.
     #[must_use]
     pub fn replay(&self) -> Option<&str> {
         self.mark(REPLAY)

@@ -1,4 +1,4 @@
-//! The rules of a subscription, as far as they say who gets a resent message.
+//! The rules of a subscription, as far as they decide which resent messages it gets.
 //! Never guesses: a filter that is not one plain comparison is only shown.
 
 use std::fmt;
@@ -27,7 +27,7 @@ const FILTERS: [(u64, &str, FilterKind); 4] = [
         FilterKind::Correlation,
     ),
 ];
-/// Where a correlation filter has its map of application properties; what comes before are system properties.
+/// The place of the map of application properties in a correlation filter; system properties come before it.
 const PROPERTIES: usize = 8;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,14 +45,14 @@ pub struct SubscriptionRule {
     filter: RuleFilter,
 }
 
-/// Whether a rule lets in what is resent to a subscription; the greatest of its rules counts.
+/// The way in which a rule treats messages that are resent to a subscription; the greatest of its rules counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ReplayAdmission {
-    /// No.
+    /// It lets in none of them.
     Never,
-    /// Perhaps, and perhaps what is resent to others, too: it lets in everything, or compares more than the mark.
+    /// It may let them in, and messages for others, too: it lets in everything, or compares more than the mark.
     Perhaps,
-    /// Yes, and nothing that is resent to others.
+    /// It lets them in, and none that are resent to others.
     Own,
 }
 
@@ -62,7 +62,7 @@ enum RuleFilter {
     Correlation {
         /// The one in the application property `replay`.
         replay: Option<String>,
-        /// How many more.
+        /// The number of other comparisons.
         others: usize,
     },
     Nothing,
@@ -86,7 +86,7 @@ impl SubscriptionRule {
         }
     }
 
-    /// Whether what is resent to this subscription, and marked so, comes in by this rule.
+    /// Judges messages that are resent to this subscription, and marked so.
     #[must_use]
     pub fn admits(&self, subscription: &str) -> ReplayAdmission {
         match &self.filter {

@@ -29,11 +29,11 @@ const DEEPEST: usize = 16;
 /// A section that is not what its kind must be.
 #[derive(Debug, Clone)]
 pub(super) struct UnreadableSection {
-    /// Such as `applicationProperties`.
+    /// A name of [`NAMES`].
     name: &'static str,
     why: String,
     bytes: Vec<u8>,
-    /// What it holds, where that can be told.
+    /// Its content, where that can be told.
     content: Option<Value>,
 }
 
@@ -191,7 +191,7 @@ fn section(name: &str, bytes: &[u8]) -> Json {
     }
 }
 
-/// What a section holds.
+/// The content of a section.
 fn content(bytes: &[u8]) -> Option<Value> {
     match serde_amqp::from_slice(bytes).ok()? {
         Value::Described(section) => Some(section.value),

@@ -28,7 +28,7 @@ const BATCH_FORMAT: u32 = 0x8001_3700;
 /// Room for the sections around the messages of a batch.
 const BATCH_OVERHEAD_BYTES: u64 = 2_048;
 
-/// The topic, as one sender sees it.
+/// A sender to one topic.
 pub struct TopicSender {
     topic: TopicAddress,
     link: Mutex<Option<SenderLink>>,

@@ -1,5 +1,5 @@
-//! Dead-letters messages that somebody else has received: the Functions host, which tells a custom handler the lock token and
-//! gives it no way to settle. Microsoft calls this cross-receiver settlement.
+//! Dead-letters messages that another process has received: the Functions host, which gives a custom handler the lock token and
+//! no way to settle. Microsoft calls this cross-receiver settlement.
 //! Never counts on it: where it fails, the bus delivers on until it gives the message up by itself.
 //!
 //! Sources: docs/adr/0015-dead-letter-at-the-first-delivery.md.
@@ -23,7 +23,7 @@ const MOST: usize = 100;
 /// Longest description, in characters; Microsoft's own clients refuse more than 4 096 bytes.
 const LONGEST: usize = 1_000;
 
-/// What dead-letters the messages of one subscription, by their lock tokens.
+/// Dead-letters the messages of one subscription, by their lock tokens.
 #[derive(Clone)]
 pub struct MessageSettlement {
     waiting: mpsc::Sender<SettlementRequest>,
@@ -35,7 +35,7 @@ struct SettlementRequest {
     told: oneshot::Sender<Result<(), BusError>>,
 }
 
-/// What the letter will say: a word, and a sentence.
+/// A word, and a sentence.
 type DeadLetterReason = (&'static str, String);
 
 impl MessageSettlement {
@@ -52,8 +52,8 @@ impl MessageSettlement {
         Self { waiting }
     }
 
-    /// Moves the message under this lock to the dead letters, and answers when it is there. Whoever holds the lock has lost it
-    /// then.
+    /// Moves the message under this lock to the dead letters, and answers when it is there. The
+    /// holder of the lock has lost it then.
     ///
     /// # Errors
     /// [`BusError::LockLost`] when the lock has run out; otherwise the bus is away or refuses, and the message may be there
@@ -107,7 +107,7 @@ impl SettlementWorker {
                 Err(BusError::LockLost) if locks.len() > 1 => self.dead_letter(&[lock], why).await,
                 all => all.clone(),
             };
-            // Who has stopped waiting is not told.
+            // The caller may have stopped waiting.
             let _ = told.send(outcome);
         }
     }
@@ -160,7 +160,7 @@ impl ManagementNode {
         tokio::select! {
             biased;
             outcome = self.management.dead_letter(locks, reason, description) => outcome,
-            // A request whose connection has gone would wait for its answer until it is out of patience.
+            // Once the connection has ended no answer comes, and waiting for one would use up all patience.
             gone = self.connection.ended() => Err(gone),
         }
     }

@@ -12,4 +12,4 @@ pub use backlog::{COUNT_BACKLOG, OutboxBacklog};
 pub use entry::{EVENT_COLUMNS, EntryResult, LogEntry, UnreadableEntry, read_entry};
 pub use reader::EventLog;
 pub use selection::{EventSelection, PositionRange, SelectedPage, SelectionCount};
-pub use trace::TracedEvent;
+pub use trace::{OutboxState, TracedEvent};

@@ -48,35 +48,35 @@ pub struct EventSelection {
     /// All of them; nothing else is said then.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub all: bool,
-    /// Of any of these aggregates: order ids, customer ids, SKUs.
+    /// Those of any of these aggregates: order ids, customer ids, SKUs.
     #[serde(
         deserialize_with = "crate::domain::some::deserialize",
         skip_serializing_if = "Vec::is_empty"
     )]
     #[schemars(with = "Vec<Name>", length(min = 1, max = 100))]
     pub subjects: Vec<String>,
-    /// Of this customer, and of the orders that they have placed.
+    /// Those of this customer, and of the orders that they have placed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub customer: Option<Uuid>,
-    /// Of any of these types, such as `orders.OrderPaid.v1`.
+    /// Those of any of these types, such as `orders.OrderPaid.v1`.
     #[serde(
         deserialize_with = "crate::domain::some::deserialize",
         skip_serializing_if = "Vec::is_empty"
     )]
     #[schemars(with = "Vec<Name>", length(min = 1, max = 100))]
     pub types: Vec<String>,
-    /// That happened at this time or later.
+    /// Those that happened at this time or later.
     #[serde(with = "crate::domain::utc::option", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<Time>")]
     pub from: Option<OffsetDateTime>,
-    /// That happened before this time.
+    /// Those that happened before this time.
     #[serde(with = "crate::domain::utc::option", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<Time>")]
     pub before: Option<OffsetDateTime>,
-    /// At this position of the log or after it.
+    /// Those at this position of the log or after it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from_position: Option<i64>,
-    /// At this position of the log or before it.
+    /// Those at this position of the log or before it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until_position: Option<i64>,
 }

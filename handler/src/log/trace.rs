@@ -1,6 +1,8 @@
 //! An event with its way in and its way out: the key that it was asked for under, and its place in the outbox.
 //! Never says whether a subscriber has it: that is for the documents to show.
 
+use std::fmt;
+
 use time::OffsetDateTime;
 use tokio_postgres::Row;
 use uuid::Uuid;
@@ -28,22 +30,46 @@ pub struct TracedEvent {
     pub kind: String,
     /// Its id.
     pub event_id: Uuid,
-    /// When it happened (UTC).
+    /// The time at which it happened (UTC).
     pub at: OffsetDateTime,
     /// The customer of an order.
     pub customer: Option<Uuid>,
     /// The Idempotency-Key that it was asked for under, while that is kept.
     pub key: Option<String>,
+    /// Its way out.
+    pub outbox: OutboxState,
+}
+
+/// An event's place between the log and the bus.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OutboxState {
+    /// The bus has it.
+    Sent,
     /// It is in the outbox.
-    pub waiting: bool,
-    /// The reason why the bus refuses it, if it does.
-    pub parked: Option<String>,
+    Waiting,
+    /// It is in the outbox, and the bus refuses it for this reason.
+    Parked(String),
+}
+
+/// As an operator reads it: `parked: message-size-exceeded`.
+impl fmt::Display for OutboxState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sent => f.write_str("sent"),
+            Self::Waiting => f.write_str("waiting"),
+            Self::Parked(reason) => write!(f, "parked: {reason}"),
+        }
+    }
 }
 
 impl TracedEvent {
     pub(super) fn read(row: &Row) -> Result<Self, PostgresError> {
-        let parked: bool = row.try_get("parked")?;
         let reason: Option<String> = row.try_get("reason")?;
+        let outbox = match (row.try_get("waiting")?, row.try_get("parked")?) {
+            (_, true) => OutboxState::Parked(reason.unwrap_or_default()),
+            (true, false) => OutboxState::Waiting,
+            (false, false) => OutboxState::Sent,
+        };
         Ok(Self {
             version: row.try_get("version")?,
             kind: row.try_get("type")?,
@@ -51,8 +77,7 @@ impl TracedEvent {
             at: row.try_get("occurred_at")?,
             customer: row.try_get("customer")?,
             key: row.try_get("key")?,
-            waiting: row.try_get("waiting")?,
-            parked: parked.then(|| reason.unwrap_or_default()),
+            outbox,
         })
     }
 }

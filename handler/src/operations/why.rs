@@ -181,11 +181,7 @@ fn step(hop: TracedEvent, in_history: bool) -> Step {
         event_id: hop.event_id,
         at: hop.at,
         key: hop.key,
-        outbox: match (hop.waiting, hop.parked) {
-            (_, Some(reason)) => format!("parked: {reason}"),
-            (true, None) => "waiting".to_owned(),
-            (false, None) => "sent".to_owned(),
-        },
+        outbox: hop.outbox.to_string(),
         message: None,
         in_history,
     }

@@ -25,7 +25,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// takes the lock away, which is after 30 s.
 const SENDING: Duration = Duration::from_secs(8);
 
-/// How long another process is left alone before we look whether it has left us something.
+/// The pause before another look where another process is sending: what was committed just now may be left to us.
 const OTHERS: Duration = Duration::from_millis(250);
 
 /// The end of a drain that nothing has interrupted.
@@ -93,7 +93,7 @@ impl<S: OutboxStore, T: BatchSender> Relay<S, T> {
     /// The guarantee: drains until then. What is left is for the inline relay.
     ///
     /// # Errors
-    /// When the database or the bus is away.
+    /// See [`RelayError`].
     pub async fn sweep(&self, until: Instant) -> Result<(), RelayError> {
         self.drain(Some(until)).await?;
         self.committed.notify_one();

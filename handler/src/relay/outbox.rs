@@ -24,7 +24,7 @@ const MOST_ROWS: i64 = 500;
 
 /// Only one drainer in the whole deployment, so that each aggregate's messages leave in version order. The lock and
 /// the read are two statements: a snapshot taken before the lock could still show rows that were just sent.
-/// The timeout frees the lock when we vanish while sending.
+/// The timeout frees the lock when this process vanishes while sending.
 const BEGIN: &str = "begin; set local idle_in_transaction_session_timeout = '30s'";
 const LOCK: &str = "select pg_try_advisory_xact_lock(715001)";
 const DELETE: &str = "delete from write_model.outbox where position = any($1::bigint[])";
@@ -67,10 +67,10 @@ pub struct ParkedEntry {
     /// The event's name.
     #[serde(rename = "type")]
     pub kind: String,
-    /// When it was put aside (UTC).
+    /// The time at which it was put aside (UTC).
     #[serde(with = "crate::domain::utc")]
     pub at: OffsetDateTime,
-    /// What the bus said.
+    /// The reason, in the words of the bus.
     pub reason: String,
 }
 
@@ -104,7 +104,7 @@ pub trait OutboxStore: Send + Sync {
 #[derive(Debug)]
 pub struct Outbox {
     pool: ConnectionPool<()>,
-    /// Held by whoever has the connection: a drain may keep it for as long as the bus takes.
+    /// Held by the user of the connection: a drain may keep it for as long as the bus takes, longer than the pool would wait.
     turn: Mutex<()>,
 }
 
@@ -118,14 +118,14 @@ impl Outbox {
         }
     }
 
-    /// The same, and what is met on the way is told to this condition.
+    /// The same, and its errors are reported to this condition.
     #[must_use]
     pub fn reporting_to(self, condition: &Arc<Condition>) -> Self {
         let pool = self.pool.reporting_to(condition);
         Self { pool, ..self }
     }
 
-    /// Forgets up to 1 000 idempotency keys that are older than a day, and returns how many.
+    /// Forgets up to 1 000 idempotency keys that are older than a day, and returns their number.
     ///
     /// # Errors
     /// When the database cannot be reached; the next sweep goes on.
@@ -133,8 +133,8 @@ impl Outbox {
         self.delete(EXPIRE_KEYS).await
     }
 
-    /// Forgets up to 1 000 rows that nobody has fetched for a day, and returns how many: for a deployment without a bus.
-    /// Their events stay in the log, from where a bus that comes later can be told.
+    /// Forgets up to 1 000 rows that were not fetched for a day, and returns their number: for a deployment without a bus.
+    /// Their events stay in the log; a bus that comes later can be sent a replay.
     ///
     /// # Errors
     /// When the database cannot be reached; the next sweep goes on.

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeSet, process::Stdio};
 
-use handler::bus::{MessageLock, MessageQueue, NamespaceAddress};
+use handler::bus::{Completion, MessageLock, MessageQueue, NamespaceAddress};
 use serde_json::Value;
 use tokio::{
     io::{AsyncBufReadExt, BufReader, Lines},
@@ -111,7 +111,8 @@ async fn a_message_whose_lock_ran_out_is_told_from_one_that_is_out() {
     let locks: Vec<MessageLock> = locked.locked.into_iter().map(|locked| locked.lock).collect();
     // Somebody else gets them when the time is up, and takes out the first.
     bench.topic.dead_letter().await;
-    assert_eq!(queue.complete(&locks).await.unwrap(), [true, false]);
+    let outcomes = queue.complete(&locks).await.unwrap();
+    assert_eq!(outcomes, [Completion::Done, Completion::LockLost]);
     assert_eq!(bench.dead("read-model").await, all[1..]);
 }
 

@@ -192,14 +192,12 @@ async fn a_database_sqlstate_costs_these_pools_their_connections_and_ours_does_n
             );
         }
         assert_eq!(shop.reason().await, reason, "{code}");
+        // A drain that is broken off closes its transaction with its connection, whatever the reason is.
+        let gone = async || before.difference(&shop.sessions().await).count();
         if reason.is_null() {
-            let after = shop.sessions().await;
-            assert!(before.is_subset(&after), "{code}: {before:?} and then {after:?}");
+            assert!(gone().await <= 1, "{code}");
         } else {
-            until("connections are given up", async || {
-                !before.is_subset(&shop.sessions().await)
-            })
-            .await;
+            until("both pools have new connections", async || gone().await >= 2).await;
         }
         for part in FAILED_PARTS {
             shop.app.logged(part).await;

@@ -12,7 +12,7 @@ use time::OffsetDateTime;
 
 use super::{Error, Letter, Selection, Told};
 use crate::{
-    bus::{BusError, MessageLock, MessageQueue, ReceivedBatch},
+    bus::{BusError, Completion, MessageLock, MessageQueue, ReceivedBatch},
     error_chain::{cause, chain},
 };
 
@@ -296,7 +296,7 @@ impl Sweep<'_> {
         let mut completed = completed?.into_iter();
         for (letter, fate) in letters.iter().zip(&mut fates) {
             if fate.is_done() {
-                if completed.next() == Some(true) {
+                if completed.next() == Some(Completion::Done) {
                     self.passed_over.remove(&letter.received.sequence());
                 } else {
                     *fate = Fate::Kept(format!("its lock ran out when it was already {fate}"));
