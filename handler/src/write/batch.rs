@@ -35,10 +35,10 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// A command that waits for its answer.
 #[derive(Debug)]
 pub(super) struct QueuedCommand {
-    pub(super) queued_at: Instant,
-    pub(super) command: Command,
-    pub(super) context: CommandContext,
-    pub(super) answer: oneshot::Sender<CommandResult>,
+    queued_at: Instant,
+    command: Command,
+    context: CommandContext,
+    answer: oneshot::Sender<CommandResult>,
 }
 
 /// Runs batches; all batches of a process share its pool and its cache.
@@ -75,6 +75,18 @@ enum ReadMode {
 }
 
 impl QueuedCommand {
+    /// The command, and where its answer will come.
+    pub(super) fn new(command: Command, context: CommandContext) -> (Self, oneshot::Receiver<CommandResult>) {
+        let (answer, answered) = oneshot::channel();
+        let queued = Self {
+            queued_at: Instant::now(),
+            command,
+            context,
+            answer,
+        };
+        (queued, answered)
+    }
+
     /// Answers the caller, who may have gone away.
     fn answer(self, answer: CommandResult) {
         let _gone = self.answer.send(answer);
@@ -83,22 +95,22 @@ impl QueuedCommand {
 
 impl BatchRunner {
     /// Runs the commands as if one after the other, and answers each.
-    pub(super) async fn run(&self, jobs: Vec<QueuedCommand>) {
-        let mut waiting = VecDeque::from(jobs);
+    pub(super) async fn run(&self, queued: Vec<QueuedCommand>) {
+        let mut waiting = VecDeque::from(queued);
         while !waiting.is_empty() {
             match self.run_together(waiting.make_contiguous()).await {
                 // Those that were deferred stay for the next turn.
                 Some(answers) => {
                     for answer in answers {
-                        if let Some(job) = waiting.pop_front() {
-                            job.answer(answer);
+                        if let Some(command) = waiting.pop_front() {
+                            command.answer(answer);
                         }
                     }
                 }
                 None => {
-                    for job in waiting.drain(..) {
-                        let answer = self.run_alone(&job).await;
-                        job.answer(answer);
+                    for command in waiting.drain(..) {
+                        let answer = self.run_alone(&command).await;
+                        command.answer(answer);
                     }
                 }
             }
@@ -106,35 +118,38 @@ impl BatchRunner {
     }
 
     /// Answers of the commands before the first that was deferred; `None` when each must be tried alone.
-    async fn run_together(&self, jobs: &[QueuedCommand]) -> Option<Vec<CommandResult>> {
-        if jobs.iter().any(|job| job.queued_at.elapsed() > PATIENCE) {
+    async fn run_together(&self, queued: &[QueuedCommand]) -> Option<Vec<CommandResult>> {
+        if queued
+            .iter()
+            .any(|command| command.queued_at.elapsed() > PATIENCE)
+        {
             return None;
         }
         let mut again = None;
         for mode in [ReadMode::Cached, ReadMode::Fresh] {
-            match self.round(jobs, mode).await {
+            match self.round(queued, mode).await {
                 Ok(answers) => return Some(answers),
                 Err(RoundError::LostRace) => again = None,
-                Err(RoundError::Retriable(error)) => again = Some(vec![Err(error); jobs.len()]),
+                Err(RoundError::Retriable(error)) => again = Some(vec![Err(error); queued.len()]),
                 // One command's error must not become the others'.
                 Err(RoundError::RowHeld(error) | RoundError::OneFailed(error)) => {
-                    tracing::warn!(commands = jobs.len(), error = %chain(&error), "batch_tried_one_by_one");
+                    tracing::warn!(commands = queued.len(), error = %chain(&error), "batch_tried_one_by_one");
                     return None;
                 }
-                Err(RoundError::AllFailed(error)) => return Some(vec![Err(error); jobs.len()]),
+                Err(RoundError::AllFailed(error)) => return Some(vec![Err(error); queued.len()]),
             }
         }
         again
     }
 
     /// Runs one command by itself, in as many rounds as are left to it.
-    async fn run_alone(&self, job: &QueuedCommand) -> CommandResult {
-        if job.queued_at.elapsed() > PATIENCE {
+    async fn run_alone(&self, command: &QueuedCommand) -> CommandResult {
+        if command.queued_at.elapsed() > PATIENCE {
             return Err(waited_too_long());
         }
         let mut lost = WriteError::Contended;
         for _ in TOGETHER..ROUNDS {
-            match self.round(std::slice::from_ref(job), ReadMode::Alone).await {
+            match self.round(std::slice::from_ref(command), ReadMode::Alone).await {
                 Ok(mut answers) => return answers.pop().unwrap_or(Err(lost)),
                 Err(RoundError::LostRace) => {}
                 Err(RoundError::RowHeld(error) | RoundError::Retriable(error)) => lost = error,
@@ -145,14 +160,18 @@ impl BatchRunner {
     }
 
     /// Runs one round: answers of the commands before the first that was deferred, at least one.
-    async fn round(&self, jobs: &[QueuedCommand], mode: ReadMode) -> Result<Vec<CommandResult>, RoundError> {
+    async fn round(
+        &self,
+        queued: &[QueuedCommand],
+        mode: ReadMode,
+    ) -> Result<Vec<CommandResult>, RoundError> {
         let mut lease = self.pool.acquire().await?;
-        let read = self.read(&mut lease, jobs, mode).await?;
+        let read = self.read(&mut lease, queued, mode).await?;
         let is_cached = read.is_cached;
-        let mut batch = BatchState::new(read, mode == ReadMode::Alone || jobs.len() > 1);
-        let mut answers = Vec::with_capacity(jobs.len());
-        for job in jobs {
-            match batch.step(&job.command, &job.context) {
+        let mut batch = BatchState::new(read, mode == ReadMode::Alone || queued.len() > 1);
+        let mut answers = Vec::with_capacity(queued.len());
+        for QueuedCommand { command, context, .. } in queued {
+            match batch.step(command, context) {
                 CommandOutcome::Accepted(accepted) | CommandOutcome::Replayed(accepted) => {
                     answers.push(Ok(accepted))
                 }
@@ -172,12 +191,12 @@ impl BatchRunner {
     async fn read(
         &self,
         lease: &mut CommandConnection<'_>,
-        jobs: &[QueuedCommand],
+        queued: &[QueuedCommand],
         mode: ReadMode,
     ) -> Result<Snapshot, RoundError> {
         let mut cached = Snapshot::default();
         let mut reads = ReadSet::default();
-        for QueuedCommand { command, context, .. } in jobs {
+        for QueuedCommand { command, context, .. } in queued {
             if mode == ReadMode::Cached && self.cache.provide(command, &mut cached) == CacheLookup::Hit {
                 cached.is_cached = true;
             } else {
@@ -188,8 +207,8 @@ impl BatchRunner {
             return Ok(cached);
         }
         // Reading can be done again on another connection.
-        let mut read = lease.read(&reads).await.map_err(|fault| match fault {
-            PostgresError::Lost(_) => RoundError::Retriable(fault.into()),
+        let mut read = lease.read(&reads).await.map_err(|error| match error {
+            PostgresError::Lost(_) => RoundError::Retriable(error.into()),
             other => other.into(),
         })?;
         self.cache.keep_read(&read);
@@ -232,7 +251,7 @@ impl BatchRunner {
                 self.cache.clear();
                 self.find_events(changes, answers, cause(lost)).await
             }
-            Err(fault) => Err(fault.into()),
+            Err(error) => Err(error.into()),
         }
     }
 
@@ -245,8 +264,8 @@ impl BatchRunner {
     ) -> Result<(), RoundError> {
         let ids: Vec<_> = changes.events.iter().map(|event| event.event_id).collect();
         let finding = async { self.pool.acquire().await?.stock_of(&ids).await };
-        // Whatever the fault is, they may have happened: nothing is sent again, and no caller hears of a defect.
-        let unknown = |fault: PostgresError| RoundError::AllFailed(WriteError::Unavailable(cause(fault)));
+        // Whatever the error is, they may have happened: nothing is sent again, and no caller hears of a defect.
+        let unknown = |error: PostgresError| RoundError::AllFailed(WriteError::Unavailable(cause(error)));
         let mut found = finding.await.map_err(unknown)?;
         for answer in answers.iter_mut() {
             match answer {
@@ -299,16 +318,16 @@ impl From<UnknownName> for RoundError {
 }
 
 impl From<PostgresError> for RoundError {
-    fn from(fault: PostgresError) -> Self {
-        match fault.code() {
+    fn from(error: PostgresError) -> Self {
+        match error.code() {
             // A guard failed, a deadlock was broken, or another transaction made the same row first: the next S1 shows it.
             Some("OM001" | "40P01" | "40001" | "23505") => Self::LostRace,
             // Cancelled by statement_timeout, or the lock not available.
-            Some("57014" | "55P03") => Self::RowHeld(fault.into()),
+            Some("57014" | "55P03") => Self::RowHeld(error.into()),
             // What was prepared earlier is gone or outdated, and its connection with it.
-            _ if fault.is_outdated() => Self::Retriable(fault.into()),
-            _ if fault.is_of_one_statement() => Self::OneFailed(fault.into()),
-            _ => Self::AllFailed(fault.into()),
+            _ if error.is_outdated() => Self::Retriable(error.into()),
+            _ if error.is_of_one_statement() => Self::OneFailed(error.into()),
+            _ => Self::AllFailed(error.into()),
         }
     }
 }

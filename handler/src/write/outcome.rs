@@ -66,11 +66,11 @@ impl AcceptedCommand {
 }
 
 impl From<PostgresError> for WriteError {
-    fn from(fault: PostgresError) -> Self {
-        if fault.is_transient() {
-            Self::Unavailable(cause(fault))
+    fn from(error: PostgresError) -> Self {
+        if error.is_transient() {
+            Self::Unavailable(cause(error))
         } else {
-            Self::Internal(cause(fault))
+            Self::Internal(cause(error))
         }
     }
 }

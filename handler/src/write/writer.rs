@@ -3,10 +3,7 @@
 
 use std::sync::Arc;
 
-use tokio::{
-    sync::{Mutex, Notify, mpsc, oneshot},
-    time::Instant,
-};
+use tokio::sync::{Mutex, Notify, mpsc};
 
 use super::{
     batch::{BatchRunner, QueuedCommand},
@@ -57,39 +54,25 @@ impl Writer {
     /// # Errors
     /// See [`WriteError`]; after `Unavailable` the command may still have happened if the connection broke while it ran.
     pub async fn execute(&self, command: Command, context: CommandContext) -> CommandResult {
-        let (job, answered) = job(command, context);
+        let (queued, answered) = QueuedCommand::new(command, context);
         let busy = |_| WriteError::Unavailable(cause("too many commands are waiting"));
-        self.queue.try_send(job).map_err(busy)?;
+        self.queue.try_send(queued).map_err(busy)?;
         answered.await.unwrap_or_else(|_| Err(lost()))
     }
 
     /// Runs these commands as one batch, and answers in their order. What [`Self::execute`] does with commands that
     /// wait at the same time, without the waiting: for tools and tests.
     pub async fn execute_together(&self, commands: Vec<(Command, CommandContext)>) -> Vec<CommandResult> {
-        let jobs = commands
+        let queued = commands
             .into_iter()
-            .map(|(command, context)| job(command, context));
-        let (jobs, answers): (Vec<_>, Vec<_>) = jobs.unzip();
-        self.runner.run(jobs).await;
+            .map(|(command, context)| QueuedCommand::new(command, context));
+        let (queued, answers): (Vec<_>, Vec<_>) = queued.unzip();
+        self.runner.run(queued).await;
         let told = answers
             .into_iter()
             .map(|mut answered| answered.try_recv().unwrap_or_else(|_| Err(lost())));
         told.collect()
     }
-}
-
-fn job(command: Command, context: CommandContext) -> (QueuedCommand, oneshot::Receiver<CommandResult>) {
-    let (answer, answered) = oneshot::channel();
-    let queued_at = Instant::now();
-    (
-        QueuedCommand {
-            queued_at,
-            command,
-            context,
-            answer,
-        },
-        answered,
-    )
 }
 
 fn lost() -> WriteError {
@@ -99,13 +82,16 @@ fn lost() -> WriteError {
 /// Runs batch after batch until the writer is gone.
 async fn work(runner: Arc<BatchRunner>, waiting: Arc<Mutex<mpsc::Receiver<QueuedCommand>>>) {
     loop {
-        let mut jobs = Vec::new();
-        if waiting.lock().await.recv_many(&mut jobs, BATCH).await == 0 {
+        let mut queued = Vec::new();
+        if waiting.lock().await.recv_many(&mut queued, BATCH).await == 0 {
             return;
         }
         let runner = Arc::clone(&runner);
         // In a task of its own: what panics takes its batch with it, and nothing else.
-        if tokio::spawn(async move { runner.run(jobs).await }).await.is_err() {
+        if tokio::spawn(async move { runner.run(queued).await })
+            .await
+            .is_err()
+        {
             tracing::error!("batch_panicked");
         }
     }
