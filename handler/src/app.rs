@@ -1,7 +1,13 @@
-//! Puts the parts together and serves them until told to stop or left alone by the Functions host.
-//! Never exits 0 while serving: the host takes 0 for a wish to stay stopped.
+//! Puts the parts together and serves them until SIGTERM, or until the Functions host is gone.
+//! Never exits 0 while serving: the host would not start it again.
 
-use std::{net::Ipv4Addr, os::unix::process::parent_id, process::ExitCode, sync::Arc, time::Duration};
+use std::{
+    net::Ipv4Addr,
+    os::unix::process::parent_id,
+    process::ExitCode,
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
 use axum::{
     Router,
@@ -21,18 +27,19 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::{
     bus::{MessageSettlement, TopicSender},
-    config::{Auth, Config, ReadModel},
+    config::{AuthMode, Config, ReadModelKind},
     domain::quote,
-    health::{Conditions, Health},
+    health::{Health, StoreConditions},
     http::{
-        Reach, api, body,
+        AppState, api, body,
         endpoint::Endpoint,
-        health::ready,
+        health::host_probe,
+        openapi::{self, OpenApiVersion},
         preconditions,
-        problem::{self, Kind, Problem},
+        problem::{self, Problem, ProblemKind},
     },
     operations::Operations,
-    read::{self, Connection, Generations, Projector, Tables, cosmos::Cosmos},
+    read::{self, Connection, PointerCache, Projector, TableReadModel, cosmos::CosmosReadModel},
     relay::{Outbox, Relay},
     timer::Timer,
     triggers,
@@ -41,15 +48,19 @@ use crate::{
 
 /// Connections to PostgreSQL for commands, per process.
 const COMMAND_CONNECTIONS: usize = 2;
-/// How long requests that are under way may take after SIGTERM.
+/// Time for requests under way after SIGTERM.
 const GRACE: Duration = Duration::from_secs(2);
 /// Exit code that the Functions host takes for a wanted restart, not an error.
 const WANTED_RESTART: u8 = 200;
 
+/// The OpenAPI document as it is served.
+static OPENAPI: LazyLock<String> =
+    LazyLock::new(|| openapi::document(OpenApiVersion::V31, &api::endpoints()).to_string());
+
 /// Every route of the handler, and the relay that runs beside them when there is one.
-pub fn assemble(config: &Config, auth: Auth) -> (Router, Option<Arc<Relay>>) {
+pub fn assemble(config: &Config, auth: AuthMode) -> (Router, Option<Arc<Relay>>) {
     let committed = Arc::new(Notify::new());
-    let conditions = Conditions::default();
+    let conditions = StoreConditions::default();
     let bus = config.bus.clone().map(TopicSender::new).map(Arc::new);
     let outbox = config
         .postgres
@@ -75,35 +86,36 @@ pub fn assemble(config: &Config, auth: Auth) -> (Router, Option<Arc<Relay>>) {
     });
     let cosmos = config.cosmos.clone().map(|account| {
         let connection = Arc::new(Connection::new(account));
-        let generations = Arc::new(Generations::new(&connection));
+        let generations = Arc::new(PointerCache::new(&connection));
         (connection, generations)
     });
     let documents = cosmos.as_ref().map(|(connection, _)| connection);
     let health = Arc::new(Health::new(config, documents, conditions));
     let read_model = match tables {
         Some(tables) => Some(read::ReadModel::Tables(tables)),
-        None => cosmos
-            .as_ref()
-            .map(|(connection, generations)| read::ReadModel::Cosmos(Cosmos::new(connection, generations))),
+        None => cosmos.as_ref().map(|(connection, generations)| {
+            read::ReadModel::Cosmos(CosmosReadModel::new(connection, generations))
+        }),
     };
-    let triggers = triggers::Reach {
+    let triggers = triggers::TriggerState {
         timer: timer.map(Arc::new),
         projector: cosmos
             .as_ref()
             .map(|(connection, generations)| Arc::new(Projector::new(connection, generations))),
         settlement: settlement(config),
     };
-    let reach = Reach {
+    let state = AppState {
         writer,
         read_model: read_model.map(Arc::new),
         health,
         operations,
         auth,
+        openapi: &OPENAPI,
     };
-    (router(reach, triggers), relay)
+    (router(state, triggers), relay)
 }
 
-/// What operators ask for, where there is a table to keep it in.
+/// Operators' jobs, where there is a table to keep them in.
 fn operations(config: &Config) -> Option<Arc<Operations>> {
     let postgres = config.postgres.as_ref()?;
     let (bus, cosmos) = (config.bus.clone(), config.cosmos.clone());
@@ -117,23 +129,23 @@ fn settlement(config: &Config) -> Option<MessageSettlement> {
     Some(MessageSettlement::start(topic, &config.subscription))
 }
 
-/// What queries read, where that is in PostgreSQL.
-fn tables(config: &Config, conditions: &Conditions) -> Option<Arc<Tables>> {
+/// The tables that queries read, where the read model is in PostgreSQL.
+fn tables(config: &Config, conditions: &StoreConditions) -> Option<Arc<TableReadModel>> {
     let postgres = config.postgres.clone()?;
-    let tables = Tables::new(postgres, config.pooler).told_to(&conditions.read_model);
-    (config.read_model == ReadModel::Postgres).then(|| Arc::new(tables))
+    let tables = TableReadModel::new(postgres, config.pooler).reporting_to(&conditions.read_model);
+    (config.read_model == ReadModelKind::Postgres).then(|| Arc::new(tables))
 }
 
-/// What is asked over HTTP, and what the host calls by itself.
-fn router(reach: Reach, triggers: triggers::Reach) -> Router {
+/// Routes of the HTTP API, and of the functions that the host calls by itself.
+fn router(state: AppState, triggers: triggers::TriggerState) -> Router {
     Endpoint::router(api::endpoints())
-        .route("/", get(ready))
-        .fallback(async || Problem::new(Kind::UnknownRoute, "there is nothing here"))
+        .route("/", get(host_probe))
+        .fallback(async || Problem::new(ProblemKind::UnknownRoute, "there is nothing here"))
         .method_not_allowed_fallback(other_method)
-        .layer(from_fn(preconditions::of_read))
-        .layer(from_fn(body::whole))
+        .layer(from_fn(preconditions::check_read))
+        .layer(from_fn(body::buffer))
         .layer(CatchPanicLayer::custom(problem::panicked))
-        .with_state(reach)
+        .with_state(state)
         .merge(
             triggers::routes()
                 .layer(CatchPanicLayer::custom(triggers::panicked))
@@ -147,7 +159,7 @@ async fn other_method(method: Method) -> Response {
         Method::OPTIONS => StatusCode::NO_CONTENT.into_response(),
         method => {
             let detail = format!("{} is not for this path", quote::brief(method.as_str()));
-            Problem::new(Kind::MethodNotAllowed, detail).into_response()
+            Problem::new(ProblemKind::MethodNotAllowed, detail).into_response()
         }
     }
 }
@@ -155,18 +167,18 @@ async fn other_method(method: Method) -> Response {
 /// Listens on 127.0.0.1 and serves until SIGTERM, or until the process that started it is gone.
 ///
 /// # Errors
-/// When the port is taken or signals cannot be watched.
-pub async fn serve(config: Config, auth: Auth) -> std::io::Result<ExitCode> {
+/// The port is taken, or signals cannot be watched.
+pub async fn serve(config: Config, auth: AuthMode) -> std::io::Result<ExitCode> {
     let mut terminate = tokio::signal::unix::signal(SignalKind::terminate())?;
     let mut interrupt = tokio::signal::unix::signal(SignalKind::interrupt())?;
     // Only now, with the signals watched, may anybody know that we are here.
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, config.port)).await?;
     tracing::info!(address = %listener.local_addr()?, "listening");
-    if config.read_model == ReadModel::Postgres && config.bus.is_none() && !config.forgets_outbox {
+    if config.read_model == ReadModelKind::Postgres && config.bus.is_none() && !config.forgets_outbox {
         // Right where another app has the bus; without any, the outbox would grow for ever.
         tracing::warn!("outbox_is_left_to_others: if nobody has a bus, set OUTBOX=forget");
     }
-    if matches!(&auth, Auth::EasyAuth(admitted) if admitted.tenants.is_empty()) {
+    if matches!(&auth, AuthMode::EasyAuth(admitted) if admitted.tenants.is_empty()) {
         tracing::warn!("nobody_can_sign_in: AUTH_TENANTS is not set");
     }
     let (stop, stopped) = oneshot::channel::<()>();

@@ -1,4 +1,4 @@
-//! How a store is, as those who use it and those who look at it have found it, and one log line whenever that changes.
+//! Condition of a store, as its users and the health probe report it, and one log line for each change.
 //! Never asks a store anything, and never decides what a caller is told.
 
 use std::{
@@ -10,14 +10,14 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::time::Instant;
 
-/// How long what a user of the store has met counts when nobody meets it again: a look cannot see everything.
-const REMEMBERED: Duration = Duration::from_secs(5);
+/// Time for which a user's report counts when no other user repeats it: a probe cannot see everything.
+const REPORT_LIFETIME: Duration = Duration::from_secs(5);
 
-/// What is the matter with a store.
+/// A kind of trouble with a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 #[schemars(rename = "StoreReason")]
-pub enum Reason {
+pub enum StoreReason {
     /// It does not answer, or not in time.
     Unreachable,
     /// It takes no writes: a read-only phase, or a standby.
@@ -30,13 +30,13 @@ pub enum Reason {
     Credentials,
     /// The database, topic or container is not there.
     Missing,
-    /// Its schema is older than this process, or nobody keeps its tables.
+    /// Its schema is older than this process, or its tables are not kept.
     Schema,
     /// It answers with an error of another kind.
     Failing,
 }
 
-impl Reason {
+impl StoreReason {
     /// As it is written.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -59,19 +59,19 @@ impl Reason {
     }
 }
 
-/// What is the matter, and what was seen of it.
+/// Trouble with a store.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Trouble {
+pub struct StoreTrouble {
     /// Its kind.
-    pub reason: Reason,
+    pub reason: StoreReason,
     /// In the store's words; for operators and the log only.
     pub why: String,
 }
 
-impl Trouble {
+impl StoreTrouble {
     /// This trouble.
     #[must_use]
-    pub fn new(reason: Reason, why: impl Into<String>) -> Self {
+    pub fn new(reason: StoreReason, why: impl Into<String>) -> Self {
         Self {
             reason,
             why: why.into(),
@@ -79,25 +79,25 @@ impl Trouble {
     }
 }
 
-/// How one store is.
+/// Condition of one store.
 #[derive(Debug)]
-pub struct Condition {
+pub struct StoreCondition {
     store: &'static str,
-    state: Mutex<State>,
+    state: Mutex<ConditionState>,
 }
 
 #[derive(Debug, Default)]
-struct State {
-    /// What the last look has found.
-    looked: Option<Trouble>,
-    /// What a user has met, and when.
-    met: Option<(Instant, Trouble)>,
-    /// What the log knows.
-    told: Option<Trouble>,
+struct ConditionState {
+    /// The last probe's finding.
+    probed: Option<StoreTrouble>,
+    /// A user's last report, with its time.
+    reported: Option<(Instant, StoreTrouble)>,
+    /// The trouble that was logged last.
+    logged: Option<StoreTrouble>,
 }
 
-impl Condition {
-    /// Of a store that nobody has met yet; the log calls it by this name.
+impl StoreCondition {
+    /// Condition of a store that is unused so far; the log calls it by this name.
     #[must_use]
     pub fn new(store: &'static str) -> Self {
         Self {
@@ -106,58 +106,58 @@ impl Condition {
         }
     }
 
-    /// A user of the store has met this.
-    pub fn met(&self, trouble: Trouble) {
+    /// Takes a user's report of trouble.
+    pub fn report_trouble(&self, trouble: StoreTrouble) {
         let mut state = self.state();
-        state.met = Some((Instant::now(), trouble));
-        self.tell(&mut state);
+        state.reported = Some((Instant::now(), trouble));
+        self.log_change(&mut state);
     }
 
-    /// A user has done what others may have failed at.
-    pub fn works(&self) {
+    /// Takes a user's report of success.
+    pub fn report_success(&self) {
         let mut state = self.state();
-        if state.met.take().is_some() {
-            // It is truer than a look that was earlier.
-            state.looked = None;
-            self.tell(&mut state);
+        if state.reported.take().is_some() {
+            // It is newer than the last probe.
+            state.probed = None;
+            self.log_change(&mut state);
         }
     }
 
-    /// A look has found this, or nothing; how the store is with all that is known.
-    pub fn looked(&self, found: Option<Trouble>) -> Option<Trouble> {
+    /// Takes a probe's finding, and returns the trouble after all reports.
+    pub fn record_probe(&self, found: Option<StoreTrouble>) -> Option<StoreTrouble> {
         let mut state = self.state();
-        state.looked = found;
-        self.tell(&mut state)
+        state.probed = found;
+        self.log_change(&mut state)
     }
 
-    /// One line for each change; what there is now.
-    fn tell(&self, state: &mut State) -> Option<Trouble> {
-        state.met.take_if(|(at, _)| at.elapsed() > REMEMBERED);
-        let met = state.met.as_ref().map(|(_, trouble)| trouble);
-        let now = state.looked.as_ref().or(met).cloned();
-        let (store, told) = (self.store, state.told.as_ref());
+    /// Logs a change, and returns the trouble there is now.
+    fn log_change(&self, state: &mut ConditionState) -> Option<StoreTrouble> {
+        state.reported.take_if(|(at, _)| at.elapsed() > REPORT_LIFETIME);
+        let reported = state.reported.as_ref().map(|(_, trouble)| trouble);
+        let now = state.probed.as_ref().or(reported).cloned();
+        let (store, logged) = (self.store, state.logged.as_ref());
         match &now {
-            None if told.is_some() => tracing::info!(store, "store_recovered"),
+            None if logged.is_some() => tracing::info!(store, "store_recovered"),
             None => {}
-            Some(Trouble { reason, why }) if told.map(|told| told.reason) != Some(*reason) => {
+            Some(StoreTrouble { reason, why }) if logged.map(|logged| logged.reason) != Some(*reason) => {
                 tracing::warn!(store, reason = reason.name(), why, "store_degraded");
-                if *reason == Reason::Rights {
+                if *reason == StoreReason::Rights {
                     tracing::error!(store, right = why, "missing_right");
                 }
             }
-            Some(Trouble {
-                reason: Reason::Rights,
+            Some(StoreTrouble {
+                reason: StoreReason::Rights,
                 why,
-            }) if told.is_some_and(|told| told.why != *why) => {
+            }) if logged.is_some_and(|logged| logged.why != *why) => {
                 tracing::error!(store, right = why, "missing_right");
             }
             Some(_) => {}
         }
-        state.told.clone_from(&now);
+        state.logged.clone_from(&now);
         now
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, ConditionState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -166,30 +166,30 @@ impl Condition {
 mod tests {
     use super::*;
 
-    fn full() -> Trouble {
-        Trouble::new(Reason::Full, "no space left on device")
+    fn full() -> StoreTrouble {
+        StoreTrouble::new(StoreReason::Full, "no space left on device")
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_condition_holds_until_a_success_or_until_it_is_old() {
-        let condition = Condition::new("writeModel");
-        assert_eq!(condition.looked(None), None);
-        condition.met(full());
-        assert_eq!(condition.looked(None), Some(full()));
-        condition.works();
-        assert_eq!(condition.looked(None), None);
-        condition.met(full());
-        tokio::time::sleep(REMEMBERED / 2).await;
-        assert_eq!(condition.looked(None), Some(full()));
-        tokio::time::sleep(REMEMBERED).await;
-        assert_eq!(condition.looked(None), None);
+        let condition = StoreCondition::new("writeModel");
+        assert_eq!(condition.record_probe(None), None);
+        condition.report_trouble(full());
+        assert_eq!(condition.record_probe(None), Some(full()));
+        condition.report_success();
+        assert_eq!(condition.record_probe(None), None);
+        condition.report_trouble(full());
+        tokio::time::sleep(REPORT_LIFETIME / 2).await;
+        assert_eq!(condition.record_probe(None), Some(full()));
+        tokio::time::sleep(REPORT_LIFETIME).await;
+        assert_eq!(condition.record_probe(None), None);
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_a_look_has_found_counts_until_the_next_one() {
-        let condition = Condition::new("writeModel");
-        let standby = Trouble::new(Reason::ReadOnly, "standby");
-        assert_eq!(condition.looked(Some(standby.clone())), Some(standby));
-        assert_eq!(condition.looked(None), None);
+        let condition = StoreCondition::new("writeModel");
+        let standby = StoreTrouble::new(StoreReason::ReadOnly, "standby");
+        assert_eq!(condition.record_probe(Some(standby.clone())), Some(standby));
+        assert_eq!(condition.record_probe(None), None);
     }
 }

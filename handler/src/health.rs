@@ -1,4 +1,4 @@
-//! How the stores of this process are: one look a second for all who ask, over connections that nobody else uses.
+//! Health of this process's stores: one probe a second for all who ask, over connections of its own.
 //! Never waits in line behind work, and changes nothing anywhere.
 
 use std::{sync::Arc, time::Duration};
@@ -12,8 +12,8 @@ use tokio::{
 
 use crate::{
     bus::TopicSender,
-    condition::{Condition, Reason, Trouble},
-    config::{Config, ReadModel},
+    condition::{StoreCondition, StoreReason, StoreTrouble},
+    config::{Config, ReadModelKind},
     error_chain::chain,
     postgres::{ConnectionPool, PostgresError},
     read::{self, Connection, cosmos},
@@ -22,34 +22,33 @@ use crate::{
 
 /// Longest wait for one store.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// How long a look is as good as a new one.
-const FRESH: Duration = Duration::from_secs(1);
-/// Connections to PostgreSQL for looking.
+/// Age up to which a probe is as good as a new one.
+const PROBE_LIFETIME: Duration = Duration::from_secs(1);
+/// Connections to PostgreSQL for probes.
 const CONNECTIONS: usize = 1;
 
-/// How the whole is, and each store.
+/// Health of each store.
 #[derive(Debug, Clone, Default, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(rename = "StoreConditions")]
-pub struct Report {
+pub struct HealthReport {
     /// PostgreSQL.
-    pub write_model: Store,
+    pub write_model: StoreHealth,
     /// Service Bus.
-    pub bus: Store,
+    pub bus: StoreHealth,
     /// Cosmos DB, or tables in PostgreSQL.
-    pub read_model: Store,
+    pub read_model: StoreHealth,
 }
 
-/// How a store is.
+/// Health of a store.
 #[derive(Debug, Clone, Default, Serialize, JsonSchema)]
-#[schemars(rename = "StoreCondition")]
-pub struct Store {
-    /// In a word.
-    pub status: Word,
-    /// What is the matter, if something is.
+pub struct StoreHealth {
+    /// Its status.
+    pub status: ComponentStatus,
+    /// The reason, when it is degraded.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub reason: Option<Reason>,
-    /// What was seen of it.
+    pub reason: Option<StoreReason>,
+    /// The trouble in the store's words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
 }
@@ -57,7 +56,7 @@ pub struct Store {
 /// `off`: this deployment has no settings for it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum Word {
+pub enum ComponentStatus {
     /// Nothing is the matter.
     Ok,
     /// Something is.
@@ -67,35 +66,35 @@ pub enum Word {
     Off,
 }
 
-/// Looks at the stores.
+/// Health of the stores, probed when it is asked for.
 pub struct Health {
-    eyes: Arc<Eyes>,
-    last: Arc<Mutex<Option<(Instant, Report)>>>,
+    probe: Arc<StoreProbe>,
+    last: Arc<Mutex<Option<(Instant, HealthReport)>>>,
 }
 
 /// What looks.
-struct Eyes {
+struct StoreProbe {
     database: Option<ConnectionPool<()>>,
     bus: Option<TopicSender>,
-    /// Where documents are, if they are in Cosmos DB.
-    documents: Option<read::store::Store>,
+    /// Where documents are, if they are in CosmosReadModel DB.
+    documents: Option<read::store::DocumentStore>,
     tables: bool,
-    conditions: Conditions,
+    conditions: StoreConditions,
 }
 
-/// How the stores are, for their users to say what they meet.
+/// Conditions of the stores, to which their users report.
 #[derive(Debug, Clone)]
-pub struct Conditions {
+pub struct StoreConditions {
     /// Of what commands write.
-    pub write_model: Arc<Condition>,
+    pub write_model: Arc<StoreCondition>,
     /// Of what queries read.
-    pub read_model: Arc<Condition>,
-    bus: Arc<Condition>,
+    pub read_model: Arc<StoreCondition>,
+    bus: Arc<StoreCondition>,
 }
 
-impl Default for Conditions {
+impl Default for StoreConditions {
     fn default() -> Self {
-        let condition = |store| Arc::new(Condition::new(store));
+        let condition = |store| Arc::new(StoreCondition::new(store));
         Self {
             write_model: condition("writeModel"),
             read_model: condition("readModel"),
@@ -107,8 +106,8 @@ impl Default for Conditions {
 impl Health {
     /// Of the stores of these settings; `documents` is the account that they name, if they do. Connects when first asked.
     #[must_use]
-    pub fn new(config: &Config, documents: Option<&Arc<Connection>>, conditions: Conditions) -> Self {
-        let tables = config.read_model == ReadModel::Postgres;
+    pub fn new(config: &Config, documents: Option<&Arc<Connection>>, conditions: StoreConditions) -> Self {
+        let tables = config.read_model == ReadModelKind::Postgres;
         let needed = if tables {
             read::tables::NEEDED_SCHEMA
         } else {
@@ -118,114 +117,114 @@ impl Health {
             ConnectionPool::for_schema(needed, to.clone(), CONNECTIONS).through(config.pooler)
         };
         let bus = config.bus.as_ref();
-        let eyes = Eyes {
+        let probe = StoreProbe {
             database: config.postgres.as_ref().map(pool),
             bus: bus.cloned().map(TopicSender::new),
-            documents: documents.map(cosmos::looked_at),
+            documents: documents.map(cosmos::probed_container),
             tables,
             conditions,
         };
         Self {
-            eyes: Arc::new(eyes),
+            probe: Arc::new(probe),
             last: Arc::default(),
         }
     }
 
-    /// How they are, as seen a second ago at most. The look goes on when nobody waits for it any more, so that who hangs up
-    /// does not make the next one look again.
-    pub async fn now(&self) -> Report {
+    /// Health as probed a second ago at most. A probe goes on when its caller hangs up, so that the next caller need not probe
+    /// again.
+    pub async fn now(&self) -> HealthReport {
         let mut last = Arc::clone(&self.last).lock_owned().await;
         if let Some((at, report)) = &*last
-            && at.elapsed() < FRESH
+            && at.elapsed() < PROBE_LIFETIME
         {
             return report.clone();
         }
-        let eyes = Arc::clone(&self.eyes);
-        let looking = tokio::spawn(async move {
-            let report = eyes.look().await;
+        let probe = Arc::clone(&self.probe);
+        let running = tokio::spawn(async move {
+            let report = probe.run().await;
             *last = Some((Instant::now(), report.clone()));
             report
         });
         // It has panicked: no store has been seen well.
-        looking.await.unwrap_or_default()
+        running.await.unwrap_or_default()
     }
 }
 
-impl Eyes {
-    async fn look(&self) -> Report {
+impl StoreProbe {
+    async fn run(&self) -> HealthReport {
         let (database, bus, documents) = tokio::join!(self.database(), self.bus(), self.documents());
         let (write_model, tables) = database.unzip();
         let read_model = if self.tables { tables } else { documents };
-        let Conditions {
+        let StoreConditions {
             write_model: write,
             read_model: read,
             bus: sent,
         } = &self.conditions;
-        Report {
-            write_model: Store::of(write, write_model),
-            bus: Store::of(sent, bus),
-            read_model: Store::of(read, read_model),
+        HealthReport {
+            write_model: StoreHealth::new(write, write_model),
+            bus: StoreHealth::new(sent, bus),
+            read_model: StoreHealth::new(read, read_model),
         }
     }
 
-    /// What is the matter with what commands write, and with the tables that queries read.
-    async fn database(&self) -> Option<(Option<Trouble>, Option<Trouble>)> {
+    /// Probes the tables that commands write, and those that queries read.
+    async fn database(&self) -> Option<(Option<StoreTrouble>, Option<StoreTrouble>)> {
         let pool = self.database.as_ref()?;
         let asking = async {
             let mut connection = pool.acquire().await?;
             let writes = write::look(&mut connection).await?;
             let reads = if self.tables {
-                read::tables::look(&mut connection).await
+                read::tables::probe(&mut connection).await
             } else {
                 Ok(None)
             };
             if writes.is_some() {
-                // Its session may have begun in bad times: the next look begins a new one.
+                // Its session may have begun in bad times: the next probe begins a new one.
                 connection.close();
             }
             Ok::<_, PostgresError>((writes, reads))
         };
         Some(match timeout(PATIENCE, asking).await {
-            Ok(Ok((writes, reads))) => (writes, reads.unwrap_or_else(|fault| Some(met(&fault)))),
-            Ok(Err(fault)) => (Some(met(&fault)), Some(met(&fault))),
-            Err(_) => (Some(late()), Some(late())),
+            Ok(Ok((writes, reads))) => (writes, reads.unwrap_or_else(|fault| Some(trouble_of(&fault)))),
+            Ok(Err(fault)) => (Some(trouble_of(&fault)), Some(trouble_of(&fault))),
+            Err(_) => (Some(no_answer()), Some(no_answer())),
         })
     }
 
-    async fn bus(&self) -> Option<Option<Trouble>> {
-        let looked = timeout(PATIENCE, self.bus.as_ref()?.look()).await;
-        Some(looked.unwrap_or_else(|_| Some(late())))
+    async fn bus(&self) -> Option<Option<StoreTrouble>> {
+        let found = timeout(PATIENCE, self.bus.as_ref()?.look()).await;
+        Some(found.unwrap_or_else(|_| Some(no_answer())))
     }
 
-    async fn documents(&self) -> Option<Option<Trouble>> {
-        let looked = timeout(PATIENCE, self.documents.as_ref()?.look()).await;
-        Some(looked.unwrap_or_else(|_| Some(late())))
+    async fn documents(&self) -> Option<Option<StoreTrouble>> {
+        let found = timeout(PATIENCE, self.documents.as_ref()?.probe()).await;
+        Some(found.unwrap_or_else(|_| Some(no_answer())))
     }
 }
 
-/// A fault of a look: whatever it is, nobody can say that the store is well.
-fn met(fault: &PostgresError) -> Trouble {
-    let lost = || Trouble::new(Reason::Unreachable, chain(fault).to_string());
+/// A fault of a probe: whatever it is, nobody can say that the store is well.
+fn trouble_of(fault: &PostgresError) -> StoreTrouble {
+    let lost = || StoreTrouble::new(StoreReason::Unreachable, chain(fault).to_string());
     fault.trouble().unwrap_or_else(lost)
 }
 
-fn late() -> Trouble {
-    Trouble::new(Reason::Unreachable, format!("no answer in {PATIENCE:?}"))
+fn no_answer() -> StoreTrouble {
+    StoreTrouble::new(StoreReason::Unreachable, format!("no answer in {PATIENCE:?}"))
 }
 
-impl Store {
-    /// With what a look has found, if there is such a store, and what its users have met.
-    fn of(condition: &Condition, looked: Option<Option<Trouble>>) -> Self {
-        let Some(found) = looked else {
+impl StoreHealth {
+    /// Health after a probe's finding, if there is such a store, and after its users' reports.
+    fn new(condition: &StoreCondition, found: Option<Option<StoreTrouble>>) -> Self {
+        let Some(found) = found else {
             return Self::default();
         };
-        match condition.looked(found) {
+        match condition.record_probe(found) {
             None => Self {
-                status: Word::Ok,
+                status: ComponentStatus::Ok,
                 ..Self::default()
             },
-            Some(Trouble { reason, why }) => Self {
-                status: Word::Degraded,
+            Some(StoreTrouble { reason, why }) => Self {
+                status: ComponentStatus::Degraded,
                 reason: Some(reason),
                 why: Some(why),
             },
@@ -235,14 +234,14 @@ impl Store {
     /// True when something is the matter.
     #[must_use]
     pub fn is_degraded(&self) -> bool {
-        self.status == Word::Degraded
+        self.status == ComponentStatus::Degraded
     }
 }
 
-impl Report {
+impl HealthReport {
     /// Every store with its name.
     #[must_use]
-    pub fn stores(&self) -> [(&'static str, &Store); 3] {
+    pub fn stores(&self) -> [(&'static str, &StoreHealth); 3] {
         [
             ("writeModel", &self.write_model),
             ("bus", &self.bus),
@@ -252,9 +251,13 @@ impl Report {
 
     /// `degraded` when a store is.
     #[must_use]
-    pub fn word(&self) -> Word {
+    pub fn status(&self) -> ComponentStatus {
         let degraded = self.stores().iter().any(|(_, store)| store.is_degraded());
-        if degraded { Word::Degraded } else { Word::Ok }
+        if degraded {
+            ComponentStatus::Degraded
+        } else {
+            ComponentStatus::Ok
+        }
     }
 
     /// True when a command and a query would be served now, as far as this process serves them: what waits for the bus waits

@@ -10,6 +10,7 @@ pub mod domain;
 pub mod error_chain;
 pub mod health;
 pub mod http;
+pub mod json;
 pub mod log;
 pub mod migrate;
 pub mod operations;

@@ -1,6 +1,6 @@
-//! Text of others as it may stand on a terminal or in a line of a log: what moves the cursor, begins a line, hides, or turns the
-//! direction of reading is written as JSON writes it (CWE-150).
-//! Never changes what only shows itself, and never makes text that is JSON anything else.
+//! Makes text of others safe for a terminal or a log line: characters that move the cursor, begin a line, hide, or turn the direction
+//! of reading are escaped as in JSON (CWE-150).
+//! Never changes characters that only show themselves, and never makes JSON anything else.
 
 use std::{borrow::Cow, fmt::Write};
 

@@ -11,9 +11,9 @@ use tracing_subscriber::EnvFilter;
 
 use crate::plain;
 
-/// Where log lines go.
+/// The stream that log lines go to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum To {
+pub enum LogTarget {
     /// Nothing else is said there.
     Stdout,
     /// Results are on stdout.
@@ -21,25 +21,25 @@ pub enum To {
 }
 
 /// Starts logging; called once, when the command line is known.
-pub fn start(to: To) {
-    // The Cosmos DB client tells at level info what it found out about the account; nobody needs that at each start. Who sits at
-    // a terminal is told by the tool itself how things go.
+pub fn start(to: LogTarget) {
+    // The Cosmos DB client tells at level info what it found out about the account; that is of no use at each start. At a terminal
+    // the tool itself says how things go.
     let usual = || match to {
-        To::Stdout => EnvFilter::new("info,azure_data_cosmos_driver=warn"),
-        To::Stderr => EnvFilter::new("warn"),
+        LogTarget::Stdout => EnvFilter::new("info,azure_data_cosmos_driver=warn"),
+        LogTarget::Stderr => EnvFilter::new("warn"),
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| usual());
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false);
     match to {
-        To::Stdout => lines.with_writer(|| Plain(io::stdout())).init(),
-        To::Stderr => lines.with_writer(|| Plain(io::stderr())).init(),
+        LogTarget::Stdout => lines.with_writer(|| EscapingWriter(io::stdout())).init(),
+        LogTarget::Stderr => lines.with_writer(|| EscapingWriter(io::stderr())).init(),
     }
 }
 
 /// Writes each event on one line, whatever is in it.
-struct Plain<W>(W);
+struct EscapingWriter<W>(W);
 
-impl<W: Write> Write for Plain<W> {
+impl<W: Write> Write for EscapingWriter<W> {
     /// Takes an event as a whole, which is how it comes.
     fn write(&mut self, event: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(event);
@@ -72,7 +72,7 @@ mod tests {
     fn an_event_is_one_line_whatever_is_in_it() {
         let mut written = Vec::new();
         let event = "WARN store_away error=\u{1b}[2Jgone\nINFO forged \u{202e}\n";
-        Plain(&mut written).write_all(event.as_bytes()).unwrap();
+        EscapingWriter(&mut written).write_all(event.as_bytes()).unwrap();
         let line = "WARN store_away error=\\u001b[2Jgone\\nINFO forged \\u202e\n";
         assert_eq!(String::from_utf8(written).unwrap(), line);
     }

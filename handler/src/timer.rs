@@ -10,7 +10,7 @@ use crate::{
     error_chain::chain,
     operations::Operations,
     postgres::PostgresError,
-    read::Tables,
+    read::TableReadModel,
     relay::{Outbox, Relay},
 };
 
@@ -34,7 +34,7 @@ pub struct Timer {
     /// `None` when this process does not send.
     pub relay: Option<Arc<Relay>>,
     /// `None` when the read model is not in PostgreSQL.
-    pub tables: Option<Arc<Tables>>,
+    pub tables: Option<Arc<TableReadModel>>,
     /// What operators have asked for.
     pub operations: Arc<Operations>,
     /// Nobody in the whole deployment sends: what waits in the outbox for a day is forgotten.

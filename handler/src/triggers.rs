@@ -20,7 +20,7 @@ use crate::{
     bus::MessageSettlement,
     domain::quote,
     error_chain::chain,
-    http::body::{self, End},
+    http::body::{self, BodyEnd},
     read::{
         Projector,
         incoming::decode,
@@ -34,13 +34,13 @@ use crate::{
 const MAX_BODY_BYTES: usize = 2 * 1024 * 1024;
 /// Subscriptions give a message up after so many deliveries (`maxDeliveryCount` in bicep/ and devstack/).
 const LAST_DELIVERY: i64 = 50;
-/// Why a message is a dead letter, in a word: what it says cannot be understood, or the documents will not take it.
+/// Dead-letter reasons: the message cannot be read, or the documents refuse it.
 const UNDECODABLE: &str = "Undecodable";
 const REFUSED: &str = "RefusedByReadModel";
 
-/// What the triggers can reach.
+/// The parts of the process that triggers use.
 #[derive(Clone)]
-pub struct Reach {
+pub struct TriggerState {
     /// `None` when this deployment has no PG settings.
     pub timer: Option<Arc<Timer>>,
     /// `None` when this deployment has no Cosmos settings.
@@ -49,10 +49,10 @@ pub struct Reach {
     pub settlement: Option<MessageSettlement>,
 }
 
-/// What the host posts (Microsoft: "Azure Functions custom handlers", request payload).
+/// An invocation as the host posts it (Microsoft: "Azure Functions custom handlers", request payload).
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Invocation {
+struct HostInvocation {
     #[serde(default)]
     data: Map<String, Value>,
     #[serde(default)]
@@ -60,12 +60,12 @@ struct Invocation {
 }
 
 /// The routes, which are the functions' names.
-pub fn routes() -> Router<Reach> {
+pub fn routes() -> Router<TriggerState> {
     Router::new()
         .route("/RelayOutbox", post(relay_outbox))
         .route("/ProjectEvent", post(project_event))
         .method_not_allowed_fallback(other_method)
-        .layer(from_fn(whole))
+        .layer(from_fn(buffer))
 }
 
 /// Done: a 200 that the host takes for success.
@@ -95,17 +95,17 @@ fn not_the_hosts(function: &str, status: StatusCode, why: &str) -> Response {
 
 /// Reads the whole body before anything is answered: an early answer would make the server close the connection, and the next
 /// invocation on it would be lost.
-async fn whole(request: Request, next: Next) -> Response {
+async fn buffer(request: Request, next: Next) -> Response {
     let function = request.uri().path().trim_start_matches('/').to_owned();
     let (parts, body) = request.into_parts();
     let mut kept = Vec::new();
-    match body::read(body, &mut kept, MAX_BODY_BYTES).await {
-        End::Whole => next.run(Request::from_parts(parts, Body::from(kept))).await,
-        End::TooLarge | End::FarTooLarge => {
+    match body::read_to_end(body, &mut kept, MAX_BODY_BYTES).await {
+        BodyEnd::Whole => next.run(Request::from_parts(parts, Body::from(kept))).await,
+        BodyEnd::TooLarge | BodyEnd::FarTooLarge => {
             let status = StatusCode::PAYLOAD_TOO_LARGE;
             not_the_hosts(&function, status, "an invocation has at most 2 MiB")
         }
-        End::Broken => not_the_hosts(&function, StatusCode::BAD_REQUEST, "the body broke off"),
+        BodyEnd::Broken => not_the_hosts(&function, StatusCode::BAD_REQUEST, "the body broke off"),
     }
 }
 
@@ -119,14 +119,14 @@ async fn other_method(method: Method, uri: Uri) -> Response {
     )
 }
 
-/// What is answered when a function has panicked.
+/// Answers for a function that has panicked.
 pub fn panicked(panic: Box<dyn std::any::Any + Send>) -> Response {
     telemetry::panicked(panic.as_ref());
     answer(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
-async fn relay_outbox(State(reach): State<Reach>) -> Response {
-    let Some(timer) = &reach.timer else {
+async fn relay_outbox(State(state): State<TriggerState>) -> Response {
+    let Some(timer) = &state.timer else {
         // Nothing to do here: another app of the deployment has the settings.
         return done();
     };
@@ -137,7 +137,7 @@ async fn relay_outbox(State(reach): State<Reach>) -> Response {
 }
 
 async fn project_event(
-    State(reach): State<Reach>,
+    State(state): State<TriggerState>,
     // A map, because an array would do for a struct.
     invocation: Result<Json<Map<String, Value>>, JsonRejection>,
 ) -> Response {
@@ -145,7 +145,7 @@ async fn project_event(
         Ok(Json(object)) => object,
         Err(rejection) => return not_the_hosts("ProjectEvent", rejection.status(), &rejection.body_text()),
     };
-    let invocation: Invocation = match serde_json::from_value(Value::Object(invocation)) {
+    let invocation: HostInvocation = match serde_json::from_value(Value::Object(invocation)) {
         Ok(invocation) => invocation,
         Err(error) => {
             return not_the_hosts(
@@ -155,7 +155,7 @@ async fn project_event(
             );
         }
     };
-    let Some(projector) = &reach.projector else {
+    let Some(projector) = &state.projector else {
         // As long as a projector would wait for its store: answered at once, the message would have used up its deliveries
         // within seconds.
         tracing::error!("projector_not_configured");
@@ -166,7 +166,7 @@ async fn project_event(
     let body = invocation.data.into_values().next().unwrap_or_default();
     let event = match decode(body) {
         Ok(event) => event,
-        Err(error) => return poison(&reach, &invocation.metadata, UNDECODABLE, &error.to_string()).await,
+        Err(error) => return poison(&state, &invocation.metadata, UNDECODABLE, &error.to_string()).await,
     };
     match projector.project(event).await {
         Ok(()) => done(),
@@ -176,21 +176,26 @@ async fn project_event(
         }
         Err(error @ ProjectError::Refused(_)) => {
             let why = chain(&error).to_string();
-            poison(&reach, &invocation.metadata, REFUSED, &why).await
+            poison(&state, &invocation.metadata, REFUSED, &why).await
         }
     }
 }
 
-/// What can never be projected becomes a dead letter at once, and 200 then only ends the call: the host's own settling meets a lost
+/// A message that can never be projected becomes a dead letter at once, and 200 then only ends the call: the host's own settling meets a lost
 /// lock. Where that cannot be, the call fails until the bus gives the message up; said on the first and on the last delivery.
-async fn poison(reach: &Reach, metadata: &Map<String, Value>, reason: &'static str, why: &str) -> Response {
+async fn poison(
+    state: &TriggerState,
+    metadata: &Map<String, Value>,
+    reason: &'static str,
+    why: &str,
+) -> Response {
     let text = |name: &str| match metadata.get(name) {
         Some(Value::String(text)) => text.trim_matches('"').to_owned(),
         Some(other) => other.to_string(),
         None => String::new(),
     };
     let (message_id, delivery) = (text("MessageId"), text("DeliveryCount").parse().unwrap_or(1));
-    if let (Some(settlement), Ok(lock)) = (&reach.settlement, Uuid::parse_str(&text("LockToken"))) {
+    if let (Some(settlement), Ok(lock)) = (&state.settlement, Uuid::parse_str(&text("LockToken"))) {
         match settlement.dead_letter(lock, reason, why).await {
             Ok(()) => {
                 tracing::error!(message_id, reason = why, delivery, "message_dead_lettered");
@@ -222,14 +227,14 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn without_a_projector_a_message_outlives_an_afternoon() {
-        let reach = Reach {
+        let state = TriggerState {
             timer: None,
             projector: None,
             settlement: None,
         };
         let invocation = serde_json::from_value(json!({ "Data": { "message": "e30=" } })).unwrap();
         let started = Instant::now();
-        let answer = project_event(State(reach), Ok(Json(invocation))).await;
+        let answer = project_event(State(state), Ok(Json(invocation))).await;
         assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
         let all = started.elapsed() * u32::try_from(LAST_DELIVERY).unwrap();
         assert!(all > std::time::Duration::from_secs(3 * 60 * 60), "{all:?}");

@@ -10,8 +10,8 @@ use std::{
 use handler::{
     error_chain::cause,
     read::{
-        connection::Container,
-        store::{BatchError, Collection, StoreError, Stored, Write, of_status},
+        connection::CosmosContainer,
+        store::{BatchError, Collection, StoreError, StoredDocument, BatchWrite, from_status},
     },
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -72,15 +72,15 @@ impl Documents {
     }
 
     /// One process's way to a container.
-    pub(crate) fn shelf(self: &Arc<Self>, container: Container) -> Shelf {
+    pub(crate) fn shelf(self: &Arc<Self>, container: CosmosContainer) -> Shelf {
         Shelf {
             documents: Arc::clone(self),
             container: match container {
-                Container::Orders => "orders",
-                Container::Customers => "customers",
-                Container::Products => "products",
-                Container::Sales => "sales",
-                Container::Control => "control",
+                CosmosContainer::Orders => "orders",
+                CosmosContainer::Customers => "customers",
+                CosmosContainer::Products => "products",
+                CosmosContainer::Sales => "sales",
+                CosmosContainer::Control => "control",
             },
         }
     }
@@ -156,7 +156,7 @@ impl Shelf {
     /// Lets a request meet with trouble before anything is done.
     async fn knock(&self) -> Result<(), StoreError> {
         let fate = &self.documents.fate;
-        let refused = |status: u16, retry_after| of_status(status, format!("status {status}"), retry_after);
+        let refused = |status: u16, retry_after| from_status(status, format!("status {status}"), retry_after);
         if self.documents.is_away() {
             fate.wait(1..=50).await;
             return Err(refused(503, None));
@@ -186,7 +186,7 @@ impl Shelf {
         let fate = &self.documents.fate;
         if fate.strikes(Trouble::Contended) {
             fate.wait(1..=50).await;
-            return Err(of_status(449, "status 449", None));
+            return Err(from_status(449, "status 449", None));
         }
         let (documents, container, partition) = (Arc::clone(&self.documents), self.container, pk.to_owned());
         let what: Vec<String> = writes.iter().map(|(id, ..)| id.clone()).collect();
@@ -201,12 +201,12 @@ impl Shelf {
         if fate.strikes(Trouble::WriteLate) {
             let arriving = far(PATIENCE + fate.ms(1..=20_000), work);
             let _ = timeout(PATIENCE, arriving).await;
-            return Err(of_status(408, "no answer", None));
+            return Err(from_status(408, "no answer", None));
         }
         let held = far(fate.ms(0..=10), work).await;
         if fate.strikes(Trouble::WriteUnheard) {
             fate.wait(1..=3_000).await;
-            return Err(of_status(503, "status 503", None));
+            return Err(from_status(503, "status 503", None));
         }
         fate.wait(0..=10).await;
         Ok(held)
@@ -239,7 +239,7 @@ impl Collection for Shelf {
         &self,
         pk: &str,
         id: &str,
-    ) -> Result<Option<Stored<T>>, StoreError> {
+    ) -> Result<Option<StoredDocument<T>>, StoreError> {
         self.knock().await?;
         let fate = &self.documents.fate;
         fate.wait(0..=10).await;
@@ -255,7 +255,7 @@ impl Collection for Shelf {
             what: format!("{pk} {id}"),
             source: cause(error),
         })?;
-        Ok(Some(Stored {
+        Ok(Some(StoredDocument {
             document,
             etag: etag.to_string(),
         }))
@@ -276,22 +276,23 @@ impl Collection for Shelf {
 
     async fn replace<T: Serialize + Sync>(
         &self,
-        (pk, id): (&str, &str),
+        pk: &str,
+        id: &str,
         document: &T,
         read: &str,
     ) -> Result<String, StoreError> {
         self.one(pk, id, Some(Some(number(read))), json(document)?).await
     }
 
-    async fn batch(&self, pk: &str, writes: Vec<Write>) -> Result<Vec<String>, BatchError> {
+    async fn batch(&self, pk: &str, writes: Vec<BatchWrite>) -> Result<Vec<String>, BatchError> {
         let named = |document: Value, condition| {
             let id = document["id"].as_str().unwrap_or_default().to_owned();
             (id, condition, document)
         };
         let writes = writes.into_iter().map(|write| match write {
-            Write::Create(document) => named(document, Some(None)),
-            Write::Upsert(document) => named(document, None),
-            Write::Replace { id, etag, document } => (id, Some(Some(number(&etag))), document),
+            BatchWrite::Create(document) => named(document, Some(None)),
+            BatchWrite::Upsert(document) => named(document, None),
+            BatchWrite::Replace { id, etag, document } => (id, Some(Some(number(&etag))), document),
         });
         match self.write(pk, writes.collect()).await {
             Ok(held) => held.map_err(|at| BatchError {

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use handler::{
-    read::{Generations, Projector, apply, incoming, jitter::Jitter},
+    read::{PointerCache, Projector, apply, incoming, jitter::Jitter},
     relay::Relay,
 };
 use serde_json::Value;
@@ -54,11 +54,11 @@ impl Process {
         let bus = Arc::new(Bus::new(&outside.topic));
         let relay = Arc::new(Relay::new(outbox, bus, Arc::clone(&committed)));
         let shelf = |container| outside.documents.shelf(container);
-        let control = shelf(handler::read::connection::Container::Control);
+        let control = shelf(handler::read::connection::CosmosContainer::Control);
         let jitter = Jitter::seeded(fate.between(0..=u64::MAX));
-        let projector = Projector::of(
-            &Arc::new(Generations::of(control)),
-            apply::Documents::of(shelf),
+        let projector = Projector::with_parts(
+            &Arc::new(PointerCache::with_store(control)),
+            apply::DocumentWriter::with_stores(shelf),
             jitter,
         );
         let mut tasks = JoinSet::new();

@@ -8,10 +8,10 @@ use futures_util::future::join_all;
 use handler::bus::CloudEvent;
 use handler::error_chain::cause;
 use handler::read::{
-    Generations, Projector, apply,
-    connection::Container,
+    PointerCache, Projector, apply,
+    connection::CosmosContainer,
     document::Generation,
-    generation::{Building, Pointer, REMEMBERED},
+    generation::{BuildProgress, GenerationPointer, REMEMBERED},
     incoming,
     jitter::Jitter,
     projector::PATIENCE,
@@ -30,9 +30,9 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// Fills it, step by step, until it is the one that is read.
 pub(crate) async fn rebuild(outside: Outside) {
     let shelf = |container| outside.documents.shelf(container);
-    let generations = Arc::new(Generations::of(shelf(Container::Control)));
+    let generations = Arc::new(PointerCache::with_store(shelf(CosmosContainer::Control)));
     let jitter = Jitter::seeded(outside.fate.between(0..=u64::MAX));
-    let projector = Projector::of(&generations, apply::Documents::of(shelf), jitter);
+    let projector = Projector::with_parts(&generations, apply::DocumentWriter::with_stores(shelf), jitter);
     loop {
         match step(&outside, &generations, &projector).await {
             Ok(true) => return,
@@ -49,13 +49,13 @@ pub(crate) async fn rebuild(outside: Outside) {
 /// The next step, by what the pointer says; true when there is none.
 async fn step(
     outside: &Outside,
-    generations: &Generations<Shelf>,
+    generations: &PointerCache<Shelf>,
     projector: &Projector<Shelf>,
 ) -> Result<bool, StoreError> {
     let read = generations.load().await?;
     let mut pointer = read
         .as_ref()
-        .map_or_else(Pointer::default, |read| read.document.clone());
+        .map_or_else(GenerationPointer::default, |read| read.document.clone());
     if pointer.live == ANEW {
         outside.fate.say(format_args!("the rebuild is done"));
         return Ok(true);
@@ -63,19 +63,19 @@ async fn step(
     match pointer.building {
         None => {
             pointer.highest = ANEW;
-            pointer.building = Some(Building {
+            pointer.building = Some(BuildProgress {
                 generation: ANEW,
                 until: None,
                 position: 0,
             });
         }
-        Some(building @ Building { until: None, .. }) => {
+        Some(building @ BuildProgress { until: None, .. }) => {
             sleep(2 * REMEMBERED).await;
             let until = Some(outside.database.last());
-            pointer.building = Some(Building { until, ..building });
+            pointer.building = Some(BuildProgress { until, ..building });
         }
         Some(
-            building @ Building {
+            building @ BuildProgress {
                 until: Some(until),
                 position,
                 ..
@@ -93,7 +93,7 @@ async fn step(
             outside
                 .fate
                 .say(format_args!("the rebuild is at {position} of {until}"));
-            pointer.building = Some(Building { position, ..building });
+            pointer.building = Some(BuildProgress { position, ..building });
         }
         Some(_) => {
             pointer.previous = Some(pointer.live);

@@ -295,6 +295,31 @@ async fn what_a_list_cannot_be_asked_is_refused_by_name() {
 }
 
 #[tokio::test]
+async fn a_sum_of_sales_beyond_two_to_the_53_is_answered_and_named() {
+    const MOST: i64 = (1 << 53) - 1;
+    both(&[], async |System { client, .. }| {
+        let customer = client.seed(&[]).await;
+        let price = json!({ "amount": MOST, "currency": "EUR" });
+        client.post("/api/products", json!({ "sku": "RICH", "name": "Rich", "price": price })).await;
+        client.post("/api/products/RICH/stock", json!({ "quantity": 2 })).await;
+        let day = time::OffsetDateTime::now_utc().date();
+        let path = format!("/api/sales?from={}&to={}", day.previous_day().unwrap(), day.next_day().unwrap());
+        let order = client.place(&customer, &[("RICH", 1)]).await;
+        let once = read_after(&client, &path, &client.pay(&order).await).await;
+        assert_eq!((&once.body["totals"][0]["paid"], &once.body["totals"][0]["capped"]), (&json!(MOST), &json!(null)));
+        let order = client.place(&customer, &[("RICH", 1)]).await;
+        let twice = read_after(&client, &path, &client.pay(&order).await).await;
+        assert_eq!(twice.status, StatusCode::OK, "{twice:?}");
+        let sums = json!([{
+            "currency": "EUR", "paidOrders": 2, "paid": MOST, "cancelledOrders": 0, "cancelled": 0, "net": MOST,
+            "capped": ["paid", "net"]
+        }]);
+        assert_eq!(twice.body["totals"], sums);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn sales_count_each_payment_and_each_cancellation_once() {
     both(&[], async |System { client, .. }| {
         let customer = client.seed(&[("MUG", 500)]).await;

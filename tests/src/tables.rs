@@ -11,8 +11,8 @@ use handler::{
     domain::order::{Order, Status},
     postgres::PoolerMode,
     read::{
-        Tables,
-        view::{OrderRow, Page, Slice},
+        TableReadModel,
+        view::{OrderRow, Page, PageRequest},
     },
 };
 use proptest::test_runner::{Config, TestRunner};
@@ -39,10 +39,10 @@ fn day(year: i32, day: u8) -> Date {
 
 impl World {
     /// One with a read model in the database.
-    pub(crate) async fn with_tables() -> (Self, Tables) {
+    pub(crate) async fn with_tables() -> (Self, TableReadModel) {
         let world = Self::new().await;
         world.database.keep_read_model().await;
-        let tables = Tables::new(world.database.config(), PoolerMode::None);
+        let tables = TableReadModel::new(world.database.config(), PoolerMode::None);
         (world, tables)
     }
 
@@ -92,7 +92,7 @@ fn sale() -> Vec<Asked> {
 }
 
 /// Sales as the tables show them, in the order in which they do.
-async fn shown_sales(tables: &Tables, from: Date, to: Date) -> Vec<((String, String), [i128; 4])> {
+async fn shown_sales(tables: &TableReadModel, from: Date, to: Date) -> Vec<((String, String), [i128; 4])> {
     let sales = tables.sales(from, to).await.unwrap();
     let row = |day: handler::read::view::DaySales| {
         let key = (day.day.to_string(), day.currency.as_str().to_owned());
@@ -106,12 +106,12 @@ async fn shown_sales(tables: &Tables, from: Date, to: Date) -> Vec<((String, Str
 async fn paged<K: Clone, T>(
     limit: usize,
     key: impl Fn(&T) -> K,
-    fetch: impl AsyncFn(Slice<K>) -> Page<T>,
+    fetch: impl AsyncFn(PageRequest<K>) -> Page<T>,
 ) -> Vec<T> {
     let mut all: Vec<T> = Vec::new();
     loop {
         let after = all.last().map(&key);
-        let page = fetch(Slice { limit, after }).await;
+        let page = fetch(PageRequest { limit, after }).await;
         assert!(page.items.len() == limit || page.items.len() < limit && !page.more);
         all.extend(page.items);
         if !page.more {
@@ -121,7 +121,7 @@ async fn paged<K: Clone, T>(
 }
 
 /// Every list of orders, with every status and several page sizes, has each order that belongs there once, newest first.
-async fn check_lists(tables: &Tables, orders: &BTreeMap<Uuid, Order>) {
+async fn check_lists(tables: &TableReadModel, orders: &BTreeMap<Uuid, Order>) {
     let newest_first: Vec<OrderRow> = orders.values().rev().cloned().map(OrderRow::from).collect();
     for status in STATUSES.map(Some).into_iter().chain([None]) {
         for limit in [1, 2, 3, 200] {
@@ -130,7 +130,7 @@ async fn check_lists(tables: &Tables, orders: &BTreeMap<Uuid, Order>) {
             let shown = paged(
                 limit,
                 |row: &OrderRow| row.id,
-                async |slice| tables.orders(status, &slice).await.unwrap(),
+                async |request| tables.orders(status, &request).await.unwrap(),
             );
             assert_eq!(shown.await, expected, "{status:?} by {limit}");
             for customer in [id(1, 0), id(1, 1)] {
@@ -139,7 +139,7 @@ async fn check_lists(tables: &Tables, orders: &BTreeMap<Uuid, Order>) {
                 let shown = paged(
                     limit,
                     |row: &OrderRow| row.id,
-                    async |slice| tables.customer_orders(customer, status, &slice).await.unwrap(),
+                    async |request| tables.customer_orders(customer, status, &request).await.unwrap(),
                 );
                 assert_eq!(shown.await, expected, "{status:?} by {limit} of {customer}");
             }
@@ -148,14 +148,14 @@ async fn check_lists(tables: &Tables, orders: &BTreeMap<Uuid, Order>) {
 }
 
 /// Each order is the fold of its events, and its history is those events.
-async fn check_orders(world: &World, tables: &Tables, orders: &BTreeMap<Uuid, Order>) {
+async fn check_orders(world: &World, tables: &TableReadModel, orders: &BTreeMap<Uuid, Order>) {
     for (id, order) in orders {
         let seen = tables.order(*id).await.unwrap().unwrap();
         assert_eq!((&seen.value, seen.etag), (order, order.version.to_string()));
         let history = paged(
             2,
             |event: &handler::read::view::HistoryEvent| event.version,
-            async |slice| tables.history(*id, &slice).await.unwrap(),
+            async |request| tables.history(*id, &request).await.unwrap(),
         );
         let history = history.await;
         assert_eq!(seen.changed_at, history.last().map(|event| event.at));
@@ -176,7 +176,7 @@ async fn check_orders(world: &World, tables: &Tables, orders: &BTreeMap<Uuid, Or
 }
 
 /// Customers and the catalogue are what the write model holds this very moment.
-async fn check_catalogue(world: &World, tables: &Tables) {
+async fn check_catalogue(world: &World, tables: &TableReadModel) {
     let folded = world.folded().await;
     for (id, customer) in &folded.customers {
         let seen = tables.customer(*id).await.unwrap().unwrap();
@@ -189,7 +189,7 @@ async fn check_catalogue(world: &World, tables: &Tables) {
         .await;
     for limit in [1, 2, 200] {
         let sku = |view: &handler::read::view::ProductView| view.product.sku.clone();
-        let shown = paged(limit, sku, async |slice| tables.products(&slice).await.unwrap()).await;
+        let shown = paged(limit, sku, async |request| tables.products(&request).await.unwrap()).await;
         assert!(
             shown
                 .iter()
@@ -273,11 +273,11 @@ async fn an_older_version_never_overwrites_a_newer_one() {
         let seen = tables.order(id(2, 1)).await.unwrap().unwrap();
         assert_eq!((seen.value.version, seen.etag), (shown, shown.to_string()));
     }
-    let slice = Slice {
+    let request = PageRequest {
         limit: 9,
         after: None,
     };
-    let paid = tables.orders(Some(Status::Paid), &slice).await.unwrap();
+    let paid = tables.orders(Some(Status::Paid), &request).await.unwrap();
     assert!(paid.items.is_empty(), "{paid:?}");
 }
 
@@ -327,11 +327,11 @@ async fn sums_may_exceed_any_amount_and_days_include_their_last_second() {
 #[tokio::test]
 async fn connections_that_the_server_has_ended_are_replaced_without_anybody_noticing() {
     let (world, tables) = World::with_tables().await;
-    let slice = Slice {
+    let request = PageRequest {
         limit: 1,
         after: None,
     };
-    let twice = || async { tokio::join!(tables.orders(None, &slice), tables.order(Uuid::nil())) };
+    let twice = || async { tokio::join!(tables.orders(None, &request), tables.order(Uuid::nil())) };
     let (orders, order) = twice().await;
     assert!(orders.is_ok() && order.is_ok(), "{orders:?}, {order:?}");
     let ended = world

@@ -11,10 +11,10 @@ use handler::{
     error_chain::chain,
     postgres::PoolerMode,
     read::{
-        Tables,
+        TableReadModel,
         store::StoreError,
         tables::statements,
-        view::{Seen, Slice},
+        view::{Versioned, PageRequest},
     },
 };
 use hyper::StatusCode;
@@ -165,10 +165,10 @@ fn says(answer: Result<impl std::fmt::Debug, StoreError>, command: &str) {
 #[tokio::test]
 async fn where_nobody_keeps_it_the_read_model_says_what_to_run() {
     let database = Database::empty().await;
-    let tables = Tables::new(database.config(), PoolerMode::None);
+    let tables = TableReadModel::new(database.config(), PoolerMode::None);
     says(tables.order(Uuid::nil()).await, "`handler migrate`");
     database.migrate().await;
-    let slice = Slice {
+    let request = PageRequest {
         limit: 1,
         after: None,
     };
@@ -176,12 +176,12 @@ async fn where_nobody_keeps_it_the_read_model_says_what_to_run() {
     for _ in 0..2 {
         let run = "`handler migrate --read-model postgres`";
         says(tables.order(Uuid::nil()).await, run);
-        says(tables.orders(None, &slice).await, run);
-        says(tables.customer_orders(Uuid::nil(), None, &slice).await, run);
+        says(tables.orders(None, &request).await, run);
+        says(tables.customer_orders(Uuid::nil(), None, &request).await, run);
         says(tables.sales(year, year).await, run);
         database.keep_read_model().await;
         assert_eq!(tables.order(Uuid::nil()).await.unwrap(), None);
-        assert!(tables.orders(None, &slice).await.unwrap().items.is_empty());
+        assert!(tables.orders(None, &request).await.unwrap().items.is_empty());
         assert_eq!(tables.sales(year, year).await.unwrap(), []);
         // A deployment with documents does not pay for it.
         database.leave_read_model().await;
@@ -280,10 +280,10 @@ async fn the_timer_sums_up_sales_and_forgets_what_no_bus_will_ever_fetch() {
     );
     let app = App::start_with(database, settings).await;
     let (database, owner) = (app.database(), owner(app.database()).await);
-    let tables = Tables::new(database.config(), PoolerMode::None);
+    let tables = TableReadModel::new(database.config(), PoolerMode::None);
     let customer = app.seed(&[("MUG", 5)]).await;
     let id = pay_once(&app, &app.place(&customer, &[("MUG", 2)]).await).await;
-    let Some(Seen { value: order, .. }) = tables.order(id).await.unwrap() else {
+    let Some(Versioned { value: order, .. }) = tables.order(id).await.unwrap() else {
         panic!("it is not shown at once");
     };
     let day = order.progress.paid_at().unwrap().utc().date();

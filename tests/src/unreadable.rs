@@ -5,9 +5,9 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use handler::read::{
-    Account, Connection,
-    connection::Container,
-    store::{Collection, Store},
+    CosmosAccount, Connection,
+    connection::CosmosContainer,
+    store::{Collection, DocumentStore},
 };
 use hyper::StatusCode;
 use serde_json::{Value, json};
@@ -33,7 +33,7 @@ impl Shop {
     async fn open() -> Self {
         let app = App::start().await;
         let (cosmos, mut settings) = account().await;
-        let account = Account {
+        let account = CosmosAccount {
             endpoint: cosmos.endpoint().parse().unwrap(),
             key: cosmos.key().to_owned(),
             database: "orders".to_owned(),
@@ -67,19 +67,19 @@ impl Shop {
         }
     }
 
-    fn store(&self, container: Container) -> Store {
-        Store::new(&self.connection, container)
+    fn store(&self, container: CosmosContainer) -> DocumentStore {
+        DocumentStore::new(&self.connection, container)
     }
 
     /// Changes one document behind everybody's back.
-    async fn change(&self, container: Container, (pk, id): (&str, &str), change: impl FnOnce(&mut Value)) {
+    async fn change(&self, container: CosmosContainer, (pk, id): (&str, &str), change: impl FnOnce(&mut Value)) {
         let store = self.store(container);
         let mut document = self.document(container, (pk, id)).await;
         change(&mut document);
         store.upsert(pk, id, &document).await.unwrap();
     }
 
-    async fn document(&self, container: Container, (pk, id): (&str, &str)) -> Value {
+    async fn document(&self, container: CosmosContainer, (pk, id): (&str, &str)) -> Value {
         let found = self.store(container).read::<Value>(pk, id).await.unwrap();
         found.unwrap_or_else(|| panic!("{pk} {id}")).document
     }
@@ -110,11 +110,11 @@ async fn an_unreadable_document_is_named_and_the_next_event_rewrites_it() {
     let order_pk = format!("1|{broken}");
     let customer_pk = format!("1|{}", shop.customer);
     let places = [
-        (Container::Orders, order_pk.as_str(), "order"),
-        (Container::Orders, order_pk.as_str(), "event-1"),
-        (Container::Customers, customer_pk.as_str(), broken),
-        (Container::Customers, customer_pk.as_str(), "customer"),
-        (Container::Products, "1|MUG", "product"),
+        (CosmosContainer::Orders, order_pk.as_str(), "order"),
+        (CosmosContainer::Orders, order_pk.as_str(), "event-1"),
+        (CosmosContainer::Customers, customer_pk.as_str(), broken),
+        (CosmosContainer::Customers, customer_pk.as_str(), "customer"),
+        (CosmosContainer::Products, "1|MUG", "product"),
     ];
     for (container, pk, id) in places {
         let place = if id == "product" { "described" } else { "version" };
@@ -166,15 +166,15 @@ async fn a_wrong_document_of_the_right_version_is_shown_and_repaired() {
     shop.project().await;
     let (order_pk, customer_pk) = (format!("1|{order}"), format!("1|{}", shop.customer));
     let wrong = |document: &mut Value| document["total"]["amount"] = json!(501);
-    shop.change(Container::Orders, (&order_pk, "order"), wrong).await;
-    shop.change(Container::Customers, (&customer_pk, order), wrong)
+    shop.change(CosmosContainer::Orders, (&order_pk, "order"), wrong).await;
+    shop.change(CosmosContainer::Customers, (&customer_pk, order), wrong)
         .await;
-    shop.change(Container::Customers, (&customer_pk, "customer"), |it| {
+    shop.change(CosmosContainer::Customers, (&customer_pk, "customer"), |it| {
         it["name"] = json!("Eve")
     })
     .await;
     let level = |it: &mut Value| it["stock"]["available"] = json!(7);
-    shop.change(Container::Products, ("1|MUG", "product"), level)
+    shop.change(CosmosContainer::Products, ("1|MUG", "product"), level)
         .await;
     let said = shop.told(&["verify", "--grace", "0"], 3).await;
     for line in [
@@ -202,18 +202,18 @@ async fn the_generation_before_holds_up_no_event_and_a_rollback_is_not_toggled()
     let order = placed.id();
     shop.project().await;
     let pointer = json!({ "id": "pointer", "pk": "control", "live": 2, "highest": 2, "previous": 1 });
-    let control = shop.store(Container::Control);
+    let control = shop.store(CosmosContainer::Control);
     control.upsert("control", "pointer", &pointer).await.unwrap();
     shop.replay().await;
     let before = (format!("1|{order}"), format!("2|{order}"));
     let spoil = |document: &mut Value| document["lines"] = json!("none");
-    shop.change(Container::Orders, (&before.0, "order"), spoil).await;
+    shop.change(CosmosContainer::Orders, (&before.0, "order"), spoil).await;
     shop.pay(&placed).await;
     let next = messages(&shop.app).await.pop().unwrap();
     let reader = App::start_alone(shop.settings.clone()).await;
     deliver(&next, std::slice::from_ref::<Client>(&reader), 0).await;
     for pk in [&before.0, &before.1] {
-        let document = shop.document(Container::Orders, (pk, "order")).await;
+        let document = shop.document(CosmosContainer::Orders, (pk, "order")).await;
         assert_eq!(document["status"], "paid", "{document}");
     }
 

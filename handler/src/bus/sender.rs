@@ -11,7 +11,7 @@ use fe2o3_amqp::{
 use tokio::sync::Mutex;
 
 use crate::{
-    condition::{Reason, Trouble},
+    condition::{StoreReason, StoreTrouble},
     error_chain::chain,
 };
 
@@ -46,7 +46,7 @@ impl TopicSender {
 
     /// Trouble that keeps the bus from taking messages now. A token is put, which takes a way there and back; for a
     /// sender that does nothing else, as it would wait behind what is being sent.
-    pub async fn look(&self) -> Option<Trouble> {
+    pub async fn look(&self) -> Option<StoreTrouble> {
         let mut link = self.link.lock().await;
         if let Some(mut open) = link.take()
             && open.prove().await.is_ok()
@@ -62,11 +62,11 @@ impl TopicSender {
             Err(error) => {
                 let is_missing = matches!(error, BusError::NotFound(_));
                 let reason = if is_missing {
-                    Reason::Missing
+                    StoreReason::Missing
                 } else {
-                    Reason::Unreachable
+                    StoreReason::Unreachable
                 };
-                Some(Trouble::new(reason, chain(&error).to_string()))
+                Some(StoreTrouble::new(reason, chain(&error).to_string()))
             }
         }
     }

@@ -23,13 +23,16 @@ use say::say;
 
 use crate::{
     app,
-    config::{Auth, Config, ReadModel},
+    config::{AuthMode, Config, ReadModelKind},
     error_chain::chain,
-    http::openapi::{self, Version},
+    http::{
+        api,
+        openapi::{self, OpenApiVersion},
+    },
     migrate::migrate,
     plain,
     postgres::PoolerMode,
-    telemetry::{self, To},
+    telemetry::{self, LogTarget},
 };
 
 #[derive(Debug, Parser)]
@@ -51,7 +54,7 @@ enum Action {
         /// `postgres`: keep the read model in this database from now on, and fill it. `cosmos`: stop keeping it
         /// [default: leave that as it is].
         #[arg(long)]
-        read_model: Option<ReadModel>,
+        read_model: Option<ReadModelKind>,
     },
     /// Make the read model in Cosmos DB anew from the log, beside the one that is read. Exit code 0: done; 1: failed, and running
     /// it again goes on; 3: differences were found, and nothing was switched.
@@ -106,7 +109,7 @@ enum Action {
 pub async fn run() -> ExitCode {
     let action = Cli::parse().action.unwrap_or(Action::Serve);
     let logs = match action {
-        Action::Serve | Action::Migrate { .. } => To::Stdout,
+        Action::Serve | Action::Migrate { .. } => LogTarget::Stdout,
         Action::Rebuild { .. }
         | Action::Verify(_)
         | Action::Why { .. }
@@ -115,7 +118,7 @@ pub async fn run() -> ExitCode {
         | Action::Operations(_)
         | Action::Outbox(_)
         | Action::DeadLetters(_)
-        | Action::Openapi { .. } => To::Stderr,
+        | Action::Openapi { .. } => LogTarget::Stderr,
     };
     telemetry::start(logs);
     let environment = std::env::vars().collect();
@@ -125,8 +128,8 @@ pub async fn run() -> ExitCode {
     };
     outcome.unwrap_or_else(|error| {
         match logs {
-            To::Stdout => tracing::error!(%error, "cannot_start"),
-            To::Stderr => eprintln!("handler: {}", plain::line(&error)),
+            LogTarget::Stdout => tracing::error!(%error, "cannot_start"),
+            LogTarget::Stderr => eprintln!("handler: {}", plain::line(&error)),
         }
         ExitCode::FAILURE
     })
@@ -140,14 +143,18 @@ async fn act(
     match action {
         Action::Serve => {
             let port = config.port;
-            let auth = Auth::from_environment(environment).map_err(|error| error.to_string())?;
+            let auth = AuthMode::from_environment(environment).map_err(|error| error.to_string())?;
             app::serve(config, auth)
                 .await
                 .map_err(|error| format!("port {port}: {error}"))
         }
         Action::Openapi { v3_0 } => {
-            let version = if v3_0 { Version::V30 } else { Version::V31 };
-            say!("{:#}", openapi::document(version));
+            let version = if v3_0 {
+                OpenApiVersion::V30
+            } else {
+                OpenApiVersion::V31
+            };
+            say!("{:#}", openapi::document(version, &api::endpoints()));
             Ok(ExitCode::SUCCESS)
         }
         Action::Rebuild { step } => rebuild::step(step, config).await,
@@ -174,7 +181,7 @@ async fn act(
                 );
             }
             let postgres = config.postgres.ok_or("setting PGHOST: is missing")?;
-            let keep = read_model.map(|chosen| chosen == ReadModel::Postgres);
+            let keep = read_model.map(|chosen| chosen == ReadModelKind::Postgres);
             let version = migrate(&postgres, app_role.as_deref(), keep)
                 .await
                 .map_err(|error| chain(&error).to_string())?;

@@ -19,7 +19,7 @@ use crate::{
         retire::Removal,
         verify::{self, Difference, Report},
     },
-    read::{document::Generation, generation::Pointer},
+    read::{document::Generation, generation::GenerationPointer},
 };
 
 /// Requests to Cosmos DB for one event, on average (docs/benchmarks.md).
@@ -197,7 +197,7 @@ pub(super) async fn verify(comparison: Comparison, config: Config) -> Result<Exi
     Ok(code)
 }
 
-fn generations(pointer: &Pointer) {
+fn generations(pointer: &GenerationPointer) {
     say!("{}", json!(pointer));
 }
 

@@ -7,9 +7,9 @@ use serde_json::json;
 
 use super::{operation::line, say::say, work::reach};
 use crate::{
-    condition::Reason,
+    condition::StoreReason,
     config::Config,
-    health::{Conditions, Health},
+    health::{Health, StoreConditions},
     operations::status::Status,
     plain,
     read::Connection,
@@ -33,7 +33,7 @@ pub(super) async fn run(
         .cosmos
         .clone()
         .map(|account| Arc::new(Connection::new(account)));
-    let health = Health::new(&config, documents.as_ref(), Conditions::default());
+    let health = Health::new(&config, documents.as_ref(), StoreConditions::default());
     let status = reach(config)?.status(&health, subscription).await;
     if as_json {
         say!("{}", json!(status));
@@ -115,5 +115,5 @@ fn needs_of_a_person(status: &Status) -> Vec<String> {
 fn is_away(status: &Status) -> bool {
     let stores = status.stores.stores();
     let mut reasons = stores.iter().filter_map(|(_, store)| store.reason);
-    reasons.any(|reason| matches!(reason, Reason::Unreachable | Reason::Failing))
+    reasons.any(|reason| matches!(reason, StoreReason::Unreachable | StoreReason::Failing))
 }

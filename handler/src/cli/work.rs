@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::progress::Progress;
 use crate::{
     bus::TopicAddress,
-    config::{Config, ReadModel},
+    config::{Config, ReadModelKind},
     error_chain::chain,
     operations::{
         Failed, Operations,
@@ -57,7 +57,7 @@ pub(super) fn bus(config: &Config) -> Result<TopicAddress, String> {
 /// # Errors
 /// When there are none.
 pub(super) fn reach_documents(config: Config) -> Result<Operations, String> {
-    if config.read_model == ReadModel::Postgres {
+    if config.read_model == ReadModelKind::Postgres {
         return Err(
             "not applicable: READ_MODEL is postgres, which is kept by each command itself".to_owned(),
         );

@@ -1,5 +1,5 @@
-//! Where callers come from, and whom of them the platform may let in.
-//! Never takes a platform's word that it has not given: whatever is missing or unknown is refused by the setting's name.
+//! Settings of sign-in: the source of callers, and the tenants and audiences that may sign in.
+//! Never assumes what the platform enforces: a setting that is missing or unknown is refused by name.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -9,21 +9,21 @@ use std::{
 
 use uuid::Uuid;
 
-use super::{Invalid, invalid};
+use super::{ConfigError, invalid};
 
-/// Where a request's caller comes from.
+/// The source of a request's caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Auth {
+pub enum AuthMode {
     /// App Service authentication puts the caller in `X-MS-CLIENT-PRINCIPAL`.
-    EasyAuth(Arc<Admitted>),
+    EasyAuth(Arc<SignInPolicy>),
     /// One fixed staff principal; for a developer's machine only.
     Development,
 }
 
 /// Whom App Service authentication may have signed in.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Admitted {
-    /// `AUTH_TENANTS`: the Entra tenants whose users may call; without any, nobody may.
+pub struct SignInPolicy {
+    /// `AUTH_TENANTS`: the Entra tenants whose users may call; without any, no user may.
     pub tenants: BTreeSet<Uuid>,
     /// `AUTH_AUDIENCES`: what a token must be made out to; without any, the platform's own check is all there is.
     pub audiences: BTreeSet<String>,
@@ -59,14 +59,14 @@ const ENVIRONMENT: &str = "AZURE_FUNCTIONS_ENVIRONMENT";
 
 type Environment = BTreeMap<String, String>;
 
-impl Auth {
+impl AuthMode {
     /// The settings out of `environment`. Only who serves needs them: a tool in a terminal has no callers.
     ///
     /// # Errors
-    /// [`Invalid`] for a setting with which anybody could say who they are.
-    pub fn from_environment(environment: &Environment) -> Result<Self, Invalid> {
+    /// [`ConfigError`] for a setting with which anybody could say who they are.
+    pub fn from_environment(environment: &Environment) -> Result<Self, ConfigError> {
         match environment.get("AUTH").map_or("easyauth", String::as_str) {
-            "easyauth" => Ok(Self::EasyAuth(Arc::new(admitted(environment)?))),
+            "easyauth" => Ok(Self::EasyAuth(Arc::new(policy(environment)?))),
             "development" => development(environment),
             _ => Err(invalid("AUTH", "is neither easyauth nor development")),
         }
@@ -74,7 +74,7 @@ impl Auth {
 }
 
 /// Everybody may do everything, so all signs must say that this is a developer's machine, and none may say another thing.
-fn development(environment: &Environment) -> Result<Auth, Invalid> {
+fn development(environment: &Environment) -> Result<AuthMode, ConfigError> {
     let refused = |why: &str| {
         let why = format!("is development, which lets everybody in, and {why}");
         Err(invalid("AUTH", &why))
@@ -84,12 +84,12 @@ fn development(environment: &Environment) -> Result<Auth, Invalid> {
     }
     match platform(environment) {
         Some(name) => refused(&format!("{name} says that this is no developer's machine")),
-        None => Ok(Auth::Development),
+        None => Ok(AuthMode::Development),
     }
 }
 
-/// Where the platform does not take the header away from callers, anybody can write it.
-fn admitted(environment: &Environment) -> Result<Admitted, Invalid> {
+/// Refuses to start where the platform leaves the header to callers: any caller could write it.
+fn policy(environment: &Environment) -> Result<SignInPolicy, ConfigError> {
     let is_enforced = is_enforced(environment)?;
     let tenants = list(environment, TENANTS, |text| text.parse().ok())?;
     let audiences = list(environment, AUDIENCES, |text| Some(text.to_owned()))?;
@@ -100,20 +100,20 @@ fn admitted(environment: &Environment) -> Result<Admitted, Invalid> {
                 let why = format!("is missing: {name} is there, and the tenants that may sign in are not");
                 Err(invalid(TENANTS, &why))
             }
-            None => Ok(Admitted::default()),
+            None => Ok(SignInPolicy::default()),
         };
     };
     if !is_enforced {
         return Err(nobody_enforces());
     }
-    Ok(Admitted {
+    Ok(SignInPolicy {
         tenants,
         audiences: audiences.unwrap_or_default(),
     })
 }
 
 /// By the platform's own word, or by the word of who has set it up.
-fn is_enforced(environment: &Environment) -> Result<bool, Invalid> {
+fn is_enforced(environment: &Environment) -> Result<bool, ConfigError> {
     // .NET writes it as `True`, and the Functions host reads it in any case.
     let is_on = environment
         .get(ENABLED)
@@ -133,7 +133,7 @@ fn is_enforced(environment: &Environment) -> Result<bool, Invalid> {
     }
 }
 
-fn nobody_enforces() -> Invalid {
+fn nobody_enforces() -> ConfigError {
     let why = "is missing: nothing says that the platform takes X-MS-CLIENT-PRINCIPAL away from callers. WEBSITE_AUTH_ENABLED=true \
                says so by itself; where the platform sets none, turn its authentication on, and then set this to true";
     invalid(ENFORCED, why)
@@ -162,7 +162,7 @@ fn list<T: Ord>(
     environment: &Environment,
     name: &str,
     read: impl Fn(&str) -> Option<T>,
-) -> Result<Option<BTreeSet<T>>, Invalid> {
+) -> Result<Option<BTreeSet<T>>, ConfigError> {
     let Some(text) = environment.get(name) else {
         return Ok(None);
     };
@@ -180,9 +180,9 @@ mod tests {
     const TENANT: (&str, &str) = (TENANTS, "11111111-1111-4111-8111-111111111111");
     const LOCAL: (&str, &str) = (ENVIRONMENT, "Development");
 
-    fn read(pairs: &[(&str, &str)]) -> Result<Auth, String> {
+    fn read(pairs: &[(&str, &str)]) -> Result<AuthMode, String> {
         let pairs = pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
-        Auth::from_environment(&pairs.collect()).map_err(|error| error.to_string())
+        AuthMode::from_environment(&pairs.collect()).map_err(|error| error.to_string())
     }
 
     fn refused(pairs: &[(&str, &str)], named: &str) {
@@ -190,9 +190,9 @@ mod tests {
         assert!(error.contains(named), "{pairs:?}: {error}");
     }
 
-    fn tenants(auth: Result<Auth, String>) -> usize {
+    fn tenants(auth: Result<AuthMode, String>) -> usize {
         match auth {
-            Ok(Auth::EasyAuth(admitted)) => admitted.tenants.len(),
+            Ok(AuthMode::EasyAuth(policy)) => policy.tenants.len(),
             other => panic!("{other:?}"),
         }
     }
@@ -236,11 +236,11 @@ mod tests {
             refused(&[(TENANTS, bad), (ENABLED, "true")], TENANTS);
         }
         refused(&with(AUDIENCES, ""), AUDIENCES);
-        let Ok(Auth::EasyAuth(admitted)) = read(&with(AUDIENCES, "api://orders,b")) else {
+        let Ok(AuthMode::EasyAuth(policy)) = read(&with(AUDIENCES, "api://orders,b")) else {
             panic!("not admitted");
         };
         assert_eq!(
-            admitted.audiences,
+            policy.audiences,
             ["api://orders".to_owned(), "b".to_owned()].into()
         );
     }
@@ -248,7 +248,7 @@ mod tests {
     #[test]
     fn development_is_for_a_developers_machine_alone() {
         let development = ("AUTH", "development");
-        assert_eq!(read(&[development, LOCAL]), Ok(Auth::Development));
+        assert_eq!(read(&[development, LOCAL]), Ok(AuthMode::Development));
         for host in [
             "localhost",
             "localhost:7071",
@@ -259,7 +259,7 @@ mod tests {
         ] {
             assert_eq!(
                 read(&[development, LOCAL, (HOSTNAME, host)]),
-                Ok(Auth::Development),
+                Ok(AuthMode::Development),
                 "{host}"
             );
         }

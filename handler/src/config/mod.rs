@@ -1,18 +1,18 @@
 //! Reads every setting once, at the start, into one value.
-//! Never read again later, and never guessed: half a group of settings is refused by the name of what is missing.
+//! Never reads one again, and never guesses: half a group of settings is refused by the name of the missing one.
 
 mod auth;
 mod postgres;
 
 use std::collections::BTreeMap;
 
-pub use auth::{Admitted, Auth};
+pub use auth::{AuthMode, SignInPolicy};
 
-use crate::{bus::TopicAddress, postgres::PoolerMode, read::Account};
+use crate::{bus::TopicAddress, postgres::PoolerMode, read::CosmosAccount};
 
-/// Where queries are answered from.
+/// The store that answers queries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum ReadModel {
+pub enum ReadModelKind {
     /// Documents in Cosmos DB, projected from the bus.
     Cosmos,
     /// The schema `read_model` of the database that commands write to.
@@ -33,17 +33,17 @@ pub struct Config {
     /// `ServiceBusSubscription`: whose messages the projector gets; `read-model` (default).
     pub subscription: String,
     /// `READ_MODEL`: `cosmos` (default) or `postgres`, which needs the PG settings and has no COSMOS settings beside it.
-    pub read_model: ReadModel,
-    /// `OUTBOX`: `keep` (default), or `forget` what waits in it for a day: for a deployment in which nobody has a bus.
+    pub read_model: ReadModelKind,
+    /// `OUTBOX`: `keep` (default), or `forget` what waits in it for a day: for a deployment without a bus.
     pub forgets_outbox: bool,
     /// `COSMOS_ENDPOINT`, `COSMOS_KEY`, `COSMOS_DATABASE`; `None` when this process has no documents.
-    pub cosmos: Option<Account>,
+    pub cosmos: Option<CosmosAccount>,
 }
 
 /// A setting that cannot be used; the message names it.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("setting {name}: {why}")]
-pub struct Invalid {
+pub struct ConfigError {
     name: String,
     why: String,
 }
@@ -52,8 +52,8 @@ impl Config {
     /// The settings out of `environment`.
     ///
     /// # Errors
-    /// [`Invalid`] for the first setting that is wrong or missing from a group that was begun.
-    pub fn from_environment(environment: &BTreeMap<String, String>) -> Result<Self, Invalid> {
+    /// [`ConfigError`] for the first setting that is wrong or missing from a group that was begun.
+    pub fn from_environment(environment: &BTreeMap<String, String>) -> Result<Self, ConfigError> {
         let port = match environment.get("FUNCTIONS_CUSTOMHANDLER_PORT") {
             None => 8080,
             Some(text) => text
@@ -73,8 +73,8 @@ impl Config {
     }
 }
 
-fn invalid(name: &str, why: &str) -> Invalid {
-    Invalid {
+fn invalid(name: &str, why: &str) -> ConfigError {
+    ConfigError {
         name: name.to_owned(),
         why: why.to_owned(),
     }
@@ -84,7 +84,7 @@ fn invalid(name: &str, why: &str) -> Invalid {
 fn group<'a, const N: usize>(
     environment: &'a BTreeMap<String, String>,
     names: [&str; N],
-) -> Result<Option<[&'a str; N]>, Invalid> {
+) -> Result<Option<[&'a str; N]>, ConfigError> {
     let values = names.map(|name| environment.get(name).map(String::as_str));
     if values.iter().all(Option::is_none) {
         return Ok(None);
@@ -100,7 +100,7 @@ fn group<'a, const N: usize>(
     Ok(Some(values.map(Option::unwrap_or_default)))
 }
 
-fn bus(environment: &BTreeMap<String, String>) -> Result<Option<TopicAddress>, Invalid> {
+fn bus(environment: &BTreeMap<String, String>) -> Result<Option<TopicAddress>, ConfigError> {
     let Some([connection, topic]) = group(environment, ["ServiceBusConnection", "ServiceBusTopic"])? else {
         return Ok(None);
     };
@@ -110,7 +110,7 @@ fn bus(environment: &BTreeMap<String, String>) -> Result<Option<TopicAddress>, I
     ))
 }
 
-fn subscription(environment: &BTreeMap<String, String>) -> Result<String, Invalid> {
+fn subscription(environment: &BTreeMap<String, String>) -> Result<String, ConfigError> {
     match environment.get("ServiceBusSubscription").map(String::as_str) {
         None => Ok("read-model".to_owned()),
         Some("") => Err(invalid("ServiceBusSubscription", "is empty")),
@@ -120,14 +120,14 @@ fn subscription(environment: &BTreeMap<String, String>) -> Result<String, Invali
 
 const COSMOS: [&str; 3] = ["COSMOS_ENDPOINT", "COSMOS_KEY", "COSMOS_DATABASE"];
 
-fn cosmos(environment: &BTreeMap<String, String>) -> Result<Option<Account>, Invalid> {
+fn cosmos(environment: &BTreeMap<String, String>) -> Result<Option<CosmosAccount>, ConfigError> {
     let Some([endpoint, key, database]) = group(environment, COSMOS)? else {
         return Ok(None);
     };
     let endpoint = endpoint
         .parse()
         .map_err(|_| invalid("COSMOS_ENDPOINT", "is not a URL"))?;
-    Ok(Some(Account {
+    Ok(Some(CosmosAccount {
         endpoint,
         key: key.to_owned(),
         database: database.to_owned(),
@@ -135,9 +135,9 @@ fn cosmos(environment: &BTreeMap<String, String>) -> Result<Option<Account>, Inv
 }
 
 /// One process has one read model: settings for two would leave open which one is meant.
-fn read_model(environment: &BTreeMap<String, String>) -> Result<ReadModel, Invalid> {
+fn read_model(environment: &BTreeMap<String, String>) -> Result<ReadModelKind, ConfigError> {
     match environment.get("READ_MODEL").map_or("cosmos", String::as_str) {
-        "cosmos" => Ok(ReadModel::Cosmos),
+        "cosmos" => Ok(ReadModelKind::Cosmos),
         "postgres" => {
             if let Some(name) = COSMOS.iter().find(|name| environment.contains_key(**name)) {
                 return Err(invalid(name, "has no use: READ_MODEL is postgres"));
@@ -145,21 +145,21 @@ fn read_model(environment: &BTreeMap<String, String>) -> Result<ReadModel, Inval
             if !environment.contains_key("PGHOST") {
                 return Err(invalid("PGHOST", "is missing; READ_MODEL is postgres"));
             }
-            Ok(ReadModel::Postgres)
+            Ok(ReadModelKind::Postgres)
         }
         _ => Err(invalid("READ_MODEL", "is neither cosmos nor postgres")),
     }
 }
 
-/// What nobody projects nobody misses; where documents are projected, forgetting would lose what they lack.
-fn forgets_outbox(environment: &BTreeMap<String, String>) -> Result<bool, Invalid> {
+/// Refuses to forget events where documents are projected: they would lack them for ever.
+fn forgets_outbox(environment: &BTreeMap<String, String>) -> Result<bool, ConfigError> {
     match environment.get("OUTBOX").map_or("keep", String::as_str) {
         "keep" => Ok(false),
         "forget" if environment.contains_key("ServiceBusConnection") => Err(invalid(
             "OUTBOX",
             "is forget, and ServiceBusConnection says that there is a bus",
         )),
-        "forget" if read_model(environment)? == ReadModel::Cosmos => {
+        "forget" if read_model(environment)? == ReadModelKind::Cosmos => {
             Err(invalid("OUTBOX", "is forget, and READ_MODEL is not postgres"))
         }
         "forget" => Ok(true),
@@ -205,12 +205,12 @@ mod tests {
     fn there_is_one_read_model_and_postgres_needs_its_settings() {
         let postgres = [("PGHOST", "h"), ("PGUSER", "u"), ("PGDATABASE", "d")];
         let with = |more: &[(&str, &str)]| read(&[&postgres, more].concat());
-        assert_eq!(with(&[]).unwrap().read_model, ReadModel::Cosmos);
+        assert_eq!(with(&[]).unwrap().read_model, ReadModelKind::Cosmos);
         let chosen = ("READ_MODEL", "postgres");
         let config = with(&[chosen]).unwrap();
         assert_eq!(
             (config.read_model, config.forgets_outbox),
-            (ReadModel::Postgres, false)
+            (ReadModelKind::Postgres, false)
         );
         assert!(with(&[chosen, ("OUTBOX", "forget")]).unwrap().forgets_outbox);
         for (error, named) in [

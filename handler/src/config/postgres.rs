@@ -1,10 +1,10 @@
-//! How PostgreSQL is reached: the variables of its own client library, libpq, as far as they are kept.
-//! Never takes one for granted that it does not keep: whatever has the form of their names and is not kept is refused by name
+//! The way to PostgreSQL: the variables of its own client library, libpq, as far as they are kept.
+//! Never ignores one that it does not keep: a variable of that form is refused by name
 //! (PostgreSQL: "libpq, Environment Variables").
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::{Invalid, invalid};
+use super::{ConfigError, invalid};
 use crate::postgres::PoolerMode;
 
 const POOLER: &str = "PG_POOLER";
@@ -30,8 +30,8 @@ const NOT_OF_CLIENTS: [&str; 1] = ["PGDATA"];
 
 type Environment = BTreeMap<String, String>;
 
-/// Where the database is; `None` when nothing is said of it.
-pub(super) fn postgres(environment: &Environment) -> Result<Option<tokio_postgres::Config>, Invalid> {
+/// The database's address and credentials; `None` when no setting names one.
+pub(super) fn postgres(environment: &Environment) -> Result<Option<tokio_postgres::Config>, ConfigError> {
     if !KEPT
         .iter()
         .chain(&["PGSSLMODE", POOLER])
@@ -72,7 +72,7 @@ pub(super) fn postgres(environment: &Environment) -> Result<Option<tokio_postgre
 }
 
 /// Passes what is kept, and what is no variable of libpq or has no value.
-fn known(name: &str, value: &str) -> Result<(), Invalid> {
+fn known(name: &str, value: &str) -> Result<(), ConfigError> {
     let word = |rest: &str| {
         !rest.starts_with('_') && rest.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_')
     };
@@ -97,7 +97,7 @@ fn known(name: &str, value: &str) -> Result<(), Invalid> {
 }
 
 /// What stands before the server.
-pub(super) fn pooler(environment: &Environment) -> Result<PoolerMode, Invalid> {
+pub(super) fn pooler(environment: &Environment) -> Result<PoolerMode, ConfigError> {
     match environment.get(POOLER).map(String::as_str) {
         None => Ok(PoolerMode::None),
         Some("transaction") => Ok(PoolerMode::Transaction),

@@ -14,6 +14,7 @@ use super::{
     product::{self, Product},
     value::Sku,
 };
+use crate::json::{self, JsonError};
 
 /// The id of an aggregate; its text is the log's column `stream`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -64,11 +65,11 @@ impl Aggregate {
     ///
     /// # Errors
     /// When it is not the JSON of such an aggregate.
-    pub fn from_json(kind: AggregateKind, state: Value) -> serde_json::Result<Self> {
+    pub fn from_json(kind: AggregateKind, state: Value) -> Result<Self, JsonError> {
         Ok(match kind {
-            AggregateKind::Customer => Self::Customer(serde_json::from_value(state)?),
-            AggregateKind::Product => Self::Product(serde_json::from_value(state)?),
-            AggregateKind::Order => Self::Order(serde_json::from_value(state)?),
+            AggregateKind::Customer => Self::Customer(json::from_value(state)?),
+            AggregateKind::Product => Self::Product(json::from_value(state)?),
+            AggregateKind::Order => Self::Order(json::from_value(state)?),
         })
     }
 

@@ -4,7 +4,7 @@
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json, value::RawValue};
+use serde_json::{Value, value::RawValue};
 use uuid::Uuid;
 
 use super::{
@@ -13,6 +13,7 @@ use super::{
     timestamp::Timestamp,
     value::{Email, Money, Name, Price, Quantity, Reason, Sku},
 };
+use crate::json::{JsonError, JsonTree};
 
 /// Defines [`EventType`] from one line per event: the aggregate that it is of, its name and its version.
 macro_rules! event_types {
@@ -119,7 +120,7 @@ pub enum UnreadableEvent {
     UnknownType(#[from] UnknownEventType),
     /// Its data or state is not what its type says.
     #[error(transparent)]
-    Content(#[from] serde_json::Error),
+    Content(#[from] JsonError),
 }
 
 /// Everything that can happen. Its JSON is split over the two columns `type` and `data`: see [`Event::to_parts`].
@@ -282,13 +283,19 @@ impl Event {
     /// See [`UnreadableEvent`].
     pub fn from_parts(name: &str, data: &Value) -> Result<Self, UnreadableEvent> {
         let event_type: EventType = name.parse()?;
-        let tagged = json!({ "type": event_type.variant(), "data": data });
-        Ok(serde_json::from_value(tagged)?)
+        // The type comes first, so that serde knows what the data must be when it reads them.
+        let tagged = JsonTree::Object(vec![
+            ("type".to_owned(), JsonTree::Text(event_type.variant().to_owned())),
+            ("data".to_owned(), data.clone().into()),
+        ]);
+        Ok(Self::deserialize(tagged)?)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -368,5 +375,18 @@ mod tests {
                 "{unknown}"
             );
         }
+    }
+
+    #[test]
+    fn an_array_is_no_object_anywhere_in_a_stored_event() {
+        let at = "2026-11-24T10:00:00Z";
+        let money = json!({ "amount": 5, "currency": "EUR" });
+        let is_read = |name: &str, data: Value| Event::from_parts(name, &data).is_ok();
+        let paid = "orders.OrderPaid.v1";
+        assert!(is_read(paid, json!({ "amount": money, "at": at })));
+        assert!(!is_read(paid, json!({ "amount": [5, "EUR"], "at": at })));
+        assert!(!is_read(paid, json!([money, at])));
+        let shipped = "orders.OrderShipped.v1";
+        assert!(!is_read(shipped, json!({ "shipment": ["Post", "1"], "at": at })));
     }
 }

@@ -1,16 +1,16 @@
-//! Who may call what: the roles, and what each kind of call asks of them. Which call is of which kind stands in `api`.
-//! Never looks at what is called for: whether an order is the caller's own is asked where the order is read.
+//! Roles, and the rules by which they may make calls. `api` gives each call its rule.
+//! Never reads the thing that is asked for: where an order is read, its owner is checked.
 
 use std::collections::BTreeSet;
 
 use uuid::Uuid;
 
-use super::problem::{Kind, Problem};
+use super::problem::{Problem, ProblemKind};
 
-/// What a signed-in caller may be, as app roles of the same names say it. Who has no app role at all is a customer.
+/// A role of a signed-in caller, after the app role of the same name. A caller without any app role is a customer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
-    /// Buys: sees and changes what is his own.
+    /// Buys: sees and changes what is their own.
     Customer,
     /// Runs the shop.
     Staff,
@@ -18,7 +18,7 @@ pub enum Role {
     Operator,
 }
 
-/// Who is calling.
+/// A signed-in caller.
 #[derive(Debug, Clone)]
 pub struct Principal {
     /// The token's `oid`.
@@ -27,36 +27,34 @@ pub struct Principal {
     pub roles: BTreeSet<Role>,
 }
 
-/// Who may make a call.
+/// Roles that may make a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Who {
-    /// Everybody, signed in or not.
+pub enum AccessRule {
+    /// Anybody, signed in or not.
     Anybody,
-    /// Whoever is signed in, in any role.
+    /// Any signed-in caller, in any role.
     SignedIn,
-    /// A customer for what is his own, staff for everything.
+    /// A customer for what is their own, staff for everything.
     OwnerOrStaff,
     /// Staff.
     Staff,
-    /// Staff, and who runs the system.
-    StaffOrOperator,
-    /// Who runs the system.
+    /// Operators.
     Operator,
 }
 
-/// How far a caller's call reaches.
+/// The things that a call may see and change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
-    /// Everything there is.
+    /// Everything.
     All,
-    /// What belongs to this customer; anything else is not there.
+    /// The things of this customer; anything else is not there.
     Only(Uuid),
 }
 
 impl Role {
-    /// The app role's name.
+    /// The role of this app role's name.
     #[must_use]
-    pub fn of(name: &str) -> Option<Self> {
+    pub fn named(name: &str) -> Option<Self> {
         match name {
             "customer" => Some(Self::Customer),
             "staff" => Some(Self::Staff),
@@ -67,7 +65,7 @@ impl Role {
 }
 
 impl Scope {
-    /// The only customer whose things are there, if there is one.
+    /// The one customer whose things are there, if the call is limited to them.
     #[must_use]
     pub fn only(self) -> Option<Uuid> {
         match self {
@@ -77,23 +75,23 @@ impl Scope {
     }
 }
 
-impl Who {
-    /// How far this caller's call reaches.
+impl AccessRule {
+    /// The scope of this caller's call.
     ///
     /// # Errors
-    /// A [`Problem`] (403) when it does not reach anything.
+    /// A [`Problem`] (403) when the caller may not make it.
     pub fn admit(self, caller: &Principal) -> Result<Scope, Problem> {
         let has = |role| caller.roles.contains(&role);
         match self {
             Self::Anybody | Self::SignedIn => Ok(Scope::All),
-            Self::OwnerOrStaff | Self::Staff | Self::StaffOrOperator if has(Role::Staff) => Ok(Scope::All),
-            Self::StaffOrOperator | Self::Operator if has(Role::Operator) => Ok(Scope::All),
+            Self::OwnerOrStaff | Self::Staff if has(Role::Staff) => Ok(Scope::All),
+            Self::Operator if has(Role::Operator) => Ok(Scope::All),
             // A customer's id is the token's `oid`; one that is no UUID can belong to no customer.
             Self::OwnerOrStaff if has(Role::Customer) => match caller.id.parse() {
                 Ok(customer) => Ok(Scope::Only(customer)),
                 Err(_) => Err(forbidden()),
             },
-            Self::OwnerOrStaff | Self::Staff | Self::StaffOrOperator | Self::Operator => Err(forbidden()),
+            Self::OwnerOrStaff | Self::Staff | Self::Operator => Err(forbidden()),
         }
     }
 
@@ -102,15 +100,14 @@ impl Who {
     pub fn in_words(self) -> &'static str {
         match self {
             Self::Anybody => "Anybody, signed in or not.",
-            Self::SignedIn => "Whoever is signed in.",
-            Self::OwnerOrStaff => "A customer for what is his or her own; staff for everything.",
+            Self::SignedIn => "Anybody who is signed in.",
+            Self::OwnerOrStaff => "A customer for what is their own; staff for everything.",
             Self::Staff => "Staff.",
-            Self::StaffOrOperator => "Staff and operators.",
             Self::Operator => "Operators.",
         }
     }
 }
 
 fn forbidden() -> Problem {
-    Problem::new(Kind::Forbidden, "this is not for your role")
+    Problem::new(ProblemKind::Forbidden, "this is not for your role")
 }

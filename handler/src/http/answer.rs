@@ -1,4 +1,4 @@
-//! What an accepted command is answered with: the aggregate, its ETag, where to read it, and the token to read it with.
+//! Answers of accepted commands: the aggregate, its ETag, where to read it, and the token to read it with.
 //! Never says more than the event does: a replayed answer is rendered from the event again, and is the same.
 
 use axum::{
@@ -11,7 +11,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::{
-    consistency::{CONSISTENCY_TOKEN, Token},
+    consistency::{CONSISTENCY_TOKEN, ConsistencyToken},
     problem::Problem,
 };
 use crate::{
@@ -21,12 +21,12 @@ use crate::{
 
 pub(super) const IDEMPOTENT_REPLAYED: &str = "idempotent-replayed";
 
-pub(super) type Answer = Result<Response, Problem>;
+pub(super) type CommandResult = Result<Response, Problem>;
 
 /// The aggregate after the command.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
-enum Body<'a> {
+enum AnswerBody<'a> {
     Order(OrderAnswer<'a>),
     Customer(&'a Customer),
     Product(ProductAnswer<'a>),
@@ -40,9 +40,9 @@ pub(super) struct OrderAnswer<'a> {
     id: Uuid,
     /// One more with each change.
     version: i64,
-    /// How far the order is.
+    /// Status of the order.
     status: Status,
-    /// What it costs.
+    /// Sum of the lines.
     total: &'a Money,
 }
 
@@ -67,22 +67,22 @@ pub(super) fn created(done: &AcceptedCommand) -> Response {
 /// 200.
 pub(super) fn changed(done: &AcceptedCommand) -> Response {
     let body = match &done.state {
-        Aggregate::Order(order) => Body::Order(OrderAnswer {
+        Aggregate::Order(order) => AnswerBody::Order(OrderAnswer {
             id: order.id,
             version: order.version,
             status: order.progress.status(),
             total: &order.total,
         }),
-        Aggregate::Customer(customer) => Body::Customer(customer),
+        Aggregate::Customer(customer) => AnswerBody::Customer(customer),
         Aggregate::Product(product) => {
             let available = done.stock.first().map(|level| level.available);
-            Body::Product(ProductAnswer { product, available })
+            AnswerBody::Product(ProductAnswer { product, available })
         }
     };
     let etag = (header::ETAG, format!("\"{}\"", done.version()));
     let token = (
         HeaderName::from_static(CONSISTENCY_TOKEN),
-        Token::of(done).encode(),
+        ConsistencyToken::after(done).encode(),
     );
     let mut response = ([etag, token], Json(body)).into_response();
     if done.replayed {

@@ -1,8 +1,8 @@
-//! Every call of the API on one page: function, path, who may make it, what serves it, how it is described.
-//! Never a rule beyond that: what a call does is where it is served.
+//! Every call of the API on one page: function, path, access rule, handler and description.
+//! Never a rule beyond that: a call's work is in its handler.
 
 use super::{
-    access::Who::{Anybody, Operator, OwnerOrStaff, SignedIn, Staff},
+    access::AccessRule::{Anybody, Operator, OwnerOrStaff, SignedIn, Staff},
     commands::{customers, orders, products},
     endpoint::Endpoint,
     health, openapi,
@@ -54,7 +54,7 @@ pub fn endpoints() -> Vec<Endpoint> {
         E::get("GetStatus", "/operations/status", Operator, looking::status, looking::status_doc()),
         E::get("Health", "/health", Anybody, health::health, health::health_doc()),
         E::get("HealthLive", "/health/live", Anybody, health::live, health::live_doc()),
-        E::get("HealthReady", "/health/ready", Anybody, health::could_serve, health::ready_doc()),
+        E::get("HealthReady", "/health/ready", Anybody, health::ready, health::ready_doc()),
         E::get("GetOpenApi", "/openapi.json", Anybody, openapi::get, openapi::get_doc()),
         E::get("GetDocs", "/docs", Anybody, openapi::docs, openapi::docs_doc()),
     ]

@@ -11,41 +11,43 @@ use axum::{
 use futures_util::TryStreamExt;
 
 use super::{
-    content::{self, Content, Unread},
+    content::{self, BodyError, BodyType},
     fields::{self, Backslash},
-    problem::{Kind, Problem},
+    problem::{Problem, ProblemKind},
 };
 
 /// Largest accepted body, in bytes.
 const MAX_BODY_BYTES: usize = 1024 * 1024;
-/// How much is read of one that is not accepted, so that whoever is still sending it sees the answer.
+/// Most bytes that are read of a body that is not accepted, so that its sender sees the answer.
 const MOST_READ_BYTES: usize = 16 * MAX_BODY_BYTES;
 
 /// Reads the whole body before anything is answered, whatever is asked for: an answer that leaves some of it unread makes
 /// the server close the connection without a word, and the host's next request on it would be lost.
-pub async fn whole(request: Request, next: Next) -> Response {
+pub async fn buffer(request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
     let mut kept = Vec::new();
-    let end = read(body, &mut kept, MAX_BODY_BYTES).await;
+    let end = read_to_end(body, &mut kept, MAX_BODY_BYTES).await;
     let refused = match end {
-        End::Whole => return next.run(Request::from_parts(parts, Body::from(kept))).await,
-        End::TooLarge | End::FarTooLarge => Problem::new(Kind::BodyTooLarge, "a body has at most 1 MiB"),
-        End::Broken => Problem::new(
-            Kind::IncompleteBody,
+        BodyEnd::Whole => return next.run(Request::from_parts(parts, Body::from(kept))).await,
+        BodyEnd::TooLarge | BodyEnd::FarTooLarge => {
+            Problem::new(ProblemKind::BodyTooLarge, "a body has at most 1 MiB")
+        }
+        BodyEnd::Broken => Problem::new(
+            ProblemKind::IncompleteBody,
             "the body broke off, or is not as long as its headers or its chunks say",
         ),
     };
     let mut answer = refused.into_response();
-    if matches!(end, End::FarTooLarge | End::Broken) {
+    if matches!(end, BodyEnd::FarTooLarge | BodyEnd::Broken) {
         let close = HeaderValue::from_static("close");
         answer.headers_mut().insert(header::CONNECTION, close);
     }
     answer
 }
 
-/// How reading a body ended.
+/// The end of reading a body.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum End {
+pub(crate) enum BodyEnd {
     /// All of it was read and kept.
     Whole,
     /// All of it was read, and is not accepted.
@@ -57,7 +59,7 @@ pub(crate) enum End {
 }
 
 /// Reads to the end, and keeps `most` bytes at most.
-pub(crate) async fn read(body: Body, kept: &mut Vec<u8>, most: usize) -> End {
+pub(crate) async fn read_to_end(body: Body, kept: &mut Vec<u8>, most: usize) -> BodyEnd {
     let mut chunks = body.into_data_stream();
     let mut bytes = 0;
     loop {
@@ -67,19 +69,19 @@ pub(crate) async fn read(body: Body, kept: &mut Vec<u8>, most: usize) -> End {
                 if bytes <= most {
                     kept.extend_from_slice(&chunk);
                 } else if bytes > MOST_READ_BYTES {
-                    return End::FarTooLarge;
+                    return BodyEnd::FarTooLarge;
                 }
             }
-            Ok(None) if bytes <= most => return End::Whole,
-            Ok(None) => return End::TooLarge,
-            Err(_) => return End::Broken,
+            Ok(None) if bytes <= most => return BodyEnd::Whole,
+            Ok(None) => return BodyEnd::TooLarge,
+            Err(_) => return BodyEnd::Broken,
         }
     }
 }
 
 /// The body as a `T`.
-pub(super) fn parse<T: Content>(headers: &HeaderMap, bytes: &[u8]) -> Result<T, Problem> {
-    let refused = |rule| Problem::new(Kind::UnsupportedMediaType, rule);
+pub(super) fn parse<T: BodyType>(headers: &HeaderMap, bytes: &[u8]) -> Result<T, Problem> {
+    let refused = |rule| Problem::new(ProblemKind::UnsupportedMediaType, rule);
     if headers.contains_key(header::CONTENT_ENCODING) {
         return Err(refused("send the body as it is, without a Content-Encoding"));
     }
@@ -97,7 +99,10 @@ pub(super) fn parse<T: Content>(headers: &HeaderMap, bytes: &[u8]) -> Result<T, 
         return Err(refused("send the body as application/json"));
     }
     content::read(bytes).map_err(|unread| match unread {
-        Unread::NotJson(cause) => Problem::new(Kind::MalformedJson, format!("the body is not JSON: {cause}")),
-        Unread::Wrong(faults) => faults.into(),
+        BodyError::NotJson(cause) => Problem::new(
+            ProblemKind::MalformedJson,
+            format!("the body is not JSON: {cause}"),
+        ),
+        BodyError::Wrong(faults) => faults.into(),
     })
 }

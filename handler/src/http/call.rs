@@ -1,5 +1,5 @@
-//! What every call shares before its own work begins: who is calling and how far that reaches, and for a command the
-//! headers that it is told by. Never lets a call through whose kind nobody has named.
+//! The part that all calls share: the caller and their scope, and for a command its headers and body.
+//! Never lets a call through that has no access rule.
 
 use std::convert::Infallible;
 
@@ -14,62 +14,62 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{
-    Reach,
-    access::{Scope, Who},
+    AppState,
+    access::{AccessRule, Scope},
     body,
-    content::Content,
+    content::BodyType,
     preconditions,
     principal::principal,
-    problem::{Kind, Problem},
+    problem::{Problem, ProblemKind},
 };
 use crate::{
     domain::{command::Command, timestamp::Timestamp},
     write::{AcceptedCommand, CommandContext, IdempotencyKey, Preconditions, WriteError},
 };
 
-/// Somebody who may make this call.
+/// The caller of a call that they may make.
 pub(super) struct Caller {
-    /// His stable id.
+    /// Their stable id.
     pub(super) id: String,
-    /// How far his call reaches.
+    /// The things that the call may see and change.
     pub(super) scope: Scope,
 }
 
-impl FromRequestParts<Reach> for Caller {
+impl FromRequestParts<AppState> for Caller {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, reach: &Reach) -> Result<Self, Problem> {
-        let caller = principal(&parts.headers, &reach.auth)?;
-        let Some(who) = parts.extensions.get::<Who>() else {
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
+        let caller = principal(&parts.headers, &state.auth)?;
+        let Some(access) = parts.extensions.get::<AccessRule>() else {
             tracing::error!(path = parts.uri.path(), "call_without_access_rule");
-            return Err(Problem::new(Kind::Forbidden, "nobody may make this call"));
+            return Err(Problem::new(ProblemKind::Forbidden, "nobody may make this call"));
         };
-        let scope = who.admit(&caller)?;
+        let scope = access.admit(&caller)?;
         Ok(Self { id: caller.id, scope })
     }
 }
 
 /// The name in a path; one that cannot be read is empty, and names nothing that exists.
-pub(super) struct Named(pub(super) String);
+pub(super) struct PathId(pub(super) String);
 
-impl FromRequestParts<Reach> for Named {
+impl FromRequestParts<AppState> for PathId {
     type Rejection = Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, reach: &Reach) -> Result<Self, Infallible> {
-        let read = Path::<String>::from_request_parts(parts, reach).await;
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Infallible> {
+        let read = Path::<String>::from_request_parts(parts, state).await;
         Ok(Self(read.map(|Path(name)| name).unwrap_or_default()))
     }
 }
 
 /// A command's body, and the call that it came with.
-pub(super) struct Given<T> {
-    pub(super) call: Call,
+pub(super) struct CommandRequest<T> {
+    pub(super) call: CommandCall,
     pub(super) body: T,
 }
 
-/// A call by somebody who may make it.
-pub(super) struct Call {
-    reach: Reach,
+/// A command's call: its caller, and what its headers say.
+pub(super) struct CommandCall {
+    state: AppState,
     pub(super) caller: Caller,
     traceparent: Option<String>,
     preconditions: Preconditions,
@@ -77,21 +77,21 @@ pub(super) struct Call {
     once: Option<IdempotencyKey>,
 }
 
-impl<T: Content> FromRequest<Reach> for Given<T> {
+impl<T: BodyType> FromRequest<AppState> for CommandRequest<T> {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, reach: &Reach) -> Result<Self, Problem> {
+    async fn from_request(request: Request, state: &AppState) -> Result<Self, Problem> {
         let (mut parts, body) = request.into_parts();
-        // It has been read and measured already: `body::whole`.
+        // It has been read and measured already: `body::buffer`.
         let sent = to_bytes(body, usize::MAX).await;
         let sent = sent.map_err(|error| Problem::broken(error.to_string()))?;
-        let caller = Caller::from_request_parts(&mut parts, reach).await?;
+        let caller = Caller::from_request_parts(&mut parts, state).await?;
         let of_product = parts.uri.path().starts_with("/api/products/");
         let key = idempotency_key(&parts.headers)?;
-        let call = Call {
-            reach: reach.clone(),
+        let call = CommandCall {
+            state: state.clone(),
             caller,
-            preconditions: preconditions::of_command(&parts.headers, of_product),
+            preconditions: preconditions::for_command(&parts.headers, of_product),
             once: key.map(|key| IdempotencyKey {
                 key,
                 fingerprint: fingerprint(&parts, &sent),
@@ -105,9 +105,9 @@ impl<T: Content> FromRequest<Reach> for Given<T> {
     }
 }
 
-impl Call {
+impl CommandCall {
     /// Refuses what is not to be made, of an operation: that has no versions.
-    pub(super) fn makes(&self) -> Result<(), Problem> {
+    pub(super) fn check_creates(&self) -> Result<(), Problem> {
         let unmet = self.preconditions.hold(None, None).err();
         unmet.map_or(Ok(()), |unmet| {
             Err(WriteError::PreconditionFailed(unmet, None).into())
@@ -115,7 +115,7 @@ impl Call {
     }
 
     /// Refuses what is not to be changed, of what is there and has no versions: no tag is its own.
-    pub(super) fn changes_untagged(&self) -> Result<(), Problem> {
+    pub(super) fn check_changes(&self) -> Result<(), Problem> {
         let unmet = self.preconditions.hold(Some(0), None).err();
         unmet.map_or(Ok(()), |unmet| {
             Err(WriteError::PreconditionFailed(unmet, None).into())
@@ -125,7 +125,7 @@ impl Call {
     /// Runs the command; ids and time of its event are made here, once for the request.
     pub(super) async fn execute(self, command: Command) -> Result<AcceptedCommand, Problem> {
         let writer = self
-            .reach
+            .state
             .writer
             .ok_or_else(|| Problem::not_configured("PostgreSQL"))?;
         let context = CommandContext {
@@ -178,10 +178,10 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
         return Ok(Some(bare.to_owned()));
     }
     let rule = "an Idempotency-Key is one header of 1 to 255 visible ASCII characters";
-    Err(Problem::new(Kind::InvalidIdempotencyKey, rule))
+    Err(Problem::new(ProblemKind::InvalidIdempotencyKey, rule))
 }
 
-/// What makes a request the same as another: method, path, preconditions and body.
+/// A digest of the parts that make a request the same as another: method, path, preconditions and body.
 fn fingerprint(parts: &Parts, sent: &Bytes) -> String {
     let values = |name: &HeaderName| {
         let values = parts.headers.get_all(name).iter();

@@ -1,5 +1,5 @@
-//! Reading one's own writes: the `Consistency-Token` that a command answers with, and how long a read waits for it.
-//! Never keeps anything for a client: the token says all there is to know.
+//! Read your own writes: the `Consistency-Token` that a command answers with, and reads that wait for it.
+//! Never keeps anything for a client: the token holds all that is needed.
 
 use std::time::Duration;
 
@@ -14,13 +14,14 @@ use tokio::time::{Instant, timeout};
 use uuid::Uuid;
 
 use super::{
-    Reach, content,
+    AppState,
     fields::{self, Backslash},
-    problem::{Kind, Problem},
+    problem::{Problem, ProblemKind},
 };
 use crate::{
-    domain::{aggregate, order::Progress, value::Sku},
-    read::{ReadModel, model::Mark, store::StoreError, view::day},
+    domain::{aggregate::Aggregate, order::Progress, value::Sku},
+    json,
+    read::{ReadModel, position::ReadPosition, store::StoreError, view::day},
     write::AcceptedCommand,
 };
 
@@ -29,54 +30,54 @@ pub(super) const READ_SOURCE: &str = "read-source";
 const PREFER: &str = "prefer";
 const PREFERENCE_APPLIED: &str = "preference-applied";
 
-/// How long a read waits when it does not say.
+/// Wait of a read that does not say how long, in seconds.
 const USUAL_WAIT: u64 = 2;
-/// How long it may ask to wait.
+/// Longest wait that a read may ask for, in seconds.
 const LONGEST_WAIT: u64 = 10;
-/// Between two looks: at first, and at most. Each is twice the one before, so that 10 s cost some two dozen point reads.
-const FIRST_GAP: Duration = Duration::from_millis(10);
-const LONGEST_GAP: Duration = Duration::from_millis(500);
-/// How long the last look may take beyond that.
-const LONGEST_LOOK: Duration = Duration::from_secs(2);
+/// Pauses between two point reads: the first, and the longest. Each is twice the one before, so that 10 s cost some two dozen reads.
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+/// Time that the last read may take beyond the wait.
+const LAST_READ: Duration = Duration::from_secs(2);
 
-/// What kind of aggregate an event is of.
+/// The kind of the aggregate that an event belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Aggregate {
+enum SubjectKind {
     Order,
     Customer,
     Product,
 }
 
-/// Which event a reader must see. Opaque to clients: base64url of JSON.
+/// The event that a reader must see. Opaque to clients: base64url of JSON.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Token {
+pub(super) struct ConsistencyToken {
     /// Kind of aggregate.
-    k: Aggregate,
+    k: SubjectKind,
     /// Its id.
     i: String,
     /// Its version.
     v: i64,
     /// Id of the event.
     e: Uuid,
-    /// UTC day in whose sales the event counts, if it does.
+    /// UTC day of the sales that count the event, if any do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     d: Option<String>,
 }
 
-impl Token {
+impl ConsistencyToken {
     /// The token of an accepted command.
-    pub(super) fn of(done: &AcceptedCommand) -> Self {
+    pub(super) fn after(done: &AcceptedCommand) -> Self {
         let (k, counts) = match &done.state {
-            aggregate::Aggregate::Order(order) => (
-                Aggregate::Order,
+            Aggregate::Order(order) => (
+                SubjectKind::Order,
                 matches!(
                     order.progress,
                     Progress::Paid { .. } | Progress::Cancelled { paid_at: Some(_), .. }
                 ),
             ),
-            aggregate::Aggregate::Customer(_) => (Aggregate::Customer, false),
-            aggregate::Aggregate::Product(_) => (Aggregate::Product, false),
+            Aggregate::Customer(_) => (SubjectKind::Customer, false),
+            Aggregate::Product(_) => (SubjectKind::Product, false),
         };
         Self {
             k,
@@ -87,74 +88,74 @@ impl Token {
         }
     }
 
-    /// As it stands in the header.
+    /// The header's value.
     pub(super) fn encode(&self) -> String {
         // Text and numbers cannot fail to be JSON.
         URL_SAFE_NO_PAD.encode(serde_json::to_vec(self).unwrap_or_default())
     }
 
     fn decode(text: &str) -> Option<Self> {
-        content::tree::read(&URL_SAFE_NO_PAD.decode(text).ok()?)
+        json::read(&URL_SAFE_NO_PAD.decode(text).ok()?).ok()
     }
 
-    /// The order that it is about.
+    /// The event's order, if it has one.
     fn order(&self) -> Option<Uuid> {
-        (self.k == Aggregate::Order).then(|| self.i.parse().ok())?
+        (self.k == SubjectKind::Order).then(|| self.i.parse().ok())?
     }
 
-    /// Where to look before any list of orders is read.
-    pub(super) fn any_order(&self) -> Option<Mark> {
-        Some(Mark::Order {
+    /// The position for any list of orders.
+    pub(super) fn any_order(&self) -> Option<ReadPosition> {
+        Some(ReadPosition::Order {
             id: self.order()?,
             version: self.v,
         })
     }
 
-    /// Where to look before this order is read.
-    pub(super) fn this_order(&self, id: Uuid) -> Option<Mark> {
+    /// The position for this order.
+    pub(super) fn this_order(&self, id: Uuid) -> Option<ReadPosition> {
         self.any_order().filter(|_| self.order() == Some(id))
     }
 
-    /// Where to look before this order's history is read: its events arrive in any order.
-    pub(super) fn history_of(&self, id: Uuid) -> Option<Mark> {
-        (self.order() == Some(id)).then_some(Mark::Event {
+    /// The position for this order's history: its events arrive in any order.
+    pub(super) fn history_of(&self, id: Uuid) -> Option<ReadPosition> {
+        (self.order() == Some(id)).then_some(ReadPosition::Event {
             order: id,
             version: self.v,
         })
     }
 
-    /// Where to look before this customer's orders are read.
-    pub(super) fn order_of(&self, customer: Uuid) -> Option<Mark> {
-        Some(Mark::OrderOf {
+    /// The position for this customer's list of orders.
+    pub(super) fn order_of(&self, customer: Uuid) -> Option<ReadPosition> {
+        Some(ReadPosition::OrderOf {
             customer,
             id: self.order()?,
             version: self.v,
         })
     }
 
-    /// Where to look before this customer is read.
-    pub(super) fn customer(&self, id: Uuid) -> Option<Mark> {
-        let same = self.k == Aggregate::Customer && self.i == id.to_string();
-        same.then_some(Mark::Customer { id, version: self.v })
+    /// The position for this customer.
+    pub(super) fn customer(&self, id: Uuid) -> Option<ReadPosition> {
+        let same = self.k == SubjectKind::Customer && self.i == id.to_string();
+        same.then_some(ReadPosition::Customer { id, version: self.v })
     }
 
-    /// Where to look before the catalogue is read.
-    pub(super) fn any_product(&self) -> Option<Mark> {
-        let sku = (self.k == Aggregate::Product).then(|| Sku::try_from(self.i.clone()).ok())?;
-        Some(Mark::Product {
+    /// The position for the catalogue.
+    pub(super) fn any_product(&self) -> Option<ReadPosition> {
+        let sku = (self.k == SubjectKind::Product).then(|| Sku::try_from(self.i.clone()).ok())?;
+        Some(ReadPosition::Product {
             sku: sku?,
             version: self.v,
         })
     }
 
-    /// Where to look before this product is read.
-    pub(super) fn this_product(&self, sku: &Sku) -> Option<Mark> {
+    /// The position for this product.
+    pub(super) fn this_product(&self, sku: &Sku) -> Option<ReadPosition> {
         self.any_product().filter(|_| self.i == sku.as_str())
     }
 
-    /// Where to look before sales are read.
-    pub(super) fn sale(&self) -> Option<Mark> {
-        Some(Mark::Sale {
+    /// The position for sales.
+    pub(super) fn sale(&self) -> Option<ReadPosition> {
+        Some(ReadPosition::Sale {
             day: day::parse(self.d.as_deref()?)?,
             order: self.order()?,
             event: self.e,
@@ -162,39 +163,46 @@ impl Token {
     }
 }
 
-/// What a reader must see, and how long he waits for it.
-pub(super) struct Wish {
-    /// `None`: whatever is there will do, at once.
-    token: Option<Token>,
+/// The event that a reader must see, and the wait for it.
+pub(super) struct ReadConsistency {
+    /// `None`: the read model as it is, at once.
+    token: Option<ConsistencyToken>,
     wait: Duration,
-    /// The seconds that he named and we granted (RFC 7240, section 4.3).
+    /// The seconds that the reader asked for and we granted (RFC 7240, section 4.3).
     granted: Option<u64>,
 }
 
-/// Where an answer comes from.
+/// Arrival of an event within the wait, or not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Source {
-    /// The read model, as far as it is: nobody asked for more.
+pub(super) enum EventArrival {
+    InTime,
+    Late,
+}
+
+/// The source of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ReadSource {
+    /// The read model as it is: the reader asked for no more.
     AsItIs,
-    /// The read model, which shows what was asked for.
+    /// The read model, which shows the token's event.
     ReadModel,
     /// The write model, which is always ahead.
     WriteModel,
 }
 
-impl FromRequestParts<Reach> for Wish {
+impl FromRequestParts<AppState> for ReadConsistency {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, _: &Reach) -> Result<Self, Problem> {
+    async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self, Problem> {
         let mut tokens = parts.headers.get_all(CONSISTENCY_TOKEN).iter();
         let unknown = || {
             let why = "a Consistency-Token is what one of our commands has answered with";
-            Problem::new(Kind::InvalidConsistencyToken, why)
+            Problem::new(ProblemKind::InvalidConsistencyToken, why)
         };
         let token = match (tokens.next(), tokens.next()) {
             (None, _) => None,
             (Some(value), None) => {
-                let token = value.to_str().ok().and_then(Token::decode);
+                let token = value.to_str().ok().and_then(ConsistencyToken::decode);
                 Some(token.ok_or_else(unknown)?)
             }
             (Some(_), Some(_)) => return Err(unknown()),
@@ -223,51 +231,62 @@ fn preferred_wait(headers: &HeaderMap) -> Option<u64> {
     seconds.parse().ok().filter(|_| digits)
 }
 
-impl Wish {
-    /// Where to look before a read, if the token is about what is read.
-    pub(super) fn mark(&self, about: impl FnOnce(&Token) -> Option<Mark>) -> Vec<Mark> {
+impl ReadConsistency {
+    /// The positions to wait for, if the token is about what is read.
+    pub(super) fn positions(
+        &self,
+        about: impl FnOnce(&ConsistencyToken) -> Option<ReadPosition>,
+    ) -> Vec<ReadPosition> {
         self.token.as_ref().and_then(about).into_iter().collect()
     }
 
-    /// Waits until the event has arrived there, one after the other: `Ok(false)` when it has not come in time.
+    /// Waits for the event at each position in turn.
     ///
     /// # Errors
-    /// That of the last look, when the store was away then.
-    pub(super) async fn wait(&self, model: &ReadModel, marks: &[Mark]) -> Result<bool, StoreError> {
+    /// The last read's, when the store was away then.
+    pub(super) async fn wait(
+        &self,
+        model: &ReadModel,
+        positions: &[ReadPosition],
+    ) -> Result<EventArrival, StoreError> {
         let until = Instant::now() + self.wait;
-        let looking = async {
-            for mark in marks {
-                if !look(model, mark, until).await? {
-                    return Ok(false);
+        let waiting = async {
+            for position in positions {
+                if wait_for(model, position, until).await? == EventArrival::Late {
+                    return Ok(EventArrival::Late);
                 }
             }
-            Ok(true)
+            Ok(EventArrival::InTime)
         };
-        let answer = timeout(self.wait + LONGEST_LOOK, looking).await;
-        answer.unwrap_or(Ok(false))
+        let answer = timeout(self.wait + LAST_READ, waiting).await;
+        answer.unwrap_or(Ok(EventArrival::Late))
     }
 
-    /// Waits, and refuses the read when the event has not come.
+    /// Waits, and refuses the read when the event has not arrived.
     ///
     /// # Errors
     /// A [`Problem`] (503).
-    pub(super) async fn insist(&self, model: &ReadModel, marks: &[Mark]) -> Result<Source, Problem> {
-        if marks.is_empty() {
-            return Ok(Source::AsItIs);
+    pub(super) async fn require(
+        &self,
+        model: &ReadModel,
+        positions: &[ReadPosition],
+    ) -> Result<ReadSource, Problem> {
+        if positions.is_empty() {
+            return Ok(ReadSource::AsItIs);
         }
-        if self.wait(model, marks).await? {
-            return Ok(Source::ReadModel);
+        if self.wait(model, positions).await? == EventArrival::InTime {
+            return Ok(ReadSource::ReadModel);
         }
         let behind = "the read model does not show this change yet; try again, or without the token";
-        Err(Problem::new(Kind::ReadModelBehind, behind))
+        Err(Problem::new(ProblemKind::ReadModelBehind, behind))
     }
 
-    /// Says in the answer what became of the wish.
-    pub(super) fn told(&self, source: Source, mut answer: Response) -> Response {
+    /// Adds to the answer its source and the wait that was granted.
+    pub(super) fn annotate(&self, source: ReadSource, mut answer: Response) -> Response {
         let name = match source {
-            Source::AsItIs => return answer,
-            Source::ReadModel => "read-model",
-            Source::WriteModel => "write-model",
+            ReadSource::AsItIs => return answer,
+            ReadSource::ReadModel => "read-model",
+            ReadSource::WriteModel => "write-model",
         };
         let headers = answer.headers_mut();
         headers.insert(
@@ -283,19 +302,23 @@ impl Wish {
     }
 }
 
-async fn look(model: &ReadModel, mark: &Mark, until: Instant) -> Result<bool, StoreError> {
-    let mut gap = FIRST_GAP;
+async fn wait_for(
+    model: &ReadModel,
+    position: &ReadPosition,
+    until: Instant,
+) -> Result<EventArrival, StoreError> {
+    let mut gap = FIRST_PAUSE;
     loop {
-        let arrived = match model.has(mark).await {
-            Ok(true) => return Ok(true),
+        let arrived = match model.has(position).await {
+            Ok(true) => return Ok(EventArrival::InTime),
             Err(refused @ (StoreError::Refused(_) | StoreError::Unreadable { .. })) => return Err(refused),
             other => other,
         };
         let left = until.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            return arrived;
+            return arrived.map(|_| EventArrival::Late);
         }
         tokio::time::sleep(gap.min(left)).await;
-        gap = (gap * 2).min(LONGEST_GAP);
+        gap = (gap * 2).min(LONGEST_PAUSE);
     }
 }

@@ -1,4 +1,4 @@
-//! One call of the API: the function's name, method and path, who may make it, what serves it, and how it is described.
+//! One call of the API: the function's name, method and path, its access rule, what serves it, and its description.
 //! Never a second list: the router, the access rules and the OpenAPI document are all made of these.
 
 use axum::{
@@ -10,7 +10,7 @@ use axum::{
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Value, json};
 
-use super::{Reach, access::Who, problem::Kind, query};
+use super::{AppState, access::AccessRule, problem::ProblemKind, query};
 
 /// A call; `path` is below the host's route prefix.
 pub struct Endpoint {
@@ -20,11 +20,11 @@ pub struct Endpoint {
     pub method: &'static str,
     /// As the router and function.json write it.
     pub path: &'static str,
-    /// Who may make it.
-    pub who: Who,
-    /// How it is described.
-    pub doc: Doc,
-    serve: MethodRouter<Reach>,
+    /// The roles that may make it.
+    pub access: AccessRule,
+    /// Its description in OpenAPI.
+    pub doc: EndpointDoc,
+    serve: MethodRouter<AppState>,
 }
 
 /// A type's schema.
@@ -32,7 +32,7 @@ pub type SchemaOf = fn(&mut SchemaGenerator) -> Schema;
 
 /// The description of a call.
 #[derive(Clone)]
-pub struct Doc {
+pub struct EndpointDoc {
     /// One line.
     pub summary: &'static str,
     /// More, where more is to be said.
@@ -43,11 +43,11 @@ pub struct Doc {
     pub query: Vec<(&'static str, &'static str, Value, bool)>,
     /// Status, media type, schema and example of success.
     pub answer: (u16, &'static str, SchemaOf, Value),
-    /// What can go wrong, besides what can always go wrong.
-    pub problems: Vec<Kind>,
+    /// Problems of this call, besides those that any call has.
+    pub problems: Vec<ProblemKind>,
 }
 
-impl Doc {
+impl EndpointDoc {
     /// A call that is answered with 200 and this JSON.
     pub fn new<T: JsonSchema>(summary: &'static str, example: Value) -> Self {
         Self {
@@ -65,16 +65,16 @@ impl Doc {
         }
     }
 
-    /// A body of this shape is sent.
+    /// Takes a body of this type.
     #[must_use]
-    pub fn takes<T: JsonSchema>(mut self, example: Value) -> Self {
+    pub fn body<T: JsonSchema>(mut self, example: Value) -> Self {
         self.body = Some((|schemas| schemas.subschema_for::<T>(), example));
         self
     }
 
-    /// Answered in pages; `filters` are the parameters besides those of paging.
+    /// Answers in pages; `filters` are the parameters besides those of paging.
     #[must_use]
-    pub fn pages(mut self, filters: &[&'static str]) -> Self {
+    pub fn paged(mut self, filters: &[&'static str]) -> Self {
         if filters.contains(&"status") {
             let schema = json!({ "$ref": "#/components/schemas/Status" });
             self.query
@@ -86,12 +86,12 @@ impl Doc {
         let cursor = "The `next` of the page before; opaque. `Link` with `rel=\"next\"` has it as well.";
         self.query
             .push(("cursor", cursor, json!({ "type": "string" }), false));
-        self.refuses(&[Kind::InvalidQuery])
+        self.errors(&[ProblemKind::InvalidQuery])
     }
 
-    /// Takes a parameter without a value.
+    /// Takes a query parameter that is text.
     #[must_use]
-    pub fn asks(mut self, name: &'static str, description: &'static str) -> Self {
+    pub fn query(mut self, name: &'static str, description: &'static str) -> Self {
         let schema = json!({ "type": "string" });
         self.query.push((name, description, schema, false));
         self
@@ -99,124 +99,118 @@ impl Doc {
 
     /// Takes a subscription's name; `description` says what for.
     #[must_use]
-    pub fn of_subscription(mut self, description: &'static str) -> Self {
+    pub fn subscription(mut self, description: &'static str) -> Self {
         let schema =
             json!({ "type": "string", "pattern": "^[A-Za-z0-9._-]{1,50}$", "default": "read-model" });
         self.query.push(("subscription", description, schema, false));
-        self.refuses(&[Kind::InvalidQuery])
+        self.errors(&[ProblemKind::InvalidQuery])
     }
 
-    /// Asked for a range of days.
+    /// Takes a range of days.
     #[must_use]
-    pub fn days(mut self) -> Self {
+    pub fn day_range(mut self) -> Self {
         let day = json!({ "type": "string", "format": "date" });
         self.query.push(("from", "The first UTC day.", day.clone(), true));
         self.query.push(("to", "The last UTC day.", day, true));
-        self.refuses(&[Kind::InvalidQuery])
+        self.errors(&[ProblemKind::InvalidQuery])
     }
 
-    /// Success is 201.
+    /// Success has this status.
     #[must_use]
-    pub fn creates(mut self) -> Self {
-        self.answer.0 = 201;
-        self
-    }
-
-    /// Success is 202: it is written down, and done later.
-    #[must_use]
-    pub fn accepts(mut self) -> Self {
-        self.answer.0 = 202;
+    pub fn status(mut self, status: u16) -> Self {
+        self.answer.0 = status;
         self
     }
 
     /// Success has this media type.
     #[must_use]
-    pub fn of_type(mut self, media_type: &'static str) -> Self {
+    pub fn media_type(mut self, media_type: &'static str) -> Self {
         self.answer.1 = media_type;
         self
     }
 
-    /// What else is to be said.
+    /// Says more than the summary.
     #[must_use]
     pub fn detail(mut self, detail: &'static str) -> Self {
         self.detail = detail;
         self
     }
 
-    /// What can go wrong.
+    /// Adds problems of this call.
     #[must_use]
-    pub fn refuses(mut self, problems: &[Kind]) -> Self {
+    pub fn errors(mut self, problems: &[ProblemKind]) -> Self {
         self.problems.extend(problems);
         self
     }
 }
 
 impl Endpoint {
-    /// It is about running the system, not about the shop.
+    /// True for calls that run the system, not the shop.
     #[must_use]
     pub fn is_operation(&self) -> bool {
-        self.who == Who::Operator
+        self.access == AccessRule::Operator
     }
 
     /// A call by GET, and so by HEAD.
-    pub fn get<T: 'static, H: Handler<T, Reach>>(
+    pub fn get<T: 'static, H: Handler<T, AppState>>(
         name: &'static str,
         path: &'static str,
-        who: Who,
+        access: AccessRule,
         handler: H,
-        doc: Doc,
+        doc: EndpointDoc,
     ) -> Self {
-        Self::new("get", on(MethodFilter::GET, handler), name, path, who, doc)
+        Self::new("get", on(MethodFilter::GET, handler), name, path, access, doc)
     }
 
     /// A call by POST.
-    pub fn post<T: 'static, H: Handler<T, Reach>>(
+    pub fn post<T: 'static, H: Handler<T, AppState>>(
         name: &'static str,
         path: &'static str,
-        who: Who,
+        access: AccessRule,
         handler: H,
-        doc: Doc,
+        doc: EndpointDoc,
     ) -> Self {
-        Self::new("post", on(MethodFilter::POST, handler), name, path, who, doc)
+        Self::new("post", on(MethodFilter::POST, handler), name, path, access, doc)
     }
 
     /// A call by PUT.
-    pub fn put<T: 'static, H: Handler<T, Reach>>(
+    pub fn put<T: 'static, H: Handler<T, AppState>>(
         name: &'static str,
         path: &'static str,
-        who: Who,
+        access: AccessRule,
         handler: H,
-        doc: Doc,
+        doc: EndpointDoc,
     ) -> Self {
-        Self::new("put", on(MethodFilter::PUT, handler), name, path, who, doc)
+        Self::new("put", on(MethodFilter::PUT, handler), name, path, access, doc)
     }
 
     fn new(
         method: &'static str,
-        serve: MethodRouter<Reach>,
+        serve: MethodRouter<AppState>,
         name: &'static str,
         path: &'static str,
-        who: Who,
-        doc: Doc,
+        access: AccessRule,
+        doc: EndpointDoc,
     ) -> Self {
         Self {
             name,
             method,
             path,
-            who,
+            access,
             doc,
             serve,
         }
     }
 
-    /// Serves these calls, each for whom it is meant.
-    pub fn router(endpoints: Vec<Self>) -> Router<Reach> {
+    /// Routes these calls, each with its access rule.
+    pub fn router(endpoints: Vec<Self>) -> Router<AppState> {
         endpoints.into_iter().fold(Router::new(), |router, endpoint| {
             let path = format!("/api{}", endpoint.path);
             let known: Vec<&str> = endpoint.doc.query.iter().map(|(name, ..)| *name).collect();
-            let only_known = from_fn(move |request, next| query::only(known.clone(), request, next));
-            let serve: MethodRouter<Reach> = endpoint.serve.layer(only_known);
-            router.route(&path, serve.layer(Extension(endpoint.who)))
+            let refuse_unknown =
+                from_fn(move |request, next| query::refuse_unknown(known.clone(), request, next));
+            let serve: MethodRouter<AppState> = endpoint.serve.layer(refuse_unknown);
+            router.route(&path, serve.layer(Extension(endpoint.access)))
         })
     }
 }

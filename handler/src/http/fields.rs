@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use axum::http::{HeaderMap, HeaderName};
 use time::OffsetDateTime;
 
-/// What a backslash in quotes means.
+/// The meaning of a backslash in quotes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Backslash {
     /// It quotes the next character: a quoted-string (RFC 9110, section 5.6.4).
@@ -59,7 +59,7 @@ pub(super) fn date(headers: &HeaderMap, name: &HeaderName) -> Option<OffsetDateT
     Some(date.into())
 }
 
-/// What a token or a quoted-string says (RFC 9110, sections 5.6.2 and 5.6.4).
+/// The text of a token or a quoted-string (RFC 9110, sections 5.6.2 and 5.6.4).
 pub(super) fn word(text: &str) -> Option<String> {
     let Some(quoted) = text.strip_prefix('"') else {
         let mark = |byte| b"!#$%&'*+-.^_`|~".contains(&byte);

@@ -1,144 +1,102 @@
-//! What the platform, probes and operators ask: is it up, which store is not, could it serve now, and what waits.
-//! Never says more to an anonymous caller than names and ok or degraded.
+//! Answers of health: for people, for a liveness probe and for a readiness probe.
+//! Never says more than names and ok or degraded: anybody may ask. `/operations/status` says why, and what waits.
 
-use axum::{
-    Json,
-    extract::{RawQuery, State},
-    http::HeaderMap,
-};
+use axum::{Json, extract::State};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
-use tokio::time::timeout;
-use url::form_urlencoded;
 
 use super::{
-    Reach,
-    access::Who,
-    endpoint::Doc,
-    principal::principal,
-    problem::{Kind, Problem},
+    AppState,
+    endpoint::EndpointDoc,
+    problem::{Problem, ProblemKind},
 };
-use crate::{health::Word, operations::status::Outbox};
+use crate::health::ComponentStatus;
 
-/// Longest wait for what waits in the outbox.
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(2);
-
-/// How the whole is, and each part.
+/// Status of the whole, and of each part.
 #[derive(Serialize, JsonSchema)]
-pub(super) struct Health {
+pub(super) struct HealthAnswer {
     /// `degraded` when a part is.
-    status: Word,
-    components: Components,
-    /// For staff and operators who ask for it, where this deployment has a write model that answers.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    details: Option<Details>,
-}
-
-/// What waits.
-#[derive(Serialize, JsonSchema)]
-struct Details {
-    outbox: Outbox,
+    status: ComponentStatus,
+    components: ComponentStatuses,
 }
 
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct Components {
+struct ComponentStatuses {
     /// PostgreSQL.
-    write_model: Word,
+    write_model: ComponentStatus,
     /// Service Bus.
-    bus: Word,
+    bus: ComponentStatus,
     /// Cosmos DB, or tables in PostgreSQL.
-    read_model: Word,
+    read_model: ComponentStatus,
 }
 
 /// That the process, or what it needs, is up.
 #[derive(Serialize, JsonSchema)]
-pub(super) struct Up {
+pub(super) struct ProbeAnswer {
     /// Always `ok`: anything else is another answer.
-    status: Word,
+    status: ComponentStatus,
 }
 
-/// `GET /`: the Functions host's readiness probe. Answers without looking at anything.
-pub async fn ready() -> &'static str {
+/// `GET /`: the Functions host's readiness probe. Answers without asking any store.
+pub async fn host_probe() -> &'static str {
     "ready"
 }
 
-pub(super) fn health_doc() -> Doc {
+pub(super) fn health_doc() -> EndpointDoc {
     let components = json!({ "writeModel": "ok", "bus": "ok", "readModel": "ok" });
-    Doc::new::<Health>(
+    EndpointDoc::new::<HealthAnswer>(
         "Is everything up",
         json!({ "status": "ok", "components": components }),
     )
-    .detail(
-        "A part that is away makes this degraded, not broken. With `?details`, for staff and operators: what waits in the \
-         outbox.",
-    )
-    .asks("details", "Says what waits in the outbox; for staff and operators.")
-    .refuses(&[Kind::Unauthenticated, Kind::Forbidden])
+    .detail("A part that is away makes this degraded, not broken.")
 }
 
-/// `GET /api/health`, or `GET /api/health?details`.
-pub(super) async fn health(
-    State(reach): State<Reach>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-) -> Result<Json<Health>, Problem> {
-    let mut parameters = form_urlencoded::parse(query.as_deref().unwrap_or_default().as_bytes());
-    let details = if parameters.any(|(name, _)| name == "details") {
-        Who::StaffOrOperator.admit(&principal(&headers, &reach.auth)?)?;
-        details(&reach).await
-    } else {
-        None
-    };
-    let report = reach.health.now().await;
-    Ok(Json(Health {
-        status: report.word(),
-        components: Components {
+/// `GET /api/health`
+pub(super) async fn health(State(state): State<AppState>) -> Json<HealthAnswer> {
+    let report = state.health.now().await;
+    Json(HealthAnswer {
+        status: report.status(),
+        components: ComponentStatuses {
             write_model: report.write_model.status,
             bus: report.bus.status,
             read_model: report.read_model.status,
         },
-        details,
-    }))
+    })
 }
 
-pub(super) fn live_doc() -> Doc {
-    Doc::new::<Up>("Is the process up", json!({ "status": "ok" }))
-        .detail("For a liveness probe: looks at nothing but the process. A store that is away is no reason to restart it.")
+pub(super) fn live_doc() -> EndpointDoc {
+    EndpointDoc::new::<ProbeAnswer>("Is the process up", json!({ "status": "ok" }))
+        .detail("For a liveness probe: asks nothing but the process. A store that is away is no reason to restart it.")
 }
 
 /// `GET /api/health/live`
-pub(super) async fn live() -> Json<Up> {
-    Json(Up { status: Word::Ok })
+pub(super) async fn live() -> Json<ProbeAnswer> {
+    Json(ProbeAnswer {
+        status: ComponentStatus::Ok,
+    })
 }
 
-pub(super) fn ready_doc() -> Doc {
-    Doc::new::<Up>("Could it serve a command and a query now", json!({ "status": "ok" }))
+pub(super) fn ready_doc() -> EndpointDoc {
+    EndpointDoc::new::<ProbeAnswer>("Could it serve a command and a query now", json!({ "status": "ok" }))
         .detail(
             "For a readiness probe: 503 while what commands write or what queries read is degraded. The bus does not count: \
              events wait for it in the outbox.",
         )
-        .refuses(&[Kind::Unavailable])
+        .errors(&[ProblemKind::Unavailable])
 }
 
 /// `GET /api/health/ready`
-pub(super) async fn could_serve(State(reach): State<Reach>) -> Result<Json<Up>, Problem> {
-    if reach.health.now().await.is_ready() {
-        Ok(Json(Up { status: Word::Ok }))
+pub(super) async fn ready(State(state): State<AppState>) -> Result<Json<ProbeAnswer>, Problem> {
+    if state.health.now().await.is_ready() {
+        Ok(Json(ProbeAnswer {
+            status: ComponentStatus::Ok,
+        }))
     } else {
         Err(Problem::new(
-            Kind::Unavailable,
+            ProblemKind::Unavailable,
             "a store cannot be reached, or does not serve",
         ))
     }
-}
-
-/// What waits, if the write model says so in time.
-async fn details(reach: &Reach) -> Option<Details> {
-    let backlog = timeout(PATIENCE, reach.writer.as_ref()?.backlog()).await;
-    let backlog = backlog.ok()?.ok()?;
-    Some(Details {
-        outbox: reach.operations.as_ref()?.outbox(&backlog),
-    })
 }

@@ -21,21 +21,23 @@ mod problem_kind;
 mod queries;
 mod query;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
-use crate::{config::Auth, health::Health, operations::Operations, read::ReadModel, write::Writer};
+use crate::{config::AuthMode, health::Health, operations::Operations, read::ReadModel, write::Writer};
 
-/// What every HTTP function can reach.
+/// The parts of the process that HTTP calls use.
 #[derive(Clone)]
-pub struct Reach {
+pub struct AppState {
     /// The write side; `None` when this deployment has no PG settings.
     pub writer: Option<Arc<Writer>>,
     /// The read side; `None` when this deployment has no read model.
     pub read_model: Option<Arc<ReadModel>>,
-    /// How the stores are.
+    /// Health of the stores.
     pub health: Arc<Health>,
-    /// What operators ask for; `None` when this deployment has no PG settings.
+    /// Jobs and what operators look at; `None` when this deployment has no PG settings.
     pub operations: Option<Arc<Operations>>,
-    /// Where callers come from.
-    pub auth: Auth,
+    /// The source of callers' identities.
+    pub auth: AuthMode,
+    /// The OpenAPI document, made when it is first asked for.
+    pub openapi: &'static LazyLock<String>,
 }

@@ -1,5 +1,5 @@
-//! Preconditions (RFC 9110, section 13): what a request says about the version that it is meant for, and for reads whether it
-//! holds. Of commands that is decided where the version is known: `write::Preconditions`.
+//! Preconditions (RFC 9110, section 13): reads them from a request's headers, and checks those of reads against the answer.
+//! Those of commands are checked where the version is known: `write::Preconditions`.
 //! Never lets a write happen, and never answers 304, because of a field that cannot be read.
 
 use std::convert::Infallible;
@@ -27,32 +27,32 @@ pub(super) const FIELDS: [HeaderName; 3] = [
     header::IF_NONE_MATCH,
 ];
 
-/// What `If-Match` or `If-None-Match` says.
+/// The value of `If-Match` or `If-None-Match`.
 #[derive(Debug, PartialEq, Eq)]
-enum Tags {
+enum TagCondition {
     /// `*`: whatever there is.
     Any,
     /// One of these; and whether there was something among them that is no entity tag.
-    OneOf(Vec<Tag>, bool),
+    OneOf(Vec<EntityTag>, bool),
 }
 
 /// An entity tag (RFC 9110, section 8.8.3).
 #[derive(Debug, PartialEq, Eq)]
-struct Tag {
+struct EntityTag {
     weak: bool,
-    /// What is between the quotes.
+    /// The text between the quotes.
     opaque: String,
 }
 
-/// What becomes of a read.
+/// The outcome of a read.
 #[derive(Debug, PartialEq, Eq)]
-enum Outcome {
+enum ReadOutcome {
     Answered,
     NotModified,
     Refused(FailedPrecondition),
 }
 
-impl Tag {
+impl EntityTag {
     fn parse(text: &str) -> Option<Self> {
         let (weak, quoted) = match text.strip_prefix("W/") {
             Some(quoted) => (true, quoted),
@@ -67,16 +67,16 @@ impl Tag {
     }
 }
 
-impl Tags {
-    fn of(headers: &HeaderMap, name: &HeaderName) -> Option<Self> {
+impl TagCondition {
+    fn parse(headers: &HeaderMap, name: &HeaderName) -> Option<Self> {
         headers.get(name)?;
         let elements = fields::list(headers, name, Backslash::IsItself);
         if elements == ["*"] {
             return Some(Self::Any);
         }
-        let tags: Vec<Tag> = elements
+        let tags: Vec<EntityTag> = elements
             .iter()
-            .filter_map(|element| Tag::parse(element))
+            .filter_map(|element| EntityTag::parse(element))
             .collect();
         let broken = tags.is_empty() || tags.len() < elements.len();
         Some(Self::OneOf(tags, broken))
@@ -98,7 +98,7 @@ impl Tags {
         let Self::OneOf(tags, _) = self else {
             return Versions::Any;
         };
-        let version = |tag: &Tag| {
+        let version = |tag: &EntityTag| {
             let text = tag.opaque.as_str();
             let own = text.split_once('-').filter(|_| product);
             let own = own.map_or(text, |(version, _)| version);
@@ -111,16 +111,15 @@ impl Tags {
     }
 }
 
-/// What a command's request says. A write that is not to happen to what is there does not happen when nobody can read which
-/// versions are meant.
-pub(super) fn of_command(headers: &HeaderMap, product: bool) -> write::Preconditions {
-    let matches = Tags::of(headers, &header::IF_MATCH);
-    let none = Tags::of(headers, &header::IF_NONE_MATCH);
+/// The preconditions of a command. An `If-None-Match` that cannot be read holds for no version, so that the write does not happen.
+pub(super) fn for_command(headers: &HeaderMap, product: bool) -> write::Preconditions {
+    let matches = TagCondition::parse(headers, &header::IF_MATCH);
+    let none = TagCondition::parse(headers, &header::IF_NONE_MATCH);
     write::Preconditions {
         matches: matches.map(|tags| tags.versions(true, product)),
         unmodified_since: fields::date(headers, &header::IF_UNMODIFIED_SINCE),
         matches_none: none.map(|tags| match tags {
-            Tags::OneOf(_, true) => Versions::Any,
+            TagCondition::OneOf(_, true) => Versions::Any,
             tags => tags.versions(false, product),
         }),
     }
@@ -128,7 +127,7 @@ pub(super) fn of_command(headers: &HeaderMap, product: bool) -> write::Precondit
 
 /// Answers a read whose preconditions do not hold with 304 or 412: in the order of section 13.2.2, and only where the answer
 /// would be a success.
-pub async fn of_read(request: Request, next: Next) -> Response {
+pub async fn check_read(request: Request, next: Next) -> Response {
     if ![Method::GET, Method::HEAD].contains(request.method()) {
         return next.run(request).await;
     }
@@ -138,11 +137,11 @@ pub async fn of_read(request: Request, next: Next) -> Response {
         return answer;
     }
     match outcome(&asked, answer.headers()) {
-        Outcome::Answered => answer,
-        Outcome::Refused(unmet) => {
+        ReadOutcome::Answered => answer,
+        ReadOutcome::Refused(unmet) => {
             Problem::from(write::WriteError::PreconditionFailed(unmet, None)).into_response()
         }
-        Outcome::NotModified => {
+        ReadOutcome::NotModified => {
             let (mut head, _) = answer.into_parts();
             head.status = StatusCode::NOT_MODIFIED;
             head.headers.remove(header::CONTENT_TYPE);
@@ -154,24 +153,24 @@ pub async fn of_read(request: Request, next: Next) -> Response {
     }
 }
 
-fn outcome(asked: &HeaderMap, answer: &HeaderMap) -> Outcome {
+fn outcome(asked: &HeaderMap, answer: &HeaderMap) -> ReadOutcome {
     let tag = answer
         .get(header::ETAG)
-        .and_then(|tag| Tag::parse(tag.to_str().ok()?));
+        .and_then(|tag| EntityTag::parse(tag.to_str().ok()?));
     let tag = tag.as_ref().map(|tag| tag.opaque.as_str());
     let changed = fields::date(answer, &header::LAST_MODIFIED);
     let later_than = |date: OffsetDateTime| changed.map(|changed| changed > date);
-    match Tags::of(asked, &header::IF_MATCH) {
-        Some(tags) if !tags.has(tag, true) => return Outcome::Refused(FailedPrecondition::IfMatch),
+    match TagCondition::parse(asked, &header::IF_MATCH) {
+        Some(tags) if !tags.has(tag, true) => return ReadOutcome::Refused(FailedPrecondition::IfMatch),
         Some(_) => {}
         None => {
             let since = fields::date(asked, &header::IF_UNMODIFIED_SINCE);
             if since.and_then(later_than) == Some(true) {
-                return Outcome::Refused(FailedPrecondition::IfUnmodifiedSince);
+                return ReadOutcome::Refused(FailedPrecondition::IfUnmodifiedSince);
             }
         }
     }
-    let known = match Tags::of(asked, &header::IF_NONE_MATCH) {
+    let known = match TagCondition::parse(asked, &header::IF_NONE_MATCH) {
         Some(tags) => tags.has(tag, false),
         None => {
             let since = fields::date(asked, &header::IF_MODIFIED_SINCE);
@@ -179,9 +178,9 @@ fn outcome(asked: &HeaderMap, answer: &HeaderMap) -> Outcome {
         }
     };
     if known {
-        Outcome::NotModified
+        ReadOutcome::NotModified
     } else {
-        Outcome::Answered
+        ReadOutcome::Answered
     }
 }
 
@@ -205,10 +204,10 @@ mod tests {
 
     #[test]
     fn a_read_is_answered_by_its_preconditions_in_the_order_of_the_standard() {
-        use Outcome::{Answered, NotModified, Refused};
+        use ReadOutcome::{Answered, NotModified, Refused};
         use header::{IF_MATCH as M, IF_MODIFIED_SINCE as S, IF_NONE_MATCH as N, IF_UNMODIFIED_SINCE as U};
         let stands = headers(&[(header::ETAG, "\"3\""), (header::LAST_MODIFIED, THEN)]);
-        let cases: &[(&[(HeaderName, &'static str)], Outcome)] = &[
+        let cases: &[(&[(HeaderName, &'static str)], ReadOutcome)] = &[
             (&[], Answered),
             (&[(M, "*")], Answered),
             (&[(M, "\"3\"")], Answered),
@@ -263,7 +262,7 @@ mod tests {
 
     #[test]
     fn a_command_means_the_versions_whose_tags_we_have_given_out() {
-        let of = |name: HeaderName, value| of_command(&headers(&[(name, value)]), false);
+        let of = |name: HeaderName, value| for_command(&headers(&[(name, value)]), false);
         let matches = |value| of(header::IF_MATCH, value).matches;
         let none = |value| of(header::IF_NONE_MATCH, value).matches_none;
         let one_of = |versions: &[i64]| Some(Versions::OneOf(versions.to_vec()));
@@ -276,7 +275,7 @@ mod tests {
         assert_eq!(none("\"1\", W/\"2\""), one_of(&[1, 2]));
         // Which versions are not wanted cannot be read: none is.
         assert_eq!(none("1"), Some(Versions::Any));
-        let product = of_command(&headers(&[(header::IF_MATCH, "\"3-1\"")]), true);
+        let product = for_command(&headers(&[(header::IF_MATCH, "\"3-1\"")]), true);
         assert_eq!(product.matches, one_of(&[3]));
     }
 }

@@ -1,4 +1,4 @@
-//! Reads who is calling out of `X-MS-CLIENT-PRINCIPAL`, as App Service authentication writes it, and refuses whom it may not mean.
+//! Reads the caller from `X-MS-CLIENT-PRINCIPAL`, as App Service authentication writes it, and refuses callers that may not sign in here.
 //! Never trusts any other header, and never validates tokens itself: the platform has done it.
 
 use std::collections::BTreeSet;
@@ -10,28 +10,31 @@ use uuid::Uuid;
 
 use super::{
     access::{Principal, Role},
-    problem::{Kind, Problem},
+    problem::{Problem, ProblemKind},
 };
-use crate::config::{Admitted, Auth};
+use crate::{
+    config::{AuthMode, SignInPolicy},
+    json,
+};
 
 const HEADER: &str = "x-ms-client-principal";
-/// What App Service calls Microsoft Entra ID; other providers' users have no roles of ours.
+/// App Service's name for Microsoft Entra ID; other providers' users have no roles of ours.
 const PROVIDER: &str = "aad";
 
 /// The types of a claim: as in the token, and as App Service may rename it (its "default claims mapping"; for app roles only with
 /// `WEBSITE_AUTH_USE_LEGACY_CLAIMS=false`). The header's own `role_typ` counts for nothing: it would make a role of any claim.
-type Types = [&'static str; 2];
-const OBJECT: Types = [
+type ClaimTypes = [&'static str; 2];
+const OBJECT: ClaimTypes = [
     "oid",
     "http://schemas.microsoft.com/identity/claims/objectidentifier",
 ];
-const TENANT: Types = ["tid", "http://schemas.microsoft.com/identity/claims/tenantid"];
-const ROLES: Types = [
+const TENANT: ClaimTypes = ["tid", "http://schemas.microsoft.com/identity/claims/tenantid"];
+const ROLES: ClaimTypes = [
     "roles",
     "http://schemas.microsoft.com/ws/2008/06/identity/claims/role",
 ];
-const ISSUER: Types = ["iss", "iss"];
-const AUDIENCE: Types = ["aud", "aud"];
+const ISSUER: ClaimTypes = ["iss", "iss"];
+const AUDIENCE: ClaimTypes = ["aud", "aud"];
 
 /// Microsoft: "Work with user identities in Azure App Service authentication", decoded client principal header.
 #[derive(Deserialize)]
@@ -46,22 +49,22 @@ struct Claim {
     val: String,
 }
 
-/// Who is calling.
+/// The caller of a request.
 ///
 /// # Errors
-/// A [`Problem`]: 401 when there is no such header, more than one, or one that means nobody who may sign in here; 403 when none of
+/// A [`Problem`]: 401 when there is no such header, more than one, or one whose caller may not sign in here; 403 when none of
 /// their roles is known.
-pub(super) fn principal(headers: &HeaderMap, auth: &Auth) -> Result<Principal, Problem> {
+pub(super) fn principal(headers: &HeaderMap, auth: &AuthMode) -> Result<Principal, Problem> {
     match auth {
         // On a developer's machine everybody is everything.
-        Auth::Development => Ok(Principal {
+        AuthMode::Development => Ok(Principal {
             id: "development-staff".to_owned(),
             roles: [Role::Staff, Role::Operator].into(),
         }),
-        Auth::EasyAuth(admitted) => {
+        AuthMode::EasyAuth(admitted) => {
             let mut values = headers.get_all(HEADER).iter();
             let (Some(value), None) = (values.next(), values.next()) else {
-                return Err(Problem::new(Kind::Unauthenticated, "sign in first"));
+                return Err(Problem::new(ProblemKind::Unauthenticated, "sign in first"));
             };
             let signed_in = decode(value.as_bytes());
             let signed_in = signed_in.as_ref().ok_or("the header cannot be read");
@@ -73,7 +76,7 @@ pub(super) fn principal(headers: &HeaderMap, auth: &Auth) -> Result<Principal, P
                 // The platform has let them in, so an operator must be able to see why we do not.
                 Err(reason) => {
                     tracing::info!(reason, "caller_not_admitted");
-                    Err(Problem::new(Kind::Unauthenticated, "sign in first"))
+                    Err(Problem::new(ProblemKind::Unauthenticated, "sign in first"))
                 }
             }
         }
@@ -81,22 +84,25 @@ pub(super) fn principal(headers: &HeaderMap, auth: &Auth) -> Result<Principal, P
 }
 
 fn decode(header: &[u8]) -> Option<ClientPrincipal> {
-    serde_json::from_slice(&STANDARD.decode(header).ok()?).ok()
+    json::read(&STANDARD.decode(header).ok()?).ok()
 }
 
-/// Nobody needs a role to be a customer; who has roles, and none of ours, is somebody else.
+/// A caller without roles is a customer; a caller with roles of which none is ours is refused.
 fn known(roles: &[&str]) -> Result<BTreeSet<Role>, Problem> {
-    let known: BTreeSet<Role> = roles.iter().filter_map(|name| Role::of(name)).collect();
+    let known: BTreeSet<Role> = roles.iter().filter_map(|name| Role::named(name)).collect();
     match (roles.is_empty(), known.is_empty()) {
         (true, _) => Ok([Role::Customer].into()),
         (false, false) => Ok(known),
-        (false, true) => Err(Problem::new(Kind::Forbidden, "none of your roles is known here")),
+        (false, true) => Err(Problem::new(
+            ProblemKind::Forbidden,
+            "none of your roles is known here",
+        )),
     }
 }
 
 impl ClientPrincipal {
     /// The object id and the names of the roles, if the sign-in is one that may be here; else why not.
-    fn admitted_by(&self, admitted: &Admitted) -> Result<(String, Vec<&str>), &'static str> {
+    fn admitted_by(&self, admitted: &SignInPolicy) -> Result<(String, Vec<&str>), &'static str> {
         if self.auth_typ != PROVIDER {
             return Err("the provider is not aad");
         }
@@ -119,7 +125,7 @@ impl ClientPrincipal {
         Ok((id.to_owned(), self.all(ROLES).collect()))
     }
 
-    fn all(&self, types: Types) -> impl Iterator<Item = &str> {
+    fn all(&self, types: ClaimTypes) -> impl Iterator<Item = &str> {
         let of = self
             .claims
             .iter()
@@ -127,8 +133,8 @@ impl ClientPrincipal {
         of.map(|claim| claim.val.as_str())
     }
 
-    /// The claim's one value: of two different ones nobody could say which is meant.
-    fn one(&self, types: Types) -> Result<Option<&str>, &'static str> {
+    /// The claim's one value: two different ones are refused.
+    fn one(&self, types: ClaimTypes) -> Result<Option<&str>, &'static str> {
         let mut values = self.all(types);
         let first = values.next();
         match values.find(|value| Some(*value) != first) {
@@ -162,14 +168,14 @@ mod tests {
     const LONG_OID: &str = OBJECT[1];
     const LONG_TID: &str = TENANT[1];
 
-    fn admitted(audiences: &[&str]) -> Auth {
-        Auth::EasyAuth(std::sync::Arc::new(Admitted {
+    fn admitted(audiences: &[&str]) -> AuthMode {
+        AuthMode::EasyAuth(std::sync::Arc::new(SignInPolicy {
             tenants: [TENANT_ID.parse().unwrap()].into(),
             audiences: audiences.iter().map(|text| (*text).to_owned()).collect(),
         }))
     }
 
-    fn read(principal: &Value, auth: &Auth) -> Result<BTreeSet<Role>, StatusCode> {
+    fn read(principal: &Value, auth: &AuthMode) -> Result<BTreeSet<Role>, StatusCode> {
         let mut headers = HeaderMap::new();
         let value = STANDARD.encode(principal.to_string());
         headers.insert(HEADER, value.parse().unwrap());
@@ -240,7 +246,7 @@ mod tests {
         let mut nameless = somebody(&[("roles", "staff")]);
         nameless.as_object_mut().unwrap().remove("auth_typ");
         assert_eq!(read(&nameless, &auth), Err(StatusCode::UNAUTHORIZED));
-        let nobody = Auth::EasyAuth(std::sync::Arc::default());
+        let nobody = AuthMode::EasyAuth(std::sync::Arc::default());
         assert_eq!(read(&somebody(&[]), &nobody), Err(StatusCode::UNAUTHORIZED));
     }
 
@@ -267,6 +273,17 @@ mod tests {
             &[("aud", "api://orders"), ("aud", "b")],
         ] {
             assert_eq!(meant(claims), Err(StatusCode::UNAUTHORIZED), "{claims:?}");
+        }
+    }
+
+    #[test]
+    fn an_array_is_no_principal_and_no_claim() {
+        let mut positional = somebody(&[]);
+        positional["claims"] = json!([["oid", OID], ["tid", TENANT_ID], ["roles", "staff"]]);
+        let whole = json!(["aad", somebody(&[("roles", "staff")])["claims"]]);
+        for refused in [positional, whole] {
+            let status = read(&refused, &admitted(&[]));
+            assert_eq!(status, Err(StatusCode::UNAUTHORIZED), "{refused}");
         }
     }
 

@@ -10,8 +10,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::content::Faults;
-pub use super::problem_kind::Kind;
+use super::content::BodyFaults;
+pub use super::problem_kind::ProblemKind;
 use crate::{
     domain::{quote, rejection::Rejection},
     error_chain::chain,
@@ -20,16 +20,16 @@ use crate::{
     write::{FailedPrecondition, WriteError},
 };
 
-/// Said of everything that is our fault and nobody else's business.
+/// Detail of every fault of ours: the log says more.
 const BROKEN: &str = "something is broken on our side";
 
 /// An error as a caller sees it.
 #[derive(Debug)]
 pub struct Problem {
-    kind: Kind,
+    kind: ProblemKind,
     detail: String,
-    errors: Vec<Place>,
-    /// What went wrong inside: for the log alone.
+    errors: Vec<ProblemPlace>,
+    /// The cause: for the log alone.
     cause: Option<String>,
 }
 
@@ -44,31 +44,31 @@ pub struct Problem {
     "traceId": "0af7651916cd43dd8448eb211c80319c",
     "errors": [{ "pointer": "#/lines/0/quantity", "detail": "3 left", "sku": "MUG-BLUE", "available": 3 }]
 }]))]
-pub(super) struct Body {
-    /// What kind of problem this is: stable, and described in docs/problems.md.
-    #[schemars(extend("enum" = Kind::ALL.iter().map(|kind| kind.uri()).collect::<Vec<_>>()))]
+pub(super) struct ProblemBody {
+    /// Kind of problem: stable, and described in docs/problems.md.
+    #[schemars(extend("enum" = ProblemKind::ALL.iter().map(|kind| kind.uri()).collect::<Vec<_>>()))]
     r#type: String,
     /// The status in words.
     title: &'static str,
     /// The HTTP status.
     status: u16,
-    /// What happened this time.
+    /// The problem in words.
     detail: String,
     /// Under this the server's log knows more.
     trace_id: String,
-    /// Where in the request's body it lies.
+    /// Places in the request's body that are at fault.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(default)]
-    errors: Vec<Place>,
+    errors: Vec<ProblemPlace>,
 }
 
 /// A place in the request's body.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "ProblemPlace")]
-pub(super) struct Place {
+pub(super) struct ProblemPlace {
     /// JSON Pointer (RFC 6901), as a URI fragment.
     pointer: String,
-    /// What is wrong there.
+    /// The fault at that place.
     detail: String,
     /// Of a shortage: the SKU.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -81,7 +81,7 @@ pub(super) struct Place {
 impl Problem {
     /// A problem without pointers.
     #[must_use]
-    pub fn new(kind: Kind, detail: impl Into<String>) -> Self {
+    pub fn new(kind: ProblemKind, detail: impl Into<String>) -> Self {
         Self {
             kind,
             detail: detail.into(),
@@ -93,7 +93,7 @@ impl Problem {
     /// The same problem, pointing at a place of the request's body.
     #[must_use]
     pub fn at(mut self, pointer: impl Into<String>, detail: impl Into<String>) -> Self {
-        self.errors.push(Place {
+        self.errors.push(ProblemPlace {
             pointer: fragment(&pointer.into()),
             detail: detail.into(),
             sku: None,
@@ -102,8 +102,8 @@ impl Problem {
         self
     }
 
-    /// A problem of ours; `cause` is told to the log, under the answer's `traceId`.
-    fn ours(kind: Kind, detail: &str, cause: String) -> Self {
+    /// A problem of ours; `cause` goes to the log, under the answer's `traceId`.
+    fn ours(kind: ProblemKind, detail: &str, cause: String) -> Self {
         Self {
             cause: Some(cause),
             ..Self::new(kind, detail)
@@ -113,25 +113,28 @@ impl Problem {
     /// Something is broken on our side; `cause` is for the log alone.
     #[must_use]
     pub fn broken(cause: String) -> Self {
-        Self::ours(Kind::Internal, BROKEN, cause)
+        Self::ours(ProblemKind::Internal, BROKEN, cause)
     }
 
     /// A store cannot be reached; `cause` is for the log alone.
     #[must_use]
     pub fn away(detail: &str, cause: String) -> Self {
-        Self::ours(Kind::Unavailable, detail, cause)
+        Self::ours(ProblemKind::Unavailable, detail, cause)
     }
 
     /// This deployment lacks the settings for what was asked.
     #[must_use]
     pub fn not_configured(what: &str) -> Self {
-        Self::new(Kind::NotConfigured, format!("this deployment has no {what}"))
+        Self::new(
+            ProblemKind::NotConfigured,
+            format!("this deployment has no {what}"),
+        )
     }
 
     /// The body has the right syntax and the wrong content.
     #[must_use]
     pub fn content(pointer: impl Into<String>, detail: impl Into<String> + Clone) -> Self {
-        Self::new(Kind::InvalidContent, detail.clone()).at(pointer, detail)
+        Self::new(ProblemKind::InvalidContent, detail.clone()).at(pointer, detail)
     }
 }
 
@@ -162,30 +165,31 @@ fn fragment(pointer: &str) -> String {
 }
 
 /// All that is wrong with a body.
-impl From<Faults> for Problem {
-    fn from(faults: Faults) -> Self {
-        let (count, told) = (faults.count(), faults.into_told());
-        let detail = match &told[..] {
+impl From<BodyFaults> for Problem {
+    fn from(faults: BodyFaults) -> Self {
+        let (count, listed) = (faults.count(), faults.into_listed());
+        let detail = match &listed[..] {
             [fault] if fault.pointer.is_empty() => format!("the body {}", fault.detail),
             [fault] => format!("{} {}", quote::brief(&fault.pointer), fault.detail),
-            told if told.len() < count => {
+            listed if listed.len() < count => {
                 format!(
                     "{count} things are wrong with the body; `errors` has the first {}",
-                    told.len()
+                    listed.len()
                 )
             }
             _ => format!("{count} things are wrong with the body; `errors` has each of them"),
         };
-        let problem = Self::new(Kind::InvalidContent, detail);
-        told.into_iter()
+        let problem = Self::new(ProblemKind::InvalidContent, detail);
+        listed
+            .into_iter()
             .fold(problem, |problem, fault| problem.at(fault.pointer, fault.detail))
     }
 }
 
-/// What is answered when a function has panicked: a 500 for that request alone.
+/// Answers for a function that has panicked: a 500 for that request alone.
 pub fn panicked(panic: Box<dyn std::any::Any + Send>) -> Response {
     telemetry::panicked(panic.as_ref());
-    Problem::new(Kind::Internal, BROKEN).into_response()
+    Problem::new(ProblemKind::Internal, BROKEN).into_response()
 }
 
 impl From<WriteError> for Problem {
@@ -194,7 +198,7 @@ impl From<WriteError> for Problem {
         match error {
             WriteError::Rejected(rejection) => rejection.into(),
             WriteError::PreconditionFailed(unmet, version) => Self::new(
-                Kind::StaleVersion,
+                ProblemKind::StaleVersion,
                 match (unmet, version) {
                     (_, Some(version)) => {
                         format!(
@@ -209,12 +213,12 @@ impl From<WriteError> for Problem {
                 },
             ),
             WriteError::KeyReused => Self::new(
-                Kind::IdempotencyKeyReused,
+                ProblemKind::IdempotencyKeyReused,
                 "this Idempotency-Key was used for another request",
             ),
-            WriteError::Contended => Self::new(Kind::LostRace, told),
+            WriteError::Contended => Self::new(ProblemKind::LostRace, told),
             WriteError::Unavailable(_) => Self::ours(
-                Kind::Unavailable,
+                ProblemKind::Unavailable,
                 "the order book cannot be reached; try again",
                 told,
             ),
@@ -228,12 +232,12 @@ impl From<StoreError> for Problem {
         let told = chain(&error).to_string();
         match error {
             StoreError::Away { .. } | StoreError::Busy { .. } => Self::ours(
-                Kind::Unavailable,
+                ProblemKind::Unavailable,
                 "the read model cannot be reached; try again",
                 told,
             ),
             StoreError::Unreadable { .. } => Self::ours(
-                Kind::UnreadableDocument,
+                ProblemKind::UnreadableDocument,
                 "what the read model holds there cannot be read",
                 told,
             ),
@@ -246,20 +250,20 @@ impl From<Rejection> for Problem {
     fn from(rejection: Rejection) -> Self {
         use Rejection as R;
         let kind = match &rejection {
-            R::UnknownOrder(_) => Kind::UnknownOrder,
-            R::UnknownProduct(_) => Kind::UnknownProduct,
-            R::UnknownCustomer(_) => Kind::UnknownCustomer,
-            R::NotRegistered(_) => Kind::UnregisteredCustomer,
-            R::UnknownProducts(_) => Kind::UnlistedProduct,
-            R::AmountTooLarge => Kind::AmountTooLarge,
-            R::TooManyChanges => Kind::TooManyChanges,
-            R::CustomerExists(_) => Kind::CustomerExists,
-            R::ProductExists(_) => Kind::ProductExists,
-            R::NotEnoughStock(_) => Kind::NotEnoughStock,
-            R::MixedCurrencies(_) => Kind::MixedCurrencies,
-            R::PriceChanged { .. } => Kind::PriceChanged,
-            R::WrongAmount { .. } => Kind::WrongAmount,
-            R::WrongStatus { .. } => Kind::WrongStatus,
+            R::UnknownOrder(_) => ProblemKind::UnknownOrder,
+            R::UnknownProduct(_) => ProblemKind::UnknownProduct,
+            R::UnknownCustomer(_) => ProblemKind::UnknownCustomer,
+            R::NotRegistered(_) => ProblemKind::UnregisteredCustomer,
+            R::UnknownProducts(_) => ProblemKind::UnlistedProduct,
+            R::AmountTooLarge => ProblemKind::AmountTooLarge,
+            R::TooManyChanges => ProblemKind::TooManyChanges,
+            R::CustomerExists(_) => ProblemKind::CustomerExists,
+            R::ProductExists(_) => ProblemKind::ProductExists,
+            R::NotEnoughStock(_) => ProblemKind::NotEnoughStock,
+            R::MixedCurrencies(_) => ProblemKind::MixedCurrencies,
+            R::PriceChanged { .. } => ProblemKind::PriceChanged,
+            R::WrongAmount { .. } => ProblemKind::WrongAmount,
+            R::WrongStatus { .. } => ProblemKind::WrongStatus,
         };
         let mut problem = Self::new(kind, rejection.to_string());
         match rejection {
@@ -272,12 +276,16 @@ impl From<Rejection> for Problem {
                     problem = problem.at(format!("/lines/{}/sku", product.line), detail);
                 }
             }
-            R::NotEnoughStock(shortages) => problem.errors.extend(shortages.into_iter().map(|short| Place {
-                pointer: fragment(&format!("/lines/{}/quantity", short.line)),
-                detail: format!("{} left", short.available),
-                sku: Some(short.sku),
-                available: Some(short.available),
-            })),
+            R::NotEnoughStock(shortages) => {
+                problem
+                    .errors
+                    .extend(shortages.into_iter().map(|short| ProblemPlace {
+                        pointer: fragment(&format!("/lines/{}/quantity", short.line)),
+                        detail: format!("{} left", short.available),
+                        sku: Some(short.sku),
+                        available: Some(short.available),
+                    }))
+            }
             _ => {}
         }
         problem
@@ -299,7 +307,7 @@ impl IntoResponse for Problem {
                 tracing::info!(traceId = %trace_id, status = status.as_u16(), problem = name, "request_refused");
             }
         }
-        let body = Body {
+        let body = ProblemBody {
             r#type: self.kind.uri(),
             title: status.canonical_reason().unwrap_or("Error"),
             status: status.as_u16(),
@@ -317,7 +325,7 @@ impl IntoResponse for Problem {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         // Settings do not come by waiting.
-        if status == StatusCode::SERVICE_UNAVAILABLE && self.kind != Kind::NotConfigured {
+        if status == StatusCode::SERVICE_UNAVAILABLE && self.kind != ProblemKind::NotConfigured {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
         }
         response

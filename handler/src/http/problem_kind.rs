@@ -6,13 +6,13 @@ use axum::http::StatusCode;
 /// Makes the enum with its table: `Variant, status, "name", "meaning"`.
 macro_rules! kinds {
     ($($kind:ident, $status:ident, $name:literal, $meaning:literal;)*) => {
-        /// What kind of problem it is; `type` is `urn:problem:orders:<name>`.
+        /// Kind of problem; `type` is `urn:problem:orders:<name>`.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub enum Kind {
+        pub enum ProblemKind {
             $(#[doc = $meaning] $kind,)*
         }
 
-        impl Kind {
+        impl ProblemKind {
             /// All of them, by status.
             pub const ALL: &'static [Self] = &[$(Self::$kind,)*];
 
@@ -28,7 +28,7 @@ macro_rules! kinds {
                 match self { $(Self::$kind => $name,)* }
             }
 
-            /// What it means and what to do about it.
+            /// Its meaning and what to do about it.
             #[must_use]
             pub fn meaning(self) -> &'static str {
                 match self { $(Self::$kind => $meaning,)* }
@@ -91,7 +91,7 @@ kinds! {
         "A store cannot be reached, or is too busy. Try again after `Retry-After`, best under an Idempotency-Key.";
 }
 
-impl Kind {
+impl ProblemKind {
     /// The problem's `type`.
     #[must_use]
     pub fn uri(self) -> String {

@@ -10,7 +10,7 @@ use axum::{
 };
 use url::form_urlencoded;
 
-use super::problem::{Kind, Problem};
+use super::problem::{Problem, ProblemKind};
 use crate::domain::quote;
 
 /// Parameters that are not ours: the Functions host's key, and API Management's.
@@ -24,7 +24,7 @@ pub(super) fn pairs(query: Option<&str>) -> impl Iterator<Item = (String, String
 }
 
 /// Lets a call through that has no parameters but these, each at most once.
-pub(super) async fn only(known: Vec<&'static str>, request: Request, next: Next) -> Response {
+pub(super) async fn refuse_unknown(known: Vec<&'static str>, request: Request, next: Next) -> Response {
     let mut seen = BTreeSet::new();
     for (name, _) in pairs(request.uri().query()) {
         let Some(name) = known.iter().find(|known| **known == name) else {
@@ -33,11 +33,14 @@ pub(super) async fn only(known: Vec<&'static str>, request: Request, next: Next)
                 _ => known.join(", "),
             };
             let detail = format!("{} is unknown here; there is {there_is}", quote::brief(&name));
-            return Problem::new(Kind::InvalidQuery, detail).into_response();
+            return Problem::new(ProblemKind::InvalidQuery, detail).into_response();
         };
         if !seen.insert(name) {
-            return Problem::new(Kind::InvalidQuery, format!("{name} is there more than once"))
-                .into_response();
+            return Problem::new(
+                ProblemKind::InvalidQuery,
+                format!("{name} is there more than once"),
+            )
+            .into_response();
         }
     }
     next.run(request).await

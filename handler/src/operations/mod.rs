@@ -29,8 +29,8 @@ use crate::{
     domain::event::RecordedEvent,
     log::{EntryResult, EventLog, LogEntry},
     read::{
-        Account,
-        incoming::{Incoming, decode},
+        CosmosAccount,
+        incoming::{IncomingEvent, decode},
     },
 };
 
@@ -65,7 +65,7 @@ impl Operations {
         postgres: &Config,
         forgets_outbox: bool,
         topic: Option<TopicAddress>,
-        account: Option<Account>,
+        account: Option<CosmosAccount>,
     ) -> Self {
         let log = Arc::new(EventLog::new(postgres.clone()));
         Self {
@@ -261,7 +261,7 @@ fn storable_json(value: Value) -> Value {
 }
 
 /// An event of the log as its message would bring it.
-fn incoming(event: &RecordedEvent) -> Result<Incoming, Failed> {
+fn incoming(event: &RecordedEvent) -> Result<IncomingEvent, Failed> {
     let broken = |why: String| Failed::refused(format!("event {}: {why}", event.event_id));
     let message = serde_json::to_value(CloudEvent::from(event)).map_err(|error| broken(error.to_string()))?;
     decode(message).map_err(|error| broken(error.to_string()))

@@ -7,7 +7,8 @@ use super::Failed;
 use crate::{
     log::EventLog,
     read::{
-        Account, Connection, Generations, Projector, document::Generation, generation::Pointer, store::Stored,
+        Connection, CosmosAccount, PointerCache, Projector, document::Generation,
+        generation::GenerationPointer, store::StoredDocument,
     },
 };
 
@@ -18,16 +19,16 @@ const ATTEMPTS: usize = 5;
 pub struct Model {
     pub(super) log: Arc<EventLog>,
     pub(super) connection: Arc<Connection>,
-    generations: Arc<Generations>,
+    generations: Arc<PointerCache>,
     pub(super) projector: Projector,
 }
 
 impl Model {
     /// Connects when first used.
     #[must_use]
-    pub fn new(log: Arc<EventLog>, account: Account) -> Self {
+    pub fn new(log: Arc<EventLog>, account: CosmosAccount) -> Self {
         let connection = Arc::new(Connection::new(account));
-        let generations = Arc::new(Generations::new(&connection));
+        let generations = Arc::new(PointerCache::new(&connection));
         Self {
             log,
             projector: Projector::new(&connection, &generations),
@@ -40,9 +41,9 @@ impl Model {
     ///
     /// # Errors
     /// When it cannot be read.
-    pub async fn pointer(&self) -> Result<Pointer, Failed> {
+    pub async fn pointer(&self) -> Result<GenerationPointer, Failed> {
         let found = self.generations.load().await?;
-        Ok(found.map_or_else(Pointer::default, |found| found.document))
+        Ok(found.map_or_else(GenerationPointer::default, |found| found.document))
     }
 
     /// Reads the generation that was live before again, or makes sure that this one is read; what was live stays written, so
@@ -51,7 +52,7 @@ impl Model {
     /// # Errors
     /// [`Failed`] when there is nothing to go back to, and, where nobody says which, after a rollback: asking twice would undo
     /// it.
-    pub async fn roll_back(&self, to: Option<Generation>) -> Result<Pointer, Failed> {
+    pub async fn roll_back(&self, to: Option<Generation>) -> Result<GenerationPointer, Failed> {
         let read = self.load().await?;
         if to == Some(read.document.live) {
             return Ok(read.document);
@@ -84,7 +85,7 @@ impl Model {
     ///
     /// # Errors
     /// [`Failed`] when another one is being removed.
-    pub async fn give_up(&self) -> Result<Pointer, Failed> {
+    pub async fn give_up(&self) -> Result<GenerationPointer, Failed> {
         for _ in 1..ATTEMPTS {
             // Whoever fills it writes the pointer again and again.
             match self.try_to_give_up().await {
@@ -95,7 +96,7 @@ impl Model {
         self.try_to_give_up().await
     }
 
-    async fn try_to_give_up(&self) -> Result<Pointer, Failed> {
+    async fn try_to_give_up(&self) -> Result<GenerationPointer, Failed> {
         let read = self.load().await?;
         let Some(building) = read.document.building else {
             return Ok(read.document);
@@ -113,19 +114,19 @@ impl Model {
     }
 
     /// The pointer with its ETag; written first where there was none.
-    pub(super) async fn load(&self) -> Result<Stored<Pointer>, Failed> {
+    pub(super) async fn load(&self) -> Result<StoredDocument<GenerationPointer>, Failed> {
         match self.generations.load().await? {
             Some(found) => Ok(found),
-            None => Ok(self.generations.save(&Pointer::default(), None).await?),
+            None => Ok(self.generations.save(&GenerationPointer::default(), None).await?),
         }
     }
 
     /// Changes the pointer, unless somebody else has.
     pub(super) async fn save(
         &self,
-        read: &Stored<Pointer>,
-        change: impl FnOnce(&mut Pointer),
-    ) -> Result<Stored<Pointer>, Failed> {
+        read: &StoredDocument<GenerationPointer>,
+        change: impl FnOnce(&mut GenerationPointer),
+    ) -> Result<StoredDocument<GenerationPointer>, Failed> {
         let mut pointer = read.document.clone();
         change(&mut pointer);
         Ok(self.generations.save(&pointer, Some(read)).await?)

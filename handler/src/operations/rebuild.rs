@@ -22,8 +22,8 @@ use super::{
 };
 use crate::read::{
     document::Generation,
-    generation::{Building, Pointer, REMEMBERED},
-    store::Stored,
+    generation::{BuildProgress, GenerationPointer, REMEMBERED},
+    store::StoredDocument,
 };
 
 /// Longer than any statement of the app may take: its role's statement_timeout is 2 s.
@@ -91,8 +91,8 @@ impl Anew {
     async fn fill(
         &self,
         model: &Model,
-        read: &Stored<Pointer>,
-        mut building: Building,
+        read: &StoredDocument<GenerationPointer>,
+        mut building: BuildProgress,
         tell: Tell<'_>,
     ) -> Result<Option<i64>, Failed> {
         let Some(until) = building.until else {
@@ -126,7 +126,7 @@ impl Anew {
 }
 
 /// Whether a new generation may be begun, or the one that was begun be gone on with.
-pub(super) fn may_begin(pointer: &Pointer) -> Result<(), Failed> {
+pub(super) fn may_begin(pointer: &GenerationPointer) -> Result<(), Failed> {
     if pointer.building.is_none() && (pointer.previous.is_some() || pointer.retiring.is_some()) {
         return Err(Failed::refused(
             "the generation before is still there: remove it first by `retire`, or go back to it by `rollback`",
@@ -138,9 +138,9 @@ pub(super) fn may_begin(pointer: &Pointer) -> Result<(), Failed> {
 /// The generation to be filled, with the pointer that names it.
 async fn begun(
     model: &Model,
-    read: Stored<Pointer>,
+    read: StoredDocument<GenerationPointer>,
     cursor: &Cursor,
-) -> Result<(Stored<Pointer>, Building), Failed> {
+) -> Result<(StoredDocument<GenerationPointer>, BuildProgress), Failed> {
     if let Some(building) = read.document.building {
         return Ok((read, building));
     }
@@ -153,7 +153,7 @@ async fn begun(
     let Some(next) = read.document.highest.0.checked_add(1) else {
         return Err(Failed::refused("there is no number left for another generation"));
     };
-    let building = Building {
+    let building = BuildProgress {
         generation: Generation(next),
         until: None,
         position: 0,
@@ -166,7 +166,11 @@ async fn begun(
 }
 
 /// Reads the new generation from now on; the one before stays written.
-async fn switch(model: &Model, read: &Stored<Pointer>, to: Generation) -> Result<(), Failed> {
+async fn switch(
+    model: &Model,
+    read: &StoredDocument<GenerationPointer>,
+    to: Generation,
+) -> Result<(), Failed> {
     if read.document.building.map(|building| building.generation) != Some(to) {
         return Err(Failed::refused("the generation that was proved was given up"));
     }

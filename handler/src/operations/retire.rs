@@ -11,18 +11,18 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{Failed, Tell, model::Model, patiently, runner::Came};
 use crate::read::{
-    connection::Container,
+    connection::CosmosContainer,
     document::Generation,
-    generation::{Pointer, REMEMBERED},
-    store::Store,
+    generation::{GenerationPointer, REMEMBERED},
+    store::DocumentStore,
 };
 
 /// Where documents of a generation are.
-const CONTAINERS: [Container; 4] = [
-    Container::Orders,
-    Container::Customers,
-    Container::Products,
-    Container::Sales,
+const CONTAINERS: [CosmosContainer; 4] = [
+    CosmosContainer::Orders,
+    CosmosContainer::Customers,
+    CosmosContainer::Products,
+    CosmosContainer::Sales,
 ];
 /// Most documents of one piece.
 const STEP: u32 = 200;
@@ -87,7 +87,7 @@ impl Removal {
                 json!({ "generation": generation, "removed": cursor.removed }),
             ));
         };
-        let store = Store::new(&model.connection, *container);
+        let store = DocumentStore::new(&model.connection, *container);
         let most = self.rate.get().min(STEP);
         let removed = self.some(&store, generation, most).await?;
         cursor.removed += removed;
@@ -99,7 +99,7 @@ impl Removal {
     }
 
     /// Removes up to so many documents; how many there were.
-    async fn some(&self, store: &Store, of: Generation, most: u32) -> Result<i64, Failed> {
+    async fn some(&self, store: &DocumentStore, of: Generation, most: u32) -> Result<i64, Failed> {
         let text = format!("SELECT TOP {most} c.pk, c.id FROM c WHERE c.gen = @gen");
         let parameters = [("@gen", json!(of))];
         let places: Vec<Place> =
@@ -116,7 +116,7 @@ impl Removal {
 }
 
 /// Whether there is something to be removed.
-pub(super) fn may_begin(pointer: &Pointer) -> Result<(), Failed> {
+pub(super) fn may_begin(pointer: &GenerationPointer) -> Result<(), Failed> {
     match (pointer.retiring, pointer.previous, pointer.building) {
         (None, None, None) => Err(Failed::refused("there is no generation to be removed")),
         _ => Ok(()),

@@ -11,9 +11,9 @@ use super::{
 use crate::{
     bus::{BusError, MessageQueue},
     error_chain::chain,
-    health::{Health, Report},
+    health::{Health, HealthReport},
     log::OutboxBacklog,
-    read::generation::Pointer,
+    read::generation::GenerationPointer,
 };
 
 /// Messages are counted up to this.
@@ -29,7 +29,7 @@ const MOST_OPERATIONS: i64 = 50;
 #[schemars(rename = "DeploymentStatus")]
 pub struct Status {
     /// How the stores are.
-    pub stores: Report,
+    pub stores: HealthReport,
     /// Events that the bus has not got.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outbox: Option<Outbox>,
@@ -38,7 +38,7 @@ pub struct Status {
     pub subscription: Option<Messages>,
     /// The generations of the documents; absent where this process has none.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub generations: Option<Pointer>,
+    pub generations: Option<GenerationPointer>,
     /// Operations that are not over.
     pub operations: Vec<Operation>,
     /// What could not be found out, and why.

@@ -21,12 +21,12 @@ use crate::{
     error_chain::chain,
     log::TracedEvent,
     read::{
-        connection::Container,
+        connection::CosmosContainer,
         document::{
             customer::OrderRowDocument,
             order::{ORDER, OrderDocument, event},
         },
-        store::{Found, Store},
+        store::{DocumentStore, FoundDocument},
     },
 };
 
@@ -132,7 +132,7 @@ impl Operations {
 /// What the documents that are read now show of it.
 async fn shown(model: &Model, order: Uuid, customer: Uuid, hops: Vec<TracedEvent>) -> Result<Trail, Failed> {
     let live = model.pointer().await?.live;
-    let orders = Store::new(&model.connection, Container::Orders);
+    let orders = DocumentStore::new(&model.connection, CosmosContainer::Orders);
     let pk = live.partition(&order.to_string());
     let text = "SELECT * FROM c WHERE c.kind = 'event'";
     let history: Vec<Place> = orders.query(Some(&pk), text, &[], PATIENCE).await?;
@@ -140,10 +140,10 @@ async fn shown(model: &Model, order: Uuid, customer: Uuid, hops: Vec<TracedEvent
         let document = event(hop.version);
         step(hop, history.iter().any(|place| place.id == document))
     });
-    let document = orders.read::<Found<OrderDocument>>(&pk, ORDER).await?;
-    let rows = Store::new(&model.connection, Container::Customers);
+    let document = orders.read::<FoundDocument<OrderDocument>>(&pk, ORDER).await?;
+    let rows = DocumentStore::new(&model.connection, CosmosContainer::Customers);
     let row = rows
-        .read::<Found<OrderRowDocument>>(&live.partition(&customer.to_string()), &order.to_string())
+        .read::<FoundDocument<OrderRowDocument>>(&live.partition(&customer.to_string()), &order.to_string())
         .await?;
     let differences = verify::of_stream(model, live, &order.to_string()).await?;
     Ok(Trail {

@@ -5,7 +5,7 @@ use tokio_postgres::error::{Severity, SqlState};
 
 use super::sqlstate::{OUTDATED, is_of_others, is_ours, reason};
 use crate::{
-    condition::{Reason, Trouble},
+    condition::{StoreReason, StoreTrouble},
     error_chain::{Cause, cause, chain},
 };
 
@@ -81,22 +81,22 @@ impl PostgresError {
             self,
             Self::Refused(_) | Self::Unsupported(_) | Self::Unreadable(_)
         );
-        let one = [Reason::Rights, Reason::Failing];
+        let one = [StoreReason::Rights, StoreReason::Failing];
         of_statement && self.trouble().is_none_or(|trouble| one.contains(&trouble.reason))
     }
 
     /// The trouble that the database is in, if it is the database that is in trouble.
     #[must_use]
-    pub fn trouble(&self) -> Option<Trouble> {
+    pub fn trouble(&self) -> Option<StoreTrouble> {
         let reason = match self {
             // After a connection that broke the next one says what is so.
             Self::PoolExhausted | Self::Lost(_) | Self::Unsupported(_) | Self::Unreadable(_) => None,
-            Self::Unreachable(_) => Some(Reason::Unreachable),
-            Self::Standby => Some(Reason::ReadOnly),
-            Self::OldSchema { .. } => Some(Reason::Schema),
+            Self::Unreachable(_) => Some(StoreReason::Unreachable),
+            Self::Standby => Some(StoreReason::ReadOnly),
+            Self::OldSchema { .. } => Some(StoreReason::Schema),
             Self::Refused(_) => self.code().and_then(reason),
         };
-        reason.map(|reason| Trouble::new(reason, chain(self).to_string()))
+        reason.map(|reason| StoreTrouble::new(reason, chain(self).to_string()))
     }
 
     /// True when the connection is as good as before.

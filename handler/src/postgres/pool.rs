@@ -21,7 +21,7 @@ use super::{
     error::{PostgresError, classify},
     idle::IdleStack,
 };
-use crate::{condition::Condition, error_chain::cause};
+use crate::{condition::StoreCondition, error_chain::cause};
 
 /// Longest wait for a free connection, for a new one, and for an answer. The role's statement_timeout is shorter.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -39,7 +39,7 @@ pub struct ConnectionPool<P> {
     /// The era that began when a statement was last found outdated; 0 when one has worked since.
     outdated: AtomicU64,
     /// The store's condition, which users' errors are reported to.
-    condition: Option<Arc<Condition>>,
+    condition: Option<Arc<StoreCondition>>,
 }
 
 #[derive(Debug)]
@@ -82,7 +82,7 @@ impl<P: Default + Send + 'static> ConnectionPool<P> {
 
     /// The same, and its users' errors are reported to this condition.
     #[must_use]
-    pub fn reporting_to(self, condition: &Arc<Condition>) -> Self {
+    pub fn reporting_to(self, condition: &Arc<StoreCondition>) -> Self {
         let condition = Some(Arc::clone(condition));
         Self { condition, ..self }
     }
@@ -127,13 +127,13 @@ impl<P> ConnectionPool<P> {
     /// Reports that the database has done what this pool is there for.
     pub fn report_success(&self) {
         if let Some(condition) = &self.condition {
-            condition.works();
+            condition.report_success();
         }
     }
 
     fn report(&self, error: &PostgresError) {
         if let Some((condition, trouble)) = self.condition.as_ref().zip(error.trouble()) {
-            condition.met(trouble);
+            condition.report_trouble(trouble);
         }
     }
 

@@ -1,7 +1,7 @@
 //! The SQLSTATEs that decide what an error of PostgreSQL means.
 //! Never by the words of the server: they may be in any language.
 
-use crate::condition::Reason;
+use crate::condition::StoreReason;
 
 /// A prepared statement that is not there, or whose result would have other columns by now; or something that the server cannot
 /// do.
@@ -22,18 +22,18 @@ pub(super) fn is_of_others(code: &str) -> bool {
 const MISSING_RIGHT: &str = "42501";
 
 /// The trouble that the database is in when it refuses with this SQLSTATE, if it is in any.
-pub(super) fn reason(code: &str) -> Option<Reason> {
+pub(super) fn reason(code: &str) -> Option<StoreReason> {
     if is_ours(code) || is_of_others(code) || OUTDATED.contains(&code) {
         return None;
     }
     Some(match (code, code.get(..2)) {
-        ("25006", _) => Reason::ReadOnly,
-        (MISSING_RIGHT, _) => Reason::Rights,
-        (_, Some("53")) => Reason::Full,
-        (_, Some("28")) => Reason::Credentials,
-        (_, Some("3D")) => Reason::Missing,
-        (_, Some("08" | "57")) => Reason::Unreachable,
-        _ => Reason::Failing,
+        ("25006", _) => StoreReason::ReadOnly,
+        (MISSING_RIGHT, _) => StoreReason::Rights,
+        (_, Some("53")) => StoreReason::Full,
+        (_, Some("28")) => StoreReason::Credentials,
+        (_, Some("3D")) => StoreReason::Missing,
+        (_, Some("08" | "57")) => StoreReason::Unreachable,
+        _ => StoreReason::Failing,
     })
 }
 
@@ -50,21 +50,21 @@ mod tests {
             assert_eq!(reason(code), None, "{code}");
         }
         for (code, reason_of_it) in [
-            ("25006", Reason::ReadOnly),
-            ("53100", Reason::Full),
-            ("53200", Reason::Full),
-            ("53300", Reason::Full),
-            ("53400", Reason::Full),
-            ("28P01", Reason::Credentials),
-            ("28000", Reason::Credentials),
-            ("3D000", Reason::Missing),
-            ("42501", Reason::Rights),
-            ("57P01", Reason::Unreachable),
-            ("08006", Reason::Unreachable),
-            ("58030", Reason::Failing),
-            ("XX000", Reason::Failing),
-            ("P0001", Reason::Failing),
-            ("ZZ999", Reason::Failing),
+            ("25006", StoreReason::ReadOnly),
+            ("53100", StoreReason::Full),
+            ("53200", StoreReason::Full),
+            ("53300", StoreReason::Full),
+            ("53400", StoreReason::Full),
+            ("28P01", StoreReason::Credentials),
+            ("28000", StoreReason::Credentials),
+            ("3D000", StoreReason::Missing),
+            ("42501", StoreReason::Rights),
+            ("57P01", StoreReason::Unreachable),
+            ("08006", StoreReason::Unreachable),
+            ("58030", StoreReason::Failing),
+            ("XX000", StoreReason::Failing),
+            ("P0001", StoreReason::Failing),
+            ("ZZ999", StoreReason::Failing),
         ] {
             assert!(!is_ours(code), "{code}");
             assert_eq!(reason(code), Some(reason_of_it), "{code}");

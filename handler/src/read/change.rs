@@ -1,5 +1,5 @@
-//! What one event asks of the documents: a list of changes, each to one document and whatever stands beside it.
-//! Never looks at a document: each change finds out by itself what is left to be done, in any order and any number of times.
+//! Turns one event into changes, each to one document and what stands beside it.
+//! Never reads a document: each change finds what is left to do, in any order and any number of times.
 
 use std::sync::Arc;
 
@@ -11,16 +11,16 @@ use super::{
         product::ProductDocument,
         sales::Sale,
     },
-    incoming::Incoming,
+    incoming::IncomingEvent,
 };
 use crate::domain::aggregate::Aggregate;
 
 /// A change to one partition of one container.
 #[derive(Debug, Clone)]
-pub enum Change {
+pub enum DocumentChange {
     /// Container `orders`: the order as it is now, and what happened to it.
     Order(Box<OrderDocument>, Box<EventDocument>),
-    /// Container `customers`: the customer as he or she is now.
+    /// Container `customers`: the customer as they are now.
     Customer(CustomerDocument),
     /// Container `customers`: the order in its customer's list.
     OrderRow(OrderRowDocument),
@@ -32,8 +32,8 @@ pub enum Change {
 
 /// Everything that this event asks of one generation.
 #[must_use]
-pub fn changes(generation: Generation, incoming: Incoming) -> Vec<Change> {
-    let Incoming {
+pub fn changes(generation: Generation, incoming: IncomingEvent) -> Vec<DocumentChange> {
+    let IncomingEvent {
         event_id,
         event_type,
         at,
@@ -44,7 +44,7 @@ pub fn changes(generation: Generation, incoming: Incoming) -> Vec<Change> {
     } = incoming;
     let levels = stock.iter();
     match state {
-        Aggregate::Customer(customer) => vec![Change::Customer(CustomerDocument::new(
+        Aggregate::Customer(customer) => vec![DocumentChange::Customer(CustomerDocument::new(
             generation,
             Arc::unwrap_or_clone(customer),
             at,
@@ -52,7 +52,7 @@ pub fn changes(generation: Generation, incoming: Incoming) -> Vec<Change> {
         Aggregate::Product(product) => {
             let level = levels.clone().find(|level| level.sku == product.sku);
             let sku = product.sku.clone();
-            vec![Change::Product(ProductDocument::new(
+            vec![DocumentChange::Product(ProductDocument::new(
                 generation,
                 &sku,
                 Some((Arc::unwrap_or_clone(product), at)),
@@ -60,17 +60,19 @@ pub fn changes(generation: Generation, incoming: Incoming) -> Vec<Change> {
             ))]
         }
         Aggregate::Order(order) => {
-            let what = (event_type.name().to_owned(), data);
-            let event = EventDocument::new(generation, order.id, version, what, at);
-            let mut changes: Vec<Change> = levels
-                .map(|level| Change::Product(ProductDocument::new(generation, &level.sku, None, Some(level))))
+            let kind = event_type.name().to_owned();
+            let event = EventDocument::new(generation, order.id, version, kind, data, at);
+            let mut changes: Vec<DocumentChange> = levels
+                .map(|level| {
+                    DocumentChange::Product(ProductDocument::new(generation, &level.sku, None, Some(level)))
+                })
                 .collect();
-            changes.extend(Sale::of(generation, event_id, &order, at).map(Change::Sale));
-            changes.push(Change::OrderRow(OrderRowDocument::new(
+            changes.extend(Sale::from_event(generation, event_id, &order, at).map(DocumentChange::Sale));
+            changes.push(DocumentChange::OrderRow(OrderRowDocument::new(
                 generation,
                 (*order).clone().into(),
             )));
-            changes.push(Change::Order(
+            changes.push(DocumentChange::Order(
                 Box::new(OrderDocument::new(generation, Arc::unwrap_or_clone(order), at)),
                 Box::new(event),
             ));

@@ -22,13 +22,13 @@ use crate::error_chain::chain;
 pub(super) const PATIENCE: Duration = Duration::from_secs(3);
 /// Longest wait for a client: it asks the account for its regions and each container for its key.
 const OPENING: Duration = Duration::from_secs(5);
-/// How often, and how long in all, the client itself waits out a 429; beyond that its callers know what to do.
+/// Tries and time with which the client itself waits out a 429; beyond that its callers decide.
 const THROTTLED_TRIES: u32 = 3;
 const THROTTLED_WAIT: Duration = Duration::from_secs(1);
 
-/// Where the account is and how to prove who we are (`COSMOS_ENDPOINT`, `COSMOS_KEY`, `COSMOS_DATABASE`).
+/// An account and its credentials (`COSMOS_ENDPOINT`, `COSMOS_KEY`, `COSMOS_DATABASE`).
 #[derive(Clone)]
-pub struct Account {
+pub struct CosmosAccount {
     /// The account's URL.
     pub endpoint: AccountEndpoint,
     /// The account's key; never shown.
@@ -37,7 +37,7 @@ pub struct Account {
     pub database: String,
 }
 
-impl fmt::Debug for Account {
+impl fmt::Debug for CosmosAccount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.database)
     }
@@ -45,7 +45,7 @@ impl fmt::Debug for Account {
 
 /// The containers of the read model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Container {
+pub enum CosmosContainer {
     /// `orders`
     Orders,
     /// `customers`
@@ -63,7 +63,7 @@ const CONTAINERS: [&str; 5] = ["orders", "customers", "products", "sales", "cont
 
 /// The account, connected to when first used.
 pub struct Connection {
-    account: Account,
+    account: CosmosAccount,
     opened: Arc<OnceLock<[ContainerClient; CONTAINERS.len()]>>,
     /// Held while the client is being opened; what went wrong the last time.
     opening: Arc<Mutex<String>>,
@@ -72,7 +72,7 @@ pub struct Connection {
 impl Connection {
     /// Connects when first used.
     #[must_use]
-    pub fn new(account: Account) -> Self {
+    pub fn new(account: CosmosAccount) -> Self {
         Self {
             account,
             opened: Arc::default(),
@@ -82,7 +82,7 @@ impl Connection {
 
     /// The container's client, opened by a task that no caller's end can end: callers only wait for it, each to its own
     /// deadline.
-    pub(super) async fn container(&self, container: Container) -> Result<ContainerClient, StoreError> {
+    pub(super) async fn container(&self, container: CosmosContainer) -> Result<ContainerClient, StoreError> {
         if let Some(opened) = self.opened.get() {
             return Ok(opened[container as usize].clone());
         }
@@ -90,7 +90,7 @@ impl Connection {
             let (account, opened) = (self.account.clone(), Arc::clone(&self.opened));
             tokio::spawn(async move {
                 match timeout(OPENING, open(account)).await {
-                    // Only one task opens at a time, so nobody can have been first.
+                    // Only one task opens at a time, so no other can have been first.
                     Ok(Ok(containers)) => drop(opened.set(containers)),
                     Ok(Err(error)) => *problem = chain(&error).to_string(),
                     Err(_) => *problem = format!("no answer in {OPENING:?}"),
@@ -106,7 +106,7 @@ impl Connection {
 
 /// A wrong key or a missing container is for an operator to mend, and the messages must not be lost meanwhile: so every
 /// error here means that the store is away.
-async fn open(account: Account) -> Result<[ContainerClient; CONTAINERS.len()], CosmosError> {
+async fn open(account: CosmosAccount) -> Result<[ContainerClient; CONTAINERS.len()], CosmosError> {
     let throttling = ThrottlingRetryOptionsBuilder::new()
         .with_max_retry_count(THROTTLED_TRIES)
         .with_max_retry_wait_time(THROTTLED_WAIT)

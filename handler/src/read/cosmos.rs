@@ -8,7 +8,7 @@ use time::Date;
 use uuid::Uuid;
 
 use super::{
-    connection::{Connection, Container},
+    connection::{Connection, CosmosContainer},
     document::{
         Generation,
         customer::{CUSTOMER, CustomerDocument, OrderRowDocument},
@@ -16,10 +16,10 @@ use super::{
         product::{PRODUCT, ProductDocument},
         sales::{TotalsDocument, by_day, shard},
     },
-    generation::Generations,
-    model::Mark,
-    store::{Store, StoreError},
-    view::{DaySales, HistoryEvent, OrderRow, Page, ProductView, Seen, Slice},
+    generation::PointerCache,
+    position::ReadPosition,
+    store::{DocumentStore, StoreError},
+    view::{DaySales, HistoryEvent, OrderRow, Page, PageRequest, ProductView, Versioned},
 };
 use crate::domain::{customer::Customer, order::Order, order::Status, value::Sku};
 
@@ -27,43 +27,43 @@ use crate::domain::{customer::Customer, order::Order, order::Status, value::Sku}
 const PAGE: Duration = Duration::from_secs(6);
 const YEAR: Duration = Duration::from_secs(30);
 
-/// The container that stands for all of them when somebody asks how the store is.
+/// The container that a health probe reads for the whole account.
 #[must_use]
-pub fn looked_at(connection: &Arc<Connection>) -> Store {
-    Store::new(connection, Container::Orders)
+pub fn probed_container(connection: &Arc<Connection>) -> DocumentStore {
+    DocumentStore::new(connection, CosmosContainer::Orders)
 }
 
 /// The documents, as they are read.
-pub struct Cosmos {
-    orders: Store,
-    customers: Store,
-    products: Store,
-    sales: Store,
-    generations: Arc<Generations>,
+pub struct CosmosReadModel {
+    orders: DocumentStore,
+    customers: DocumentStore,
+    products: DocumentStore,
+    sales: DocumentStore,
+    generations: Arc<PointerCache>,
 }
 
-impl Cosmos {
+impl CosmosReadModel {
     /// The documents of this account.
     #[must_use]
-    pub fn new(connection: &Arc<Connection>, generations: &Arc<Generations>) -> Self {
+    pub fn new(connection: &Arc<Connection>, generations: &Arc<PointerCache>) -> Self {
         Self {
             generations: Arc::clone(generations),
-            orders: Store::new(connection, Container::Orders),
-            customers: Store::new(connection, Container::Customers),
-            products: Store::new(connection, Container::Products),
-            sales: Store::new(connection, Container::Sales),
+            orders: DocumentStore::new(connection, CosmosContainer::Orders),
+            customers: DocumentStore::new(connection, CosmosContainer::Customers),
+            products: DocumentStore::new(connection, CosmosContainer::Products),
+            sales: DocumentStore::new(connection, CosmosContainer::Sales),
         }
     }
 
     /// The generation that is read now.
     async fn live(&self) -> Result<Generation, StoreError> {
-        Ok(self.generations.now().await?.live)
+        Ok(self.generations.current().await?.live)
     }
 
-    pub(super) async fn order(&self, id: Uuid) -> Result<Option<Seen<Order>>, StoreError> {
+    pub(super) async fn order(&self, id: Uuid) -> Result<Option<Versioned<Order>>, StoreError> {
         let pk = self.live().await?.partition(&id.to_string());
         let stored = self.orders.read::<OrderDocument>(&pk, ORDER).await?;
-        Ok(stored.map(|stored| Seen {
+        Ok(stored.map(|stored| Versioned {
             etag: stored.document.version().to_string(),
             changed_at: Some(stored.document.changed_at()),
             value: stored.document.into_order(),
@@ -73,63 +73,63 @@ impl Cosmos {
     pub(super) async fn history(
         &self,
         id: Uuid,
-        slice: &Slice<i64>,
+        request: &PageRequest<i64>,
     ) -> Result<Page<HistoryEvent>, StoreError> {
         let text = format!(
             "SELECT TOP {} * FROM c WHERE c.kind = 'event' AND c.version > @after ORDER BY c.version",
-            slice.limit + 1
+            request.limit + 1
         );
         let pk = self.live().await?.partition(&id.to_string());
-        let after = [("@after", json!(slice.after.unwrap_or_default()))];
+        let after = [("@after", json!(request.after.unwrap_or_default()))];
         let events = self.orders.query(Some(&pk), &text, &after, PAGE).await?;
-        Ok(slice.page(events.into_iter().map(EventDocument::into_event).collect()))
+        Ok(request.page(events.into_iter().map(EventDocument::into_event).collect()))
     }
 
-    pub(super) async fn customer(&self, id: Uuid) -> Result<Option<Seen<Customer>>, StoreError> {
+    pub(super) async fn customer(&self, id: Uuid) -> Result<Option<Versioned<Customer>>, StoreError> {
         let pk = self.live().await?.partition(&id.to_string());
         let stored = self.customers.read::<CustomerDocument>(&pk, CUSTOMER).await?;
-        Ok(stored.map(|stored| stored.document.into_seen()))
+        Ok(stored.map(|stored| stored.document.into_versioned()))
     }
 
     pub(super) async fn customer_orders(
         &self,
         customer: Uuid,
         status: Option<Status>,
-        slice: &Slice<Uuid>,
+        request: &PageRequest<Uuid>,
     ) -> Result<Page<OrderRow>, StoreError> {
         let generation = self.live().await?;
         let pk = generation.partition(&customer.to_string());
-        let (text, parameters) = newest_orders(generation, status, slice);
+        let (text, parameters) = newest_orders(generation, status, request);
         let rows = self.customers.query(Some(&pk), &text, &parameters, PAGE).await?;
-        Ok(slice.page(rows))
+        Ok(request.page(rows))
     }
 
     pub(super) async fn orders(
         &self,
         status: Option<Status>,
-        slice: &Slice<Uuid>,
+        request: &PageRequest<Uuid>,
     ) -> Result<Page<OrderRow>, StoreError> {
-        let (text, parameters) = newest_orders(self.live().await?, status, slice);
+        let (text, parameters) = newest_orders(self.live().await?, status, request);
         let rows = self.orders.query(None, &text, &parameters, PAGE).await?;
-        Ok(slice.page(rows))
+        Ok(request.page(rows))
     }
 
-    pub(super) async fn product(&self, sku: &Sku) -> Result<Option<Seen<ProductView>>, StoreError> {
+    pub(super) async fn product(&self, sku: &Sku) -> Result<Option<Versioned<ProductView>>, StoreError> {
         let pk = self.live().await?.partition(sku.as_str());
         let stored = self.products.read::<ProductDocument>(&pk, PRODUCT).await?;
-        Ok(stored.and_then(|stored| stored.document.into_seen()))
+        Ok(stored.and_then(|stored| stored.document.into_versioned()))
     }
 
-    pub(super) async fn products(&self, slice: &Slice<Sku>) -> Result<Page<ProductView>, StoreError> {
+    pub(super) async fn products(&self, request: &PageRequest<Sku>) -> Result<Page<ProductView>, StoreError> {
         let text = format!(
             "SELECT TOP {} * FROM c WHERE c.gen = @gen AND c.kind = 'product' AND c.sku > @after ORDER BY c.sku",
-            slice.limit + 1
+            request.limit + 1
         );
-        let after = slice.after.as_ref().map_or("", Sku::as_str);
+        let after = request.after.as_ref().map_or("", Sku::as_str);
         let parameters = [("@gen", json!(self.live().await?)), ("@after", json!(after))];
         let products: Vec<ProductDocument> = self.products.query(None, &text, &parameters, PAGE).await?;
-        let shown = products.into_iter().filter_map(ProductDocument::into_seen);
-        Ok(slice.page(shown.map(|seen| seen.value).collect()))
+        let shown = products.into_iter().filter_map(ProductDocument::into_versioned);
+        Ok(request.page(shown.map(|seen| seen.value).collect()))
     }
 
     pub(super) async fn sales(&self, from: Date, to: Date) -> Result<Vec<DaySales>, StoreError> {
@@ -145,18 +145,18 @@ impl Cosmos {
     }
 
     /// One point read says whether the projection has come so far.
-    pub(super) async fn has(&self, mark: &Mark) -> Result<bool, StoreError> {
-        Ok(match mark {
-            Mark::Order { id, version } => {
+    pub(super) async fn has(&self, position: &ReadPosition) -> Result<bool, StoreError> {
+        Ok(match position {
+            ReadPosition::Order { id, version } => {
                 let order = self.order(*id).await?;
                 order.is_some_and(|order| order.value.version >= *version)
             }
-            Mark::Event { order, version } => {
+            ReadPosition::Event { order, version } => {
                 let pk = self.live().await?.partition(&order.to_string());
                 let id = event(*version);
                 self.orders.read::<Value>(&pk, &id).await?.is_some()
             }
-            Mark::OrderOf {
+            ReadPosition::OrderOf {
                 customer,
                 id,
                 version,
@@ -166,15 +166,15 @@ impl Cosmos {
                 let row = self.customers.read::<OrderRowDocument>(&pk, &id).await?;
                 row.is_some_and(|row| row.document.into_row().version >= *version)
             }
-            Mark::Customer { id, version } => {
+            ReadPosition::Customer { id, version } => {
                 let customer = self.customer(*id).await?;
                 customer.is_some_and(|customer| customer.value.version >= *version)
             }
-            Mark::Product { sku, version } => {
+            ReadPosition::Product { sku, version } => {
                 let product = self.product(sku).await?;
                 product.is_some_and(|product| product.value.product.version >= *version)
             }
-            Mark::Sale { day, order, event } => {
+            ReadPosition::Sale { day, order, event } => {
                 let pk = shard(self.live().await?, *day, *order);
                 self.sales.read::<Value>(&pk, &event.to_string()).await?.is_some()
             }
@@ -187,15 +187,15 @@ impl Cosmos {
 fn newest_orders(
     generation: Generation,
     status: Option<Status>,
-    slice: &Slice<Uuid>,
+    request: &PageRequest<Uuid>,
 ) -> (String, Vec<(&'static str, Value)>) {
     let mut text = format!(
         "SELECT TOP {} c.orderId AS id, c.version, c.status, c.customer, c.total, c.placedAt \
          FROM c WHERE c.gen = @gen AND c.kind = 'order'",
-        slice.limit + 1
+        request.limit + 1
     );
     let mut parameters = vec![("@gen", json!(generation))];
-    if let Some(after) = slice.after {
+    if let Some(after) = request.after {
         text.push_str(" AND c.orderId < @after");
         parameters.push(("@after", json!(after)));
     }

@@ -1,5 +1,5 @@
-//! Which generation of the documents is read and which are written: the pointer in the container `control`, remembered for a
-//! few seconds. Never changes it: a rebuild does, and counts on nobody going by one that is older.
+//! The pointer in the container `control`: the generation that is read, and those that are written. Remembered for a few seconds.
+//! Never changes it: a rebuild does, and relies on no process using an older one.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -11,12 +11,12 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::{
-    connection::{Connection, Container},
+    connection::{Connection, CosmosContainer},
     document::Generation,
-    store::{Collection, Store, StoreError, Stored},
+    store::{Collection, DocumentStore, StoreError, StoredDocument},
 };
 
-/// How old a pointer may be that somebody goes by, counted from before it was read.
+/// Greatest age of a pointer in use, counted from before it was read.
 pub const REMEMBERED: Duration = Duration::from_secs(5);
 
 /// Partition key and id of the pointer.
@@ -25,7 +25,7 @@ const POINTER: (&str, &str) = ("control", "pointer");
 /// Container `control`, partition key `"control"`, id `"pointer"`. Where there is none, generation 1 is live and nothing else is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct Pointer {
+pub struct GenerationPointer {
     id: String,
     pk: String,
     /// The one that queries read.
@@ -34,11 +34,11 @@ pub struct Pointer {
     pub highest: Generation,
     /// The one that a rebuild fills.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub building: Option<Building>,
+    pub building: Option<BuildProgress>,
     /// The one that was live before, still written: going back is one write.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous: Option<Generation>,
-    /// The one that nobody reads or writes any more, and whose documents are being deleted.
+    /// The one that is neither read nor written any more, and whose documents are being deleted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retiring: Option<Generation>,
     /// The last change of `live` was a rollback, and not the end of a rebuild.
@@ -46,10 +46,10 @@ pub struct Pointer {
     pub rolled_back: bool,
 }
 
-/// How far a rebuild is.
+/// Progress of a rebuild.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct Building {
+pub struct BuildProgress {
     /// Its number.
     pub generation: Generation,
     /// The log's last position when the scan began; later events come by the bus. Absent until it begins.
@@ -59,15 +59,15 @@ pub struct Building {
     pub position: i64,
 }
 
-/// The pointer, as everybody in this process goes by it.
-pub struct Generations<S = Store> {
+/// The pointer as this process uses it, remembered for a few seconds.
+pub struct PointerCache<S = DocumentStore> {
     store: S,
-    known: Mutex<Option<(Instant, Arc<Pointer>)>>,
+    known: Mutex<Option<(Instant, Arc<GenerationPointer>)>>,
     /// Held by the one who reads it anew; when that failed last, and why.
     reading: tokio::sync::Mutex<Option<(Instant, StoreError)>>,
 }
 
-impl Default for Pointer {
+impl Default for GenerationPointer {
     fn default() -> Self {
         Self {
             id: POINTER.1.to_owned(),
@@ -82,7 +82,7 @@ impl Default for Pointer {
     }
 }
 
-impl Pointer {
+impl GenerationPointer {
     /// Every generation that an event goes into.
     #[must_use]
     pub fn written(&self) -> Vec<Generation> {
@@ -94,18 +94,18 @@ impl Pointer {
     }
 }
 
-impl Generations {
+impl PointerCache {
     /// Of this account.
     #[must_use]
     pub fn new(connection: &Arc<Connection>) -> Self {
-        Self::of(Store::new(connection, Container::Control))
+        Self::with_store(DocumentStore::new(connection, CosmosContainer::Control))
     }
 }
 
-impl<S: Collection> Generations<S> {
+impl<S: Collection> PointerCache<S> {
     /// Of this container.
     #[must_use]
-    pub fn of(control: S) -> Self {
+    pub fn with_store(control: S) -> Self {
         Self {
             store: control,
             known: Mutex::default(),
@@ -117,7 +117,7 @@ impl<S: Collection> Generations<S> {
     ///
     /// # Errors
     /// [`StoreError::Away`], [`StoreError::Busy`] or [`StoreError::Refused`] when it cannot be read.
-    pub async fn now(&self) -> Result<Arc<Pointer>, StoreError> {
+    pub async fn current(&self) -> Result<Arc<GenerationPointer>, StoreError> {
         if let Some(known) = self.known() {
             return Ok(known);
         }
@@ -126,13 +126,13 @@ impl<S: Collection> Generations<S> {
         if let Some(known) = self.known() {
             return Ok(known);
         }
-        // Whoever has waited for a try that failed does not try again himself: in an outage they would queue without end.
+        // A caller that has waited for a failed try does not try again: in an outage callers would queue without end.
         if let Some((_, error)) = failed.as_ref().filter(|(at, _)| *at >= arrived) {
             return Err(error.clone());
         }
         let asked = Instant::now();
         let found = match self.load().await {
-            Ok(found) => found.map_or_else(Pointer::default, |it| it.document),
+            Ok(found) => found.map_or_else(GenerationPointer::default, |it| it.document),
             Err(error) => {
                 *failed = Some((Instant::now(), error.clone()));
                 return Err(error);
@@ -143,7 +143,7 @@ impl<S: Collection> Generations<S> {
         Ok(pointer)
     }
 
-    fn known(&self) -> Option<Arc<Pointer>> {
+    fn known(&self) -> Option<Arc<GenerationPointer>> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let (at, pointer) = known.as_ref()?;
         (at.elapsed() < REMEMBERED).then(|| Arc::clone(pointer))
@@ -152,8 +152,8 @@ impl<S: Collection> Generations<S> {
     /// The pointer as it lies there, with its ETag; `None` before the first rebuild.
     ///
     /// # Errors
-    /// See [`Self::now`].
-    pub async fn load(&self) -> Result<Option<Stored<Pointer>>, StoreError> {
+    /// See [`Self::current`].
+    pub async fn load(&self) -> Result<Option<StoredDocument<GenerationPointer>>, StoreError> {
         match self.store.read(POINTER.0, POINTER.1).await {
             // No event is to blame for it: all of them wait until a person has mended it.
             Err(error @ StoreError::Unreadable { .. }) => Err(StoreError::away(error)),
@@ -164,17 +164,21 @@ impl<S: Collection> Generations<S> {
     /// Puts another in the place of the one that was read.
     ///
     /// # Errors
-    /// [`StoreError::Changed`] when somebody else was first.
+    /// [`StoreError::Changed`] when another writer was first.
     pub async fn save(
         &self,
-        pointer: &Pointer,
-        read: Option<&Stored<Pointer>>,
-    ) -> Result<Stored<Pointer>, StoreError> {
+        pointer: &GenerationPointer,
+        read: Option<&StoredDocument<GenerationPointer>>,
+    ) -> Result<StoredDocument<GenerationPointer>, StoreError> {
         let etag = match read {
             None => self.store.create(POINTER.0, POINTER.1, pointer).await?,
-            Some(read) => self.store.replace(POINTER, pointer, &read.etag).await?,
+            Some(read) => {
+                self.store
+                    .replace(POINTER.0, POINTER.1, pointer, &read.etag)
+                    .await?
+            }
         };
-        Ok(Stored {
+        Ok(StoredDocument {
             document: pointer.clone(),
             etag,
         })

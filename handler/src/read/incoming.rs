@@ -1,5 +1,5 @@
-//! What comes off the bus: the bytes of a message, however the host has wrapped them, as a change to project.
-//! Never trusts a message: whatever does not decode into a known shape is refused as [`Undecodable`].
+//! Decodes a message of the bus, however the host has wrapped it, into an event to project.
+//! Never trusts a message: one that does not decode into a known shape is a [`DecodeError`].
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::Deserialize;
@@ -8,14 +8,17 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::plausible;
-use crate::domain::{
-    aggregate::Aggregate,
-    event::{EventType, StockLevel, UnknownEventType},
-    quote,
-    timestamp::{self, Timestamp},
+use crate::{
+    domain::{
+        aggregate::Aggregate,
+        event::{EventType, StockLevel, UnknownEventType},
+        quote,
+        timestamp::{self, Timestamp},
+    },
+    json,
 };
 
-/// How often a body may be wrapped: the host encodes a binary body once, and a text body twice.
+/// Most wrappings of a body: the host encodes a binary body once, and a text body twice.
 const MOST_WRAPPINGS: usize = 4;
 
 /// The only source whose events are projected (CloudEvents 1.0, `source`).
@@ -24,20 +27,20 @@ const SOURCE: &str = "/orders/write-model";
 /// A message that no later delivery will make readable.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub struct Undecodable(String);
+pub struct DecodeError(String);
 
 /// An event with all that a document can need of it.
 #[derive(Debug, Clone)]
-pub struct Incoming {
+pub struct IncomingEvent {
     /// Identity of the event.
     pub event_id: Uuid,
     /// Its type.
     pub event_type: EventType,
-    /// When it happened (UTC).
+    /// Time of the event (UTC).
     pub at: Timestamp,
     /// The aggregate's version after it.
     pub version: i64,
-    /// What happened.
+    /// The event's own data.
     pub data: Value,
     /// The aggregate after it.
     pub state: Aggregate,
@@ -47,7 +50,7 @@ pub struct Incoming {
 
 /// The attributes that a projection reads (CloudEvents 1.0); others are none of its business.
 #[derive(Deserialize)]
-struct CloudEvent {
+struct EventEnvelope {
     specversion: String,
     id: Uuid,
     source: String,
@@ -56,11 +59,11 @@ struct CloudEvent {
     time: Timestamp,
     #[serde(flatten)]
     version: StatedVersion,
-    data: Data,
+    data: EventData,
 }
 
 #[derive(Deserialize)]
-struct Data {
+struct EventData {
     event: Value,
     state: Value,
     stock: Option<Vec<StockLevel>>,
@@ -70,7 +73,7 @@ struct Data {
 #[derive(Debug, Clone, Deserialize)]
 pub struct StatedVersion {
     aggregateversion: Option<i64>,
-    /// Where earlier releases said it: messages and dead letters of theirs may still come.
+    /// The attribute of earlier releases: their messages and dead letters may still come.
     sequence: Option<String>,
 }
 
@@ -88,24 +91,24 @@ impl StatedVersion {
 /// Reads the trigger's `Data` value: JSON as it is, JSON as text, or either in base64.
 ///
 /// # Errors
-/// [`Undecodable`], with what was found instead.
-pub fn decode(body: Value) -> Result<Incoming, Undecodable> {
-    let event: CloudEvent = serde_json::from_value(unwrapped(body)?).map_err(|error| {
-        Undecodable(format!(
+/// [`DecodeError`], with what was found instead.
+pub fn decode(body: Value) -> Result<IncomingEvent, DecodeError> {
+    let event: EventEnvelope = json::from_value(unwrapped(body)?).map_err(|error| {
+        DecodeError(format!(
             "not one of our events: {}",
             quote::brief(&error.to_string())
         ))
     })?;
     if event.specversion != "1.0" {
-        return Err(Undecodable(format!(
+        return Err(DecodeError(format!(
             "CloudEvents {} is unknown",
             quote::brief(&event.specversion)
         )));
     }
     if event.source != SOURCE {
-        return Err(Undecodable("the source is not ours".to_owned()));
+        return Err(DecodeError("the source is not ours".to_owned()));
     }
-    let Data {
+    let EventData {
         event: data,
         state,
         stock,
@@ -113,22 +116,22 @@ pub fn decode(body: Value) -> Result<Incoming, Undecodable> {
     let event_type: EventType = event
         .r#type
         .parse()
-        .map_err(|unknown: UnknownEventType| Undecodable(unknown.to_string()))?;
+        .map_err(|unknown: UnknownEventType| DecodeError(unknown.to_string()))?;
     let state = Aggregate::from_json(event_type.aggregate(), state).map_err(|error| {
-        Undecodable(format!(
+        DecodeError(format!(
             "the state cannot be: {}",
             quote::brief(&error.to_string())
         ))
     })?;
     let version = state.version();
     if state.id().to_string() != event.subject || event.version.get() != Some(version) {
-        return Err(Undecodable(
+        return Err(DecodeError(
             "subject and aggregateversion are not those of the state".to_owned(),
         ));
     }
     let stock = stock.unwrap_or_default();
-    plausible::check(event_type, &state, &stock).map_err(Undecodable)?;
-    Ok(Incoming {
+    plausible::check(event_type, &state, &stock).map_err(DecodeError)?;
+    Ok(IncomingEvent {
         event_id: event.id,
         event_type,
         at: event.time,
@@ -139,7 +142,7 @@ pub fn decode(body: Value) -> Result<Incoming, Undecodable> {
     })
 }
 
-fn unwrapped(body: Value) -> Result<Value, Undecodable> {
+fn unwrapped(body: Value) -> Result<Value, DecodeError> {
     let mut value = body;
     for _ in 0..MOST_WRAPPINGS {
         let Value::String(text) = value else { break };
@@ -149,13 +152,13 @@ fn unwrapped(body: Value) -> Result<Value, Undecodable> {
                 .decode(&text)
                 .ok()
                 .and_then(|bytes| serde_json::from_slice(&bytes).ok())
-                .ok_or_else(|| Undecodable("the body is neither JSON nor base64 of JSON".to_owned()))?,
+                .ok_or_else(|| DecodeError("the body is neither JSON nor base64 of JSON".to_owned()))?,
         };
     }
     if value.is_object() {
         Ok(value)
     } else {
-        Err(Undecodable("the body is no JSON object".to_owned()))
+        Err(DecodeError("the body is no JSON object".to_owned()))
     }
 }
 

@@ -144,6 +144,46 @@ fn what_a_message_shows_of_itself_to_be_impossible_is_undecodable() {
 }
 
 #[test]
+fn an_array_is_no_object_anywhere_in_a_message() {
+    const AT: &str = "2026-11-24T10:00:00Z";
+    let shipped = |shipment: Value| {
+        [
+            vec![("/type".to_owned(), json!("orders.OrderShipped.v1"))],
+            state("status", json!("shipped")),
+            state("paidAt", json!(AT)),
+            state("shippedAt", json!(AT)),
+            state("shipment", shipment),
+        ]
+        .concat()
+    };
+    let order = &event()["data"]["state"];
+    let (id, line) = (&order["id"], &order["lines"][0]);
+    assert!(is_read(&shipped(
+        json!({ "carrier": "Post", "trackingNumber": "1" })
+    )));
+    for positional in [
+        shipped(json!(["Post", "1"])),
+        state("customer", json!([id, "Ada"])),
+        state("total", json!([5, "EUR"])),
+        state("lines", json!([["MUG", "Mug", 5, line["unitPrice"]]])),
+        state("lines/0/unitPrice", json!([1, "EUR"])),
+        vec![("/data".to_owned(), json!([{}, order, null]))],
+        vec![("/data/stock".to_owned(), json!([["MUG", 0, 1]]))],
+    ] {
+        assert!(!is_read(&positional), "{positional:?}");
+    }
+    let customer = |state: Value| {
+        decode(json!({
+            "specversion": "1.0", "id": id, "source": SOURCE, "type": "orders.CustomerRegistered.v1", "subject": id, "time": AT,
+            "aggregateversion": 1, "data": { "event": {}, "stock": null, "state": state },
+        }))
+    };
+    let whole = json!({ "id": id, "version": 1, "name": "Ada", "email": "ada@example.org" });
+    assert!(customer(whole).is_ok());
+    assert!(customer(json!([id, 1, "Ada", "ada@example.org"])).is_err());
+}
+
+#[test]
 fn customers_and_products_are_looked_at_as_orders_are() {
     let sku = |more: Value, stock: Value| {
         let mut state =

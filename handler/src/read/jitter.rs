@@ -1,5 +1,5 @@
-//! The share of chance in a pause: processes that were turned away together must not come back together.
-//! Never the same twice, unless a seed is given: a simulation gives one, and repeats itself.
+//! Random pauses: processes that were refused together must not come back together.
+//! Never repeats itself, unless a simulation gives a seed.
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -8,7 +8,7 @@ use std::{
 
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
-/// A source of chance.
+/// A source of random pauses.
 #[derive(Debug)]
 pub struct Jitter(Mutex<StdRng>);
 
@@ -27,7 +27,7 @@ impl Jitter {
 
     /// Between half and all of this pause.
     #[must_use]
-    pub fn of(&self, pause: Duration) -> Duration {
+    pub fn spread(&self, pause: Duration) -> Duration {
         let mut chance = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         chance.random_range(pause / 2..=pause)
     }

@@ -1,28 +1,28 @@
-//! How long events take from their command to their documents, as one log line for every ten seconds with events in it.
+//! The time from an event's command to its documents, in one log line for every ten seconds with events.
 //! Never a line for each event: a shop has many.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use time::Duration;
 
-/// How long one line gathers.
+/// Time that one line covers.
 const WINDOW: std::time::Duration = std::time::Duration::from_secs(10);
 /// Most events of one line whose times are kept; the line counts them all.
 const MOST: usize = 10_000;
 
 /// The events of the window that is open.
 #[derive(Debug, Default, Clone)]
-pub(super) struct Lag(Arc<Mutex<Window>>);
+pub(super) struct ProjectionLag(Arc<Mutex<LagWindow>>);
 
 #[derive(Debug, Default)]
-struct Window {
+struct LagWindow {
     events: usize,
     milliseconds: Vec<f64>,
 }
 
-impl Lag {
+impl ProjectionLag {
     /// An event has come into its last document so long after its command was decided. The first of a window opens it.
-    pub(super) fn saw(&self, after: Duration) {
+    pub(super) fn record(&self, after: Duration) {
         let mut window = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         window.events += 1;
         if window.milliseconds.len() < MOST {
@@ -32,14 +32,14 @@ impl Lag {
             let lag = self.clone();
             tokio::spawn(async move {
                 tokio::time::sleep(WINDOW).await;
-                lag.tell();
+                lag.log();
             });
         }
     }
 
     /// Says what was seen, and closes the window. Clocks of two machines are compared, so a little less than nothing may come out.
-    fn tell(&self) {
-        let Window {
+    fn log(&self) {
+        let LagWindow {
             events,
             mut milliseconds,
         } = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));

@@ -1,8 +1,11 @@
-//! The read side: what is read, how events come into it, and how it is asked.
-//! Never talks to the write model's code: whatever a document needs has come with its event.
+//! The read side: the read model, the projections that keep it, and the queries.
+//! Never calls the write model's code: everything that a document needs comes with its event.
 
 pub mod apply;
+mod cache;
+mod cached_store;
 pub mod change;
+mod combining;
 pub mod connection;
 pub mod cosmos;
 pub mod document;
@@ -10,9 +13,9 @@ pub mod generation;
 pub mod incoming;
 pub mod jitter;
 mod lag;
-mod memory;
 pub mod model;
 mod plausible;
+pub mod position;
 #[cfg(test)]
 mod projection_tests;
 pub mod projector;
@@ -20,8 +23,8 @@ pub mod store;
 pub mod tables;
 pub mod view;
 
-pub use connection::{Account, Connection};
-pub use generation::Generations;
+pub use connection::{Connection, CosmosAccount};
+pub use generation::PointerCache;
 pub use model::ReadModel;
 pub use projector::Projector;
-pub use tables::Tables;
+pub use tables::TableReadModel;

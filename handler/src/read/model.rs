@@ -1,4 +1,4 @@
-//! The read model, wherever this deployment keeps it: documents in Cosmos DB, or tables beside the write model.
+//! The read model of this deployment: documents in Cosmos DB, or tables beside the write model.
 //! Never shows a difference between the two: the same questions have the same answers.
 
 use std::sync::Arc;
@@ -7,70 +7,20 @@ use time::Date;
 use uuid::Uuid;
 
 use super::{
-    cosmos::Cosmos,
+    cosmos::CosmosReadModel,
+    position::ReadPosition,
     store::StoreError,
-    tables::Tables,
-    view::{DaySales, HistoryEvent, OrderRow, Page, ProductView, Seen, Slice},
+    tables::TableReadModel,
+    view::{DaySales, HistoryEvent, OrderRow, Page, PageRequest, ProductView, Versioned},
 };
 use crate::domain::{customer::Customer, order::Order, order::Status, value::Sku};
 
-/// Where the read model is.
+/// The read model of this deployment.
 pub enum ReadModel {
     /// Documents, a moment behind the write model.
-    Cosmos(Cosmos),
-    /// Tables and views, as far as the last commit.
-    Tables(Arc<Tables>),
-}
-
-/// A place where an event must have arrived for a reader to see it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Mark {
-    /// The order itself.
-    Order {
-        /// The order.
-        id: Uuid,
-        /// Its version after the event.
-        version: i64,
-    },
-    /// The order's history.
-    Event {
-        /// The order.
-        order: Uuid,
-        /// Its version after the event.
-        version: i64,
-    },
-    /// The order in the list of this customer.
-    OrderOf {
-        /// Whose list.
-        customer: Uuid,
-        /// The order.
-        id: Uuid,
-        /// Its version after the event.
-        version: i64,
-    },
-    /// The customer.
-    Customer {
-        /// The customer.
-        id: Uuid,
-        /// The version after the event.
-        version: i64,
-    },
-    /// The product.
-    Product {
-        /// The product.
-        sku: Sku,
-        /// Its version after the event.
-        version: i64,
-    },
-    /// The sales of a day.
-    Sale {
-        /// The UTC day.
-        day: Date,
-        /// The order that was paid or cancelled.
-        order: Uuid,
-        /// The event.
-        event: Uuid,
-    },
+    Cosmos(CosmosReadModel),
+    /// Tables and views, as of the last commit.
+    Tables(Arc<TableReadModel>),
 }
 
 /// Asks whichever there is.
@@ -93,17 +43,21 @@ impl ReadModel {
     }
 
     /// An order.
-    pub async fn order(&self, id: Uuid) -> Result<Option<Seen<Order>>, StoreError> {
+    pub async fn order(&self, id: Uuid) -> Result<Option<Versioned<Order>>, StoreError> {
         ask!(self, order(id))
     }
 
-    /// What happened to an order, oldest first; the key is the version.
-    pub async fn history(&self, id: Uuid, slice: &Slice<i64>) -> Result<Page<HistoryEvent>, StoreError> {
-        ask!(self, history(id, slice))
+    /// An order's events, oldest first; the key is the version.
+    pub async fn history(
+        &self,
+        id: Uuid,
+        request: &PageRequest<i64>,
+    ) -> Result<Page<HistoryEvent>, StoreError> {
+        ask!(self, history(id, request))
     }
 
     /// A customer.
-    pub async fn customer(&self, id: Uuid) -> Result<Option<Seen<Customer>>, StoreError> {
+    pub async fn customer(&self, id: Uuid) -> Result<Option<Versioned<Customer>>, StoreError> {
         ask!(self, customer(id))
     }
 
@@ -112,39 +66,39 @@ impl ReadModel {
         &self,
         customer: Uuid,
         status: Option<Status>,
-        slice: &Slice<Uuid>,
+        request: &PageRequest<Uuid>,
     ) -> Result<Page<OrderRow>, StoreError> {
-        ask!(self, customer_orders(customer, status, slice))
+        ask!(self, customer_orders(customer, status, request))
     }
 
     /// Everybody's orders, newest id first.
     pub async fn orders(
         &self,
         status: Option<Status>,
-        slice: &Slice<Uuid>,
+        request: &PageRequest<Uuid>,
     ) -> Result<Page<OrderRow>, StoreError> {
-        ask!(self, orders(status, slice))
+        ask!(self, orders(status, request))
     }
 
     /// A product with what is left of it.
-    pub async fn product(&self, sku: &Sku) -> Result<Option<Seen<ProductView>>, StoreError> {
+    pub async fn product(&self, sku: &Sku) -> Result<Option<Versioned<ProductView>>, StoreError> {
         ask!(self, product(sku))
     }
 
     /// The catalogue, by SKU.
-    pub async fn products(&self, slice: &Slice<Sku>) -> Result<Page<ProductView>, StoreError> {
-        ask!(self, products(slice))
+    pub async fn products(&self, request: &PageRequest<Sku>) -> Result<Page<ProductView>, StoreError> {
+        ask!(self, products(request))
     }
 
-    /// What was sold, both days included, by day and currency; days without sales are left out.
+    /// Sales by day and currency, both days included; days without sales are left out.
     pub async fn sales(&self, from: Date, to: Date) -> Result<Vec<DaySales>, StoreError> {
         ask!(self, sales(from, to))
     }
 
     /// True when an event has arrived there.
-    pub async fn has(&self, mark: &Mark) -> Result<bool, StoreError> {
+    pub async fn has(&self, position: &ReadPosition) -> Result<bool, StoreError> {
         match self {
-            Self::Cosmos(cosmos) => cosmos.has(mark).await,
+            Self::Cosmos(cosmos) => cosmos.has(position).await,
             // Everything is committed with the event itself.
             Self::Tables(_) => Ok(true),
         }

@@ -1,4 +1,4 @@
-//! What a message can show of itself: whether its state can be one that its event leaves behind.
+//! Checks that a message's state is one that its event can leave behind.
 //! Never asks the log, and so never proves that a message is ours: `handler verify` does (SECURITY.md).
 
 use std::collections::BTreeSet;
@@ -10,10 +10,10 @@ use crate::domain::{
     value::{MAX_AMOUNT, MAX_LINES, MAX_VERSION, Sku},
 };
 
-/// Looks at the state after an event of this type, and at the stock that it moved.
+/// Checks the state after an event of this type, and the stock that it moved.
 ///
 /// # Errors
-/// What cannot be.
+/// The part of the state that cannot be.
 pub(super) fn check(event_type: EventType, state: &Aggregate, stock: &[StockLevel]) -> Result<(), String> {
     let version = state.version();
     if !(1..=MAX_VERSION).contains(&version) {

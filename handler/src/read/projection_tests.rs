@@ -9,14 +9,14 @@ use time::{Date, Duration, OffsetDateTime};
 use uuid::Uuid;
 
 use super::{
-    change::{Change, changes},
+    change::{DocumentChange, changes},
     document::{
         Document, Generation,
         order::OrderDocument,
         product::ProductDocument,
         sales::{Sale, by_day},
     },
-    incoming::Incoming,
+    incoming::IncomingEvent,
     view::{DaySales, OrderRow},
 };
 use crate::domain::{
@@ -37,7 +37,7 @@ struct Shop {
     products: BTreeMap<Sku, Product>,
     stock: BTreeMap<Sku, StockLevel>,
     orders: BTreeMap<Uuid, Order>,
-    log: Vec<Incoming>,
+    log: Vec<IncomingEvent>,
 }
 
 /// The pieces that an order takes out of stock.
@@ -75,7 +75,7 @@ impl Shop {
 
     fn record(&mut self, event: &Event, version: i64, state: Aggregate, stock: Vec<StockLevel>) {
         let (event_type, data) = event.to_parts().unwrap();
-        self.log.push(Incoming {
+        self.log.push(IncomingEvent {
             event_id: id(1_000 + self.log.len() as u128),
             event_type,
             at: self.now(),
@@ -234,24 +234,24 @@ fn merge<D: Document>(world: &mut World, container: &'static str, incoming: &D) 
         .map(|there| serde_json::from_value(there.clone()).unwrap());
     let next = match &existing {
         None => Some(incoming.clone()),
-        Some(existing) => incoming.over(existing),
+        Some(existing) => incoming.replacing(existing),
     };
     if let Some(next) = next {
         world.insert(place, serde_json::to_value(next).unwrap());
     }
 }
 
-fn apply(world: &mut World, change: &Change) {
+fn apply(world: &mut World, change: &DocumentChange) {
     match change {
-        Change::Order(order, event) => {
+        DocumentChange::Order(order, event) => {
             merge(world, "orders", &**order);
             let place = ("orders", event.pk().to_owned(), event.id().to_owned());
             world.insert(place, serde_json::to_value(event).unwrap());
         }
-        Change::Customer(customer) => merge(world, "customers", customer),
-        Change::OrderRow(row) => merge(world, "customers", row),
-        Change::Product(product) => merge(world, "products", product),
-        Change::Sale(sale) => {
+        DocumentChange::Customer(customer) => merge(world, "customers", customer),
+        DocumentChange::OrderRow(row) => merge(world, "customers", row),
+        DocumentChange::Product(product) => merge(world, "products", product),
+        DocumentChange::Sale(sale) => {
             let marker = ("sales", sale.pk(), sale.marker().id().to_owned());
             if !world.contains_key(&marker) {
                 let totals = ("sales", sale.pk(), "totals".to_owned());
@@ -311,11 +311,11 @@ fn assert_shows(world: &World, shop: &Shop) {
     let customers = said(
         world,
         "customers",
-        super::document::customer::CustomerDocument::into_seen,
+        super::document::customer::CustomerDocument::into_versioned,
     );
     let customers: Vec<Customer> = customers.into_iter().map(|seen| seen.value).collect();
     assert_eq!(customers, shop.customers.values().cloned().collect::<Vec<_>>());
-    let products = said(world, "products", ProductDocument::into_seen)
+    let products = said(world, "products", ProductDocument::into_versioned)
         .into_iter()
         .flatten();
     let products: Vec<_> = products
@@ -336,7 +336,7 @@ fn assert_shows(world: &World, shop: &Shop) {
 }
 
 /// Paid and cancelled amounts by day and currency, counted off the log.
-fn sold(log: &[Incoming]) -> Vec<DaySales> {
+fn sold(log: &[IncomingEvent]) -> Vec<DaySales> {
     let mut sold: BTreeMap<(Date, String), DaySales> = BTreeMap::new();
     for event in log {
         let Aggregate::Order(order) = &event.state else {
@@ -423,7 +423,7 @@ proptest! {
         }
         let newest = parts.iter().filter_map(|(version, _)| *version).max();
         let highest = parts.iter().filter_map(|(_, seq)| *seq).max().unwrap_or_default();
-        let shown = said(&world, "products", ProductDocument::into_seen).pop().flatten();
+        let shown = said(&world, "products", ProductDocument::into_versioned).pop().flatten();
         prop_assert_eq!(
             shown.map(|seen| (seen.value.product.version, seen.value.product.price, seen.value.available, seen.etag)),
             newest.map(|version| (version, price(version, "EUR"), 10 * highest, format!("{version}-{highest}")))
@@ -452,9 +452,9 @@ proptest! {
         again in prop::collection::vec(any::<prop::sample::Index>(), 0..60),
     ) {
         let day = |n: i64| (OffsetDateTime::UNIX_EPOCH + Duration::days(n)).date();
-        let sales: Vec<Change> = facts.iter().zip(1_u128..).map(|(&(amount, euro, cancelled, on), n)| {
+        let sales: Vec<DocumentChange> = facts.iter().zip(1_u128..).map(|(&(amount, euro, cancelled, on), n)| {
             let order = sold_order(n, amount, if euro { "EUR" } else { "USD" }, cancelled);
-            Change::Sale(Sale::of(Generation::FIRST, id(n), &order, day(on).midnight().assume_utc().try_into().unwrap()).unwrap())
+            DocumentChange::Sale(Sale::from_event(Generation::FIRST, id(n), &order, day(on).midnight().assume_utc().try_into().unwrap()).unwrap())
         }).collect();
         let mut world = World::new();
         for index in again.iter().map(|which| which.index(sales.len())).chain((0..sales.len()).rev()) {

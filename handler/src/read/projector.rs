@@ -12,19 +12,19 @@ use tokio::{
 };
 
 use super::{
-    apply::{Documents, Rule},
-    change::{Change, changes},
+    apply::{DocumentWriter, SameVersionRule, WriteOutcome},
+    change::{DocumentChange, changes},
     connection::Connection,
     document::Generation,
-    generation::Generations,
-    incoming::Incoming,
+    generation::PointerCache,
+    incoming::IncomingEvent,
     jitter::Jitter,
-    lag::Lag,
-    store::{Collection, Store, StoreError},
+    lag::ProjectionLag,
+    store::{Collection, DocumentStore, StoreError},
 };
 use crate::error_chain::chain;
 
-/// How long one invocation waits for the store; the host renews the lock for 5 minutes.
+/// Longest wait of one invocation for the store; the host renews the lock for 5 minutes.
 pub const PATIENCE: Duration = Duration::from_secs(4 * 60);
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
@@ -40,26 +40,26 @@ pub enum ProjectError {
     Refused(StoreError),
 }
 
-/// What one invocation has to do.
-struct Work {
+/// The work of one invocation.
+struct ProjectionTask {
     /// Until it is known into which generations it goes.
-    event: Option<Incoming>,
+    event: Option<IncomingEvent>,
     /// The one that a rebuild fills; else those that the pointer names.
     into: Option<Generation>,
-    rule: Rule,
+    rule: SameVersionRule,
     /// The one that was live before: what it does not take is said, and holds up no message.
     previous: Option<Generation>,
-    left: Vec<(Generation, Change)>,
+    left: Vec<(Generation, DocumentChange)>,
     /// Something was new to the documents.
-    written: bool,
+    is_new: bool,
 }
 
 /// Writes documents.
-pub struct Projector<S = Store> {
-    generations: Arc<Generations<S>>,
-    documents: Documents<S>,
+pub struct Projector<S = DocumentStore> {
+    generations: Arc<PointerCache<S>>,
+    documents: DocumentWriter<S>,
     jitter: Jitter,
-    lag: Lag,
+    lag: ProjectionLag,
     /// Held by the one invocation that tries while the store is away; the others wait here instead of trying too.
     trying: Mutex<()>,
 }
@@ -67,20 +67,24 @@ pub struct Projector<S = Store> {
 impl Projector {
     /// A projector into this account.
     #[must_use]
-    pub fn new(connection: &Arc<Connection>, generations: &Arc<Generations>) -> Self {
-        Self::of(generations, Documents::new(connection), Jitter::default())
+    pub fn new(connection: &Arc<Connection>, generations: &Arc<PointerCache>) -> Self {
+        Self::with_parts(generations, DocumentWriter::new(connection), Jitter::default())
     }
 }
 
 impl<S: Collection> Projector<S> {
     /// A projector into these documents.
     #[must_use]
-    pub fn of(generations: &Arc<Generations<S>>, documents: Documents<S>, jitter: Jitter) -> Self {
+    pub fn with_parts(
+        generations: &Arc<PointerCache<S>>,
+        documents: DocumentWriter<S>,
+        jitter: Jitter,
+    ) -> Self {
         Self {
             generations: Arc::clone(generations),
             documents,
             jitter,
-            lag: Lag::default(),
+            lag: ProjectionLag::default(),
             trying: Mutex::new(()),
         }
     }
@@ -89,16 +93,18 @@ impl<S: Collection> Projector<S> {
     ///
     /// # Errors
     /// See [`ProjectError`]; what was written by then stays, and the next delivery does the rest.
-    pub async fn project(&self, incoming: Incoming) -> Result<(), ProjectError> {
-        self.bring(None, Rule::Keep, incoming, PATIENCE).await
+    pub async fn project(&self, incoming: IncomingEvent) -> Result<(), ProjectError> {
+        self.project_within(None, SameVersionRule::Keep, incoming, PATIENCE)
+            .await
     }
 
     /// The same, and documents that show this version and say something else are written again.
     ///
     /// # Errors
     /// See [`ProjectError`].
-    pub async fn repair(&self, incoming: Incoming, patience: Duration) -> Result<(), ProjectError> {
-        self.bring(None, Rule::Repair, incoming, patience).await
+    pub async fn repair(&self, incoming: IncomingEvent, patience: Duration) -> Result<(), ProjectError> {
+        self.project_within(None, SameVersionRule::Repair, incoming, patience)
+            .await
     }
 
     /// The same for one generation, whichever the pointer names, and with a patience of one's own: what a rebuild does with
@@ -109,17 +115,18 @@ impl<S: Collection> Projector<S> {
     pub async fn project_into(
         &self,
         into: Generation,
-        incoming: Incoming,
+        incoming: IncomingEvent,
         patience: Duration,
     ) -> Result<(), ProjectError> {
-        self.bring(Some(into), Rule::Keep, incoming, patience).await
+        self.project_within(Some(into), SameVersionRule::Keep, incoming, patience)
+            .await
     }
 
-    async fn bring(
+    async fn project_within(
         &self,
         into: Option<Generation>,
-        rule: Rule,
-        incoming: Incoming,
+        rule: SameVersionRule,
+        incoming: IncomingEvent,
         patience: Duration,
     ) -> Result<(), ProjectError> {
         let until = Instant::now() + patience;
@@ -127,45 +134,45 @@ impl<S: Collection> Projector<S> {
         let late = |_| ProjectError::Away(StoreError::away("others are waiting for it"));
         drop(waiting.map_err(late)?);
         let happened = incoming.at;
-        let mut work = Work {
+        let mut work = ProjectionTask {
             event: Some(incoming),
             into,
             rule,
             previous: None,
             left: Vec::new(),
-            written: false,
+            is_new: false,
         };
         if let Err(error) = self.attempt(&mut work).await {
             self.keep_trying(&mut work, error, until).await?;
         }
         // What was there already came by an earlier delivery, and was seen then.
-        if work.written && into.is_none() {
-            self.lag.saw(OffsetDateTime::now_utc() - happened.utc());
+        if work.is_new && into.is_none() {
+            self.lag.record(OffsetDateTime::now_utc() - happened.utc());
         }
         Ok(())
     }
 
-    /// Tries again and again: while the store is away one at a time, and one busy document holds up nobody.
+    /// Tries again and again: one caller at a time while the store is away, and a busy document holds up only its own event.
     async fn keep_trying(
         &self,
-        work: &mut Work,
+        work: &mut ProjectionTask,
         mut last: StoreError,
         until: Instant,
     ) -> Result<(), ProjectError> {
-        let mut told = false;
+        let mut is_logged = false;
         let mut pause = FIRST_PAUSE;
         loop {
             if !last.is_transient() {
                 return Err(ProjectError::Refused(last));
             }
             let away = matches!(last, StoreError::Away { .. });
-            if away && !told {
+            if away && !is_logged {
                 tracing::warn!(error = %chain(&last), "read_store_away");
-                told = true;
+                is_logged = true;
             }
             // As long as it asks for, and at least between half and all of our own pause, so that processes do not come back in step.
             let asked = last.retry_after().unwrap_or_default();
-            let wait = asked.max(self.jitter.of(pause));
+            let wait = asked.max(self.jitter.spread(pause));
             if Instant::now() + wait > until {
                 return match work.gives_up_previous(&last) {
                     Some(()) => Ok(()),
@@ -194,12 +201,12 @@ impl<S: Collection> Projector<S> {
     ///
     /// # Errors
     /// The worst of them, with the longest wait that any asks for.
-    async fn attempt(&self, work: &mut Work) -> Result<(), StoreError> {
+    async fn attempt(&self, work: &mut ProjectionTask) -> Result<(), StoreError> {
         if let Some(event) = &work.event {
             let generations = match work.into {
                 Some(generation) => vec![generation],
                 None => {
-                    let pointer = self.generations.now().await?;
+                    let pointer = self.generations.current().await?;
                     work.previous = pointer.previous;
                     pointer.written()
                 }
@@ -212,7 +219,7 @@ impl<S: Collection> Projector<S> {
             work.event = None;
         } else if work.into.is_none() {
             // What was taken out meanwhile is being removed: nothing may come back into it.
-            let pointer = self.generations.now().await?;
+            let pointer = self.generations.current().await?;
             work.previous = pointer.previous;
             let written = pointer.written();
             work.left.retain(|(generation, _)| written.contains(generation));
@@ -223,7 +230,7 @@ impl<S: Collection> Projector<S> {
         let mut worst = Ok(());
         for (change, outcome) in work.left.drain(..).zip(done) {
             match outcome {
-                Ok(new) => work.written |= new,
+                Ok(outcome) => work.is_new |= outcome == WriteOutcome::Written,
                 Err(error) if work.previous == Some(change.0) && !error.is_transient() => {
                     left_behind(change.0, &error);
                 }
@@ -241,7 +248,7 @@ impl<S: Collection> Projector<S> {
     }
 }
 
-impl Work {
+impl ProjectionTask {
     /// Leaves undone what only the generation before has not taken, after all patience; `None` when there is something else.
     fn gives_up_previous(&mut self, error: &StoreError) -> Option<()> {
         let previous = self.previous?;
@@ -260,10 +267,10 @@ mod tests {
     use super::*;
     use crate::{
         domain::{customer::Customer, event::EventType, testing::text, timestamp::Timestamp},
-        read::Account,
+        read::CosmosAccount,
     };
 
-    fn registered() -> Incoming {
+    fn registered() -> IncomingEvent {
         let id = uuid::Uuid::nil();
         let customer = Customer {
             id,
@@ -271,7 +278,7 @@ mod tests {
             name: text("Ada"),
             email: text("ada@example.org"),
         };
-        Incoming {
+        IncomingEvent {
             event_id: id,
             event_type: EventType::CustomerRegistered,
             at: Timestamp::UNIX_EPOCH,
@@ -285,13 +292,13 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn each_delivery_waits_four_minutes_for_an_outage_to_end() {
         // Nobody listens there.
-        let account = Account {
+        let account = CosmosAccount {
             endpoint: "http://127.0.0.1:1/".parse().unwrap(),
             key: "a2V5".to_owned(),
             database: "orders".to_owned(),
         };
         let connection = Arc::new(Connection::new(account));
-        let projector = Projector::new(&connection, &Arc::new(Generations::new(&connection)));
+        let projector = Projector::new(&connection, &Arc::new(PointerCache::new(&connection)));
         let started = Instant::now();
         let invocations = (0..16).map(|_| projector.project(registered()));
         for outcome in join_all(invocations).await {

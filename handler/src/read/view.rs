@@ -1,5 +1,5 @@
-//! What a query answers with, whichever store it was read from.
-//! Never says where it comes from: the Cosmos DB documents and PostgreSQL's `read_model` show the same things.
+//! Answers of queries, the same for both read models.
+//! Never tells the two apart: the documents and PostgreSQL's `read_model` show the same things.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -14,10 +14,10 @@ use crate::domain::{
     value::{Currency, Money},
 };
 
-/// Something that was read, with the entity tag it has (RFC 9110, section 8.8.3, without quotes).
+/// A value that was read, with its entity tag (RFC 9110, section 8.8.3, without quotes).
 #[derive(Debug, Clone, PartialEq)]
-pub struct Seen<T> {
-    /// What was read.
+pub struct Versioned<T> {
+    /// The value.
     pub value: T,
     /// Equal tags mean equal values: the version, for a product `<version>-<seq>`.
     pub etag: String,
@@ -25,9 +25,9 @@ pub struct Seen<T> {
     pub changed_at: Option<Timestamp>,
 }
 
-/// Which part of a list is asked for.
+/// The part of a list that is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Slice<K> {
+pub struct PageRequest<K> {
     /// Most items, 1 to 200.
     pub limit: usize,
     /// Only what comes after this key, in the list's order.
@@ -51,17 +51,19 @@ pub struct OrderRow {
     pub id: Uuid,
     /// One more with each change.
     pub version: i64,
-    /// How far it is.
+    /// Status of the order.
     pub status: Status,
-    /// Who ordered, with the name as it was then.
+    /// The customer, with the name as it was then.
+    #[serde(deserialize_with = "crate::json::strict")]
     pub customer: CustomerRef,
-    /// What it costs.
+    /// Sum of the lines.
+    #[serde(deserialize_with = "crate::json::strict")]
     pub total: Money,
     /// When it was placed (UTC).
     pub placed_at: Timestamp,
 }
 
-/// Something that happened to an order.
+/// An event of an order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct HistoryEvent {
@@ -78,19 +80,19 @@ pub struct HistoryEvent {
 }
 
 /// A product of the catalogue with what is left of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ProductView {
     /// The product; `version` counts its own events.
     #[serde(flatten)]
     pub product: Product,
     /// Pieces left.
     pub available: i64,
-    /// How often the stock has moved: equal `seq` means equal `available`.
+    /// Moves of the stock so far: equal `seq` means equal `available`.
     #[serde(skip)]
     pub seq: i64,
 }
 
-/// What was sold on one UTC day in one currency. Cancelling a paid order counts on the day of the cancellation.
+/// Sales of one UTC day in one currency. Cancelling a paid order counts on the day of the cancellation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DaySales {
     /// The UTC day.
@@ -99,11 +101,11 @@ pub struct DaySales {
     pub currency: Currency,
     /// Orders that were paid.
     pub paid_orders: i64,
-    /// What was paid for them, in minor units.
+    /// Sum of the payments, in minor units.
     pub paid: i128,
     /// Paid orders that were cancelled.
     pub cancelled_orders: i64,
-    /// What had been paid for those, in minor units.
+    /// Sum of the payments for those, in minor units.
     pub cancelled: i128,
 }
 
@@ -120,7 +122,7 @@ impl From<Order> for OrderRow {
     }
 }
 
-impl<K> Slice<K> {
+impl<K> PageRequest<K> {
     /// Cuts a list that was read one item further than asked for.
     #[must_use]
     pub fn page<T>(&self, mut items: Vec<T>) -> Page<T> {
@@ -156,7 +158,7 @@ pub mod day {
     /// Reads it.
     ///
     /// # Errors
-    /// When it has another form.
+    /// The text has another form.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Date, D::Error> {
         let text = String::deserialize(deserializer)?;
         parse(&text).ok_or_else(|| D::Error::custom("a day is YYYY-MM-DD"))

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::{
     bus::{RefusedMessage, SendReport},
-    condition::Condition,
+    condition::StoreCondition,
     log::{EVENT_COLUMNS, LogEntry, UnreadableEntry, read_entry},
     postgres::{ConnectionPool, PooledConnection, PostgresError},
 };
@@ -120,7 +120,7 @@ impl Outbox {
 
     /// The same, and its errors are reported to this condition.
     #[must_use]
-    pub fn reporting_to(self, condition: &Arc<Condition>) -> Self {
+    pub fn reporting_to(self, condition: &Arc<StoreCondition>) -> Self {
         let pool = self.pool.reporting_to(condition);
         Self { pool, ..self }
     }

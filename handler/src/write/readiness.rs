@@ -2,7 +2,7 @@
 //! Never writes, and so never finds everything: a full disk shows at the next command.
 
 use crate::{
-    condition::{Reason, Trouble},
+    condition::{StoreReason, StoreTrouble},
     postgres::{PooledConnection, PostgresError},
 };
 
@@ -23,15 +23,18 @@ const LOOK: &str = "
 ///
 /// # Errors
 /// See [`PostgresError`].
-pub async fn look(connection: &mut PooledConnection<'_, ()>) -> Result<Option<Trouble>, PostgresError> {
+pub async fn look(connection: &mut PooledConnection<'_, ()>) -> Result<Option<StoreTrouble>, PostgresError> {
     let row = connection.query_one(LOOK, &[]).await?;
     let (read_only, missing): (bool, Vec<String>) = (row.try_get("read_only")?, row.try_get("missing")?);
     Ok(if read_only {
-        Some(Trouble::new(Reason::ReadOnly, "the session takes no writes"))
+        Some(StoreTrouble::new(
+            StoreReason::ReadOnly,
+            "the session takes no writes",
+        ))
     } else if missing.is_empty() {
         None
     } else {
         let why = format!("missing on write_model.{}", missing.join(", "));
-        Some(Trouble::new(Reason::Rights, why))
+        Some(StoreTrouble::new(StoreReason::Rights, why))
     })
 }

@@ -8,16 +8,17 @@ use devstack::app_folder::workspace_root;
 use super::rust_files;
 
 /// What each part of the handler may use of the others; `app` and `cli` put everything together.
-const MAY_USE: [(&str, &[&str]); 16] = [
-    ("domain", &[]),
+const MAY_USE: [(&str, &[&str]); 17] = [
+    ("json", &[]),
+    ("domain", &["json"]),
     ("condition", &[]),
     ("error_chain", &[]),
     ("postgres", &["condition"]),
-    ("log", &["domain", "postgres"]),
-    ("write", &["domain", "postgres", "condition", "log"]),
+    ("log", &["domain", "json", "postgres"]),
+    ("write", &["domain", "json", "postgres", "condition", "log"]),
     ("bus", &["domain", "condition"]),
     ("relay", &["domain", "postgres", "condition", "log", "bus"]),
-    ("read", &["domain", "postgres", "condition"]),
+    ("read", &["domain", "json", "postgres", "condition"]),
     (
         "health",
         &["postgres", "write", "read", "bus", "condition", "config"],
@@ -29,6 +30,7 @@ const MAY_USE: [(&str, &[&str]); 16] = [
             "read",
             "bus",
             "domain",
+            "json",
             "config",
             "health",
             "operations",
@@ -37,7 +39,7 @@ const MAY_USE: [(&str, &[&str]); 16] = [
     ),
     (
         "operations",
-        &["domain", "postgres", "log", "bus", "read", "health"],
+        &["domain", "json", "postgres", "log", "bus", "read", "health"],
     ),
     ("timer", &["postgres", "relay", "read", "operations"]),
     (

@@ -51,6 +51,7 @@ pub enum Progress {
         /// Time at which the carrier took it.
         shipped_at: Timestamp,
         /// The parcel.
+        #[serde(deserialize_with = "crate::json::strict")]
         shipment: Shipment,
     },
     /// In the customer's hands.
@@ -60,6 +61,7 @@ pub enum Progress {
         /// Time at which the carrier took it.
         shipped_at: Timestamp,
         /// The parcel.
+        #[serde(deserialize_with = "crate::json::strict")]
         shipment: Shipment,
         /// Time of its arrival.
         delivered_at: Timestamp,

@@ -14,10 +14,10 @@ use crate::{
         value::{Email, Name, fresh},
     },
     http::{
-        answer::{Answer, changed, created},
-        call::{Given, Named},
-        endpoint::Doc,
-        problem::Kind,
+        answer::{CommandResult, changed, created},
+        call::{CommandRequest, PathId},
+        endpoint::EndpointDoc,
+        problem::ProblemKind,
     },
 };
 
@@ -44,54 +44,56 @@ fn example(version: i64) -> Value {
     json!({ "id": "0198c9c1-0000-7000-8000-000000000001", "version": version, "name": "Ada Lovelace", "email": "ada@example.org" })
 }
 
-pub(in crate::http) fn register_doc() -> Doc {
-    Doc::new::<Customer>("Register a customer", example(1))
-        .takes::<Registration>(json!({ "name": "Ada Lovelace", "email": "ada@example.org" }))
-        .creates()
+pub(in crate::http) fn register_doc() -> EndpointDoc {
+    EndpointDoc::new::<Customer>("Register a customer", example(1))
+        .body::<Registration>(json!({ "name": "Ada Lovelace", "email": "ada@example.org" }))
+        .status(201)
         .detail("Customers register themselves, under the token's `oid`; staff register a customer under a new id.")
-        .refuses(&[Kind::CustomerExists])
+        .errors(&[ProblemKind::CustomerExists])
 }
 
-pub(in crate::http) async fn register(Given { call, body }: Given<Registration>) -> Answer {
+pub(in crate::http) async fn register(
+    CommandRequest { call, body }: CommandRequest<Registration>,
+) -> CommandResult {
     let id = call.caller.scope.only().unwrap_or_else(Uuid::now_v7);
     let Registration { name, email } = body;
     let command = Command::Customer(id, CustomerCommand::Register { name, email });
     Ok(created(&call.execute(command).await?))
 }
 
-pub(in crate::http) fn rename_doc() -> Doc {
-    Doc::new::<Customer>("Give a customer another name", example(2))
-        .takes::<NewName>(json!({ "name": "Ada Lovelace" }))
+pub(in crate::http) fn rename_doc() -> EndpointDoc {
+    EndpointDoc::new::<Customer>("Give a customer another name", example(2))
+        .body::<NewName>(json!({ "name": "Ada Lovelace" }))
         .detail("Orders keep the name that they were placed under.")
-        .refuses(&[Kind::UnknownCustomer])
+        .errors(&[ProblemKind::UnknownCustomer])
 }
 
 pub(in crate::http) async fn rename(
-    Named(customer): Named,
-    Given {
+    PathId(customer): PathId,
+    CommandRequest {
         call,
         body: NewName { name },
-    }: Given<NewName>,
-) -> Answer {
-    let id = id(&customer, Kind::UnknownCustomer)?;
+    }: CommandRequest<NewName>,
+) -> CommandResult {
+    let id = id(&customer, ProblemKind::UnknownCustomer)?;
     let command = Command::Customer(id, CustomerCommand::Rename { name });
     Ok(changed(&call.execute(command).await?))
 }
 
-pub(in crate::http) fn change_email_doc() -> Doc {
-    Doc::new::<Customer>("Give a customer another e-mail address", example(2))
-        .takes::<NewEmail>(json!({ "email": "ada@example.org" }))
-        .refuses(&[Kind::UnknownCustomer])
+pub(in crate::http) fn change_email_doc() -> EndpointDoc {
+    EndpointDoc::new::<Customer>("Give a customer another e-mail address", example(2))
+        .body::<NewEmail>(json!({ "email": "ada@example.org" }))
+        .errors(&[ProblemKind::UnknownCustomer])
 }
 
 pub(in crate::http) async fn change_email(
-    Named(customer): Named,
-    Given {
+    PathId(customer): PathId,
+    CommandRequest {
         call,
         body: NewEmail { email },
-    }: Given<NewEmail>,
-) -> Answer {
-    let id = id(&customer, Kind::UnknownCustomer)?;
+    }: CommandRequest<NewEmail>,
+) -> CommandResult {
+    let id = id(&customer, ProblemKind::UnknownCustomer)?;
     let command = Command::Customer(id, CustomerCommand::ChangeEmail { email });
     Ok(changed(&call.execute(command).await?))
 }

@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::problem::{Kind, Problem};
+use super::problem::{Problem, ProblemKind};
 use crate::domain::value::{Name, fresh};
 
 /// Another name for a customer or a product.
@@ -22,6 +22,6 @@ pub(super) struct NewName {
 }
 
 /// The id in a path; a text that is no id names nothing that exists.
-pub(super) fn id(text: &str, absent: Kind) -> Result<Uuid, Problem> {
+pub(super) fn id(text: &str, absent: ProblemKind) -> Result<Uuid, Problem> {
     Uuid::try_parse(text).map_err(|_| Problem::new(absent, absent.meaning()))
 }

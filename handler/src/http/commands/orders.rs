@@ -14,10 +14,10 @@ use crate::{
         value::{MAX_LINES, Money, Name, Quantity, Reason, Sku, fresh},
     },
     http::{
-        answer::{Answer, OrderAnswer, changed, created},
-        call::{Given, Named},
-        endpoint::Doc,
-        problem::{Kind, Problem},
+        answer::{CommandResult, OrderAnswer, changed, created},
+        call::{CommandRequest, PathId},
+        endpoint::EndpointDoc,
+        problem::{Problem, ProblemKind},
     },
 };
 
@@ -84,12 +84,12 @@ pub(in crate::http) struct Cancellation {
 }
 
 /// Problems with the lines of an order.
-const ABOUT_LINES: [Kind; 5] = [
-    Kind::UnlistedProduct,
-    Kind::NotEnoughStock,
-    Kind::MixedCurrencies,
-    Kind::AmountTooLarge,
-    Kind::PriceChanged,
+const ABOUT_LINES: [ProblemKind; 5] = [
+    ProblemKind::UnlistedProduct,
+    ProblemKind::NotEnoughStock,
+    ProblemKind::MixedCurrencies,
+    ProblemKind::AmountTooLarge,
+    ProblemKind::PriceChanged,
 ];
 
 fn example(version: i64, status: &str) -> Value {
@@ -104,17 +104,19 @@ fn lines() -> Value {
     json!([{ "sku": "MUG-BLUE", "quantity": 2 }])
 }
 
-pub(in crate::http) fn place_doc() -> Doc {
+pub(in crate::http) fn place_doc() -> EndpointDoc {
     let id = "0198c9c1-0000-7000-8000-000000000001";
-    Doc::new::<OrderAnswer<'_>>("Place an order", example(1, "placed"))
-        .takes::<Placement>(json!({ "customerId": id, "lines": lines(), "expectedTotal": total() }))
-        .creates()
+    EndpointDoc::new::<OrderAnswer<'_>>("Place an order", example(1, "placed"))
+        .body::<Placement>(json!({ "customerId": id, "lines": lines(), "expectedTotal": total() }))
+        .status(201)
         .detail("Prices are the products' own, at the time of the order. The pieces are taken from stock at once.")
-        .refuses(&[Kind::UnregisteredCustomer])
-        .refuses(&ABOUT_LINES)
+        .errors(&[ProblemKind::UnregisteredCustomer])
+        .errors(&ABOUT_LINES)
 }
 
-pub(in crate::http) async fn place(Given { call, body }: Given<Placement>) -> Answer {
+pub(in crate::http) async fn place(
+    CommandRequest { call, body }: CommandRequest<Placement>,
+) -> CommandResult {
     let whose = "say whose order it is";
     let customer = body.customer_id.or(call.caller.scope.only());
     let place = OrderCommand::Place {
@@ -126,19 +128,19 @@ pub(in crate::http) async fn place(Given { call, body }: Given<Placement>) -> An
     Ok(created(&call.execute(command).await?))
 }
 
-pub(in crate::http) fn change_lines_doc() -> Doc {
-    Doc::new::<OrderAnswer<'_>>("Give an order other lines", example(2, "placed"))
-        .takes::<NewLines>(json!({ "lines": lines() }))
+pub(in crate::http) fn change_lines_doc() -> EndpointDoc {
+    EndpointDoc::new::<OrderAnswer<'_>>("Give an order other lines", example(2, "placed"))
+        .body::<NewLines>(json!({ "lines": lines() }))
         .detail("While it is placed. What stays keeps its price; what is new takes today's.")
-        .refuses(&[Kind::UnknownOrder, Kind::WrongStatus])
-        .refuses(&ABOUT_LINES)
+        .errors(&[ProblemKind::UnknownOrder, ProblemKind::WrongStatus])
+        .errors(&ABOUT_LINES)
 }
 
 pub(in crate::http) async fn change_lines(
-    Named(order): Named,
-    Given { call, body }: Given<NewLines>,
-) -> Answer {
-    let id = id(&order, Kind::UnknownOrder)?;
+    PathId(order): PathId,
+    CommandRequest { call, body }: CommandRequest<NewLines>,
+) -> CommandResult {
+    let id = id(&order, ProblemKind::UnknownOrder)?;
     let change = OrderCommand::ChangeLines {
         lines: wanted(body.lines),
         expected_total: body.expected_total,
@@ -146,34 +148,41 @@ pub(in crate::http) async fn change_lines(
     Ok(changed(&call.execute(Command::Order(id, change)).await?))
 }
 
-pub(in crate::http) fn pay_doc() -> Doc {
-    Doc::new::<OrderAnswer<'_>>("Take the payment for an order", example(2, "paid"))
-        .takes::<Payment>(json!({ "amount": total() }))
+pub(in crate::http) fn pay_doc() -> EndpointDoc {
+    EndpointDoc::new::<OrderAnswer<'_>>("Take the payment for an order", example(2, "paid"))
+        .body::<Payment>(json!({ "amount": total() }))
         .detail("While it is placed; exactly its total.")
-        .refuses(&[Kind::UnknownOrder, Kind::WrongStatus, Kind::WrongAmount])
+        .errors(&[
+            ProblemKind::UnknownOrder,
+            ProblemKind::WrongStatus,
+            ProblemKind::WrongAmount,
+        ])
 }
 
 pub(in crate::http) async fn pay(
-    Named(order): Named,
-    Given {
+    PathId(order): PathId,
+    CommandRequest {
         call,
         body: Payment { amount },
-    }: Given<Payment>,
-) -> Answer {
-    let id = id(&order, Kind::UnknownOrder)?;
+    }: CommandRequest<Payment>,
+) -> CommandResult {
+    let id = id(&order, ProblemKind::UnknownOrder)?;
     let command = Command::Order(id, OrderCommand::Pay { amount });
     Ok(changed(&call.execute(command).await?))
 }
 
-pub(in crate::http) fn ship_doc() -> Doc {
-    Doc::new::<OrderAnswer<'_>>("Ship an order", example(3, "shipped"))
-        .takes::<Parcel>(json!({ "carrier": "Post", "trackingNumber": "1Z999" }))
+pub(in crate::http) fn ship_doc() -> EndpointDoc {
+    EndpointDoc::new::<OrderAnswer<'_>>("Ship an order", example(3, "shipped"))
+        .body::<Parcel>(json!({ "carrier": "Post", "trackingNumber": "1Z999" }))
         .detail("Once it is paid.")
-        .refuses(&[Kind::UnknownOrder, Kind::WrongStatus])
+        .errors(&[ProblemKind::UnknownOrder, ProblemKind::WrongStatus])
 }
 
-pub(in crate::http) async fn ship(Named(order): Named, Given { call, body }: Given<Parcel>) -> Answer {
-    let id = id(&order, Kind::UnknownOrder)?;
+pub(in crate::http) async fn ship(
+    PathId(order): PathId,
+    CommandRequest { call, body }: CommandRequest<Parcel>,
+) -> CommandResult {
+    let id = id(&order, ProblemKind::UnknownOrder)?;
     let shipment = Shipment {
         carrier: body.carrier,
         tracking_number: body.tracking_number,
@@ -182,40 +191,40 @@ pub(in crate::http) async fn ship(Named(order): Named, Given { call, body }: Giv
     Ok(changed(&call.execute(command).await?))
 }
 
-pub(in crate::http) fn deliver_doc() -> Doc {
-    Doc::new::<OrderAnswer<'_>>("Note that an order has arrived", example(4, "delivered"))
-        .takes::<Delivery>(json!({}))
+pub(in crate::http) fn deliver_doc() -> EndpointDoc {
+    EndpointDoc::new::<OrderAnswer<'_>>("Note that an order has arrived", example(4, "delivered"))
+        .body::<Delivery>(json!({}))
         .detail("Once it is shipped.")
-        .refuses(&[Kind::UnknownOrder, Kind::WrongStatus])
+        .errors(&[ProblemKind::UnknownOrder, ProblemKind::WrongStatus])
 }
 
 pub(in crate::http) async fn deliver(
-    Named(order): Named,
-    Given {
+    PathId(order): PathId,
+    CommandRequest {
         call,
         body: Delivery {},
-    }: Given<Delivery>,
-) -> Answer {
-    let id = id(&order, Kind::UnknownOrder)?;
+    }: CommandRequest<Delivery>,
+) -> CommandResult {
+    let id = id(&order, ProblemKind::UnknownOrder)?;
     let command = Command::Order(id, OrderCommand::Deliver);
     Ok(changed(&call.execute(command).await?))
 }
 
-pub(in crate::http) fn cancel_doc() -> Doc {
-    Doc::new::<OrderAnswer<'_>>("Cancel an order", example(2, "cancelled"))
-        .takes::<Cancellation>(json!({ "reason": "Changed my mind." }))
+pub(in crate::http) fn cancel_doc() -> EndpointDoc {
+    EndpointDoc::new::<OrderAnswer<'_>>("Cancel an order", example(2, "cancelled"))
+        .body::<Cancellation>(json!({ "reason": "Changed my mind." }))
         .detail("While it is placed or paid; its pieces go back into stock.")
-        .refuses(&[Kind::UnknownOrder, Kind::WrongStatus])
+        .errors(&[ProblemKind::UnknownOrder, ProblemKind::WrongStatus])
 }
 
 pub(in crate::http) async fn cancel(
-    Named(order): Named,
-    Given {
+    PathId(order): PathId,
+    CommandRequest {
         call,
         body: Cancellation { reason },
-    }: Given<Cancellation>,
-) -> Answer {
-    let id = id(&order, Kind::UnknownOrder)?;
+    }: CommandRequest<Cancellation>,
+) -> CommandResult {
+    let id = id(&order, ProblemKind::UnknownOrder)?;
     let command = Command::Order(id, OrderCommand::Cancel { reason });
     Ok(changed(&call.execute(command).await?))
 }

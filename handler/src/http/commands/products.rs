@@ -13,10 +13,10 @@ use crate::{
         value::{Name, Price, Quantity, Sku, fresh},
     },
     http::{
-        answer::{Answer, ProductAnswer, changed, created},
-        call::{Given, Named},
-        endpoint::Doc,
-        problem::{Kind, Problem},
+        answer::{CommandResult, ProductAnswer, changed, created},
+        call::{CommandRequest, PathId},
+        endpoint::EndpointDoc,
+        problem::{Problem, ProblemKind},
     },
 };
 
@@ -56,77 +56,77 @@ fn example(version: i64) -> Value {
 
 /// The SKU in a path; a text that is no SKU names no product.
 fn sku_in_path(sku: String) -> Result<Sku, Problem> {
-    let absent = Kind::UnknownProduct;
+    let absent = ProblemKind::UnknownProduct;
     Sku::try_from(sku).map_err(|_| Problem::new(absent, absent.meaning()))
 }
 
-pub(in crate::http) fn add_doc() -> Doc {
-    Doc::new::<ProductAnswer<'_>>("Add a product to the catalogue", example(1))
-        .takes::<NewProduct>(json!({ "sku": "MUG-BLUE", "name": "Blue mug", "price": price(1299) }))
-        .creates()
+pub(in crate::http) fn add_doc() -> EndpointDoc {
+    EndpointDoc::new::<ProductAnswer<'_>>("Add a product to the catalogue", example(1))
+        .body::<NewProduct>(json!({ "sku": "MUG-BLUE", "name": "Blue mug", "price": price(1299) }))
+        .status(201)
         .detail("None are in stock yet: restock it.")
-        .refuses(&[Kind::ProductExists])
+        .errors(&[ProblemKind::ProductExists])
 }
 
-pub(in crate::http) async fn add(Given { call, body }: Given<NewProduct>) -> Answer {
+pub(in crate::http) async fn add(CommandRequest { call, body }: CommandRequest<NewProduct>) -> CommandResult {
     let NewProduct { sku, name, price } = body;
     let command = Command::Product(sku, ProductCommand::Add { name, price });
     Ok(created(&call.execute(command).await?))
 }
 
-pub(in crate::http) fn rename_doc() -> Doc {
-    Doc::new::<ProductAnswer<'_>>("Give a product another name", example(2))
-        .takes::<NewName>(json!({ "name": "Blue mug" }))
+pub(in crate::http) fn rename_doc() -> EndpointDoc {
+    EndpointDoc::new::<ProductAnswer<'_>>("Give a product another name", example(2))
+        .body::<NewName>(json!({ "name": "Blue mug" }))
         .detail("Orders keep the name that they were placed under.")
-        .refuses(&[Kind::UnknownProduct])
+        .errors(&[ProblemKind::UnknownProduct])
 }
 
 pub(in crate::http) async fn rename(
-    Named(sku): Named,
-    Given {
+    PathId(sku): PathId,
+    CommandRequest {
         call,
         body: NewName { name },
-    }: Given<NewName>,
-) -> Answer {
+    }: CommandRequest<NewName>,
+) -> CommandResult {
     let sku = sku_in_path(sku)?;
     let command = Command::Product(sku, ProductCommand::Rename { name });
     Ok(changed(&call.execute(command).await?))
 }
 
-pub(in crate::http) fn change_price_doc() -> Doc {
-    Doc::new::<ProductAnswer<'_>>("Give a product another price", example(2))
-        .takes::<NewPrice>(json!({ "price": price(1299) }))
+pub(in crate::http) fn change_price_doc() -> EndpointDoc {
+    EndpointDoc::new::<ProductAnswer<'_>>("Give a product another price", example(2))
+        .body::<NewPrice>(json!({ "price": price(1299) }))
         .detail("Orders keep the price that they were placed at.")
-        .refuses(&[Kind::UnknownProduct])
+        .errors(&[ProblemKind::UnknownProduct])
 }
 
 pub(in crate::http) async fn change_price(
-    Named(sku): Named,
-    Given {
+    PathId(sku): PathId,
+    CommandRequest {
         call,
         body: NewPrice { price },
-    }: Given<NewPrice>,
-) -> Answer {
+    }: CommandRequest<NewPrice>,
+) -> CommandResult {
     let sku = sku_in_path(sku)?;
     let command = Command::Product(sku, ProductCommand::ChangePrice { price });
     Ok(changed(&call.execute(command).await?))
 }
 
-pub(in crate::http) fn restock_doc() -> Doc {
+pub(in crate::http) fn restock_doc() -> EndpointDoc {
     let mut answer = example(3);
     answer["available"] = json!(100);
-    Doc::new::<ProductAnswer<'_>>("Take pieces into stock", answer)
-        .takes::<Restock>(json!({ "quantity": 100 }))
-        .refuses(&[Kind::UnknownProduct])
+    EndpointDoc::new::<ProductAnswer<'_>>("Take pieces into stock", answer)
+        .body::<Restock>(json!({ "quantity": 100 }))
+        .errors(&[ProblemKind::UnknownProduct])
 }
 
 pub(in crate::http) async fn restock(
-    Named(sku): Named,
-    Given {
+    PathId(sku): PathId,
+    CommandRequest {
         call,
         body: Restock { quantity },
-    }: Given<Restock>,
-) -> Answer {
+    }: CommandRequest<Restock>,
+) -> CommandResult {
     let sku = sku_in_path(sku)?;
     let command = Command::Product(sku, ProductCommand::Restock { quantity });
     Ok(changed(&call.execute(command).await?))

@@ -1,60 +1,60 @@
-//! What is wrong with a body, place by place, in the API's words.
-//! Never more of it than anybody reads, and never more of the input than shows what is meant.
+//! Faults of a body, place by place, in the API's words.
+//! Never lists more of them than a person reads, nor more of the input than shows which part is meant.
 
 use crate::domain::quote;
 
-/// Most faults that are told one by one: more than an order's hundred lines can have of one kind.
-const MOST_TOLD: usize = 250;
+/// Most faults that are listed one by one: more than an order's hundred lines can have of one kind.
+const MOST_LISTED: usize = 250;
 
 /// A fault, and where it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::http) struct Fault {
+pub(in crate::http) struct BodyFault {
     /// JSON Pointer (RFC 6901), as text.
     pub(in crate::http) pointer: String,
-    /// What is wrong there.
+    /// The fault.
     pub(in crate::http) detail: String,
 }
 
-/// All faults that were found, with the place that is looked at.
+/// All faults so far, and the place that is being checked.
 #[derive(Debug, Default)]
-pub(in crate::http) struct Faults {
-    told: Vec<Fault>,
-    untold: usize,
+pub(in crate::http) struct BodyFaults {
+    listed: Vec<BodyFault>,
+    unlisted: usize,
     here: String,
 }
 
-impl Faults {
-    /// Looks at a member or an item of what is looked at now.
-    pub(super) fn within<T>(&mut self, step: &str, look: impl FnOnce(&mut Self) -> T) -> T {
+impl BodyFaults {
+    /// Checks a member or an item of the present place.
+    pub(super) fn within<T>(&mut self, step: &str, check: impl FnOnce(&mut Self) -> T) -> T {
         let here = self.here.len();
         self.here.push('/');
         self.here.push_str(&step.replace('~', "~0").replace('/', "~1"));
-        let seen = look(self);
+        let result = check(self);
         self.here.truncate(here);
-        seen
+        result
     }
 
     /// The same, some steps further.
-    pub(super) fn at<T>(&mut self, steps: &[String], look: impl FnOnce(&mut Self) -> T) -> T {
+    pub(super) fn at<T>(&mut self, steps: &[String], check: impl FnOnce(&mut Self) -> T) -> T {
         match steps {
-            [] => look(self),
-            [step, rest @ ..] => self.within(step, |faults| faults.at(rest, look)),
+            [] => check(self),
+            [step, rest @ ..] => self.within(step, |faults| faults.at(rest, check)),
         }
     }
 
-    /// Something is wrong here.
+    /// Adds a fault at this place.
     pub(super) fn add(&mut self, detail: impl Into<String>) {
-        if self.told.len() == MOST_TOLD {
-            self.untold += 1;
+        if self.listed.len() == MOST_LISTED {
+            self.unlisted += 1;
             return;
         }
-        self.told.push(Fault {
+        self.listed.push(BodyFault {
             pointer: self.here.clone(),
             detail: detail.into(),
         });
     }
 
-    /// A member of this name is not known here. One whose name is too long to be told is pointed at by what it is in.
+    /// A member of this name is not known here. One with a long name is pointed at by its parent.
     pub(super) fn add_unknown(&mut self, name: &str, known: &str) {
         let quoted = quote::brief(name);
         if quoted == name {
@@ -64,13 +64,13 @@ impl Faults {
         }
     }
 
-    /// How many there are.
+    /// Number of faults.
     pub(in crate::http) fn count(&self) -> usize {
-        self.told.len() + self.untold
+        self.listed.len() + self.unlisted
     }
 
-    /// Those that are told.
-    pub(in crate::http) fn into_told(self) -> Vec<Fault> {
-        self.told
+    /// The faults that are listed.
+    pub(in crate::http) fn into_listed(self) -> Vec<BodyFault> {
+        self.listed
     }
 }

@@ -1,9 +1,8 @@
-//! What a body says: JSON of the shape that the API's description gives, or all that is wrong with it at once.
-//! Never tells a caller the names of types of ours, nor more of the input than shows what is meant.
+//! Reads a body as JSON of the shape that the API's description gives, or finds all of its faults at once.
+//! Never tells a caller the names of our types, nor more of the input than shows which part is meant.
 
 mod faults;
 mod shape;
-pub(super) mod tree;
 
 use std::{
     any::TypeId,
@@ -15,31 +14,32 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_path_to_error::Segment;
 
-pub(super) use faults::Faults;
-use shape::Shape;
-use tree::Tree;
+use crate::json::JsonTree;
+pub(super) use faults::BodyFaults;
+use shape::BodySchema;
 
 /// A type that a body can be.
-pub(super) trait Content: DeserializeOwned + JsonSchema + 'static {}
+pub(super) trait BodyType: DeserializeOwned + JsonSchema + 'static {}
 
-impl<T: DeserializeOwned + JsonSchema + 'static> Content for T {}
+impl<T: DeserializeOwned + JsonSchema + 'static> BodyType for T {}
 
-/// Why a body is not what was asked for.
+/// The reason for which a body is not read.
 #[derive(Debug)]
-pub(super) enum Unread {
+pub(super) enum BodyError {
     /// It is not JSON; the words say where it stops to be.
     NotJson(String),
     /// It is JSON, with these faults.
-    Wrong(Faults),
+    Wrong(BodyFaults),
 }
 
 /// The body as a `T`.
-pub(super) fn read<T: Content>(bytes: &[u8]) -> Result<T, Unread> {
-    let mut tree: Tree = serde_json::from_slice(bytes).map_err(|error| Unread::NotJson(error.to_string()))?;
-    let mut faults = Faults::default();
+pub(super) fn read<T: BodyType>(bytes: &[u8]) -> Result<T, BodyError> {
+    let mut tree: JsonTree =
+        serde_json::from_slice(bytes).map_err(|error| BodyError::NotJson(error.to_string()))?;
+    let mut faults = BodyFaults::default();
     shape::<T>().check(&mut tree, &mut faults);
     if faults.count() > 0 {
-        return Err(Unread::Wrong(faults));
+        return Err(BodyError::Wrong(faults));
     }
     // What the schema does not say, the type may still refuse: a time out of range.
     serde_path_to_error::deserialize(tree).map_err(|error| {
@@ -49,13 +49,13 @@ pub(super) fn read<T: Content>(bytes: &[u8]) -> Result<T, Unread> {
         };
         let steps: Vec<String> = error.path().iter().map(step).collect();
         faults.at(&steps, |faults| faults.add(error.inner().to_string()));
-        Unread::Wrong(faults)
+        BodyError::Wrong(faults)
     })
 }
 
 /// The shape of a type, made once.
-fn shape<T: Content>() -> Arc<Shape> {
-    static SHAPES: LazyLock<RwLock<HashMap<TypeId, Arc<Shape>>>> = LazyLock::new(RwLock::default);
+fn shape<T: BodyType>() -> Arc<BodySchema> {
+    static SHAPES: LazyLock<RwLock<HashMap<TypeId, Arc<BodySchema>>>> = LazyLock::new(RwLock::default);
     let id = TypeId::of::<T>();
     let known = SHAPES
         .read()
@@ -64,6 +64,10 @@ fn shape<T: Content>() -> Arc<Shape> {
         .cloned();
     known.unwrap_or_else(|| {
         let mut shapes = SHAPES.write().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(shapes.entry(id).or_insert_with(|| Arc::new(Shape::of::<T>())))
+        Arc::clone(
+            shapes
+                .entry(id)
+                .or_insert_with(|| Arc::new(BodySchema::for_type::<T>())),
+        )
     })
 }

@@ -1,6 +1,6 @@
-//! Holds a body against the schema that the API publishes for it (JSON Schema 2020-12, as much of it as our types make use
-//! of), and finds all that is wrong at once.
-//! Never has a rule of its own: shapes are the schema's, and what a text or a number must be is asked of its value type.
+//! Checks a body against the schema that the API publishes for it (as much of JSON Schema 2020-12 as our types use), and finds
+//! all of its faults at once.
+//! Never has a rule of its own: shapes are the schema's, and the rules of texts and numbers are their value types'.
 
 use std::{borrow::Cow, collections::BTreeMap, collections::BTreeSet, sync::LazyLock};
 
@@ -8,21 +8,24 @@ use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::{faults::Faults, tree::Tree};
-use crate::domain::{
-    timestamp::Timestamp,
-    value::{Currency, Email, Invalid, Name, Quantity, Reason, Sku},
+use super::faults::BodyFaults;
+use crate::{
+    domain::{
+        timestamp::Timestamp,
+        value::{Currency, Email, Invalid, Name, Quantity, Reason, Sku},
+    },
+    json::JsonTree,
 };
 
 /// Among the schema's extensions: the member by which the items of a list differ.
 pub(in crate::http) const UNIQUE_BY: &str = "x-unique-by";
 const REFERENCE: &str = "#/$defs/";
 
-/// What a value type says of a value that breaks its rule.
-type Rule = fn(&Tree) -> Option<String>;
+/// Says of a value which rule of its value type it breaks, if it does.
+type ValueRule = fn(&JsonTree) -> Option<String>;
 
 /// The value types whose rules a schema says in part only, by their schemas' names.
-static RULES: LazyLock<BTreeMap<Cow<'static, str>, Rule>> = LazyLock::new(|| {
+static RULES: LazyLock<BTreeMap<Cow<'static, str>, ValueRule>> = LazyLock::new(|| {
     [
         of_text::<Currency>(),
         of_text::<Email>(),
@@ -34,17 +37,17 @@ static RULES: LazyLock<BTreeMap<Cow<'static, str>, Rule>> = LazyLock::new(|| {
     .into()
 });
 
-fn of_text<T: JsonSchema + TryFrom<String, Error = Invalid>>() -> (Cow<'static, str>, Rule) {
+fn of_text<T: JsonSchema + TryFrom<String, Error = Invalid>>() -> (Cow<'static, str>, ValueRule) {
     (T::schema_name(), |value| match value {
-        Tree::Text(text) => broken(T::try_from(text.clone())),
+        JsonTree::Text(text) => broken(T::try_from(text.clone())),
         _ => None,
     })
 }
 
-fn of_number<T: JsonSchema + TryFrom<i64, Error = Invalid>>() -> (Cow<'static, str>, Rule) {
+fn of_number<T: JsonSchema + TryFrom<i64, Error = Invalid>>() -> (Cow<'static, str>, ValueRule) {
     (T::schema_name(), |value| match value {
         // What is beyond every number of ours is so far beyond that it breaks the same rule.
-        Tree::Whole(number) => broken(T::try_from(i64::try_from(*number).unwrap_or(i64::MAX))),
+        JsonTree::Whole(number) => broken(T::try_from(i64::try_from(*number).unwrap_or(i64::MAX))),
         _ => None,
     })
 }
@@ -55,13 +58,13 @@ fn broken<T>(made: Result<T, Invalid>) -> Option<String> {
 
 /// The schema of a body, with the definitions that it refers to.
 #[derive(Debug)]
-pub(super) struct Shape {
+pub(super) struct BodySchema {
     root: Value,
 }
 
-impl Shape {
+impl BodySchema {
     /// The shape of a type.
-    pub(super) fn of<T: JsonSchema>() -> Self {
+    pub(super) fn for_type<T: JsonSchema>() -> Self {
         let schemas = SchemaGenerator::new(SchemaSettings::draft2020_12());
         Self {
             root: schemas.into_root_schema_for::<T>().to_value(),
@@ -70,11 +73,11 @@ impl Shape {
 
     /// Adds to `faults` all that is wrong with `body`; whole numbers that are written with a fraction of zeros are made what
     /// they are.
-    pub(super) fn check(&self, body: &mut Tree, faults: &mut Faults) {
-        self.look(&self.root, body, faults);
+    pub(super) fn check(&self, body: &mut JsonTree, faults: &mut BodyFaults) {
+        self.check_value(&self.root, body, faults);
     }
 
-    fn look(&self, schema: &Value, value: &mut Tree, faults: &mut Faults) {
+    fn check_value(&self, schema: &Value, value: &mut JsonTree, faults: &mut BodyFaults) {
         let mut rule = None;
         let mut schema = schema;
         while let Some(name) = referred(schema) {
@@ -87,10 +90,10 @@ impl Shape {
         if let Some(alternatives) = alternatives(schema) {
             let names = constants(schema);
             if names.is_empty() {
-                self.look_at_one_of(alternatives, value, faults);
+                self.check_one_of(alternatives, value, faults);
             } else if !names
                 .iter()
-                .any(|name| matches!(value, Tree::Text(text) if text == name))
+                .any(|name| matches!(value, JsonTree::Text(text) if text == name))
             {
                 faults.add(format!("must be one of {}", names.join(", ")));
             }
@@ -106,14 +109,14 @@ impl Shape {
         }
         let before = faults.count();
         match value {
-            Tree::Object(members) => self.look_at_members(schema, members, faults),
-            Tree::Array(items) => self.look_at_items(schema, items, faults),
-            Tree::Text(_) | Tree::Whole(_) | Tree::Number(_) => {
+            JsonTree::Object(members) => self.check_members(schema, members, faults),
+            JsonTree::Array(items) => self.check_items(schema, items, faults),
+            JsonTree::Text(_) | JsonTree::Whole(_) | JsonTree::Number(_) => {
                 let broken = rule.map_or_else(|| breaks(schema, value), |rule| rule(value));
                 broken.into_iter().for_each(|words| faults.add(words));
                 return;
             }
-            Tree::Null | Tree::Bool(_) => return,
+            JsonTree::Null | JsonTree::Bool(_) => return,
         }
         if let Some(words) = rule
             .filter(|_| faults.count() == before)
@@ -124,17 +127,17 @@ impl Shape {
     }
 
     /// Something, or null.
-    fn look_at_one_of(&self, alternatives: &[Value], value: &mut Tree, faults: &mut Faults) {
+    fn check_one_of(&self, alternatives: &[Value], value: &mut JsonTree, faults: &mut BodyFaults) {
         let is_null = |schema: &&Value| types(schema) == ["null"];
-        if *value == Tree::Null && alternatives.iter().any(|schema| is_null(&schema)) {
+        if *value == JsonTree::Null && alternatives.iter().any(|schema| is_null(&schema)) {
             return;
         }
         if let Some(schema) = alternatives.iter().find(|schema| !is_null(schema)) {
-            self.look(schema, value, faults);
+            self.check_value(schema, value, faults);
         }
     }
 
-    fn look_at_members(&self, schema: &Value, members: &mut [(String, Tree)], faults: &mut Faults) {
+    fn check_members(&self, schema: &Value, members: &mut [(String, JsonTree)], faults: &mut BodyFaults) {
         let none = Map::new();
         let known = schema["properties"].as_object().unwrap_or(&none);
         let closed = schema["additionalProperties"] == false;
@@ -148,7 +151,7 @@ impl Shape {
             };
             faults.within(name, |faults| {
                 if seen.insert(name.as_str()) {
-                    self.look(schema, value, faults);
+                    self.check_value(schema, value, faults);
                 } else {
                     faults.add("is there twice");
                 }
@@ -163,21 +166,21 @@ impl Shape {
         }
     }
 
-    fn look_at_items(&self, schema: &Value, items: &mut [Tree], faults: &mut Faults) {
+    fn check_items(&self, schema: &Value, items: &mut [JsonTree], faults: &mut BodyFaults) {
         let most = schema["maxItems"].as_u64();
         let least = schema["minItems"].as_u64().unwrap_or(0);
         let count = u64::try_from(items.len()).unwrap_or(u64::MAX);
         if count < least || most.is_some_and(|most| count > most) {
             faults.add(format!("must have {} items, and has {count}", range(least, most)));
         }
-        // Those beyond the last one that may be there are told of once.
-        let looked_at = most.map_or(items.len(), |most| usize::try_from(most).unwrap_or(usize::MAX));
+        // Items beyond the last one that may be there have one fault together.
+        let checked = most.map_or(items.len(), |most| usize::try_from(most).unwrap_or(usize::MAX));
         let key = schema[UNIQUE_BY].as_str();
         let mut seen = BTreeSet::new();
-        for (index, item) in items.iter_mut().enumerate().take(looked_at) {
+        for (index, item) in items.iter_mut().enumerate().take(checked) {
             faults.within(&index.to_string(), |faults| {
-                self.look(&schema["items"], item, faults);
-                if let Some((key, Tree::Text(text))) = key.and_then(|key| Some((key, item.member(key)?)))
+                self.check_value(&schema["items"], item, faults);
+                if let Some((key, JsonTree::Text(text))) = key.and_then(|key| Some((key, item.member(key)?)))
                     && !seen.insert(text.clone())
                 {
                     faults.within(key, |faults| faults.add("is in the list already"));
@@ -246,15 +249,15 @@ fn range(least: impl std::fmt::Display, most: Option<impl std::fmt::Display>) ->
     }
 }
 
-/// What the schema itself says of a text or number that it does not allow.
-fn breaks(schema: &Value, value: &Tree) -> Option<String> {
+/// Says of a text or number which limit of the schema itself it breaks, if it does.
+fn breaks(schema: &Value, value: &JsonTree) -> Option<String> {
     match value {
-        Tree::Whole(number) => {
+        JsonTree::Whole(number) => {
             let (least, most) = bounds(schema);
             let ok = (least..=most).contains(number);
             (!ok).then(|| format!("must be a whole number, {}", range(least, Some(most))))
         }
-        Tree::Text(text) => {
+        JsonTree::Text(text) => {
             let length = text.chars().count();
             let bound = |name: &str| {
                 schema[name]
@@ -299,7 +302,7 @@ fn bounds(schema: &Value) -> (i128, i128) {
     )
 }
 
-impl Tree {
+impl JsonTree {
     /// Makes `1.0` the whole number that it is (JSON Schema, section 4.2.3 of the core: numbers are equal by value).
     fn make_whole(&mut self) {
         if let Self::Number(number) = self
@@ -332,7 +335,7 @@ impl Tree {
         }
     }
 
-    /// What it is, in words.
+    /// Its type in words.
     fn kind(&self) -> &'static str {
         match self {
             Self::Null => "null",
@@ -387,7 +390,7 @@ mod tests {
     #[test]
     fn whole_numbers_may_have_a_zero_fraction_and_keep_their_formats_range() {
         let schema = serde_json::json!({ "type": "integer", "format": "uint32", "minimum": 1 });
-        let shape = Shape { root: schema };
+        let shape = BodySchema { root: schema };
         for (text, ok) in [
             ("1.0", true),
             ("2e3", true),
@@ -400,11 +403,11 @@ mod tests {
             ("99999999999999999999", false),
             ("\"1\"", false),
         ] {
-            let mut faults = Faults::default();
-            let mut value: Tree = serde_json::from_str(text).unwrap();
+            let mut faults = BodyFaults::default();
+            let mut value: JsonTree = serde_json::from_str(text).unwrap();
             shape.check(&mut value, &mut faults);
             assert_eq!(faults.count() == 0, ok, "{text}: {faults:?}");
-            assert!(!ok || matches!(value, Tree::Whole(_)), "{text}: {value:?}");
+            assert!(!ok || matches!(value, JsonTree::Whole(_)), "{text}: {value:?}");
         }
     }
 }

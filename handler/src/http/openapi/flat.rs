@@ -1,11 +1,11 @@
 //! Alternatives as generators can read them: constants as one `enum`, objects told apart by a constant as one flat object.
-//! Never loses a property or a name: what belongs to some alternatives only is optional, and says to which.
+//! Never loses a property or a name: a property of some alternatives only is optional, and says of which.
 
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use super::plain::{DEFINITIONS, reference};
+use super::reference::{DEFINITIONS, reference};
 
 /// Alternatives of constants are an `enum`, whose description says what each is.
 pub(super) fn name_constants(schema: &mut Value) {
@@ -87,7 +87,7 @@ pub(super) fn flatten_alternatives(name: &str, schema: &mut Value, new: &mut Map
     join(schema, properties, required);
 }
 
-/// What the enclosing object has, and these.
+/// Adds these properties to the enclosing object.
 fn join(schema: &mut Value, properties: Map<String, Value>, required: Vec<Value>) {
     let Some(object) = schema.as_object_mut() else {
         return;

@@ -1,26 +1,32 @@
 //! The API's description, made of the calls themselves: OpenAPI 3.1 for people, 3.0.3 for API Management's import.
-//! Never describes a call that is not served: there is one list for both.
+//! Never describes a call that is not served: `api` has one list for both.
 
 mod flat;
 mod older;
 mod operation;
-mod plain;
+mod reference;
+mod simple;
 
-use std::{collections::BTreeSet, sync::LazyLock};
+use std::collections::BTreeSet;
 
 use axum::{
+    extract::State,
     http::{HeaderValue, header},
     response::{Html, IntoResponse, Response},
 };
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
-use super::{api, endpoint::Doc, problem};
+use super::{
+    AppState,
+    endpoint::{Endpoint, EndpointDoc},
+    problem,
+};
 
 /// The page that shows the document; it needs nothing from elsewhere.
 const PAGE: &str = include_str!("page.html");
 
-/// What the calls are about: the first word of the path, and what is said of it.
+/// Tags: the first word of a path, and its description.
 const TAGS: [(&str, &str); 6] = [
     ("orders", "Orders, from placed to delivered or cancelled."),
     ("customers", "Who orders."),
@@ -36,42 +42,42 @@ const TAGS: [(&str, &str); 6] = [
     ("service", "The service itself: its health and its description."),
 ];
 
-/// Which OpenAPI.
+/// A version of OpenAPI.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Version {
+pub enum OpenApiVersion {
     /// 3.1.0, whose schemas are JSON Schema 2020-12.
     V31,
     /// 3.0.3, for importers that know no newer one.
     V30,
 }
 
-/// The OpenAPI document.
+/// The OpenAPI document of these calls.
 #[must_use]
-pub fn document(version: Version) -> Value {
+pub fn document(version: OpenApiVersion, endpoints: &[Endpoint]) -> Value {
     let settings = SchemaSettings::draft2020_12().with(|settings| {
         settings.definitions_path = "/components/schemas".into();
         settings.meta_schema = None;
     });
     let mut schemas = settings.into_generator();
-    let problem = schemas.subschema_for::<problem::Body>();
+    let problem = schemas.subschema_for::<problem::ProblemBody>();
     let mut paths: Map<String, Value> = Map::new();
-    for endpoint in api::endpoints() {
+    for endpoint in endpoints {
         let path = paths
             .entry(format!("/api{}", endpoint.path))
             .or_insert_with(|| json!({}));
-        path[endpoint.method] = operation::operation(&endpoint, &mut schemas, &problem);
+        path[endpoint.method] = operation::operation(endpoint, &mut schemas, &problem);
     }
     let mut definitions = schemas.take_definitions(true);
     let sent = sent(&paths, &definitions);
-    plain::simplify(&mut definitions, &sent);
+    simple::simplify(&mut definitions, &sent);
     let (number, license) = match version {
-        Version::V31 => ("3.1.0", json!({ "name": "MIT", "identifier": "MIT" })),
-        Version::V30 => (
+        OpenApiVersion::V31 => ("3.1.0", json!({ "name": "MIT", "identifier": "MIT" })),
+        OpenApiVersion::V30 => (
             "3.0.3",
             json!({ "name": "MIT", "url": "https://opensource.org/license/mit" }),
         ),
     };
-    if version == Version::V30 {
+    if version == OpenApiVersion::V30 {
         definitions.values_mut().for_each(older::rewrite);
     }
     json!({
@@ -105,29 +111,30 @@ pub fn document(version: Version) -> Value {
 fn sent(paths: &Map<String, Value>, definitions: &Map<String, Value>) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     for operation in paths.values().filter_map(Value::as_object).flat_map(Map::values) {
-        plain::reached(&operation["requestBody"], definitions, &mut names);
+        reference::reached(&operation["requestBody"], definitions, &mut names);
     }
     names
 }
 
 /// An OpenAPI 3.1 document.
 #[derive(JsonSchema)]
-#[schemars(rename = "OpenApiDocument")]
-struct Described(#[expect(dead_code, reason = "only its schema is used")] Map<String, Value>);
+struct OpenApiDocument(#[expect(dead_code, reason = "only its schema is used")] Map<String, Value>);
 
-pub(super) fn get_doc() -> Doc {
-    Doc::new::<Described>("This document", json!({ "openapi": "3.1.0" }))
+pub(super) fn get_doc() -> EndpointDoc {
+    EndpointDoc::new::<OpenApiDocument>("This document", json!({ "openapi": "3.1.0" }))
 }
 
 /// `GET /api/openapi.json`.
-pub(super) async fn get() -> impl IntoResponse {
-    static DOCUMENT: LazyLock<String> = LazyLock::new(|| document(Version::V31).to_string());
-    ([(header::CONTENT_TYPE, "application/json")], DOCUMENT.as_str())
+pub(super) async fn get(State(state): State<AppState>) -> impl IntoResponse {
+    (
+        [(header::CONTENT_TYPE, "application/json")],
+        state.openapi.as_str(),
+    )
 }
 
-pub(super) fn docs_doc() -> Doc {
-    Doc::new::<String>("This document, for people", json!("<!doctype html>"))
-        .of_type("text/html; charset=utf-8")
+pub(super) fn docs_doc() -> EndpointDoc {
+    EndpointDoc::new::<String>("This document, for people", json!("<!doctype html>"))
+        .media_type("text/html; charset=utf-8")
 }
 
 /// `GET /api/docs`.

@@ -9,45 +9,45 @@ use serde_json::{Map, Value, json};
 use crate::{
     domain::value::Sku,
     http::{
-        access::Who,
+        access::AccessRule,
         answer::IDEMPOTENT_REPLAYED,
         consistency::{CONSISTENCY_TOKEN, READ_SOURCE},
         endpoint::Endpoint,
-        problem::Kind,
+        problem::ProblemKind,
     },
 };
 
-/// What every command may be answered with.
-const OF_COMMANDS: [Kind; 10] = [
-    Kind::MalformedJson,
-    Kind::IncompleteBody,
-    Kind::InvalidIdempotencyKey,
-    Kind::TooManyChanges,
-    Kind::LostRace,
-    Kind::StaleVersion,
-    Kind::BodyTooLarge,
-    Kind::UnsupportedMediaType,
-    Kind::InvalidContent,
-    Kind::IdempotencyKeyReused,
+/// Problems of every command.
+const OF_COMMANDS: [ProblemKind; 10] = [
+    ProblemKind::MalformedJson,
+    ProblemKind::IncompleteBody,
+    ProblemKind::InvalidIdempotencyKey,
+    ProblemKind::TooManyChanges,
+    ProblemKind::LostRace,
+    ProblemKind::StaleVersion,
+    ProblemKind::BodyTooLarge,
+    ProblemKind::UnsupportedMediaType,
+    ProblemKind::InvalidContent,
+    ProblemKind::IdempotencyKeyReused,
 ];
-/// What asking for an operation may be answered with.
-const OF_OPERATIONS: [Kind; 7] = [
-    Kind::MalformedJson,
-    Kind::IncompleteBody,
-    Kind::InvalidIdempotencyKey,
-    Kind::BodyTooLarge,
-    Kind::UnsupportedMediaType,
-    Kind::InvalidContent,
-    Kind::StaleVersion,
+/// Problems of every call that starts a job.
+const OF_OPERATIONS: [ProblemKind; 7] = [
+    ProblemKind::MalformedJson,
+    ProblemKind::IncompleteBody,
+    ProblemKind::InvalidIdempotencyKey,
+    ProblemKind::BodyTooLarge,
+    ProblemKind::UnsupportedMediaType,
+    ProblemKind::InvalidContent,
+    ProblemKind::StaleVersion,
 ];
-/// What every call by somebody may be answered with.
-const OF_CALLERS: [Kind; 6] = [
-    Kind::Unauthenticated,
-    Kind::Forbidden,
-    Kind::NotConfigured,
-    Kind::Unavailable,
-    Kind::Internal,
-    Kind::InvalidQuery,
+/// Problems of every call that needs a signed-in caller.
+const OF_CALLERS: [ProblemKind; 6] = [
+    ProblemKind::Unauthenticated,
+    ProblemKind::Forbidden,
+    ProblemKind::NotConfigured,
+    ProblemKind::Unavailable,
+    ProblemKind::Internal,
+    ProblemKind::InvalidQuery,
 ];
 
 pub(super) fn operation(endpoint: &Endpoint, schemas: &mut SchemaGenerator, problem: &Schema) -> Value {
@@ -55,7 +55,7 @@ pub(super) fn operation(endpoint: &Endpoint, schemas: &mut SchemaGenerator, prob
     let mut operation = json!({
         "operationId": endpoint.name,
         "summary": doc.summary,
-        "description": format!("{} {}", doc.detail, endpoint.who.in_words()).trim(),
+        "description": format!("{} {}", doc.detail, endpoint.access.in_words()).trim(),
         "tags": [tag(endpoint.path)],
         "parameters": parameters(endpoint, schemas),
         "responses": responses(endpoint, schemas, problem),
@@ -64,7 +64,7 @@ pub(super) fn operation(endpoint: &Endpoint, schemas: &mut SchemaGenerator, prob
         let content = json!({ "schema": schema(schemas), "example": example });
         operation["requestBody"] = json!({ "required": true, "content": { "application/json": content } });
     }
-    if endpoint.who == Who::Anybody {
+    if endpoint.access == AccessRule::Anybody {
         operation["security"] = json!([]);
     }
     operation
@@ -103,7 +103,7 @@ fn parameters(endpoint: &Endpoint, schemas: &mut SchemaGenerator) -> Vec<Value> 
     parameters
 }
 
-/// The header fields that a call of the shop looks at.
+/// The header fields that a call of the shop reads.
 fn request_headers(endpoint: &Endpoint) -> Vec<Value> {
     let mut parameters = Vec::new();
     let mut header = |name: &str, description: &str, schema: Value| {
@@ -129,15 +129,15 @@ fn request_headers(endpoint: &Endpoint) -> Vec<Value> {
         let none = "412 when what is changed has one of these ETags; `*` when it is there at all.";
         header("If-None-Match", none, json!({ "type": "string" }));
         if self::tag(endpoint.path) != "products" {
-            let since = "412 when it has changed after this; not looked at beside `If-Match`. Whole seconds: prefer the ETag.";
+            let since = "412 when it has changed after this; ignored beside `If-Match`. Whole seconds: prefer the ETag.";
             header("If-Unmodified-Since", since, json!({ "type": "string" }));
         }
-    } else if endpoint.who != Who::Anybody {
+    } else if endpoint.access != AccessRule::Anybody {
         let tag = "The ETag of what the caller has already; 304 when it is still so.";
         header("If-None-Match", tag, json!({ "type": "string" }));
         let tag = "The ETag that the caller is asking about; 412 when it is another by now.";
         header("If-Match", tag, json!({ "type": "string" }));
-        let since = "304 when it has not changed after this; not looked at beside `If-None-Match`. Whole seconds: prefer the ETag.";
+        let since = "304 when it has not changed after this; ignored beside `If-None-Match`. Whole seconds: prefer the ETag.";
         header("If-Modified-Since", since, json!({ "type": "string" }));
         let token = "What a command has answered with: the read waits until it shows that change.";
         header(
@@ -157,7 +157,7 @@ fn responses(endpoint: &Endpoint, schemas: &mut SchemaGenerator, problem: &Schem
     let content = json!({ (*media_type): { "schema": schema(schemas), "example": example } });
     let success = json!({ "description": "Done.", "headers": headers(endpoint), "content": content });
     let mut responses = Map::from_iter([(status.to_string(), success)]);
-    let signed_in = endpoint.who != Who::Anybody;
+    let signed_in = endpoint.access != AccessRule::Anybody;
     if signed_in && doc.body.is_none() && !endpoint.is_operation() {
         responses.insert(
             "304".to_owned(),
@@ -167,18 +167,18 @@ fn responses(endpoint: &Endpoint, schemas: &mut SchemaGenerator, problem: &Schem
             }),
         );
     }
-    let always: Vec<Kind> = match (signed_in, &doc.body) {
-        (false, _) => vec![Kind::InvalidQuery],
+    let always: Vec<ProblemKind> = match (signed_in, &doc.body) {
+        (false, _) => vec![ProblemKind::InvalidQuery],
         (true, None) if endpoint.is_operation() => OF_CALLERS.to_vec(),
         (true, Some(_)) if endpoint.is_operation() => [&OF_OPERATIONS[..], &OF_CALLERS].concat(),
         (true, None) => [
-            &[Kind::InvalidConsistencyToken, Kind::StaleVersion],
+            &[ProblemKind::InvalidConsistencyToken, ProblemKind::StaleVersion],
             &OF_CALLERS[..],
         ]
         .concat(),
         (true, Some(_)) => [&OF_COMMANDS[..], &OF_CALLERS].concat(),
     };
-    let mut by_status: BTreeMap<u16, Vec<Kind>> = BTreeMap::new();
+    let mut by_status: BTreeMap<u16, Vec<ProblemKind>> = BTreeMap::new();
     for kind in doc.problems.iter().chain(&always) {
         let kinds = by_status.entry(kind.status().as_u16()).or_default();
         if !kinds.contains(kind) {
@@ -199,7 +199,7 @@ fn header(description: &str) -> Value {
 }
 
 /// All problems of one status.
-fn refusal(status: u16, kinds: &[Kind], problem: &Schema) -> Value {
+fn refusal(status: u16, kinds: &[ProblemKind], problem: &Schema) -> Value {
     let described = kinds
         .iter()
         .map(|kind| format!("`{}`: {}", kind.name(), kind.meaning()));
@@ -223,9 +223,9 @@ fn headers(endpoint: &Endpoint) -> Map<String, Value> {
         headers.insert(name.to_owned(), header(description));
     };
     if endpoint.doc.answer.0 == 202 {
-        header("Location", "Where to look how far it is.");
+        header("Location", "The address of the job.");
     }
-    if endpoint.who == Who::Anybody || endpoint.is_operation() {
+    if endpoint.access == AccessRule::Anybody || endpoint.is_operation() {
         return headers;
     }
     header(

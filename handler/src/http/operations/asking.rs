@@ -13,10 +13,10 @@ use serde_json::json;
 use super::{accepted, example, of_documents, operations};
 use crate::{
     http::{
-        Reach,
-        call::{Given, Named},
-        endpoint::Doc,
-        problem::{Kind, Problem},
+        AppState,
+        call::{CommandRequest, PathId},
+        endpoint::EndpointDoc,
+        problem::{Problem, ProblemKind},
     },
     operations::{
         dead_letters::{Deletion, Resubmission},
@@ -26,7 +26,7 @@ use crate::{
         retire::Removal,
         verify::Comparison,
     },
-    read::{document::Generation, generation::Pointer},
+    read::{document::Generation, generation::GenerationPointer},
 };
 
 /// Into which state an operation is to be brought.
@@ -40,24 +40,24 @@ pub(in crate::http) struct Steering {
 /// Makes the description and the handler of a call that asks for an operation.
 macro_rules! asks_for {
     ($doc:ident, $call:ident, $reach:ident, $request:ident($body:ident), $kind:literal, $state:literal, $summary:literal, $detail:literal, $example:expr) => {
-        pub(in crate::http) fn $doc() -> Doc {
-            Doc::new::<Operation>($summary, example($kind, &$example, $state))
-                .takes::<$body>($example)
-                .accepts()
+        pub(in crate::http) fn $doc() -> EndpointDoc {
+            EndpointDoc::new::<Operation>($summary, example($kind, &$example, $state))
+                .body::<$body>($example)
+                .status(202)
                 .detail($detail)
-                .refuses(&[
-                    Kind::OperationRefused,
-                    Kind::OperationUnderWay,
-                    Kind::NotApplicable,
+                .errors(&[
+                    ProblemKind::OperationRefused,
+                    ProblemKind::OperationUnderWay,
+                    ProblemKind::NotApplicable,
                 ])
         }
 
         pub(in crate::http) async fn $call(
-            State(reach): State<Reach>,
-            Given { call, body }: Given<$body>,
+            State(reach): State<AppState>,
+            CommandRequest { call, body }: CommandRequest<$body>,
         ) -> Result<Response, Problem> {
             let operations = $reach(&reach)?;
-            call.makes()?;
+            call.check_creates()?;
             let request = Request::$request(body);
             let asked = operations.ask(&request, &call.caller.id).await?;
             Ok(accepted(&asked))
@@ -143,42 +143,42 @@ asks_for!(
     json!({ "subscription": "read-model", "letters": { "messageIds": ["billing-4711"] }, "because": "not ours" })
 );
 
-pub(in crate::http) fn steer_doc() -> Doc {
+pub(in crate::http) fn steer_doc() -> EndpointDoc {
     let with = json!({ "rate": 200 });
-    Doc::new::<Operation>(
+    EndpointDoc::new::<Operation>(
         "Start, pause or cancel an operation",
         example("retire", &with, "paused"),
     )
-    .takes::<Steering>(json!({ "state": "paused" }))
+    .body::<Steering>(json!({ "state": "paused" }))
     .detail("What is in that state already stays so.")
-    .refuses(&[Kind::UnknownOperation, Kind::OperationRefused])
+    .errors(&[ProblemKind::UnknownOperation, ProblemKind::OperationRefused])
 }
 
 /// `PUT /api/operations/{id}/state`.
 pub(in crate::http) async fn steer(
-    State(reach): State<Reach>,
-    Named(id): Named,
-    Given {
+    State(reach): State<AppState>,
+    PathId(id): PathId,
+    CommandRequest {
         call,
         body: Steering { state },
-    }: Given<Steering>,
+    }: CommandRequest<Steering>,
 ) -> Result<Response, Problem> {
     let id = super::looking::id(&id)?;
     operations(&reach)?.get(id).await?;
-    call.changes_untagged()?;
+    call.check_changes()?;
     let steered = operations(&reach)?.steer(id, state).await?;
     Ok(Json(steered).into_response())
 }
 
-pub(in crate::http) fn roll_back_doc() -> Doc {
+pub(in crate::http) fn roll_back_doc() -> EndpointDoc {
     let pointer = json!({ "id": "pointer", "pk": "control", "live": 1, "highest": 2, "previous": 2 });
-    Doc::new::<Pointer>(
+    EndpointDoc::new::<GenerationPointer>(
         "Read the documents again that were read before the last switch",
         pointer,
     )
-    .takes::<Back>(json!({ "to": 1 }))
+    .body::<Back>(json!({ "to": 1 }))
     .detail("Nothing is lost, since both are written. What is read already stays so.")
-    .refuses(&[Kind::OperationRefused, Kind::NotApplicable])
+    .errors(&[ProblemKind::OperationRefused, ProblemKind::NotApplicable])
 }
 
 /// Which documents are to be read.
@@ -192,14 +192,14 @@ pub(in crate::http) struct Back {
 
 /// `POST /api/operations/rollbacks`.
 pub(in crate::http) async fn roll_back(
-    State(reach): State<Reach>,
-    Given {
+    State(reach): State<AppState>,
+    CommandRequest {
         call,
         body: Back { to },
-    }: Given<Back>,
+    }: CommandRequest<Back>,
 ) -> Result<Response, Problem> {
     let operations = of_documents(&reach)?;
-    call.changes_untagged()?;
+    call.check_changes()?;
     let pointer = operations.model()?.roll_back(Some(to)).await?;
     Ok(Json(pointer).into_response())
 }

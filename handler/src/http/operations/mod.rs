@@ -14,8 +14,8 @@ use axum::{
 use serde_json::{Value, json};
 
 use super::{
-    Reach,
-    problem::{Kind, Problem},
+    AppState,
+    problem::{Problem, ProblemKind},
 };
 use crate::{
     error_chain::chain,
@@ -26,7 +26,7 @@ use crate::{
 const USUAL_SUBSCRIPTION: &str = "read-model";
 
 /// The operations, where this deployment has a database.
-fn operations(reach: &Reach) -> Result<&Arc<Operations>, Problem> {
+fn operations(reach: &AppState) -> Result<&Arc<Operations>, Problem> {
     reach
         .operations
         .as_ref()
@@ -34,14 +34,14 @@ fn operations(reach: &Reach) -> Result<&Arc<Operations>, Problem> {
 }
 
 /// The same, for what is about documents in Cosmos DB.
-fn of_documents(reach: &Reach) -> Result<&Arc<Operations>, Problem> {
+fn of_documents(reach: &AppState) -> Result<&Arc<Operations>, Problem> {
     if reach
         .read_model
         .as_ref()
         .is_some_and(|model| model.is_kept_by_commands())
     {
         let why = "the read model is in PostgreSQL, where each command keeps it up to date itself";
-        return Err(Problem::new(Kind::NotApplicable, why));
+        return Err(Problem::new(ProblemKind::NotApplicable, why));
     }
     operations(reach)
 }
@@ -72,12 +72,12 @@ impl From<Failed> for Problem {
                 Self::away("the operation's stores cannot be reached; try again", words)
             }
             Failed::Store(error) => error.into(),
-            Failed::Overtaken => Self::new(Kind::LostRace, words),
-            Failed::Busy(_) => Self::new(Kind::OperationUnderWay, words),
-            Failed::Absent(_) => Self::new(Kind::UnknownOperation, words),
+            Failed::Overtaken => Self::new(ProblemKind::LostRace, words),
+            Failed::Busy(_) => Self::new(ProblemKind::OperationUnderWay, words),
+            Failed::Absent(_) => Self::new(ProblemKind::UnknownOperation, words),
             Failed::NotConfigured(what) => Self::not_configured(what),
             Failed::Invalid(pointer, rule) => Self::content(pointer, rule),
-            Failed::Refused(_) => Self::new(Kind::OperationRefused, words),
+            Failed::Refused(_) => Self::new(ProblemKind::OperationRefused, words),
             Failed::Log(_) | Failed::Bus(_) | Failed::Project(_) => Self::broken(words),
         }
     }

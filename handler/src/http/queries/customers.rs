@@ -1,50 +1,52 @@
 //! Customers: one, and the list of one's orders.
-//! Never shows a customer that somebody else is registered.
+//! Never shows a customer that another one is registered.
 
 use axum::{extract::State, response::Response};
 use serde_json::json;
 use uuid::Uuid;
 
 use super::{
-    fresh,
-    listing::{PageAnswer, Parameters},
-    model, one,
+    conditional,
+    listing::{PageAnswer, QueryParameters},
     orders::{CUSTOMER, row_example},
+    read_model, read_one,
 };
 use crate::{
     domain::customer::Customer,
     http::{
-        Reach,
-        call::{Caller, Named},
+        AppState,
+        call::{Caller, PathId},
         commands::id,
-        consistency::Wish,
-        endpoint::Doc,
-        problem::{Kind, Problem},
+        consistency::ReadConsistency,
+        endpoint::EndpointDoc,
+        problem::{Problem, ProblemKind},
     },
-    read::view::{OrderRow, Seen},
+    read::view::{OrderRow, Versioned},
 };
 
-pub(in crate::http) fn get_doc() -> Doc {
+pub(in crate::http) fn get_doc() -> EndpointDoc {
     let example = json!({ "id": CUSTOMER, "version": 1, "name": "Ada Lovelace", "email": "ada@example.org" });
-    Doc::new::<Customer>("Read a customer", example).refuses(&[Kind::UnknownCustomer, Kind::ReadModelBehind])
+    EndpointDoc::new::<Customer>("Read a customer", example)
+        .errors(&[ProblemKind::UnknownCustomer, ProblemKind::ReadModelBehind])
 }
 
 /// `GET /api/customers/{id}`: `ETag: "<version>"`.
 pub(in crate::http) async fn get(
-    State(reach): State<Reach>,
+    State(state): State<AppState>,
     caller: Caller,
-    wish: Wish,
-    Named(customer): Named,
+    consistency: ReadConsistency,
+    PathId(customer): PathId,
 ) -> Result<Response, Problem> {
     let id = own(&caller, &customer)?;
-    let mark = wish.mark(|token| token.customer(id));
-    let (seen, source) = one(
-        &reach,
-        (&wish, mark),
+    let positions = consistency.positions(|token| token.customer(id));
+    let (seen, source) = read_one(
+        &state,
+        &consistency,
+        &positions,
         async |model| model.customer(id).await,
         async |writer| {
             let customer = writer.customer(id).await?;
-            Ok(customer.map(|(customer, changed_at)| Seen {
+            Ok(customer.map(|(customer, changed_at)| Versioned {
                 etag: customer.version.to_string(),
                 changed_at,
                 value: customer,
@@ -53,37 +55,37 @@ pub(in crate::http) async fn get(
     )
     .await?;
     let seen = seen.ok_or_else(absent)?;
-    Ok(wish.told(source, fresh::one(&seen)))
+    Ok(consistency.annotate(source, conditional::item(&seen)))
 }
 
-pub(in crate::http) fn orders_doc() -> Doc {
-    Doc::new::<PageAnswer<OrderRow>>("List a customer's orders", json!({ "items": [row_example()] }))
+pub(in crate::http) fn orders_doc() -> EndpointDoc {
+    EndpointDoc::new::<PageAnswer<OrderRow>>("List a customer's orders", json!({ "items": [row_example()] }))
         .detail("Newest first; empty for a customer who has ordered nothing.")
-        .pages(&["status"])
-        .refuses(&[Kind::UnknownCustomer, Kind::ReadModelBehind])
+        .paged(&["status"])
+        .errors(&[ProblemKind::UnknownCustomer, ProblemKind::ReadModelBehind])
 }
 
 /// `GET /api/customers/{id}/orders?status=&limit=&cursor=`.
 pub(in crate::http) async fn orders(
-    State(reach): State<Reach>,
+    State(state): State<AppState>,
     caller: Caller,
-    wish: Wish,
-    Named(customer): Named,
-    parameters: Parameters,
+    consistency: ReadConsistency,
+    PathId(customer): PathId,
+    parameters: QueryParameters,
 ) -> Result<Response, Problem> {
-    let (status, slice) = (parameters.status()?, parameters.slice(|key| key.parse().ok())?);
+    let (status, request) = (parameters.status()?, parameters.request(|key| key.parse().ok())?);
     let id = own(&caller, &customer)?;
-    let model = model(&reach)?;
-    let mark = wish.mark(|token| token.order_of(id));
-    let source = wish.insist(model, &mark).await?;
-    let page = model.customer_orders(id, status, &slice).await?;
+    let model = read_model(&state)?;
+    let positions = consistency.positions(|token| token.order_of(id));
+    let source = consistency.require(model, &positions).await?;
+    let page = model.customer_orders(id, status, &request).await?;
     let answer = parameters.answer(page, |order| order.id.to_string())?;
-    Ok(wish.told(source, answer))
+    Ok(consistency.annotate(source, answer))
 }
 
 /// The id in the path, if it is the caller's own or the caller may see everybody.
 fn own(caller: &Caller, text: &str) -> Result<Uuid, Problem> {
-    let id = id(text, Kind::UnknownCustomer)?;
+    let id = id(text, ProblemKind::UnknownCustomer)?;
     match caller.scope.only() {
         Some(only) if only != id => Err(absent()),
         _ => Ok(id),
@@ -91,5 +93,8 @@ fn own(caller: &Caller, text: &str) -> Result<Uuid, Problem> {
 }
 
 fn absent() -> Problem {
-    Problem::new(Kind::UnknownCustomer, Kind::UnknownCustomer.meaning())
+    Problem::new(
+        ProblemKind::UnknownCustomer,
+        ProblemKind::UnknownCustomer.meaning(),
+    )
 }

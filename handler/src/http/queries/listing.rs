@@ -1,5 +1,5 @@
-//! What a list is asked for, and how its pages follow one another: `limit`, `cursor`, and `Link: <…>; rel="next"` (RFC 8288).
-//! Never hands a key of the platform on in the address of the next page.
+//! Pages of lists: `limit`, `cursor`, and `Link: <…>; rel="next"` (RFC 8288).
+//! Never puts a key of the platform into the address of the next page.
 
 use std::{collections::BTreeMap, convert::Infallible};
 
@@ -13,15 +13,15 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use url::form_urlencoded;
 
-use super::fresh;
+use super::conditional;
 use crate::{
     domain::order::Status,
     http::{
-        Reach,
-        problem::{Kind, Problem},
+        AppState,
+        problem::{Problem, ProblemKind},
         query,
     },
-    read::view::{Page, Slice},
+    read::view::{Page, PageRequest},
 };
 
 /// Items on a page where the caller does not say, and most that there can be.
@@ -29,12 +29,12 @@ const USUAL_LIMIT: usize = 50;
 const LONGEST: usize = 200;
 
 /// The query part of a URL, each parameter once.
-pub(in crate::http) struct Parameters(BTreeMap<String, String>);
+pub(in crate::http) struct QueryParameters(BTreeMap<String, String>);
 
-impl FromRequestParts<Reach> for Parameters {
+impl FromRequestParts<AppState> for QueryParameters {
     type Rejection = Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, _: &Reach) -> Result<Self, Infallible> {
+    async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self, Infallible> {
         Ok(Self(query::pairs(parts.uri.query()).collect()))
     }
 }
@@ -50,7 +50,7 @@ pub(in crate::http) struct PageAnswer<T> {
     next: Option<String>,
 }
 
-impl Parameters {
+impl QueryParameters {
     pub(in crate::http) fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
     }
@@ -68,10 +68,10 @@ impl Parameters {
     }
 
     /// `limit` and `cursor`; `key` reads a key that one of our cursors holds.
-    pub(in crate::http) fn slice<K>(
+    pub(in crate::http) fn request<K>(
         &self,
         key: impl FnOnce(String) -> Option<K>,
-    ) -> Result<Slice<K>, Problem> {
+    ) -> Result<PageRequest<K>, Problem> {
         let limit = match self.get("limit") {
             None => USUAL_LIMIT,
             Some(text) => {
@@ -89,7 +89,7 @@ impl Parameters {
                 Some(after.ok_or_else(|| invalid("cursor is not one of ours".to_owned()))?)
             }
         };
-        Ok(Slice { limit, after })
+        Ok(PageRequest { limit, after })
     }
 
     /// The page, with the address of the next one; `key` is what a cursor remembers of the last item.
@@ -101,7 +101,7 @@ impl Parameters {
         let last = page.items.last().filter(|_| page.more);
         let next = last.map(|last| URL_SAFE_NO_PAD.encode(key(last)));
         let link = next.as_deref().map(|cursor| self.link(cursor));
-        let mut answer = fresh::list(&PageAnswer {
+        let mut answer = conditional::list(&PageAnswer {
             items: page.items,
             next,
         })?;
@@ -122,5 +122,5 @@ impl Parameters {
 
 /// A parameter that cannot be.
 pub(super) fn invalid(detail: String) -> Problem {
-    Problem::new(Kind::InvalidQuery, detail)
+    Problem::new(ProblemKind::InvalidQuery, detail)
 }

@@ -5,20 +5,20 @@ use axum::{extract::State, response::Response};
 use serde_json::{Value, json};
 
 use super::{
-    fresh,
-    listing::{PageAnswer, Parameters},
-    model, one,
+    conditional,
+    listing::{PageAnswer, QueryParameters},
+    read_model, read_one,
 };
 use crate::{
     domain::value::Sku,
     http::{
-        Reach,
-        call::{Caller, Named},
-        consistency::{Token, Wish},
-        endpoint::Doc,
-        problem::{Kind, Problem},
+        AppState,
+        call::{Caller, PathId},
+        consistency::{ConsistencyToken, ReadConsistency},
+        endpoint::EndpointDoc,
+        problem::{Problem, ProblemKind},
     },
-    read::view::{ProductView, Seen},
+    read::view::{ProductView, Versioned},
 };
 
 fn example() -> Value {
@@ -28,29 +28,30 @@ fn example() -> Value {
     })
 }
 
-pub(in crate::http) fn get_doc() -> Doc {
-    Doc::new::<ProductView>("Read a product", example())
+pub(in crate::http) fn get_doc() -> EndpointDoc {
+    EndpointDoc::new::<ProductView>("Read a product", example())
         .detail("`ETag` is `\"<version>-<seq>\"`: it changes with the product and with its stock; `If-Match` of a command takes it.")
-        .refuses(&[Kind::UnknownProduct, Kind::ReadModelBehind])
+        .errors(&[ProblemKind::UnknownProduct, ProblemKind::ReadModelBehind])
 }
 
 /// `GET /api/products/{sku}`: `ETag: "<version>-<seq>"`.
 pub(in crate::http) async fn get(
-    State(reach): State<Reach>,
+    State(state): State<AppState>,
     _anyone: Caller,
-    wish: Wish,
-    Named(sku): Named,
+    consistency: ReadConsistency,
+    PathId(sku): PathId,
 ) -> Result<Response, Problem> {
-    let absent = || Problem::new(Kind::UnknownProduct, Kind::UnknownProduct.meaning());
+    let absent = || Problem::new(ProblemKind::UnknownProduct, ProblemKind::UnknownProduct.meaning());
     let sku = Sku::try_from(sku).map_err(|_| absent())?;
-    let mark = wish.mark(|token| token.this_product(&sku));
-    let (seen, source) = one(
-        &reach,
-        (&wish, mark),
+    let positions = consistency.positions(|token| token.this_product(&sku));
+    let (seen, source) = read_one(
+        &state,
+        &consistency,
+        &positions,
         async |model| model.product(&sku).await,
         async |writer| {
             let product = writer.product(&sku).await?;
-            Ok(product.map(|(product, level)| Seen {
+            Ok(product.map(|(product, level)| Versioned {
                 etag: format!("{}-{}", product.version, level.seq),
                 changed_at: None,
                 value: ProductView {
@@ -63,27 +64,29 @@ pub(in crate::http) async fn get(
     )
     .await?;
     let seen = seen.ok_or_else(absent)?;
-    Ok(wish.told(source, fresh::one(&seen)))
+    Ok(consistency.annotate(source, conditional::item(&seen)))
 }
 
-pub(in crate::http) fn list_doc() -> Doc {
-    Doc::new::<PageAnswer<ProductView>>("List the catalogue", json!({ "items": [example()] }))
+pub(in crate::http) fn list_doc() -> EndpointDoc {
+    EndpointDoc::new::<PageAnswer<ProductView>>("List the catalogue", json!({ "items": [example()] }))
         .detail("By SKU.")
-        .pages(&[])
-        .refuses(&[Kind::ReadModelBehind])
+        .paged(&[])
+        .errors(&[ProblemKind::ReadModelBehind])
 }
 
 /// `GET /api/products?limit=&cursor=`.
 pub(in crate::http) async fn list(
-    State(reach): State<Reach>,
+    State(state): State<AppState>,
     _anyone: Caller,
-    wish: Wish,
-    parameters: Parameters,
+    consistency: ReadConsistency,
+    parameters: QueryParameters,
 ) -> Result<Response, Problem> {
-    let slice = parameters.slice(|key| Sku::try_from(key).ok())?;
-    let model = model(&reach)?;
-    let source = wish.insist(model, &wish.mark(Token::any_product)).await?;
-    let page = model.products(&slice).await?;
+    let request = parameters.request(|key| Sku::try_from(key).ok())?;
+    let model = read_model(&state)?;
+    let source = consistency
+        .require(model, &consistency.positions(ConsistencyToken::any_product))
+        .await?;
+    let page = model.products(&request).await?;
     let answer = parameters.answer(page, |product| product.product.sku.as_str().to_owned())?;
-    Ok(wish.told(source, answer))
+    Ok(consistency.annotate(source, answer))
 }

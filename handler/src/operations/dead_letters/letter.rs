@@ -5,7 +5,12 @@ use serde::Deserialize;
 use serde_json::Value;
 use time::OffsetDateTime;
 
-use crate::{bus::ReceivedMessage, read::incoming::StatedVersion};
+use crate::{
+    bus::ReceivedMessage,
+    domain::quote,
+    json::{self, JsonError},
+    read::incoming::StatedVersion,
+};
 
 /// One dead letter.
 #[derive(Debug, Clone)]
@@ -40,9 +45,10 @@ impl Letter {
     /// Reads what is in a message.
     #[must_use]
     pub fn read(received: ReceivedMessage) -> Self {
-        let event = serde_json::from_slice(&received.body());
+        let unreadable =
+            |error: JsonError| format!("not one of our events: {}", quote::brief(&error.to_string()));
         Self {
-            event: event.map_err(|error| format!("not one of our events: {error}")),
+            event: json::read(&received.body()).map_err(unreadable),
             received,
         }
     }

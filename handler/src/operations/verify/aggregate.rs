@@ -17,14 +17,14 @@ use crate::{
     domain::{aggregate::AggregateId, value::Sku},
     operations::{Failed, model::Model, patiently},
     read::{
-        connection::Container,
+        connection::CosmosContainer,
         document::{
             Generation,
             customer::{CUSTOMER, CustomerDocument, OrderRowDocument},
             order::{EventDocument, ORDER, OrderDocument},
             product::{PRODUCT, ProductDocument},
         },
-        store::{Found, Store},
+        store::{DocumentStore, FoundDocument},
     },
 };
 
@@ -39,21 +39,21 @@ pub(super) struct Aggregates<'a> {
     model: &'a Model,
     of: Generation,
     due: Due,
-    orders: Store,
-    customers: Store,
-    products: Store,
+    orders: DocumentStore,
+    customers: DocumentStore,
+    products: DocumentStore,
 }
 
 impl<'a> Aggregates<'a> {
     pub(super) fn new(model: &'a Model, of: Generation, due: Due) -> Self {
-        let store = |container| Store::new(&model.connection, container);
+        let store = |container| DocumentStore::new(&model.connection, container);
         Self {
             model,
             of,
             due,
-            orders: store(Container::Orders),
-            customers: store(Container::Customers),
-            products: store(Container::Products),
+            orders: store(CosmosContainer::Orders),
+            customers: store(CosmosContainer::Customers),
+            products: store(CosmosContainer::Products),
         }
     }
 
@@ -103,7 +103,7 @@ impl<'a> Aggregates<'a> {
 
     async fn order(&self, events: &Events<'_>, stream: &str, id: Uuid) -> Result<Compared, Failed> {
         let pk = self.of.partition(stream);
-        let found: Option<Found<OrderDocument>> = read(&self.orders, &pk, ORDER).await?;
+        let found: Option<FoundDocument<OrderDocument>> = read(&self.orders, &pk, ORDER).await?;
         let shown = readable(&found).map_or(0, OrderDocument::version);
         let mut compared = Compared::default();
         self.history(events, id, (&pk, shown), &mut compared).await?;
@@ -116,7 +116,7 @@ impl<'a> Aggregates<'a> {
         }
         let customer = first.customer_of_order().unwrap_or_default();
         let pk = self.of.partition(&customer.to_string());
-        let found: Option<Found<OrderRowDocument>> = read(&self.customers, &pk, stream).await?;
+        let found: Option<FoundDocument<OrderRowDocument>> = read(&self.customers, &pk, stream).await?;
         let shown = readable(&found).map_or(0, OrderRowDocument::version);
         let reached = self.fold(events, stream, shown).await?;
         compared.document((&pk, stream), reached.fold.row(), found, reached.is_behind);
@@ -132,11 +132,12 @@ impl<'a> Aggregates<'a> {
         compared: &mut Compared,
     ) -> Result<(), Failed> {
         let text = "SELECT * FROM c WHERE c.kind = 'event' ORDER BY c.version";
-        let found: Vec<Found<EventDocument>> = self.orders.query(Some(pk), text, &[], PATIENCE).await?;
-        let readable = found.iter().filter_map(Found::readable);
+        let found: Vec<FoundDocument<EventDocument>> =
+            self.orders.query(Some(pk), text, &[], PATIENCE).await?;
+        let readable = found.iter().filter_map(FoundDocument::readable);
         let highest = readable.map(EventDocument::version).max().unwrap_or(0);
         let by_id = found.into_iter().map(|event| (id_of(&event), event));
-        let mut found: BTreeMap<String, Found<EventDocument>> = by_id.collect();
+        let mut found: BTreeMap<String, FoundDocument<EventDocument>> = by_id.collect();
         let mut walk = events.walk();
         while let Some(row) = walk.peek(highest.max(shown)).await? {
             let expected = history(self.of, order, row);
@@ -158,7 +159,7 @@ impl<'a> Aggregates<'a> {
 
     async fn customer(&self, events: &Events<'_>, stream: &str) -> Result<Compared, Failed> {
         let pk = self.of.partition(stream);
-        let found: Option<Found<CustomerDocument>> = read(&self.customers, &pk, CUSTOMER).await?;
+        let found: Option<FoundDocument<CustomerDocument>> = read(&self.customers, &pk, CUSTOMER).await?;
         let shown = readable(&found).map_or(0, CustomerDocument::version);
         let reached = self.fold(events, stream, shown).await?;
         let mut compared = Compared::default();
@@ -170,7 +171,7 @@ impl<'a> Aggregates<'a> {
     /// there: one that is behind is looked at again at the end.
     async fn product(&self, events: &Events<'_>, stream: &str, sku: &Sku) -> Result<Compared, Failed> {
         let pk = self.of.partition(stream);
-        let found: Option<Found<ProductDocument>> = read(&self.products, &pk, PRODUCT).await?;
+        let found: Option<FoundDocument<ProductDocument>> = read(&self.products, &pk, PRODUCT).await?;
         // One that has never moved is in no event.
         let level = self.model.log.stock(sku).await?.filter(|level| level.seq > 0);
         let shown = readable(&found).map_or(0, ProductDocument::version);
@@ -227,10 +228,10 @@ impl<'a> Aggregates<'a> {
 /// # Errors
 /// When the store cannot be read.
 pub(super) async fn still_late(model: &Model, of: Generation, late: &[Late]) -> Result<Vec<Late>, Failed> {
-    let products = &Store::new(&model.connection, Container::Products);
+    let products = &DocumentStore::new(&model.connection, CosmosContainer::Products);
     let looks = stream::iter(late).map(|one| async move {
         let pk = of.partition(one.sku.as_str());
-        let found: Option<Found<ProductDocument>> =
+        let found: Option<FoundDocument<ProductDocument>> =
             patiently(async || read(products, &pk, PRODUCT).await).await?;
         let is_late = readable(&found).is_none_or(|found| found.seq() < one.seq);
         Ok::<_, Failed>(is_late.then(|| one.clone()))
@@ -246,18 +247,18 @@ struct Reached<'a> {
     is_behind: bool,
 }
 
-async fn read<D: DeserializeOwned>(store: &Store, pk: &str, id: &str) -> Result<Option<D>, Failed> {
+async fn read<D: DeserializeOwned>(store: &DocumentStore, pk: &str, id: &str) -> Result<Option<D>, Failed> {
     Ok(store.read::<D>(pk, id).await?.map(|found| found.document))
 }
 
-fn readable<D>(found: &Option<Found<D>>) -> Option<&D> {
-    found.as_ref().and_then(Found::readable)
+fn readable<D>(found: &Option<FoundDocument<D>>) -> Option<&D> {
+    found.as_ref().and_then(FoundDocument::readable)
 }
 
-fn id_of(event: &Found<EventDocument>) -> String {
+fn id_of(event: &FoundDocument<EventDocument>) -> String {
     match event {
-        Found::Document(event) => event.id().to_owned(),
-        Found::Unreadable { json, .. } => json["id"].as_str().unwrap_or_default().to_owned(),
+        FoundDocument::Document(event) => event.id().to_owned(),
+        FoundDocument::Unreadable { json, .. } => json["id"].as_str().unwrap_or_default().to_owned(),
     }
 }
 

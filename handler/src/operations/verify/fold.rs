@@ -83,6 +83,6 @@ impl<'a> Fold<'a> {
 
 /// The history entry that an event of an order leaves.
 pub(in crate::operations) fn history(of: Generation, order: Uuid, row: &LogEntry) -> EventDocument {
-    let what = (row.event.kind.clone(), row.event.data.clone());
-    EventDocument::new(of, order, row.event.version, what, row.event.occurred_at)
+    let (kind, data) = (row.event.kind.clone(), row.event.data.clone());
+    EventDocument::new(of, order, row.event.version, kind, data, row.event.occurred_at)
 }

@@ -25,7 +25,7 @@ use crate::{
     log::LogEntry,
     read::{
         document::{Generation, product::PRODUCT},
-        store::Found,
+        store::FoundDocument,
     },
 };
 
@@ -143,20 +143,20 @@ impl Compared {
         &mut self,
         (pk, id): (&str, &str),
         expected: Option<D>,
-        found: Option<Found<D>>,
+        found: Option<FoundDocument<D>>,
         is_behind: bool,
     ) {
         self.documents += 1;
         let found = match found {
-            Some(Found::Unreadable { why, json }) => {
+            Some(FoundDocument::Unreadable { why, json }) => {
                 tracing::warn!(pk, id, %why, "document_unreadable");
                 json
             }
-            Some(Found::Document(found)) if expected.as_ref() == Some(&found) => {
+            Some(FoundDocument::Document(found)) if expected.as_ref() == Some(&found) => {
                 self.behind += i64::from(is_behind);
                 return;
             }
-            Some(Found::Document(found)) => json!(found),
+            Some(FoundDocument::Document(found)) => json!(found),
             None if expected.is_none() => {
                 self.behind += i64::from(is_behind);
                 return;

@@ -10,17 +10,17 @@ use super::{Compared, Report, aggregate::is_chosen};
 use crate::{
     operations::{Failed, Tell, model::Model, patiently},
     read::{
-        connection::Container,
+        connection::CosmosContainer,
         document::{customer::CUSTOMER, order::ORDER, product::PRODUCT},
-        store::{Found, Store},
+        store::{DocumentStore, FoundDocument},
     },
 };
 
 /// Where each aggregate has one document, of a kind that is called as its id is. What else it has is beside this one.
-const PLACES: [(Container, &str); 3] = [
-    (Container::Orders, ORDER),
-    (Container::Customers, CUSTOMER),
-    (Container::Products, PRODUCT),
+const PLACES: [(CosmosContainer, &str); 3] = [
+    (CosmosContainer::Orders, ORDER),
+    (CosmosContainer::Customers, CUSTOMER),
+    (CosmosContainer::Products, PRODUCT),
 ];
 /// Most documents of one piece.
 const STEP: u32 = 200;
@@ -50,7 +50,7 @@ impl Cursor {
             return Ok(true);
         };
         let of = report.generation;
-        let store = Store::new(&model.connection, *container);
+        let store = DocumentStore::new(&model.connection, *container);
         let text = format!(
             "SELECT TOP {STEP} * FROM c WHERE c.gen = @gen AND c.kind = @kind AND c.pk > @after ORDER BY c.pk"
         );
@@ -85,7 +85,7 @@ impl Cursor {
             compared.document(
                 (&pk, kind),
                 None,
-                Some(Found::Document(own_fields(document))),
+                Some(FoundDocument::Document(own_fields(document))),
                 false,
             );
         }

@@ -14,12 +14,12 @@ use crate::{
     log::LogEntry,
     operations::{Failed, Tell, incoming, model::Model, patiently},
     read::{
-        connection::Container,
+        connection::CosmosContainer,
         document::{
             Generation,
             sales::{Sale, TOTALS, TotalsDocument},
         },
-        store::{Found, Store},
+        store::{DocumentStore, FoundDocument},
     },
 };
 
@@ -76,7 +76,7 @@ impl Cursor {
                 .until
                 .insert(patiently(async || Ok(model.log.last().await?)).await?),
         };
-        let store = Store::new(&model.connection, Container::Sales);
+        let store = DocumentStore::new(&model.connection, CosmosContainer::Sales);
         if self.position < until {
             let upto = (self.position + WINDOW).min(until);
             let sales = patiently(async || Ok(model.log.sales(self.position, upto).await?)).await?;
@@ -108,7 +108,7 @@ impl Cursor {
             let Aggregate::Order(order) = &event.state else {
                 continue;
             };
-            let Some(sale) = Sale::of(of, event.event_id, order, event.at) else {
+            let Some(sale) = Sale::from_event(of, event.event_id, order, event.at) else {
                 continue;
             };
             let pk = sale.pk();
@@ -137,9 +137,9 @@ impl Cursor {
     }
 
     /// Compares these sums; each is open until that is done.
-    async fn compare(&mut self, store: &Store, sums: Vec<String>) -> Result<(), Failed> {
+    async fn compare(&mut self, store: &DocumentStore, sums: Vec<String>) -> Result<(), Failed> {
         for pk in sums {
-            let found: Option<Found<TotalsDocument>> = patiently(async || {
+            let found: Option<FoundDocument<TotalsDocument>> = patiently(async || {
                 let found = store.read(&pk, TOTALS).await?;
                 Ok(found.map(|found| found.document))
             })

@@ -4,14 +4,14 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Document, Generation, newer, not_older};
+use super::{Document, Generation};
 use crate::{
     domain::{
         customer::Customer,
         timestamp::Timestamp,
         value::{Email, Name},
     },
-    read::view::{OrderRow, Seen},
+    read::view::{OrderRow, Versioned},
 };
 
 /// Every customer's own document has this id in its partition.
@@ -45,7 +45,7 @@ pub struct OrderRowDocument {
 }
 
 impl CustomerDocument {
-    /// The customer as an event of `changed_at` left him or her.
+    /// The customer as an event of `changed_at` left them.
     #[must_use]
     pub fn new(generation: Generation, customer: Customer, changed_at: Timestamp) -> Self {
         Self {
@@ -69,8 +69,8 @@ impl CustomerDocument {
 
     /// The customer as callers know it.
     #[must_use]
-    pub fn into_seen(self) -> Seen<Customer> {
-        Seen {
+    pub fn into_versioned(self) -> Versioned<Customer> {
+        Versioned {
             etag: self.version.to_string(),
             changed_at: Some(self.changed_at),
             value: Customer {
@@ -92,16 +92,8 @@ impl Document for CustomerDocument {
         self.id.clone()
     }
 
-    fn is_first(&self) -> bool {
-        self.version == 1
-    }
-
-    fn over(&self, existing: &Self) -> Option<Self> {
-        newer((self, self.version), existing.version)
-    }
-
-    fn repairing(&self, existing: &Self) -> Option<Self> {
-        not_older((self, self.version), (existing, existing.version))
+    fn version(&self) -> i64 {
+        self.version
     }
 }
 
@@ -140,15 +132,7 @@ impl Document for OrderRowDocument {
         self.row.id.to_string()
     }
 
-    fn is_first(&self) -> bool {
-        self.row.version == 1
-    }
-
-    fn over(&self, existing: &Self) -> Option<Self> {
-        newer((self, self.row.version), existing.row.version)
-    }
-
-    fn repairing(&self, existing: &Self) -> Option<Self> {
-        not_older((self, self.row.version), (existing, existing.row.version))
+    fn version(&self) -> i64 {
+        self.row.version
     }
 }

@@ -1,4 +1,4 @@
-//! The documents as Cosmos DB holds them, and the pure rule by which what an event says is put over what is there.
+//! The documents as Cosmos DB holds them, and the pure rule by which a newer one replaces an older one.
 //! Never compares clocks: versions alone decide what is newer. docs/read-model.md describes each document.
 
 pub mod customer;
@@ -40,34 +40,32 @@ impl fmt::Display for Generation {
 
 /// A document that any event may bring up to date, in any order and any number of times: putting one over another is
 /// associative, commutative and idempotent.
-pub trait Document: Clone + Serialize + DeserializeOwned + Send + Sync {
+///
+/// As it stands here, that is the rule of a document that shows one aggregate: the newer version wins, whole.
+pub trait Document: Clone + PartialEq + Serialize + DeserializeOwned + Send + Sync {
     /// Its partition key.
     fn pk(&self) -> &str;
 
     /// Its id in the partition.
     fn id(&self) -> String;
 
-    /// True when nothing older can be there: it may be created without a look.
-    fn is_first(&self) -> bool;
+    /// The version that it shows; 1 is the first.
+    fn version(&self) -> i64;
 
-    /// What to store when this meets what is there; `None` when that shows all of it already.
+    /// True when nothing older can be there: it may be created without a read.
+    fn is_first(&self) -> bool {
+        self.version() == 1
+    }
+
+    /// The document to store in the place of `existing`; `None` when that shows everything already.
     #[must_use]
-    fn over(&self, existing: &Self) -> Option<Self>;
+    fn replacing(&self, existing: &Self) -> Option<Self> {
+        (existing.version() < self.version()).then(|| self.clone())
+    }
 
-    /// The same, where what is there and is not newer may be wrong: of two that show the same version this one is stored.
+    /// The same, where `existing` may be wrong: of two that show the same version, this one is stored.
     #[must_use]
-    fn repairing(&self, existing: &Self) -> Option<Self>;
-}
-
-/// The rule of documents that show one aggregate: the newer version wins, whole.
-fn newer<T: Clone>((incoming, version): (&T, i64), existing: i64) -> Option<T> {
-    (existing < version).then(|| incoming.clone())
-}
-
-/// The same rule, where the incoming one wins over an equal version that says something else.
-fn not_older<T: Clone + PartialEq>(
-    (incoming, version): (&T, i64),
-    (existing, there): (&T, i64),
-) -> Option<T> {
-    (there <= version && incoming != existing).then(|| incoming.clone())
+    fn repairing(&self, existing: &Self) -> Option<Self> {
+        (existing.version() <= self.version() && self != existing).then(|| self.clone())
+    }
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{Document, Generation, newer, not_older};
+use super::{Document, Generation};
 use crate::{
     domain::{
         order::{CustomerRef, Line, Order, Progress},
@@ -43,7 +43,7 @@ pub struct OrderDocument {
     changed_at: Timestamp,
 }
 
-/// One event of an order; partition key `"1|<order id>"`, id `"event-<version>"`. Always the same, whoever writes it.
+/// One event of an order; partition key `"1|<order id>"`, id `"event-<version>"`. Each writer writes the same.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct EventDocument {
@@ -82,7 +82,7 @@ impl OrderDocument {
         self.version
     }
 
-    /// When it changed last (UTC).
+    /// Time of the last change (UTC).
     #[must_use]
     pub fn changed_at(&self) -> Timestamp {
         self.changed_at
@@ -112,27 +112,20 @@ impl Document for OrderDocument {
         self.id.clone()
     }
 
-    fn is_first(&self) -> bool {
-        self.version == 1
-    }
-
-    fn over(&self, existing: &Self) -> Option<Self> {
-        newer((self, self.version), existing.version)
-    }
-
-    fn repairing(&self, existing: &Self) -> Option<Self> {
-        not_older((self, self.version), (existing, existing.version))
+    fn version(&self) -> i64 {
+        self.version
     }
 }
 
 impl EventDocument {
-    /// What happened to this order; `data` is the event's own.
+    /// An event of this order; `data` is the event's own.
     #[must_use]
     pub fn new(
         generation: Generation,
         order: Uuid,
         version: i64,
-        (kind, data): (String, Value),
+        kind: String,
+        data: Value,
         at: Timestamp,
     ) -> Self {
         Self {

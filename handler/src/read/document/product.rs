@@ -11,7 +11,7 @@ use crate::{
         timestamp::Timestamp,
         value::{Name, Price, Sku},
     },
-    read::view::{ProductView, Seen},
+    read::view::{ProductView, Versioned},
 };
 
 /// Every product's document has this id in its partition.
@@ -31,31 +31,31 @@ pub struct ProductDocument {
     kind: String,
     sku: Sku,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    described: Option<Described>,
+    described: Option<DescriptionRegister>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    stock: Option<Level>,
+    stock: Option<StockRegister>,
 }
 
-/// What is said of the product; the newer `version` wins.
+/// Description of the product; the newer `version` wins.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Described {
+struct DescriptionRegister {
     version: i64,
     name: Name,
     price: Price,
     changed_at: Timestamp,
 }
 
-/// What is left of it; the higher `seq` wins.
+/// Stock of the product; the higher `seq` wins.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Level {
+struct StockRegister {
     available: i64,
     seq: i64,
 }
 
 impl ProductDocument {
-    /// What an event says of this SKU: the product as an event of its own left it, and the level if stock was moved.
+    /// The registers that an event sets: the product after an event of its own, and the level if stock was moved.
     #[must_use]
     pub fn new(
         generation: Generation,
@@ -63,7 +63,7 @@ impl ProductDocument {
         product: Option<(Product, Timestamp)>,
         level: Option<&StockLevel>,
     ) -> Self {
-        let described = product.map(|(product, changed_at)| Described {
+        let described = product.map(|(product, changed_at)| DescriptionRegister {
             version: product.version,
             name: product.name,
             price: product.price,
@@ -76,7 +76,7 @@ impl ProductDocument {
             kind: kind(described.as_ref()),
             sku: sku.clone(),
             described,
-            stock: level.map(Level::from),
+            stock: level.map(StockRegister::from),
         }
     }
 
@@ -101,7 +101,7 @@ impl ProductDocument {
         }
     }
 
-    /// Whose document it is.
+    /// The product's SKU.
     #[must_use]
     pub fn sku(&self) -> &Sku {
         &self.sku
@@ -110,7 +110,7 @@ impl ProductDocument {
     /// The same with this stock level.
     #[must_use]
     pub fn with(mut self, level: Option<&StockLevel>) -> Self {
-        self.stock = level.map(Level::from);
+        self.stock = level.map(StockRegister::from);
         self
     }
 
@@ -133,8 +133,8 @@ impl ProductDocument {
 
     /// The product as callers know it; `None` when only a stock level is known.
     #[must_use]
-    pub fn into_seen(self) -> Option<Seen<ProductView>> {
-        let Described {
+    pub fn into_versioned(self) -> Option<Versioned<ProductView>> {
+        let DescriptionRegister {
             version, name, price, ..
         } = self.described?;
         // Adding a product makes its stock with nothing in it.
@@ -145,7 +145,7 @@ impl ProductDocument {
             name,
             price,
         };
-        Some(Seen {
+        Some(Versioned {
             etag: format!("{version}-{seq}"),
             changed_at: None,
             value: ProductView {
@@ -157,7 +157,7 @@ impl ProductDocument {
     }
 }
 
-impl From<&StockLevel> for Level {
+impl From<&StockLevel> for StockRegister {
     fn from(level: &StockLevel) -> Self {
         Self {
             available: level.available,
@@ -166,7 +166,7 @@ impl From<&StockLevel> for Level {
     }
 }
 
-fn kind(described: Option<&Described>) -> String {
+fn kind(described: Option<&DescriptionRegister>) -> String {
     described.map_or(UNLISTED, |_| LISTED).to_owned()
 }
 
@@ -179,11 +179,11 @@ impl Document for ProductDocument {
         self.id.clone()
     }
 
-    fn is_first(&self) -> bool {
-        self.version() == 1
+    fn version(&self) -> i64 {
+        self.version()
     }
 
-    fn over(&self, existing: &Self) -> Option<Self> {
+    fn replacing(&self, existing: &Self) -> Option<Self> {
         self.merged(existing, |there, here| there >= here)
     }
 

@@ -17,7 +17,7 @@ use crate::{
     read::view::{DaySales, day},
 };
 
-/// How many partitions share a day: a day's writes go to as many places at once.
+/// Partitions that share a day, so that its writes go to as many places at once.
 const SHARDS: u128 = 16;
 /// The sums of a shard have this id in its partition.
 pub const TOTALS: &str = "totals";
@@ -43,13 +43,13 @@ pub struct TotalsDocument {
     kind: String,
     #[serde(with = "day")]
     day: Date,
-    currencies: BTreeMap<String, Sums>,
+    currencies: BTreeMap<String, CurrencySums>,
 }
 
 /// Sums of one currency. Amounts are decimal text: a number in Cosmos DB is a double, and exact only up to 2^53.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Sums {
+struct CurrencySums {
     paid_orders: i64,
     #[serde(with = "text")]
     paid: i128,
@@ -79,7 +79,7 @@ pub fn shard(generation: Generation, day: Date, order: Uuid) -> String {
 impl Sale {
     /// The sale in which this event results: it is the event that has made the order paid, or cancelled a paid one.
     #[must_use]
-    pub fn of(generation: Generation, event: Uuid, order: &Order, at: Timestamp) -> Option<Self> {
+    pub fn from_event(generation: Generation, event: Uuid, order: &Order, at: Timestamp) -> Option<Self> {
         let cancelled = match &order.progress {
             Progress::Paid { .. } => false,
             Progress::Cancelled { paid_at: Some(_), .. } => true,
@@ -163,7 +163,7 @@ impl MarkerDocument {
 /// The sales of each day and currency, out of all shards, by day and currency.
 #[must_use]
 pub fn by_day(shards: impl IntoIterator<Item = TotalsDocument>) -> Vec<DaySales> {
-    let mut days: BTreeMap<(Date, Currency), Sums> = BTreeMap::new();
+    let mut days: BTreeMap<(Date, Currency), CurrencySums> = BTreeMap::new();
     for TotalsDocument { day, currencies, .. } in shards {
         for (currency, sums) in currencies {
             // We wrote it, so it is one.
@@ -177,7 +177,7 @@ pub fn by_day(shards: impl IntoIterator<Item = TotalsDocument>) -> Vec<DaySales>
             all.cancelled = all.cancelled.saturating_add(sums.cancelled);
         }
     }
-    let row = |((day, currency), sums): ((Date, Currency), Sums)| DaySales {
+    let row = |((day, currency), sums): ((Date, Currency), CurrencySums)| DaySales {
         day,
         currency,
         paid_orders: sums.paid_orders,

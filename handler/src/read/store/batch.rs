@@ -8,12 +8,12 @@ use azure_data_cosmos::{
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Store, StoreError, Stored, error::of_status, within};
+use super::{DocumentStore, StoreError, StoredDocument, error::from_status, with_deadline};
 use crate::error_chain::cause;
 
 /// One write of a batch.
 #[derive(Debug)]
-pub enum Write {
+pub enum BatchWrite {
     /// A document that must not be there.
     Create(Value),
     /// A document that may be there.
@@ -24,7 +24,7 @@ pub enum Write {
         id: String,
         /// The ETag that was read.
         etag: String,
-        /// What it becomes.
+        /// The new document.
         document: Value,
     },
 }
@@ -34,13 +34,17 @@ pub enum Write {
 pub struct BatchError {
     /// The place of the write that did not hold; `None` when nothing is known of single writes.
     pub at: Option<usize>,
-    /// Why.
+    /// The reason.
     pub error: StoreError,
 }
 
-impl Store {
+impl DocumentStore {
     /// Writes all of it or nothing.
-    pub(super) async fn together(&self, pk: &str, writes: Vec<Write>) -> Result<Vec<String>, BatchError> {
+    pub(super) async fn execute_batch(
+        &self,
+        pk: &str,
+        writes: Vec<BatchWrite>,
+    ) -> Result<Vec<String>, BatchError> {
         let whole = |error: StoreError| BatchError { at: None, error };
         let asked = writes.len();
         let client = self.connection.container(self.container).await.map_err(whole)?;
@@ -51,9 +55,9 @@ impl Store {
                 .await?
                 .into_model()
         };
-        let answer = within(asking).await.map_err(whole)?;
+        let answer = with_deadline(asking).await.map_err(whole)?;
         let answer = answer.map_err(|error| whole(error.into()))?;
-        // A batch of which one write failed is answered as if all were well: each result must be looked at.
+        // A batch of which one write failed is answered as if all were well: each result must be checked.
         let results = answer.results().iter();
         let failed = results
             .clone()
@@ -71,7 +75,7 @@ impl Store {
         let error = match result.status_code() {
             // Only a replace can miss its document: it was there when it was read.
             404 => StoreError::Changed,
-            code => of_status(
+            code => from_status(
                 code,
                 format!("write {at} of a batch: status {code}"),
                 result.retry_after(),
@@ -81,15 +85,15 @@ impl Store {
     }
 }
 
-impl Write {
+impl BatchWrite {
     /// A new document, or one that takes the place of the one that was read.
     ///
     /// # Errors
-    /// When the document is not JSON.
+    /// The document cannot be written as JSON.
     pub fn put<T: Serialize, U>(
         document: &T,
         id: String,
-        read: Option<&Stored<U>>,
+        read: Option<&StoredDocument<U>>,
     ) -> Result<Self, StoreError> {
         let document = json(document)?;
         Ok(match read {
@@ -105,7 +109,7 @@ impl Write {
     /// A document that may be there.
     ///
     /// # Errors
-    /// When the document is not JSON.
+    /// The document cannot be written as JSON.
     pub fn upsert<T: Serialize>(document: &T) -> Result<Self, StoreError> {
         json(document).map(Self::Upsert)
     }
@@ -113,7 +117,7 @@ impl Write {
     /// A document that must not be there.
     ///
     /// # Errors
-    /// When the document is not JSON.
+    /// The document cannot be written as JSON.
     pub fn create<T: Serialize>(document: &T) -> Result<Self, StoreError> {
         json(document).map(Self::Create)
     }
@@ -123,15 +127,15 @@ fn json<T: Serialize>(document: &T) -> Result<Value, StoreError> {
     serde_json::to_value(document).map_err(|error| StoreError::Refused(cause(error)))
 }
 
-/// What the other writes of a batch get when one has failed.
+/// Status of a batch's other writes when one has failed.
 const FAILED_DEPENDENCY: u16 = 424;
 
-fn assemble(pk: &str, writes: Vec<Write>) -> Result<TransactionalBatch, CosmosError> {
+fn assemble(pk: &str, writes: Vec<BatchWrite>) -> Result<TransactionalBatch, CosmosError> {
     let batch = TransactionalBatch::new(pk.to_owned());
     writes.into_iter().try_fold(batch, |batch, write| match write {
-        Write::Create(document) => batch.create_item(document),
-        Write::Upsert(document) => batch.upsert_item(document, None),
-        Write::Replace { id, etag, document } => {
+        BatchWrite::Create(document) => batch.create_item(document),
+        BatchWrite::Upsert(document) => batch.upsert_item(document, None),
+        BatchWrite::Replace { id, etag, document } => {
             let condition = BatchReplaceOptions::default().with_precondition(Precondition::if_match(etag));
             batch.replace_item(id, document, Some(condition))
         }

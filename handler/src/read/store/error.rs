@@ -1,5 +1,5 @@
-//! Why the store did not do what was asked, and what that means for trying again.
-//! Never decides how often: that is for who asked.
+//! Errors of the store, and whether to try again.
+//! Never decides how often: the caller does.
 
 use std::{error::Error, time::Duration};
 
@@ -10,7 +10,7 @@ use crate::error_chain::{Cause, cause};
 /// The reason why an operation did not happen.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
-    /// Somebody else wrote first: read again.
+    /// Another writer was first: read again.
     #[error("the document has changed meanwhile")]
     Changed,
     /// This document is too busy, or the part of the store that it is in: others write it, or there is no capacity left for
@@ -103,7 +103,7 @@ impl From<CosmosError> for StoreError {
                 retry_after: asked.map(Duration::from_millis),
             };
         }
-        of_status(code, error, asked.map(Duration::from_millis))
+        from_status(code, error, asked.map(Duration::from_millis))
     }
 }
 
@@ -120,7 +120,7 @@ const FULL: (u16, Option<u16>) = (403, Some(1014));
 /// Credentials, roles and containers are mended by operators: messages wait for that as they wait for an outage. 431 (RFC 6585) is about what the client sends with everything, its session token of each physical
 /// partition; a container of over a thousand of them gets there, and no document is to blame.
 #[must_use]
-pub fn of_status(
+pub fn from_status(
     code: u16,
     error: impl Into<Box<dyn Error + Send + Sync>>,
     retry_after: Option<Duration>,
@@ -142,22 +142,22 @@ mod tests {
     #[test]
     fn only_what_is_about_the_document_itself_is_refused() {
         for code in [400, 413, 422] {
-            let error = of_status(code, "seen", None);
+            let error = from_status(code, "seen", None);
             assert!(matches!(error, StoreError::Refused(_)), "{code}: {error:?}");
         }
         for code in [
             0, 301, 401, 403, 404, 405, 408, 410, 418, 424, 431, 451, 500, 503, 599, 999,
         ] {
-            let error = of_status(code, "seen", None);
+            let error = from_status(code, "seen", None);
             assert!(matches!(error, StoreError::Away { .. }), "{code}: {error:?}");
         }
     }
 
     #[test]
     fn of_several_errors_the_worst_counts_and_the_longest_wait() {
-        let busy = |seconds| of_status(429, "busy", Some(Duration::from_secs(seconds)));
-        let away = || of_status(503, "away", None);
-        let refused = || of_status(413, "large", None);
+        let busy = |seconds| from_status(429, "busy", Some(Duration::from_secs(seconds)));
+        let away = || from_status(503, "away", None);
+        let refused = || from_status(413, "large", None);
         for worst in [busy(9).or_worse(away()), away().or_worse(busy(9))] {
             assert!(
                 matches!(&worst, StoreError::Away { retry_after: Some(wait), .. } if wait.as_secs() == 9),

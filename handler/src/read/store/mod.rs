@@ -1,4 +1,4 @@
-//! One container of Cosmos DB as documents with ETags: point reads, queries, and writes that hold only against what was read.
+//! One container of Cosmos DB as documents with ETags: point reads, queries, and writes that hold only against the ETag that was read.
 //! Never retries beyond what the client does by itself.
 
 mod batch;
@@ -17,25 +17,26 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use tokio::time::timeout;
 
-use super::connection::{Connection, Container, PATIENCE};
+use super::connection::{Connection, CosmosContainer, PATIENCE};
 use crate::{
-    condition::{Reason, Trouble},
+    condition::{StoreReason, StoreTrouble},
     error_chain::{cause, chain},
+    json::JsonTree,
 };
-pub use batch::{BatchError, Write};
-pub use error::{StoreError, of_status};
-pub use found::Found;
+pub use batch::{BatchError, BatchWrite};
+pub use error::{StoreError, from_status};
+pub use found::FoundDocument;
 
 /// A document and the ETag it had when it was read or written.
 #[derive(Debug, Clone)]
-pub struct Stored<T> {
+pub struct StoredDocument<T> {
     /// The document.
     pub document: T,
     /// The store's ETag.
     pub etag: String,
 }
 
-/// What projections need of a container: documents with ETags, in Cosmos DB or in a simulation.
+/// A container as projections need it: documents with ETags, in Cosmos DB or in a simulation.
 pub trait Collection: Send + Sync {
     /// A point read; `None` when there is no such document.
     ///
@@ -45,7 +46,7 @@ pub trait Collection: Send + Sync {
         &self,
         pk: &str,
         id: &str,
-    ) -> impl Future<Output = Result<Option<Stored<T>>, StoreError>> + Send;
+    ) -> impl Future<Output = Result<Option<StoredDocument<T>>, StoreError>> + Send;
 
     /// Writes a document that must not be there yet, and returns its ETag.
     ///
@@ -75,7 +76,8 @@ pub trait Collection: Send + Sync {
     /// [`StoreError::Changed`] when it has another by now, or is gone.
     fn replace<T: Serialize + Sync>(
         &self,
-        place: (&str, &str),
+        pk: &str,
+        id: &str,
         document: &T,
         read: &str,
     ) -> impl Future<Output = Result<String, StoreError>> + Send;
@@ -87,21 +89,21 @@ pub trait Collection: Send + Sync {
     fn batch(
         &self,
         pk: &str,
-        writes: Vec<Write>,
+        writes: Vec<BatchWrite>,
     ) -> impl Future<Output = Result<Vec<String>, BatchError>> + Send;
 }
 
 /// One container.
 #[derive(Clone)]
-pub struct Store {
+pub struct DocumentStore {
     connection: Arc<Connection>,
-    container: Container,
+    container: CosmosContainer,
 }
 
-impl Store {
+impl DocumentStore {
     /// A container of this account.
     #[must_use]
-    pub fn new(connection: &Arc<Connection>, container: Container) -> Self {
+    pub fn new(connection: &Arc<Connection>, container: CosmosContainer) -> Self {
         Self {
             connection: Arc::clone(connection),
             container,
@@ -116,19 +118,21 @@ impl Store {
         &self,
         pk: &str,
         id: &str,
-    ) -> Result<Option<Stored<T>>, StoreError> {
+    ) -> Result<Option<StoredDocument<T>>, StoreError> {
         let client = self.connection.container(self.container).await?;
-        let answer = match within(client.read_item(pk.to_owned(), id, None)).await? {
+        let answer = match with_deadline(client.read_item(pk.to_owned(), id, None)).await? {
             Err(error) if error.status().is_not_found() => return Ok(None),
             answer => answer?,
         };
         let etag = answer.headers().etag().map(ToString::to_string);
         let etag = etag.ok_or_else(|| StoreError::Refused(cause("a document without an ETag")))?;
-        let document = answer.into_model().map_err(|error| StoreError::Unreadable {
+        let unreadable = |source| StoreError::Unreadable {
             what: format!("{:?} {pk} {id}", self.container),
-            source: cause(error),
-        })?;
-        Ok(Some(Stored { document, etag }))
+            source,
+        };
+        let json: JsonTree = answer.into_model().map_err(|error| unreadable(cause(error)))?;
+        let document = T::deserialize(json).map_err(|error| unreadable(cause(error)))?;
+        Ok(Some(StoredDocument { document, etag }))
     }
 
     /// Runs a query in one partition, or in all, and returns everything that it finds in so long: the query says how much
@@ -153,14 +157,14 @@ impl Store {
         });
         let asking = async { client.query_items(query, scope, None).await?.try_collect().await };
         let late = |_| StoreError::away(format!("not all of it in {patience:?}"));
-        let found: Vec<Found<T>> = timeout(patience, asking).await.map_err(late)??;
+        let found: Vec<FoundDocument<T>> = timeout(patience, asking).await.map_err(late)??;
         found.into_iter().map(|found| self.readable(found)).collect()
     }
 
-    fn readable<T>(&self, found: Found<T>) -> Result<T, StoreError> {
+    fn readable<T>(&self, found: FoundDocument<T>) -> Result<T, StoreError> {
         match found {
-            Found::Document(document) => Ok(document),
-            Found::Unreadable { why, json } => Err(StoreError::Unreadable {
+            FoundDocument::Document(document) => Ok(document),
+            FoundDocument::Unreadable { why, json } => Err(StoreError::Unreadable {
                 what: format!("{:?} {} {}", self.container, json["pk"], json["id"]),
                 source: cause(why),
             }),
@@ -173,30 +177,32 @@ impl Store {
     /// [`StoreError::Away`], [`StoreError::Busy`] or [`StoreError::Refused`].
     pub async fn delete(&self, pk: &str, id: &str) -> Result<(), StoreError> {
         let client = self.connection.container(self.container).await?;
-        match within(client.delete_item(pk.to_owned(), id, None)).await? {
+        match with_deadline(client.delete_item(pk.to_owned(), id, None)).await? {
             Err(error) if error.status().is_not_found() => Ok(()),
             answer => Ok(answer.map(drop)?),
         }
     }
 
-    /// What is the matter with the container now, if anything is.
-    pub async fn look(&self) -> Option<Trouble> {
+    /// Probes the container: its trouble, if it has any.
+    pub async fn probe(&self) -> Option<StoreTrouble> {
         let error = self.read::<Value>("health", "health").await.err()?;
         let reason = match &error {
-            StoreError::Busy { .. } => Reason::Full,
-            StoreError::Away { .. } => Reason::Unreachable,
-            StoreError::Changed | StoreError::Unreadable { .. } | StoreError::Refused(_) => Reason::Failing,
+            StoreError::Busy { .. } => StoreReason::Full,
+            StoreError::Away { .. } => StoreReason::Unreachable,
+            StoreError::Changed | StoreError::Unreadable { .. } | StoreError::Refused(_) => {
+                StoreReason::Failing
+            }
         };
-        Some(Trouble::new(reason, chain(&error).to_string()))
+        Some(StoreTrouble::new(reason, chain(&error).to_string()))
     }
 }
 
-impl Collection for Store {
+impl Collection for DocumentStore {
     async fn read<T: DeserializeOwned + Send>(
         &self,
         pk: &str,
         id: &str,
-    ) -> Result<Option<Stored<T>>, StoreError> {
+    ) -> Result<Option<StoredDocument<T>>, StoreError> {
         self.read(pk, id).await
     }
 
@@ -207,33 +213,34 @@ impl Collection for Store {
         document: &T,
     ) -> Result<String, StoreError> {
         let client = self.connection.container(self.container).await?;
-        let answer = within(client.create_item(pk.to_owned(), id, document, None)).await??;
+        let answer = with_deadline(client.create_item(pk.to_owned(), id, document, None)).await??;
         etag(answer.headers().etag())
     }
 
     async fn upsert<T: Serialize + Sync>(&self, pk: &str, id: &str, document: &T) -> Result<(), StoreError> {
         let client = self.connection.container(self.container).await?;
-        within(client.upsert_item(pk.to_owned(), id, document, None)).await??;
+        with_deadline(client.upsert_item(pk.to_owned(), id, document, None)).await??;
         Ok(())
     }
 
     async fn replace<T: Serialize + Sync>(
         &self,
-        (pk, id): (&str, &str),
+        pk: &str,
+        id: &str,
         document: &T,
         read: &str,
     ) -> Result<String, StoreError> {
         let client = self.connection.container(self.container).await?;
         let condition = Precondition::if_match(read.to_owned());
         let options = ItemWriteOptions::default().with_precondition(condition);
-        match within(client.replace_item(pk.to_owned(), id, document, Some(options))).await? {
+        match with_deadline(client.replace_item(pk.to_owned(), id, document, Some(options))).await? {
             Err(error) if error.status().is_not_found() => Err(StoreError::Changed),
             answer => etag(answer?.headers().etag()),
         }
     }
 
-    async fn batch(&self, pk: &str, writes: Vec<Write>) -> Result<Vec<String>, BatchError> {
-        self.together(pk, writes).await
+    async fn batch(&self, pk: &str, writes: Vec<BatchWrite>) -> Result<Vec<String>, BatchError> {
+        self.execute_batch(pk, writes).await
     }
 }
 
@@ -243,7 +250,7 @@ fn etag(header: Option<impl ToString>) -> Result<String, StoreError> {
 }
 
 /// A backstop: the client's own deadline comes first.
-async fn within<T>(work: impl IntoFuture<Output = T>) -> Result<T, StoreError> {
+async fn with_deadline<T>(work: impl IntoFuture<Output = T>) -> Result<T, StoreError> {
     let late = |_| StoreError::away(format!("no answer in {PATIENCE:?}"));
     timeout(PATIENCE * 2, work.into_future()).await.map_err(late)
 }

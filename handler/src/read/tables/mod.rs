@@ -1,7 +1,7 @@
-//! The read model in PostgreSQL: what queries ask, answered from the schema `read_model` and the event log.
-//! Never writes, but for having sales summed up; and never shows a part for all when nobody keeps the tables.
+//! The read model in PostgreSQL: answers queries from the schema `read_model` and the event log.
+//! Never writes, but for having sales summed up, and never shows half-filled tables: then it answers with an error.
 
-mod look;
+mod probe;
 mod rows;
 pub mod statements;
 
@@ -11,14 +11,14 @@ use time::Date;
 use tokio_postgres::{Config, Row};
 use uuid::Uuid;
 
-pub use look::look;
+pub use probe::probe;
 
 use super::{
     store::StoreError,
-    view::{DaySales, HistoryEvent, OrderRow, Page, ProductView, Seen, Slice},
+    view::{DaySales, HistoryEvent, OrderRow, Page, PageRequest, ProductView, Versioned},
 };
 use crate::{
-    condition::Condition,
+    condition::StoreCondition,
     domain::{
         customer::Customer,
         event::AggregateKind,
@@ -35,15 +35,15 @@ pub const NEEDED_SCHEMA: i32 = 4;
 const CONNECTIONS: usize = 2;
 /// The read model in PostgreSQL.
 #[derive(Debug)]
-pub struct Tables {
-    pool: ConnectionPool<Known>,
+pub struct TableReadModel {
+    pool: ConnectionPool<PreparedStatements>,
 }
 
-/// What is prepared on a connection, by its SQL.
+/// Statements prepared on a connection, by their SQL.
 #[derive(Debug, Default)]
-struct Known(HashMap<&'static str, PreparedStatement>);
+struct PreparedStatements(HashMap<&'static str, PreparedStatement>);
 
-impl Tables {
+impl TableReadModel {
     /// Connects when first used.
     #[must_use]
     pub fn new(config: Config, pooler: PoolerMode) -> Self {
@@ -52,9 +52,9 @@ impl Tables {
         }
     }
 
-    /// The same, and what is met on the way is told to this condition.
+    /// Reports its troubles to this condition.
     #[must_use]
-    pub fn told_to(self, condition: &Arc<Condition>) -> Self {
+    pub fn reporting_to(self, condition: &Arc<StoreCondition>) -> Self {
         let pool = self.pool.reporting_to(condition);
         Self { pool }
     }
@@ -63,8 +63,8 @@ impl Tables {
     ///
     /// # Errors
     /// [`StoreError::Away`] or [`StoreError::Refused`], here and below.
-    pub async fn order(&self, id: Uuid) -> Result<Option<Seen<Order>>, StoreError> {
-        let found = self.kept(statements::ORDER, &[&id]).await?;
+    pub async fn order(&self, id: Uuid) -> Result<Option<Versioned<Order>>, StoreError> {
+        let found = self.kept_rows(statements::ORDER, &[&id]).await?;
         found.first().map(rows::order).transpose()
     }
 
@@ -72,19 +72,23 @@ impl Tables {
     ///
     /// # Errors
     /// See [`Self::order`].
-    pub async fn history(&self, id: Uuid, slice: &Slice<i64>) -> Result<Page<HistoryEvent>, StoreError> {
-        let (stream, after) = (id.to_string(), slice.after.unwrap_or(0));
+    pub async fn history(
+        &self,
+        id: Uuid,
+        request: &PageRequest<i64>,
+    ) -> Result<Page<HistoryEvent>, StoreError> {
+        let (stream, after) = (id.to_string(), request.after.unwrap_or(0));
         let of_orders = AggregateKind::Order.type_prefix();
-        let parameters: SqlParameters<'_> = &[&stream, &after, &one_more(slice), &of_orders];
+        let parameters: SqlParameters<'_> = &[&stream, &after, &one_more(request), &of_orders];
         let found = self.rows(statements::HISTORY, parameters).await?;
-        page(slice, &found, rows::history_event)
+        page(request, &found, rows::history_event)
     }
 
     /// One customer.
     ///
     /// # Errors
     /// See [`Self::order`].
-    pub async fn customer(&self, id: Uuid) -> Result<Option<Seen<Customer>>, StoreError> {
+    pub async fn customer(&self, id: Uuid) -> Result<Option<Versioned<Customer>>, StoreError> {
         let found = self.rows(statements::CUSTOMER, &[&id]).await?;
         found.first().map(rows::customer).transpose()
     }
@@ -97,21 +101,21 @@ impl Tables {
         &self,
         customer: Uuid,
         status: Option<Status>,
-        slice: &Slice<Uuid>,
+        request: &PageRequest<Uuid>,
     ) -> Result<Page<OrderRow>, StoreError> {
-        let (before, limit) = (slice.after.unwrap_or(Uuid::max()), one_more(slice));
+        let (before, limit) = (request.after.unwrap_or(Uuid::max()), one_more(request));
         let found = match status {
             None => {
                 let parameters: SqlParameters<'_> = &[&customer, &before, &limit];
-                self.kept(statements::CUSTOMER_ORDERS, parameters).await?
+                self.kept_rows(statements::CUSTOMER_ORDERS, parameters).await?
             }
             Some(status) => {
                 let parameters: SqlParameters<'_> = &[&customer, &before, &limit, &status.name()];
-                self.kept(statements::CUSTOMER_ORDERS_BY_STATUS, parameters)
+                self.kept_rows(statements::CUSTOMER_ORDERS_BY_STATUS, parameters)
                     .await?
             }
         };
-        page(slice, &found, rows::order_row)
+        page(request, &found, rows::order_row)
     }
 
     /// Everybody's orders, newest first.
@@ -121,27 +125,27 @@ impl Tables {
     pub async fn orders(
         &self,
         status: Option<Status>,
-        slice: &Slice<Uuid>,
+        request: &PageRequest<Uuid>,
     ) -> Result<Page<OrderRow>, StoreError> {
-        let (before, limit) = (slice.after.unwrap_or(Uuid::max()), one_more(slice));
+        let (before, limit) = (request.after.unwrap_or(Uuid::max()), one_more(request));
         let found = match status {
-            None => self.kept(statements::ORDERS, &[&before, &limit]).await?,
+            None => self.kept_rows(statements::ORDERS, &[&before, &limit]).await?,
             Some(status) => {
                 let parameters: SqlParameters<'_> = &[&before, &limit, &status.name()];
-                self.kept(statements::ORDERS_BY_STATUS, parameters).await?
+                self.kept_rows(statements::ORDERS_BY_STATUS, parameters).await?
             }
         };
-        page(slice, &found, rows::order_row)
+        page(request, &found, rows::order_row)
     }
 
     /// One product with what is left of it.
     ///
     /// # Errors
     /// See [`Self::order`].
-    pub async fn product(&self, sku: &Sku) -> Result<Option<Seen<ProductView>>, StoreError> {
+    pub async fn product(&self, sku: &Sku) -> Result<Option<Versioned<ProductView>>, StoreError> {
         let found = self.rows(statements::PRODUCT, &[&sku.as_str()]).await?;
         let product = found.first().map(rows::product).transpose()?;
-        Ok(product.map(|value| Seen {
+        Ok(product.map(|value| Versioned {
             etag: format!("{}-{}", value.product.version, value.seq),
             value,
             changed_at: None,
@@ -152,20 +156,20 @@ impl Tables {
     ///
     /// # Errors
     /// See [`Self::order`].
-    pub async fn products(&self, slice: &Slice<Sku>) -> Result<Page<ProductView>, StoreError> {
-        let after = slice.after.as_ref().map_or("", Sku::as_str);
+    pub async fn products(&self, request: &PageRequest<Sku>) -> Result<Page<ProductView>, StoreError> {
+        let after = request.after.as_ref().map_or("", Sku::as_str);
         let found = self
-            .rows(statements::PRODUCTS, &[&after, &one_more(slice)])
+            .rows(statements::PRODUCTS, &[&after, &one_more(request)])
             .await?;
-        page(slice, &found, rows::product)
+        page(request, &found, rows::product)
     }
 
-    /// What was sold from the first to the last of these days, by day and currency.
+    /// Sales from the first to the last of these days, by day and currency.
     ///
     /// # Errors
     /// See [`Self::order`].
     pub async fn sales(&self, from: Date, to: Date) -> Result<Vec<DaySales>, StoreError> {
-        let found = self.kept(statements::SALES, &[&from, &to]).await?;
+        let found = self.kept_rows(statements::SALES, &[&from, &to]).await?;
         found.iter().map(rows::day_sales).collect()
     }
 
@@ -176,7 +180,7 @@ impl Tables {
     pub async fn sum_up_sales(&self, until: Instant) -> Result<i64, PostgresError> {
         let mut sales = 0;
         while Instant::now() < until {
-            let found = self.ask(statements::SUM_UP, &[]).await?;
+            let found = self.query(statements::SUM_UP, &[]).await?;
             match found.first().map_or(Ok(0), |row| row.try_get(0))? {
                 0 => break,
                 more => sales += more,
@@ -187,7 +191,11 @@ impl Tables {
 
     /// Rows of what `handler migrate --read-model postgres` keeps: of a join with `filled`, which has one row as long as that
     /// is so, and then the row of nothing where nothing is found.
-    async fn kept(&self, sql: &'static str, parameters: SqlParameters<'_>) -> Result<Vec<Row>, StoreError> {
+    async fn kept_rows(
+        &self,
+        sql: &'static str,
+        parameters: SqlParameters<'_>,
+    ) -> Result<Vec<Row>, StoreError> {
         let mut found = self.rows(sql, parameters).await?;
         if found.is_empty() {
             let why = "nobody keeps the read model: run `handler migrate --read-model postgres`";
@@ -200,18 +208,22 @@ impl Tables {
     /// Rows of one statement. Reading can be done again, so a connection that has become useless is tried once each.
     async fn rows(&self, sql: &'static str, parameters: SqlParameters<'_>) -> Result<Vec<Row>, StoreError> {
         for _ in 0..CONNECTIONS {
-            match self.ask(sql, parameters).await {
+            match self.query(sql, parameters).await {
                 Err(fault) if fault.is_outdated() || matches!(fault, PostgresError::Lost(_)) => {}
                 answer => return Ok(answer?),
             }
         }
-        Ok(self.ask(sql, parameters).await?)
+        Ok(self.query(sql, parameters).await?)
     }
 
-    async fn ask(&self, sql: &'static str, parameters: SqlParameters<'_>) -> Result<Vec<Row>, PostgresError> {
+    async fn query(
+        &self,
+        sql: &'static str,
+        parameters: SqlParameters<'_>,
+    ) -> Result<Vec<Row>, PostgresError> {
         let mut lease = self.pool.acquire().await?;
         lease
-            .run(async |connection, Known(prepared)| {
+            .run(async |connection, PreparedStatements(prepared)| {
                 let statement = match prepared.get(sql) {
                     Some(known) => known,
                     None => {
@@ -237,15 +249,15 @@ impl From<PostgresError> for StoreError {
 }
 
 /// One row more than is asked for shows whether there are more.
-fn one_more<K>(slice: &Slice<K>) -> i64 {
-    i64::try_from(slice.limit).unwrap_or(i64::MAX - 1) + 1
+fn one_more<K>(request: &PageRequest<K>) -> i64 {
+    i64::try_from(request.limit).unwrap_or(i64::MAX - 1) + 1
 }
 
 fn page<K, T>(
-    slice: &Slice<K>,
+    request: &PageRequest<K>,
     rows: &[Row],
     read: impl Fn(&Row) -> Result<T, StoreError>,
 ) -> Result<Page<T>, StoreError> {
     let items = rows.iter().map(read).collect::<Result<_, _>>()?;
-    Ok(slice.page(items))
+    Ok(request.page(items))
 }

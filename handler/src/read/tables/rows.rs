@@ -1,8 +1,9 @@
-//! Rows of PostgreSQL as what queries answer with.
-//! Never repairs a row: one that cannot be is an error that says so.
+//! Turns rows of PostgreSQL into answers of queries.
+//! Never repairs a row: one that cannot be read is an error that says so.
 
 use std::error::Error;
 
+use serde::de::DeserializeOwned;
 use time::OffsetDateTime;
 use tokio_postgres::{
     Row,
@@ -17,16 +18,17 @@ use crate::{
         value::Currency,
     },
     error_chain::cause,
+    json::JsonTree,
     read::{
         store::StoreError,
-        view::{DaySales, HistoryEvent, OrderRow, ProductView, Seen},
+        view::{DaySales, HistoryEvent, OrderRow, ProductView, Versioned},
     },
 };
 
 /// Bytes of a column's value, whatever they mean.
-struct Raw;
+struct AnyValue;
 
-impl<'a> FromSql<'a> for Raw {
+impl<'a> FromSql<'a> for AnyValue {
     fn from_sql(_: &Type, _: &'a [u8]) -> Result<Self, Box<dyn Error + Sync + Send>> {
         Ok(Self)
     }
@@ -38,12 +40,18 @@ impl<'a> FromSql<'a> for Raw {
 
 /// False for the row of nulls that an outer join makes where it finds nothing.
 pub(super) fn is_something(row: &Row) -> bool {
-    matches!(row.try_get::<_, Option<Raw>>(0), Ok(Some(Raw)))
+    matches!(row.try_get::<_, Option<AnyValue>>(0), Ok(Some(AnyValue)))
 }
 
 /// A column's value.
 fn get<'a, T: FromSql<'a>>(row: &'a Row, column: &str) -> Result<T, StoreError> {
     row.try_get(column).map_err(|error| unreadable(column, error))
+}
+
+/// A column's JSON.
+fn get_json<T: DeserializeOwned>(row: &Row, column: &str) -> Result<T, StoreError> {
+    let Json(json): Json<JsonTree> = get(row, column)?;
+    T::deserialize(json).map_err(|error| unreadable(column, error))
 }
 
 fn unreadable(column: &str, error: impl Into<Box<dyn Error + Send + Sync>>) -> StoreError {
@@ -64,18 +72,16 @@ fn version(row: &Row) -> Result<String, StoreError> {
     Ok(get::<i64>(row, "version")?.to_string())
 }
 
-pub(super) fn order(row: &Row) -> Result<Seen<Order>, StoreError> {
-    let Json(value) = get(row, "state")?;
-    Ok(Seen {
-        value,
+pub(super) fn order(row: &Row) -> Result<Versioned<Order>, StoreError> {
+    Ok(Versioned {
+        value: get_json(row, "state")?,
         etag: version(row)?,
         changed_at: Timestamp::try_from(get::<OffsetDateTime>(row, "changed_at")?).ok(),
     })
 }
 
 pub(super) fn order_row(row: &Row) -> Result<OrderRow, StoreError> {
-    let Json(value) = get(row, "row")?;
-    Ok(value)
+    get_json(row, "row")
 }
 
 pub(super) fn history_event(row: &Row) -> Result<HistoryEvent, StoreError> {
@@ -88,19 +94,17 @@ pub(super) fn history_event(row: &Row) -> Result<HistoryEvent, StoreError> {
     })
 }
 
-pub(super) fn customer(row: &Row) -> Result<Seen<Customer>, StoreError> {
-    let Json(value) = get(row, "customer")?;
-    Ok(Seen {
-        value,
+pub(super) fn customer(row: &Row) -> Result<Versioned<Customer>, StoreError> {
+    Ok(Versioned {
+        value: get_json(row, "customer")?,
         etag: version(row)?,
         changed_at: Timestamp::try_from(get::<OffsetDateTime>(row, "changed_at")?).ok(),
     })
 }
 
 pub(super) fn product(row: &Row) -> Result<ProductView, StoreError> {
-    let Json(product) = get(row, "product")?;
     Ok(ProductView {
-        product,
+        product: get_json(row, "product")?,
         available: get(row, "available")?,
         seq: get(row, "seq")?,
     })

@@ -1,7 +1,7 @@
 //! Every statement over the schema `read_model`, as it is prepared.
 //! Never builds SQL from values, and none of them reads a table from one end to the other: a test asks the planner.
 
-/// One row with nulls when there is no such order, and none when nobody keeps the table: so with all that `filled` begins.
+/// One row with nulls when there is no such order, and none while no trigger keeps the table: the same for every statement that begins with `filled`.
 pub(super) const ORDER: &str = "
     select o.state, o.version, o.changed_at
     from read_model.filled left join read_model.order_summary o on o.order_id = $1::uuid";

@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use super::flat::{capital, flatten_alternatives, merge_arguments, name_constants};
-
-pub(super) const DEFINITIONS: &str = "#/components/schemas/";
+use super::{
+    flat::{capital, flatten_alternatives, merge_arguments, name_constants},
+    reference::{DEFINITIONS, reference},
+};
 
 /// Rewrites all definitions; `sent` are those of request bodies, whose optional values may be null.
 pub(super) fn simplify(definitions: &mut Map<String, Value>, sent: &BTreeSet<String>) {
@@ -61,29 +62,6 @@ fn name_enums(definitions: &mut Map<String, Value>) {
         }
     }
     definitions.extend(new);
-}
-
-/// The names of the definitions that a schema refers to, and so on.
-pub(super) fn reached(from: &Value, definitions: &Map<String, Value>, into: &mut BTreeSet<String>) {
-    match from {
-        Value::Object(object) => {
-            if let Some(name) = reference(object)
-                && into.insert(name.to_owned())
-                && let Some(definition) = definitions.get(name)
-            {
-                reached(definition, definitions, into);
-            }
-            object
-                .values()
-                .for_each(|value| reached(value, definitions, into));
-        }
-        Value::Array(values) => values.iter().for_each(|value| reached(value, definitions, into)),
-        _ => {}
-    }
-}
-
-pub(super) fn reference(schema: &Map<String, Value>) -> Option<&str> {
-    schema.get("$ref")?.as_str()?.strip_prefix(DEFINITIONS)
 }
 
 fn walk(schema: &mut Value, change: &mut impl FnMut(&mut Map<String, Value>)) {

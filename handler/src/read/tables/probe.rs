@@ -1,32 +1,32 @@
-//! Whether a query could be answered from the tables now.
+//! Probes whether a query could be answered from the tables now.
 //! Never asks for more than the app's role is to have.
 
 use super::statements::FILLED;
 use crate::{
-    condition::{Reason, Trouble},
+    condition::{StoreReason, StoreTrouble},
     postgres::{PooledConnection, PostgresError},
 };
 
-/// Which of the rights that `handler migrate --app-role` gives are missing, of tables that there are.
+/// Rights that `handler migrate --app-role` gives and that are missing, on tables that exist.
 const RIGHTS: &str = "
     select t.name
     from unnest(array['read_model.order_summary', 'read_model.sales', 'read_model.sales_unsummed', 'read_model.filled',
         'read_model.products', 'write_model.events', 'write_model.customers']) t (name)
     where not has_table_privilege(to_regclass(t.name)::oid, 'select')";
 
-/// What is in the way of queries, if anything is.
+/// Finds what keeps queries from being answered, if anything does.
 ///
 /// # Errors
 /// See [`PostgresError`].
-pub async fn look(connection: &mut PooledConnection<'_, ()>) -> Result<Option<Trouble>, PostgresError> {
+pub async fn probe(connection: &mut PooledConnection<'_, ()>) -> Result<Option<StoreTrouble>, PostgresError> {
     let missing = connection.query(RIGHTS, &[]).await?;
     let missing: Result<Vec<String>, PostgresError> = missing.iter().map(|row| Ok(row.try_get(0)?)).collect();
     let missing = missing?;
     if !missing.is_empty() {
         let why = format!("missing: select on {}", missing.join(", "));
-        return Ok(Some(Trouble::new(Reason::Rights, why)));
+        return Ok(Some(StoreTrouble::new(StoreReason::Rights, why)));
     }
     let kept = !connection.query(FILLED, &[]).await?.is_empty();
     let why = "nobody keeps the read model: run `handler migrate --read-model postgres`";
-    Ok((!kept).then(|| Trouble::new(Reason::Schema, why)))
+    Ok((!kept).then(|| StoreTrouble::new(StoreReason::Schema, why)))
 }

@@ -1,5 +1,5 @@
 //! Answers that a client may keep and ask about again: `ETag`, `Last-Modified`, `Cache-Control`.
-//! Never lets anybody answer out of a store of old answers without asking: `no-cache`.
+//! Never lets a cache answer without asking us first: `no-cache`.
 
 use std::time::SystemTime;
 
@@ -12,12 +12,12 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use crate::{domain::timestamp::Timestamp, http::problem::Problem, read::view::Seen};
+use crate::{domain::timestamp::Timestamp, http::problem::Problem, read::view::Versioned};
 
 /// One thing with its entity tag.
-pub(super) fn one<T: Serialize>(seen: &Seen<T>) -> Response {
+pub(super) fn item<T: Serialize>(seen: &Versioned<T>) -> Response {
     let etag = format!("\"{}\"", seen.etag);
-    marked(Json(&seen.value).into_response(), &etag, seen.changed_at)
+    with_validators(Json(&seen.value).into_response(), &etag, seen.changed_at)
 }
 
 /// A list, whose tag is made of all that it says.
@@ -27,10 +27,10 @@ pub(super) fn list<T: Serialize>(list: &T) -> Result<Response, Problem> {
     let digest = Sha256::digest(&body);
     let etag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(&digest[..16]));
     let json = [(header::CONTENT_TYPE, "application/json")];
-    Ok(marked((json, body).into_response(), &etag, None))
+    Ok(with_validators((json, body).into_response(), &etag, None))
 }
 
-fn marked(mut answer: Response, etag: &str, changed_at: Option<Timestamp>) -> Response {
+fn with_validators(mut answer: Response, etag: &str, changed_at: Option<Timestamp>) -> Response {
     let headers = answer.headers_mut();
     headers.insert(
         header::CACHE_CONTROL,

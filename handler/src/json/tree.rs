@@ -1,51 +1,51 @@
-//! JSON as it was sent, and what a Rust type makes of it: an object is read from an object and from nothing else.
-//! Never takes an array for an object, as serde's own readers do, and never forgets a member that is there twice.
+//! A JSON value as it was sent, and serde's reader over it.
+//! Never reads a struct from an array, as serde's own readers do, and never forgets a member that is there twice.
 
 use std::{borrow::Cow, fmt};
 
 use serde::{
     Deserialize, Deserializer,
     de::{
-        self, DeserializeOwned, Expected, IntoDeserializer, MapAccess, SeqAccess, Unexpected, Visitor,
+        self, Expected, IntoDeserializer, MapAccess, SeqAccess, Unexpected, Visitor,
         value::{MapDeserializer, SeqDeserializer},
     },
     forward_to_deserialize_any,
 };
+use serde_json::Value;
 
 /// A JSON value, with an object's members in their order.
 #[derive(Debug, Clone, PartialEq)]
-pub(in crate::http) enum Tree {
+pub enum JsonTree {
+    /// `null`
     Null,
+    /// `true` or `false`
     Bool(bool),
     /// A number without a fraction that fits.
     Whole(i128),
     /// Any other number.
     Number(f64),
+    /// A string.
     Text(String),
-    Array(Vec<Tree>),
-    Object(Vec<(String, Tree)>),
+    /// An array.
+    Array(Vec<JsonTree>),
+    /// An object's members in their order, twins among them.
+    Object(Vec<(String, JsonTree)>),
 }
 
-/// Why a tree is not what a type is read from.
+/// Why a value cannot be read as a type, in words without the type's name and without the input.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::http) struct Unfit(Cow<'static, str>);
+pub struct JsonError(Cow<'static, str>);
 
-/// Reads `bytes` as a `T` whose objects are objects.
-pub(in crate::http) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
-    let tree: Tree = serde_json::from_slice(bytes).ok()?;
-    T::deserialize(tree).ok()
-}
-
-impl fmt::Display for Unfit {
+impl fmt::Display for JsonError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
 }
 
-impl std::error::Error for Unfit {}
+impl std::error::Error for JsonError {}
 
-/// The words of a value's own rule are told; what serde would say of Rust types and of the input is not.
-impl de::Error for Unfit {
+/// Keeps the words of a value's own rule; drops what serde would say of Rust types and of the input.
+impl de::Error for JsonError {
     fn custom<T: fmt::Display>(words: T) -> Self {
         Self(words.to_string().into())
     }
@@ -79,68 +79,87 @@ impl de::Error for Unfit {
     }
 }
 
-impl<'de> Deserialize<'de> for Tree {
+impl<'de> Deserialize<'de> for JsonTree {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Planter)
+        deserializer.deserialize_any(TreeVisitor)
     }
 }
 
-/// Makes a tree of whatever comes.
-struct Planter;
+/// Builds a tree of whatever a reader finds.
+struct TreeVisitor;
 
-impl<'de> Visitor<'de> for Planter {
-    type Value = Tree;
+impl<'de> Visitor<'de> for TreeVisitor {
+    type Value = JsonTree;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("JSON")
     }
 
-    fn visit_unit<E>(self) -> Result<Tree, E> {
-        Ok(Tree::Null)
+    fn visit_unit<E>(self) -> Result<JsonTree, E> {
+        Ok(JsonTree::Null)
     }
 
-    fn visit_bool<E>(self, value: bool) -> Result<Tree, E> {
-        Ok(Tree::Bool(value))
+    fn visit_bool<E>(self, value: bool) -> Result<JsonTree, E> {
+        Ok(JsonTree::Bool(value))
     }
 
-    fn visit_i64<E>(self, value: i64) -> Result<Tree, E> {
-        Ok(Tree::Whole(value.into()))
+    fn visit_i64<E>(self, value: i64) -> Result<JsonTree, E> {
+        Ok(JsonTree::Whole(value.into()))
     }
 
-    fn visit_u64<E>(self, value: u64) -> Result<Tree, E> {
-        Ok(Tree::Whole(value.into()))
+    fn visit_u64<E>(self, value: u64) -> Result<JsonTree, E> {
+        Ok(JsonTree::Whole(value.into()))
     }
 
-    fn visit_f64<E>(self, value: f64) -> Result<Tree, E> {
-        Ok(Tree::Number(value))
+    fn visit_f64<E>(self, value: f64) -> Result<JsonTree, E> {
+        Ok(JsonTree::Number(value))
     }
 
-    fn visit_str<E>(self, value: &str) -> Result<Tree, E> {
-        Ok(Tree::Text(value.to_owned()))
+    fn visit_str<E>(self, value: &str) -> Result<JsonTree, E> {
+        Ok(JsonTree::Text(value.to_owned()))
     }
 
-    fn visit_string<E>(self, value: String) -> Result<Tree, E> {
-        Ok(Tree::Text(value))
+    fn visit_string<E>(self, value: String) -> Result<JsonTree, E> {
+        Ok(JsonTree::Text(value))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Tree, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<JsonTree, A::Error> {
         let mut all = Vec::new();
         while let Some(item) = items.next_element()? {
             all.push(item);
         }
-        Ok(Tree::Array(all))
+        Ok(JsonTree::Array(all))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Tree, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<JsonTree, A::Error> {
         let mut all = Vec::new();
         while let Some(member) = members.next_entry()? {
             all.push(member);
         }
-        Ok(Tree::Object(all))
+        Ok(JsonTree::Object(all))
     }
 }
 
-impl<'de> IntoDeserializer<'de, Unfit> for Tree {
+impl From<Value> for JsonTree {
+    fn from(value: Value) -> Self {
+        match value {
+            Value::Null => Self::Null,
+            Value::Bool(value) => Self::Bool(value),
+            Value::Number(number) => match number.as_i128() {
+                Some(whole) => Self::Whole(whole),
+                None => Self::Number(number.as_f64().unwrap_or(f64::NAN)),
+            },
+            Value::String(text) => Self::Text(text),
+            Value::Array(items) => Self::Array(items.into_iter().map(Self::from).collect()),
+            Value::Object(members) => {
+                let members = members.into_iter();
+                Self::Object(members.map(|(name, value)| (name, value.into())).collect())
+            }
+        }
+    }
+}
+
+impl<'de> IntoDeserializer<'de, JsonError> for JsonTree {
     type Deserializer = Self;
 
     fn into_deserializer(self) -> Self {
@@ -148,10 +167,10 @@ impl<'de> IntoDeserializer<'de, Unfit> for Tree {
     }
 }
 
-impl<'de> Deserializer<'de> for Tree {
-    type Error = Unfit;
+impl<'de> Deserializer<'de> for JsonTree {
+    type Error = JsonError;
 
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfit> {
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, JsonError> {
         match self {
             Self::Null => visitor.visit_unit(),
             Self::Bool(value) => visitor.visit_bool(value),
@@ -175,7 +194,7 @@ impl<'de> Deserializer<'de> for Tree {
         }
     }
 
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfit> {
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, JsonError> {
         match self {
             Self::Null => visitor.visit_none(),
             some => visitor.visit_some(some),
@@ -187,10 +206,10 @@ impl<'de> Deserializer<'de> for Tree {
         _: &'static str,
         _: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, Unfit> {
+    ) -> Result<V::Value, JsonError> {
         match self {
             Self::Object(_) => self.deserialize_any(visitor),
-            _ => Err(Unfit("must be an object".into())),
+            _ => Err(JsonError("must be an object".into())),
         }
     }
 
@@ -198,7 +217,7 @@ impl<'de> Deserializer<'de> for Tree {
         self,
         _: &'static str,
         visitor: V,
-    ) -> Result<V::Value, Unfit> {
+    ) -> Result<V::Value, JsonError> {
         visitor.visit_newtype_struct(self)
     }
 
@@ -207,10 +226,10 @@ impl<'de> Deserializer<'de> for Tree {
         name: &'static str,
         names: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, Unfit> {
+    ) -> Result<V::Value, JsonError> {
         match self {
             Self::Text(text) => {
-                let variant: de::value::StringDeserializer<Unfit> = text.into_deserializer();
+                let variant: de::value::StringDeserializer<JsonError> = text.into_deserializer();
                 variant.deserialize_enum(name, names, visitor)
             }
             _ => Err(de::Error::unknown_variant("", names)),
@@ -220,56 +239,5 @@ impl<'de> Deserializer<'de> for Tree {
     forward_to_deserialize_any! {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct seq tuple
         tuple_struct map identifier ignored_any
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[derive(Debug, Deserialize, PartialEq)]
-    struct Outer {
-        inner: Inner,
-        list: Vec<u8>,
-        maybe: Option<Inner>,
-    }
-
-    #[derive(Debug, Deserialize, PartialEq)]
-    struct Inner {
-        number: i64,
-    }
-
-    fn outer(json: &str) -> Option<Outer> {
-        read(json.as_bytes())
-    }
-
-    #[test]
-    fn an_object_is_never_read_from_an_array_at_any_depth() {
-        let inner = || Inner { number: 1 };
-        let whole = Outer {
-            inner: inner(),
-            list: vec![1, 2],
-            maybe: Some(inner()),
-        };
-        let good = json!({ "inner": { "number": 1 }, "list": [1, 2], "maybe": { "number": 1 } });
-        assert_eq!(outer(&good.to_string()), Some(whole));
-        for bad in [
-            json!([{ "number": 1 }, [1, 2], null]),
-            json!({ "inner": [1], "list": [] }),
-            json!({ "inner": { "number": 1 }, "list": [], "maybe": [1] }),
-        ] {
-            assert_eq!(outer(&bad.to_string()), None, "{bad}");
-        }
-        let twice = r#"{"inner":{"number":1,"number":2},"list":[]}"#;
-        assert_eq!(outer(twice), None);
-    }
-
-    #[test]
-    fn a_value_that_does_not_fit_is_refused_without_our_types_or_its_text() {
-        let tree: Tree = serde_json::from_value(json!({ "number": "secret" })).unwrap();
-        let words = Inner::deserialize(tree).unwrap_err().to_string();
-        assert!(!words.contains("i64") && !words.contains("secret"), "{words}");
     }
 }
