@@ -11,7 +11,7 @@ use handler::{
     error_chain::cause,
     read::{
         connection::CosmosContainer,
-        store::{BatchError, Collection, StoreError, StoredDocument, BatchWrite, from_status},
+        store::{BatchError, BatchWrite, Collection, StoreError, StoredDocument, from_status},
     },
 };
 use serde::{Serialize, de::DeserializeOwned};

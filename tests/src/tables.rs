@@ -189,7 +189,10 @@ async fn check_catalogue(world: &World, tables: &TableReadModel) {
         .await;
     for limit in [1, 2, 200] {
         let sku = |view: &handler::read::view::ProductView| view.product.sku.clone();
-        let shown = paged(limit, sku, async |request| tables.products(&request).await.unwrap()).await;
+        let shown = paged(limit, sku, async |request| {
+            tables.products(&request).await.unwrap()
+        })
+        .await;
         assert!(
             shown
                 .iter()

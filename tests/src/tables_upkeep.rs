@@ -14,7 +14,7 @@ use handler::{
         TableReadModel,
         store::StoreError,
         tables::statements,
-        view::{Versioned, PageRequest},
+        view::{PageRequest, Versioned},
     },
 };
 use hyper::StatusCode;

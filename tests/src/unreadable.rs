@@ -5,7 +5,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use handler::read::{
-    CosmosAccount, Connection,
+    Connection, CosmosAccount,
     connection::CosmosContainer,
     store::{Collection, DocumentStore},
 };
@@ -72,7 +72,12 @@ impl Shop {
     }
 
     /// Changes one document behind everybody's back.
-    async fn change(&self, container: CosmosContainer, (pk, id): (&str, &str), change: impl FnOnce(&mut Value)) {
+    async fn change(
+        &self,
+        container: CosmosContainer,
+        (pk, id): (&str, &str),
+        change: impl FnOnce(&mut Value),
+    ) {
         let store = self.store(container);
         let mut document = self.document(container, (pk, id)).await;
         change(&mut document);
@@ -166,7 +171,8 @@ async fn a_wrong_document_of_the_right_version_is_shown_and_repaired() {
     shop.project().await;
     let (order_pk, customer_pk) = (format!("1|{order}"), format!("1|{}", shop.customer));
     let wrong = |document: &mut Value| document["total"]["amount"] = json!(501);
-    shop.change(CosmosContainer::Orders, (&order_pk, "order"), wrong).await;
+    shop.change(CosmosContainer::Orders, (&order_pk, "order"), wrong)
+        .await;
     shop.change(CosmosContainer::Customers, (&customer_pk, order), wrong)
         .await;
     shop.change(CosmosContainer::Customers, (&customer_pk, "customer"), |it| {
@@ -207,7 +213,8 @@ async fn the_generation_before_holds_up_no_event_and_a_rollback_is_not_toggled()
     shop.replay().await;
     let before = (format!("1|{order}"), format!("2|{order}"));
     let spoil = |document: &mut Value| document["lines"] = json!("none");
-    shop.change(CosmosContainer::Orders, (&before.0, "order"), spoil).await;
+    shop.change(CosmosContainer::Orders, (&before.0, "order"), spoil)
+        .await;
     shop.pay(&placed).await;
     let next = messages(&shop.app).await.pop().unwrap();
     let reader = App::start_alone(shop.settings.clone()).await;
