@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::{
     documents::Place,
     fold::{self, All},
-    process::Outside,
+    process::Environment,
     shop::Shop,
     subscription::RUBBISH,
 };
@@ -23,7 +23,7 @@ const TOLD: usize = 5;
 
 /// # Errors
 /// What does not hold.
-pub(crate) fn check(shop: &Shop, outside: &Outside, generations: &[u32]) -> Result<(), String> {
+pub(crate) fn check(shop: &Shop, outside: &Environment, generations: &[u32]) -> Result<(), String> {
     topic(shop, outside)?;
     let good = |body: &Arc<[u8]>| &**body != RUBBISH;
     if let Some(dead) = outside.topic.subscription.dead().into_iter().find(good) {
@@ -41,7 +41,7 @@ pub(crate) fn check(shop: &Shop, outside: &Outside, generations: &[u32]) -> Resu
 }
 
 /// Every event is there, under one id and with one body, and each aggregate's in order.
-fn topic(shop: &Shop, outside: &Outside) -> Result<(), String> {
+fn topic(shop: &Shop, outside: &Environment) -> Result<(), String> {
     let mut first = BTreeMap::new();
     let mut order = Vec::new();
     for message in outside.topic.taken() {

@@ -17,7 +17,7 @@ use handler::{
 use tokio::time::Instant;
 
 use crate::{
-    fate::{Fate, lock},
+    fault_plan::{FaultPlan, lock},
     trouble::Trouble,
 };
 
@@ -25,15 +25,15 @@ use crate::{
 const IDLE: Duration = Duration::from_secs(30);
 
 /// PostgreSQL.
-pub(crate) struct Database {
-    fate: Arc<Fate>,
+pub(crate) struct SimulatedDatabase {
+    plan: Arc<FaultPlan>,
     /// Most rows of one drain: few, so that a run has many drains.
     most: usize,
-    inner: Mutex<Inner>,
+    inner: Mutex<DatabaseState>,
 }
 
 #[derive(Default)]
-struct Inner {
+struct DatabaseState {
     log: BTreeMap<i64, RecordedEvent>,
     /// By position; parked ones with the reason.
     outbox: BTreeMap<i64, Option<String>>,
@@ -43,31 +43,31 @@ struct Inner {
 }
 
 /// A transaction that has the lock; rolled back when dropped, at once or when the database has missed its client for long.
-struct Session<'a> {
-    database: &'a Database,
+struct DatabaseSession<'a> {
+    database: &'a SimulatedDatabase,
     number: u64,
     ended: bool,
 }
 
 /// One process's way to the outbox.
-pub(crate) struct Outbox {
-    database: Arc<Database>,
+pub(crate) struct SimulatedOutbox {
+    database: Arc<SimulatedDatabase>,
     /// One connection: its user waits here.
     turn: tokio::sync::Mutex<()>,
 }
 
-impl Database {
-    pub(crate) fn new(fate: &Arc<Fate>) -> Self {
+impl SimulatedDatabase {
+    pub(crate) fn new(plan: &Arc<FaultPlan>) -> Self {
         Self {
-            fate: Arc::clone(fate),
-            most: [1, 3, 10, 500][fate.pick(4)],
+            plan: Arc::clone(plan),
+            most: [1, 3, 10, 500][plan.pick(4)],
             inner: Mutex::default(),
         }
     }
 
     /// An event becomes visible, with its row of the outbox.
     pub(crate) fn commit(&self, position: i64, event: RecordedEvent) {
-        self.fate.say(format_args!(
+        self.plan.say(format_args!(
             "committed at {position}: {} of {} v{}",
             event.kind, event.subject, event.version
         ));
@@ -106,7 +106,7 @@ impl Database {
     }
 
     /// Takes the lock, unless another session has it.
-    fn begin(&self) -> Option<Session<'_>> {
+    fn begin(&self) -> Option<DatabaseSession<'_>> {
         let mut inner = lock(&self.inner);
         if inner.held.is_some_and(|(_, until)| Instant::now() < until) {
             return None;
@@ -114,7 +114,7 @@ impl Database {
         inner.sessions += 1;
         let number = inner.sessions;
         inner.held = Some((number, Instant::now() + IDLE));
-        Some(Session {
+        Some(DatabaseSession {
             database: self,
             number,
             ended: false,
@@ -145,7 +145,7 @@ impl Database {
     }
 }
 
-impl Session<'_> {
+impl DatabaseSession<'_> {
     /// A statement: false when the database has ended this session meanwhile.
     fn lives(&self) -> bool {
         let mut inner = lock(&self.database.inner);
@@ -164,9 +164,9 @@ impl Session<'_> {
     }
 }
 
-impl Drop for Session<'_> {
+impl Drop for DatabaseSession<'_> {
     fn drop(&mut self) {
-        if !self.ended && self.database.fate.strikes(Trouble::LockLingers) {
+        if !self.ended && self.database.plan.strikes(Trouble::LockLingers) {
             return;
         }
         let held = lock(&self.database.inner).held;
@@ -176,8 +176,8 @@ impl Drop for Session<'_> {
     }
 }
 
-impl Outbox {
-    pub(crate) fn new(database: &Arc<Database>) -> Self {
+impl SimulatedOutbox {
+    pub(crate) fn new(database: &Arc<SimulatedDatabase>) -> Self {
         Self {
             database: Arc::clone(database),
             turn: tokio::sync::Mutex::default(),
@@ -189,7 +189,7 @@ fn lost() -> PostgresError {
     PostgresError::Lost(cause("simulated"))
 }
 
-impl OutboxStore for Outbox {
+impl OutboxStore for SimulatedOutbox {
     async fn drain<F>(
         &self,
         send: impl FnOnce(Vec<OutboxEntry>) -> F + Send,
@@ -198,37 +198,37 @@ impl OutboxStore for Outbox {
         F: Future<Output = SendReport> + Send,
     {
         let _turn = self.turn.lock().await;
-        let fate = &self.database.fate;
-        if fate.strikes(Trouble::DatabaseAway) {
-            fate.wait(1..=3_000).await;
+        let plan = &self.database.plan;
+        if plan.strikes(Trouble::DatabaseAway) {
+            plan.wait(1..=3_000).await;
             return Err(PostgresError::Unreachable(cause("simulated")));
         }
-        fate.wait(1..=5).await;
+        plan.wait(1..=5).await;
         let Some(session) = self.database.begin() else {
-            fate.wait(1..=5).await;
+            plan.wait(1..=5).await;
             return Ok(DrainOutcome::Contended);
         };
-        fate.wait(1..=5).await;
+        plan.wait(1..=5).await;
         let rows = self.database.read();
         if rows.is_empty() {
-            fate.wait(1..=5).await;
+            plan.wait(1..=5).await;
             session.end();
             return Ok(DrainOutcome::Empty);
         }
-        fate.say(format_args!(
+        plan.say(format_args!(
             "drain {} of {} rows from {}",
             session.number,
             rows.len(),
             rows[0].position
         ));
         let report = send(rows).await;
-        fate.wait(1..=5).await;
-        if !session.lives() || fate.strikes(Trouble::CommitLost) {
-            fate.say(format_args!("drain {} rolled back", session.number));
+        plan.wait(1..=5).await;
+        if !session.lives() || plan.strikes(Trouble::CommitLost) {
+            plan.say(format_args!("drain {} rolled back", session.number));
             return Err(lost());
         }
         self.database.commit_drain(&report);
-        fate.say(format_args!(
+        plan.say(format_args!(
             "drain {} committed: {} sent, {} parked, stopped: {:?}",
             session.number,
             report.sent.len(),
@@ -236,11 +236,11 @@ impl OutboxStore for Outbox {
             report.stopped
         ));
         session.end();
-        if fate.strikes(Trouble::CommitUnheard) {
-            fate.wait(1..=2_000).await;
+        if plan.strikes(Trouble::CommitUnheard) {
+            plan.wait(1..=2_000).await;
             return Err(lost());
         }
-        fate.wait(1..=5).await;
+        plan.wait(1..=5).await;
         Ok(DrainOutcome::Drained(report))
     }
 }

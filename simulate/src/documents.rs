@@ -19,7 +19,7 @@ use serde_json::Value;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::{
-    fate::{Fate, far, lock},
+    fault_plan::{FaultPlan, far, lock},
     trouble::Trouble,
 };
 
@@ -32,14 +32,14 @@ const LAG: Duration = Duration::from_secs(2);
 pub(crate) type Place = (&'static str, String, String);
 
 /// The account.
-pub(crate) struct Documents {
-    fate: Arc<Fate>,
-    inner: Mutex<Inner>,
+pub(crate) struct SimulatedStore {
+    plan: Arc<FaultPlan>,
+    inner: Mutex<StoreState>,
 }
 
 #[derive(Default)]
-struct Inner {
-    there: BTreeMap<Place, Versions>,
+struct StoreState {
+    there: BTreeMap<Place, DocumentVersions>,
     etags: u64,
     /// The time before which no request is answered.
     away_until: Option<Instant>,
@@ -47,7 +47,7 @@ struct Inner {
 
 /// A document as it is, and as a replica may still show it.
 #[derive(Clone)]
-struct Versions {
+struct DocumentVersions {
     now: (Value, u64),
     before: Option<(Value, u64)>,
     written: Instant,
@@ -55,25 +55,25 @@ struct Versions {
 
 /// One process's way to one container.
 #[derive(Clone)]
-pub(crate) struct Shelf {
-    documents: Arc<Documents>,
+pub(crate) struct SimulatedContainer {
+    documents: Arc<SimulatedStore>,
     container: &'static str,
 }
 
 /// A write that did not hold, by its place in the batch.
 type Held = Result<Vec<String>, usize>;
 
-impl Documents {
-    pub(crate) fn new(fate: &Arc<Fate>) -> Self {
+impl SimulatedStore {
+    pub(crate) fn new(plan: &Arc<FaultPlan>) -> Self {
         Self {
-            fate: Arc::clone(fate),
+            plan: Arc::clone(plan),
             inner: Mutex::default(),
         }
     }
 
     /// One process's way to a container.
-    pub(crate) fn shelf(self: &Arc<Self>, container: CosmosContainer) -> Shelf {
-        Shelf {
+    pub(crate) fn shelf(self: &Arc<Self>, container: CosmosContainer) -> SimulatedContainer {
+        SimulatedContainer {
             documents: Arc::clone(self),
             container: match container {
                 CosmosContainer::Orders => "orders",
@@ -87,7 +87,7 @@ impl Documents {
 
     /// Is away for all, for so long.
     pub(crate) fn away(&self, duration: Duration) {
-        self.fate.say(format_args!("the store is away for {duration:?}"));
+        self.plan.say(format_args!("the store is away for {duration:?}"));
         lock(&self.inner).away_until = Some(Instant::now() + duration);
     }
 
@@ -140,7 +140,7 @@ impl Documents {
             let before = inner.there.get(&place(&id)).map(|versions| versions.now.clone());
             inner.there.insert(
                 place(&id),
-                Versions {
+                DocumentVersions {
                     now: (document, etag),
                     before,
                     written: Instant::now(),
@@ -152,24 +152,24 @@ impl Documents {
     }
 }
 
-impl Shelf {
+impl SimulatedContainer {
     /// Lets a request meet with trouble before anything is done.
     async fn knock(&self) -> Result<(), StoreError> {
-        let fate = &self.documents.fate;
+        let plan = &self.documents.plan;
         let refused = |status: u16, retry_after| from_status(status, format!("status {status}"), retry_after);
         if self.documents.is_away() {
-            fate.wait(1..=50).await;
+            plan.wait(1..=50).await;
             return Err(refused(503, None));
         }
-        if fate.strikes(Trouble::Throttled) {
-            fate.wait(1..=1_000).await;
-            return Err(refused(429, Some(fate.ms(1..=3_000))));
+        if plan.strikes(Trouble::Throttled) {
+            plan.wait(1..=1_000).await;
+            return Err(refused(429, Some(plan.ms(1..=3_000))));
         }
-        if fate.strikes(Trouble::StoreFailed) {
-            fate.wait(1..=50).await;
+        if plan.strikes(Trouble::StoreFailed) {
+            plan.wait(1..=50).await;
             return Err(refused(503, None));
         }
-        if fate.strikes(Trouble::RequestLost) {
+        if plan.strikes(Trouble::RequestLost) {
             sleep(PATIENCE).await;
             return Err(refused(408, None));
         }
@@ -183,32 +183,32 @@ impl Shelf {
         writes: Vec<(String, Option<Option<u64>>, Value)>,
     ) -> Result<Held, StoreError> {
         self.knock().await?;
-        let fate = &self.documents.fate;
-        if fate.strikes(Trouble::Contended) {
-            fate.wait(1..=50).await;
+        let plan = &self.documents.plan;
+        if plan.strikes(Trouble::Contended) {
+            plan.wait(1..=50).await;
             return Err(from_status(449, "status 449", None));
         }
         let (documents, container, partition) = (Arc::clone(&self.documents), self.container, pk.to_owned());
         let what: Vec<String> = writes.iter().map(|(id, ..)| id.clone()).collect();
         let work = move || {
             let held = documents.write_all(container, &partition, writes);
-            documents.fate.say(format_args!(
+            documents.plan.say(format_args!(
                 "  {container} {partition} {}: {held:?}",
                 what.join(" and ")
             ));
             held
         };
-        if fate.strikes(Trouble::WriteLate) {
-            let arriving = far(PATIENCE + fate.ms(1..=20_000), work);
+        if plan.strikes(Trouble::WriteLate) {
+            let arriving = far(PATIENCE + plan.ms(1..=20_000), work);
             let _ = timeout(PATIENCE, arriving).await;
             return Err(from_status(408, "no answer", None));
         }
-        let held = far(fate.ms(0..=10), work).await;
-        if fate.strikes(Trouble::WriteUnheard) {
-            fate.wait(1..=3_000).await;
+        let held = far(plan.ms(0..=10), work).await;
+        if plan.strikes(Trouble::WriteUnheard) {
+            plan.wait(1..=3_000).await;
             return Err(from_status(503, "status 503", None));
         }
-        fate.wait(0..=10).await;
+        plan.wait(0..=10).await;
         Ok(held)
     }
 
@@ -234,20 +234,20 @@ fn number(etag: &str) -> u64 {
     etag.parse().unwrap_or_default()
 }
 
-impl Collection for Shelf {
+impl Collection for SimulatedContainer {
     async fn read<T: DeserializeOwned + Send>(
         &self,
         pk: &str,
         id: &str,
     ) -> Result<Option<StoredDocument<T>>, StoreError> {
         self.knock().await?;
-        let fate = &self.documents.fate;
-        fate.wait(0..=10).await;
-        let stale = fate.strikes(Trouble::StaleRead);
+        let plan = &self.documents.plan;
+        plan.wait(0..=10).await;
+        let stale = plan.strikes(Trouble::StaleRead);
         let found = self
             .documents
             .read(&(self.container, pk.to_owned(), id.to_owned()), stale);
-        fate.wait(0..=10).await;
+        plan.wait(0..=10).await;
         let Some((document, etag)) = found else {
             return Ok(None);
         };

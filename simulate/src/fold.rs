@@ -4,78 +4,52 @@
 use std::collections::BTreeMap;
 
 use handler::{
-    domain::{
-        customer::{self, Customer},
-        event::{Event, RecordedEvent},
-        order::{self, Order},
-        product::{self, Product},
-        timestamp::Timestamp,
-        value::Sku,
-    },
+    domain::{aggregate::Aggregate, fold::StreamFold, order::Order, timestamp::Timestamp},
     read::document::{Generation, sales::shard},
 };
 use serde_json::{Value, json};
 use time::format_description::well_known::Rfc3339;
-use uuid::Uuid;
 
 use crate::{documents::Place, shop::Shop};
 
 /// Documents by their places.
 pub(crate) type All = BTreeMap<Place, Value>;
 
-/// An aggregate after some of its events.
-enum Folded {
-    Order(Order),
-    Customer(Customer),
-    Product(Product),
-}
-
 /// All documents of a generation; `None` when the history is not one that can be.
 pub(crate) fn documents(shop: &Shop, generation: Generation) -> Option<All> {
     let mut all = sales(shop, generation);
-    let mut folded: BTreeMap<&str, (Folded, Timestamp)> = BTreeMap::new();
+    let mut streams: BTreeMap<&str, StreamFold> = BTreeMap::new();
     for committed in &shop.log {
         let event = &committed.event;
-        let before = folded.remove(event.subject.as_str()).map(|(before, _)| before);
-        let after = then(before, event)?;
-        if let Folded::Order(order) = &after {
+        let stream = streams.entry(&event.subject).or_default();
+        stream.add(event).ok()?;
+        if let (Aggregate::Order(order), at) = stream.last()? {
             let pk = generation.partition(&event.subject);
             let id = format!("event-{}", order.version);
             let document = json!({ "id": id, "pk": pk, "gen": generation, "kind": "event", "orderId": order.id,
-                "version": order.version, "type": event.kind, "at": text(event.occurred_at)?, "data": event.data });
+                "version": order.version, "type": event.kind, "at": text(at)?, "data": event.data });
             all.insert(("orders", pk, id), document);
         }
-        folded.insert(&event.subject, (after, event.occurred_at));
     }
-    for (after, at) in folded.into_values() {
-        let level = |sku: &Sku| shop.stock.get(sku).filter(|level| level.seq > 0);
-        match after {
-            Folded::Order(order) => {
-                put(&mut all, "customers", row(&order, generation)?);
-                put(&mut all, "orders", whole(&order, generation, at)?);
+    for stream in streams.values() {
+        match stream.last()? {
+            (Aggregate::Order(order), at) => {
+                put(&mut all, "customers", row(order, generation)?);
+                put(&mut all, "orders", whole(order, generation, at)?);
             }
-            Folded::Customer(Customer {
-                id,
-                version,
-                name,
-                email,
-            }) => {
-                let pk = generation.partition(&id.to_string());
+            (Aggregate::Customer(it), at) => {
+                let pk = generation.partition(&it.id.to_string());
                 let document = json!({ "id": "customer", "pk": pk, "gen": generation, "kind": "customer",
-                    "customerId": id, "version": version, "name": name, "email": email, "changedAt": text(at)? });
+                    "customerId": it.id, "version": it.version, "name": it.name, "email": it.email,
+                    "changedAt": text(at)? });
                 put(&mut all, "customers", document);
             }
-            Folded::Product(Product {
-                sku,
-                version,
-                name,
-                price,
-            }) => {
-                let described =
-                    json!({ "version": version, "name": name, "price": price, "changedAt": text(at)? });
-                let mut document = json!({ "id": "product", "pk": generation.partition(sku.as_str()),
-                    "gen": generation, "kind": "product", "sku": sku, "described": described });
-                if let Some(level) = level(&sku) {
+            (Aggregate::Product(it), at) => {
+                let described = json!({ "version": it.version, "name": it.name, "price": it.price,
+                    "changedAt": text(at)? });
+                let mut document = json!({ "id": "product", "pk": generation.partition(it.sku.as_str()),
+                    "gen": generation, "kind": "product", "sku": it.sku, "described": described });
+                if let Some(level) = shop.stock.get(&it.sku).filter(|level| level.seq > 0) {
                     document["stock"] = json!({ "available": level.available, "seq": level.seq });
                 }
                 put(&mut all, "products", document);
@@ -83,25 +57,6 @@ pub(crate) fn documents(shop: &Shop, generation: Generation) -> Option<All> {
         }
     }
     Some(all)
-}
-
-fn then(before: Option<Folded>, recorded: &RecordedEvent) -> Option<Folded> {
-    let event = Event::from_parts(&recorded.kind, &recorded.data).ok()?;
-    let id = || recorded.subject.parse::<Uuid>().ok();
-    Some(match (before, recorded.kind.split('.').nth(1)?) {
-        (Some(Folded::Order(order)), _) => Folded::Order(order::evolve(order.id, Some(order), &event)?),
-        (Some(Folded::Customer(it)), _) => Folded::Customer(customer::evolve(it.id, Some(it), &event)?),
-        (Some(Folded::Product(it)), _) => {
-            Folded::Product(product::evolve(&it.sku.clone(), Some(it), &event)?)
-        }
-        (None, "OrderPlaced") => Folded::Order(order::evolve(id()?, None, &event)?),
-        (None, "CustomerRegistered") => Folded::Customer(customer::evolve(id()?, None, &event)?),
-        (None, _) => Folded::Product(product::evolve(
-            &recorded.subject.clone().try_into().ok()?,
-            None,
-            &event,
-        )?),
-    })
 }
 
 /// The order's own document: all of the order, under other names for its id.
@@ -132,17 +87,17 @@ fn row(order: &Order, generation: Generation) -> Option<Value> {
 
 /// The sums of one currency in one shard of a day.
 #[derive(Default)]
-struct Sums {
+struct CurrencySums {
     paid_orders: i64,
     paid: i128,
     cancelled_orders: i64,
     cancelled: i128,
 }
 
-/// Sums and markers, counted one by one.
+/// CurrencySums and markers, counted one by one.
 fn sales(shop: &Shop, generation: Generation) -> All {
     let mut all = All::new();
-    let mut days: BTreeMap<(String, String), BTreeMap<&str, Sums>> = BTreeMap::new();
+    let mut days: BTreeMap<(String, String), BTreeMap<&str, CurrencySums>> = BTreeMap::new();
     for sold in &shop.sales {
         let pk = shard(generation, sold.at.utc().date(), sold.order);
         let marker =
@@ -158,7 +113,7 @@ fn sales(shop: &Shop, generation: Generation) -> All {
         }
     }
     for ((pk, day), currencies) in days {
-        let sums = |of: Sums| {
+        let sums = |of: CurrencySums| {
             json!({ "paidOrders": of.paid_orders, "paid": of.paid.to_string(),
                 "cancelledOrders": of.cancelled_orders, "cancelled": of.cancelled.to_string() })
         };

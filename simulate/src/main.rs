@@ -5,7 +5,7 @@
 mod check;
 mod database;
 mod documents;
-mod fate;
+mod fault_plan;
 mod fold;
 mod process;
 mod rebuild;
@@ -29,7 +29,7 @@ use std::{
 
 use clap::Parser;
 
-use crate::{fate::lock, run::run, summary::Summary};
+use crate::{fault_plan::lock, run::run, summary::RunSummary};
 
 /// Most failing seeds that are told.
 const TOLD: usize = 5;
@@ -75,8 +75,8 @@ fn main() -> ExitCode {
 }
 
 /// Plays the seeds on all threads; ends early when enough of them have failed.
-fn play(arguments: &Arguments) -> io::Result<Summary> {
-    let summary = Mutex::new(Summary::default());
+fn play(arguments: &Arguments) -> io::Result<RunSummary> {
+    let summary = Mutex::new(RunSummary::default());
     let next = AtomicU64::new(0);
     let threads = if arguments.trace {
         1

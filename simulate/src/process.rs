@@ -16,11 +16,11 @@ use tokio::{
 };
 
 use crate::{
-    database::{Database, Outbox},
-    documents::{Documents, Shelf},
-    fate::Fate,
+    database::{SimulatedDatabase, SimulatedOutbox},
+    documents::{SimulatedStore, SimulatedContainer},
+    fault_plan::FaultPlan,
     subscription::Delivery,
-    topic::{Bus, Topic},
+    topic::{Bus, SimulatedTopic},
     trouble::Trouble,
 };
 
@@ -29,33 +29,33 @@ const SWEEP: Duration = Duration::from_secs(20);
 
 /// Everything that processes share and that outlives them.
 #[derive(Clone)]
-pub(crate) struct Outside {
-    pub(crate) fate: Arc<Fate>,
-    pub(crate) database: Arc<Database>,
-    pub(crate) topic: Arc<Topic>,
-    pub(crate) documents: Arc<Documents>,
+pub(crate) struct Environment {
+    pub(crate) plan: Arc<FaultPlan>,
+    pub(crate) database: Arc<SimulatedDatabase>,
+    pub(crate) topic: Arc<SimulatedTopic>,
+    pub(crate) documents: Arc<SimulatedStore>,
     /// Messages that a host hands over at the same time.
     pub(crate) together: usize,
 }
 
 /// A process that lives.
 pub(crate) struct Process {
-    relay: Arc<Relay<Outbox, Bus>>,
+    relay: Arc<Relay<SimulatedOutbox, Bus>>,
     committed: Arc<Notify>,
     tasks: JoinSet<()>,
 }
 
 impl Process {
     /// Starts one with no memory.
-    pub(crate) fn start(outside: &Outside) -> Self {
-        let fate = &outside.fate;
+    pub(crate) fn start(outside: &Environment) -> Self {
+        let plan = &outside.plan;
         let committed = Arc::new(Notify::new());
-        let outbox = Arc::new(Outbox::new(&outside.database));
+        let outbox = Arc::new(SimulatedOutbox::new(&outside.database));
         let bus = Arc::new(Bus::new(&outside.topic));
         let relay = Arc::new(Relay::new(outbox, bus, Arc::clone(&committed)));
         let shelf = |container| outside.documents.shelf(container);
         let control = shelf(handler::read::connection::CosmosContainer::Control);
-        let jitter = Jitter::seeded(fate.between(0..=u64::MAX));
+        let jitter = Jitter::seeded(plan.between(0..=u64::MAX));
         let projector = Projector::with_parts(
             &Arc::new(PointerCache::with_store(control)),
             apply::DocumentWriter::with_stores(shelf),
@@ -93,7 +93,7 @@ impl Process {
 }
 
 /// The host: hands messages over, several at a time.
-async fn pump(outside: Outside, projector: Arc<Projector<Shelf>>) {
+async fn pump(outside: Environment, projector: Arc<Projector<SimulatedContainer>>) {
     let places = Arc::new(Semaphore::new(outside.together));
     let mut invocations = JoinSet::new();
     loop {
@@ -102,37 +102,37 @@ async fn pump(outside: Outside, projector: Arc<Projector<Shelf>>) {
         };
         let delivery = outside.topic.subscription.receive().await;
         while invocations.try_join_next().is_some() {}
-        let (fate, projector) = (Arc::clone(&outside.fate), Arc::clone(&projector));
+        let (plan, projector) = (Arc::clone(&outside.plan), Arc::clone(&projector));
         invocations.spawn(async move {
-            invoke(&fate, &projector, delivery).await;
+            invoke(&plan, &projector, delivery).await;
             drop(place);
         });
     }
 }
 
 /// One invocation, as `triggers` answers it: whatever is no success makes the host abandon the message.
-async fn invoke(fate: &Fate, projector: &Projector<Shelf>, delivery: Delivery) {
+async fn invoke(plan: &FaultPlan, projector: &Projector<SimulatedContainer>, delivery: Delivery) {
     let number = delivery.number;
-    fate.say(format_args!("delivery {number} of message {}", delivery.message));
-    fate.wait(0..=5).await;
+    plan.say(format_args!("delivery {number} of message {}", delivery.message));
+    plan.wait(0..=5).await;
     // As the host hands a binary body over.
     let body = Value::String(STANDARD.encode(&delivery.body));
     let outcome = match incoming::decode(body) {
         Ok(event) => projector.project(event).await.map_err(|error| error.to_string()),
         Err(error) => Err(error.to_string()),
     };
-    fate.wait(0..=5).await;
+    plan.wait(0..=5).await;
     match outcome {
         Err(why) => {
-            fate.say(format_args!("delivery {number} failed: {why}"));
-            fate.wait(0..=1_000).await;
+            plan.say(format_args!("delivery {number} failed: {why}"));
+            plan.wait(0..=1_000).await;
             delivery.abandon();
         }
         // Its lock runs out.
-        Ok(()) if fate.strikes(Trouble::CompletionLost) => drop(delivery),
+        Ok(()) if plan.strikes(Trouble::CompletionLost) => drop(delivery),
         Ok(()) => {
             let done = delivery.complete();
-            fate.say(format_args!(
+            plan.say(format_args!(
                 "delivery {number} {}",
                 if done { "done" } else { "done, its lock lost" }
             ));

@@ -19,7 +19,7 @@ use handler::read::{
 };
 use tokio::time::sleep;
 
-use crate::{documents::Shelf, process::Outside};
+use crate::{documents::SimulatedContainer, process::Environment};
 
 /// The one that is filled.
 const ANEW: Generation = Generation(2);
@@ -28,10 +28,10 @@ const STEP: usize = 16;
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Fills it, step by step, until it is the one that is read.
-pub(crate) async fn rebuild(outside: Outside) {
+pub(crate) async fn rebuild(outside: Environment) {
     let shelf = |container| outside.documents.shelf(container);
     let generations = Arc::new(PointerCache::with_store(shelf(CosmosContainer::Control)));
-    let jitter = Jitter::seeded(outside.fate.between(0..=u64::MAX));
+    let jitter = Jitter::seeded(outside.plan.between(0..=u64::MAX));
     let projector = Projector::with_parts(&generations, apply::DocumentWriter::with_stores(shelf), jitter);
     loop {
         match step(&outside, &generations, &projector).await {
@@ -39,7 +39,7 @@ pub(crate) async fn rebuild(outside: Outside) {
             Ok(false) => {}
             // Whatever it was, an operator would have it gone on with.
             Err(error) => {
-                outside.fate.say(format_args!("the rebuild waits: {error}"));
+                outside.plan.say(format_args!("the rebuild waits: {error}"));
                 sleep(PAUSE).await;
             }
         }
@@ -48,16 +48,16 @@ pub(crate) async fn rebuild(outside: Outside) {
 
 /// The next step, by what the pointer says; true when there is none.
 async fn step(
-    outside: &Outside,
-    generations: &PointerCache<Shelf>,
-    projector: &Projector<Shelf>,
+    outside: &Environment,
+    generations: &PointerCache<SimulatedContainer>,
+    projector: &Projector<SimulatedContainer>,
 ) -> Result<bool, StoreError> {
     let read = generations.load().await?;
     let mut pointer = read
         .as_ref()
         .map_or_else(GenerationPointer::default, |read| read.document.clone());
     if pointer.live == ANEW {
-        outside.fate.say(format_args!("the rebuild is done"));
+        outside.plan.say(format_args!("the rebuild is done"));
         return Ok(true);
     }
     match pointer.building {
@@ -91,7 +91,7 @@ async fn step(
                 projected.map_err(|error| StoreError::Refused(cause(error)))?;
             }
             outside
-                .fate
+                .plan
                 .say(format_args!("the rebuild is at {position} of {until}"));
             pointer.building = Some(BuildProgress { position, ..building });
         }

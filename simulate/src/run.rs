@@ -17,14 +17,14 @@ use tokio::{
 
 use crate::{
     check,
-    database::Database,
-    documents::Documents,
-    fate::{Fate, Tally},
-    process::{Outside, Process},
+    database::SimulatedDatabase,
+    documents::SimulatedStore,
+    fault_plan::{FaultPlan, RunCounts},
+    process::{Environment, Process},
     rebuild::rebuild,
     shop::Shop,
     subscription::RUBBISH,
-    topic::Topic,
+    topic::SimulatedTopic,
     trouble::Trouble,
 };
 
@@ -34,9 +34,9 @@ const BOUND_MS: u64 = 5 * 60 * 1_000;
 const LATE_MS: u64 = 60_000;
 
 /// The outcome of a run.
-pub(crate) struct Report {
+pub(crate) struct RunReport {
     pub(crate) seed: u64,
-    pub(crate) tally: Tally,
+    pub(crate) tally: RunCounts,
     pub(crate) events: usize,
     pub(crate) deliveries: u64,
     /// From the end of the trouble until everything was done.
@@ -46,7 +46,7 @@ pub(crate) struct Report {
 }
 
 /// Something that is to happen at some time.
-enum Action {
+enum RunAction {
     Start(usize),
     MayCrash,
     MayBeAway,
@@ -59,12 +59,12 @@ enum Action {
 }
 
 /// Everything outside the processes, and the processes.
-struct World {
-    outside: Outside,
+struct Simulation {
+    outside: Environment,
     processes: Vec<Option<Process>>,
-    /// A terminal in which another generation is being filled.
+    /// The rebuild that is running, if one is.
     rebuild: JoinSet<()>,
-    agenda: BTreeMap<u64, VecDeque<Action>>,
+    agenda: BTreeMap<u64, VecDeque<RunAction>>,
     rebuilds: bool,
     /// Milliseconds between two calls of the timer.
     period: u64,
@@ -76,7 +76,7 @@ struct World {
 ///
 /// # Errors
 /// When this machine has no runtime for it.
-pub(crate) fn run(seed: u64, print: bool) -> io::Result<Report> {
+pub(crate) fn run(seed: u64, print: bool) -> io::Result<RunReport> {
     let runtime = Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
@@ -84,27 +84,27 @@ pub(crate) fn run(seed: u64, print: bool) -> io::Result<Report> {
     Ok(runtime.block_on(play(seed, print)))
 }
 
-async fn play(seed: u64, print: bool) -> Report {
-    let fate = Arc::new(Fate::new(seed, print));
-    let events = usize::try_from(fate.between(20..=120)).unwrap_or_default();
-    let shop = Shop::with(&fate, events);
+async fn play(seed: u64, print: bool) -> RunReport {
+    let plan = Arc::new(FaultPlan::new(seed, print));
+    let events = usize::try_from(plan.between(20..=120)).unwrap_or_default();
+    let shop = Shop::with(&plan, events);
     let refused = shop
         .log
-        .get(fate.pick(shop.log.len()))
+        .get(plan.pick(shop.log.len()))
         .map(|committed| committed.event.event_id.to_string());
-    let outside = Outside {
-        database: Arc::new(Database::new(&fate)),
-        topic: Arc::new(Topic::new(
-            &fate,
-            refused.filter(|_| fate.strikes(Trouble::SendRefused)),
+    let outside = Environment {
+        database: Arc::new(SimulatedDatabase::new(&plan)),
+        topic: Arc::new(SimulatedTopic::new(
+            &plan,
+            refused.filter(|_| plan.strikes(Trouble::SendRefused)),
         )),
-        documents: Arc::new(Documents::new(&fate)),
-        together: [1, 4, 16][fate.pick(3)],
-        fate,
+        documents: Arc::new(SimulatedStore::new(&plan)),
+        together: [1, 4, 16][plan.pick(3)],
+        plan,
     };
-    let mut world = World::new(outside, &shop);
+    let mut world = Simulation::new(outside, &shop);
     let late = world.go_on().await;
-    let fate = &world.outside.fate;
+    let plan = &world.outside.plan;
     let since = |at: u64| Duration::from_millis(at - world.relented.unwrap_or(at));
     let verdict = if late {
         Err(format!(
@@ -117,9 +117,9 @@ async fn play(seed: u64, print: bool) -> Report {
         let generations: &[u32] = if world.rebuilds { &[1, 2] } else { &[1] };
         check::check(&shop, &world.outside, generations)
     };
-    Report {
+    RunReport {
         seed,
-        tally: fate.tally(),
+        tally: plan.tally(),
         events: shop.log.len(),
         deliveries: world.outside.topic.subscription.deliveries(),
         drained_in: world.done.map(since).unwrap_or_default(),
@@ -127,53 +127,53 @@ async fn play(seed: u64, print: bool) -> Report {
     }
 }
 
-impl World {
-    fn new(outside: Outside, shop: &Shop) -> Self {
-        let fate = Arc::clone(&outside.fate);
-        let processes = usize::try_from(fate.between(1..=3)).unwrap_or(1);
+impl Simulation {
+    fn new(outside: Environment, shop: &Shop) -> Self {
+        let plan = Arc::clone(&outside.plan);
+        let processes = usize::try_from(plan.between(1..=3)).unwrap_or(1);
         let mut world = Self {
             outside,
             processes: (0..processes).map(|_| None).collect(),
             rebuild: JoinSet::new(),
             agenda: BTreeMap::new(),
-            rebuilds: fate.percent(25),
-            period: fate.between(5_000..=30_000),
+            rebuilds: plan.percent(25),
+            period: plan.between(5_000..=30_000),
             relented: None,
             done: None,
         };
         for n in 0..processes {
-            world.at(fate.between(0..=2_000), Action::Start(n));
+            world.at(plan.between(0..=2_000), RunAction::Start(n));
         }
         let last = world.plan_commits(shop);
-        let end = last.max(30_000) + fate.between(0..=60_000);
+        let end = last.max(30_000) + plan.between(0..=60_000);
         for _ in 0..6 {
-            world.at(fate.between(0..=end), Action::MayCrash);
-            world.at(fate.between(0..=end), Action::MayBeAway);
+            world.at(plan.between(0..=end), RunAction::MayCrash);
+            world.at(plan.between(0..=end), RunAction::MayBeAway);
         }
         for _ in 0..2 {
-            world.at(fate.between(0..=end), Action::MayGetRubbish);
+            world.at(plan.between(0..=end), RunAction::MayGetRubbish);
         }
         if world.rebuilds {
-            world.at(fate.between(0..=end), Action::Rebuild);
+            world.at(plan.between(0..=end), RunAction::Rebuild);
         }
         // The relay needs it only for what an operator has sent again: what a dead process has left it finds at its next start.
-        if fate.percent(75) || world.outside.topic.refused().is_some() {
-            world.at(fate.between(0..=world.period), Action::Tick);
+        if plan.percent(75) || world.outside.topic.refused().is_some() {
+            world.at(plan.between(0..=world.period), RunAction::Tick);
         }
-        world.at(end, Action::Relent);
+        world.at(end, RunAction::Relent);
         world
     }
 
     /// Transactions take their positions one after the other, and become visible when they are done: before those that build
     /// on them, and in any order else. Returns when the last is.
     fn plan_commits(&mut self, shop: &Shop) -> u64 {
-        let fate = Arc::clone(&self.outside.fate);
-        let pace = [20, 1_000, 10_000][fate.pick(3)];
+        let plan = Arc::clone(&self.outside.plan);
+        let pace = [20, 1_000, 10_000][plan.pick(3)];
         let mut visible: BTreeMap<&str, u64> = BTreeMap::new();
         let (mut begun, mut last) = (0, 0);
         for (position, committed) in (1..).zip(&shop.log) {
-            begun += fate.between(0..=pace);
-            let own = begun + fate.between(0..=300);
+            begun += plan.between(0..=pace);
+            let own = begun + plan.between(0..=300);
             let others = committed
                 .touches
                 .iter()
@@ -182,13 +182,13 @@ impl World {
             for touched in &committed.touches {
                 visible.insert(touched, at);
             }
-            self.at(at, Action::Commit(position, committed.event.clone().into()));
+            self.at(at, RunAction::Commit(position, committed.event.clone().into()));
             last = last.max(at);
         }
         last
     }
 
-    fn at(&mut self, ms: u64, action: Action) {
+    fn at(&mut self, ms: u64, action: RunAction) {
         self.agenda.entry(ms).or_default().push_back(action);
     }
 
@@ -198,7 +198,7 @@ impl World {
         while let Some((now, actions)) = self.agenda.pop_first() {
             sleep_until(started + Duration::from_millis(now)).await;
             for action in actions {
-                if let Action::Look = action {
+                if let RunAction::Look = action {
                     self.outside.database.unpark();
                     let idle = self.is_idle();
                     self.done = self.done.or(Some(now).filter(|_| idle));
@@ -211,7 +211,7 @@ impl World {
                     {
                         return true;
                     }
-                    self.at(now + 500, Action::Look);
+                    self.at(now + 500, RunAction::Look);
                 } else {
                     self.act(now, action).await;
                 }
@@ -222,12 +222,12 @@ impl World {
 
     /// The rebuild is killed, and goes on later.
     async fn kill_rebuild(&mut self, now: u64) {
-        let fate = Arc::clone(&self.outside.fate);
+        let plan = Arc::clone(&self.outside.plan);
         while self.rebuild.try_join_next().is_some() {}
-        if !self.rebuild.is_empty() && fate.strikes(Trouble::Crash) {
-            fate.say(format_args!("the rebuild is killed"));
+        if !self.rebuild.is_empty() && plan.strikes(Trouble::Crash) {
+            plan.say(format_args!("the rebuild is killed"));
             self.rebuild.shutdown().await;
-            self.at(now + fate.between(1..=20_000), Action::Rebuild);
+            self.at(now + plan.between(1..=20_000), RunAction::Rebuild);
         }
     }
 
@@ -238,65 +238,65 @@ impl World {
         waiting == 0 && self.rebuild.is_empty()
     }
 
-    async fn act(&mut self, now: u64, action: Action) {
-        let fate = Arc::clone(&self.outside.fate);
+    async fn act(&mut self, now: u64, action: RunAction) {
+        let plan = Arc::clone(&self.outside.plan);
         match action {
-            Action::Start(n) => {
-                fate.say(format_args!("process {n} starts"));
+            RunAction::Start(n) => {
+                plan.say(format_args!("process {n} starts"));
                 self.processes[n] = Some(Process::start(&self.outside));
             }
-            Action::MayCrash => {
-                let n = fate.pick(self.processes.len() + 1);
+            RunAction::MayCrash => {
+                let n = plan.pick(self.processes.len() + 1);
                 if n == self.processes.len() {
                     self.kill_rebuild(now).await;
-                } else if self.processes[n].is_some() && fate.strikes(Trouble::Crash) {
-                    fate.say(format_args!("process {n} is killed"));
+                } else if self.processes[n].is_some() && plan.strikes(Trouble::Crash) {
+                    plan.say(format_args!("process {n} is killed"));
                     if let Some(process) = self.processes[n].take() {
                         process.kill().await;
                     }
-                    self.at(now + fate.between(1..=20_000), Action::Start(n));
+                    self.at(now + plan.between(1..=20_000), RunAction::Start(n));
                 }
             }
-            Action::MayBeAway => {
-                if fate.strikes(Trouble::Outage) {
+            RunAction::MayBeAway => {
+                if plan.strikes(Trouble::Outage) {
                     // Now and then longer than an invocation waits.
-                    let longest = if fate.percent(10) { 600_000 } else { 60_000 };
-                    self.outside.documents.away(fate.ms(1..=longest));
+                    let longest = if plan.percent(10) { 600_000 } else { 60_000 };
+                    self.outside.documents.away(plan.ms(1..=longest));
                 }
             }
-            Action::MayGetRubbish => {
-                if fate.strikes(Trouble::Rubbish) {
+            RunAction::MayGetRubbish => {
+                if plan.strikes(Trouble::Rubbish) {
                     self.outside.topic.subscription.put(&RUBBISH.into());
                 }
             }
-            Action::Rebuild => {
-                fate.say(format_args!("a rebuild is begun, or gone on with"));
+            RunAction::Rebuild => {
+                plan.say(format_args!("a rebuild is begun, or gone on with"));
                 self.rebuild.spawn(rebuild(self.outside.clone()));
             }
-            Action::Tick => {
+            RunAction::Tick => {
                 // The host has it called in one process.
-                let n = fate.pick(self.processes.len());
+                let n = plan.pick(self.processes.len());
                 if let Some(process) = &mut self.processes[n] {
                     process.tick();
                 }
-                self.at(now + self.period, Action::Tick);
+                self.at(now + self.period, RunAction::Tick);
             }
-            Action::Commit(position, event) => {
+            RunAction::Commit(position, event) => {
                 self.outside.database.commit(position, *event);
-                let n = fate.pick(self.processes.len());
+                let n = plan.pick(self.processes.len());
                 if let Some(process) = &self.processes[n] {
                     process.committed();
                 }
             }
-            Action::Relent => {
-                fate.say(format_args!("all trouble ends"));
-                fate.relent();
+            RunAction::Relent => {
+                plan.say(format_args!("all trouble ends"));
+                plan.relent();
                 self.outside.documents.away(Duration::ZERO);
                 self.outside.topic.take_all();
                 self.relented = Some(now);
-                self.at(now + 500, Action::Look);
+                self.at(now + 500, RunAction::Look);
             }
-            Action::Look => {}
+            RunAction::Look => {}
         }
     }
 }

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
-use crate::fate::Fate;
+use crate::fault_plan::FaultPlan;
 
 const CUSTOMERS: usize = 3;
 const PRODUCTS: usize = 4;
@@ -32,19 +32,19 @@ pub(crate) struct Shop {
     orders: BTreeMap<Uuid, Order>,
     pub(crate) stock: BTreeMap<Sku, StockLevel>,
     /// Sales and cancellations.
-    pub(crate) sales: Vec<Sold>,
-    pub(crate) log: Vec<Committed>,
+    pub(crate) sales: Vec<Sale>,
+    pub(crate) log: Vec<CommittedEvent>,
     orders_placed: u64,
 }
 
 /// An event, and whatever its transaction read or locked: its like that came before must be visible first.
-pub(crate) struct Committed {
+pub(crate) struct CommittedEvent {
     pub(crate) event: RecordedEvent,
     pub(crate) touches: BTreeSet<String>,
 }
 
 /// An order was paid, or a paid one cancelled.
-pub(crate) struct Sold {
+pub(crate) struct Sale {
     pub(crate) event: Uuid,
     pub(crate) order: Uuid,
     pub(crate) at: Timestamp,
@@ -53,7 +53,7 @@ pub(crate) struct Sold {
 }
 
 /// The state that an event left behind.
-struct After<S> {
+struct NewState<S> {
     version: i64,
     subject: String,
     state: S,
@@ -63,7 +63,7 @@ struct After<S> {
 
 impl Shop {
     /// A shop to which so many things have happened.
-    pub(crate) fn with(fate: &Fate, events: usize) -> Self {
+    pub(crate) fn with(plan: &FaultPlan, events: usize) -> Self {
         let mut shop = Self::default();
         // Refused commands leave nothing; the bound is for a shop in which nothing can happen any more.
         for _ in 0..events * 50 {
@@ -71,7 +71,7 @@ impl Shop {
                 break;
             }
             // What cannot be asked for is not asked.
-            let _ = shop.step(fate);
+            let _ = shop.step(plan);
         }
         shop
     }
@@ -83,18 +83,18 @@ impl Shop {
         now.try_into().unwrap_or(Timestamp::UNIX_EPOCH)
     }
 
-    fn step(&mut self, fate: &Fate) -> Option<()> {
-        match fate.pick(20) {
-            0 | 1 => self.customer_step(fate),
-            2..=6 => self.product_step(fate),
-            7..=10 => self.place(fate),
-            _ => self.order_step(fate),
+    fn step(&mut self, plan: &FaultPlan) -> Option<()> {
+        match plan.pick(20) {
+            0 | 1 => self.customer_step(plan),
+            2..=6 => self.product_step(plan),
+            7..=10 => self.place(plan),
+            _ => self.order_step(plan),
         }
     }
 
-    fn customer_step(&mut self, fate: &Fate) -> Option<()> {
-        let id = customer_id(fate.pick(CUSTOMERS));
-        let n = fate.between(0..=99);
+    fn customer_step(&mut self, plan: &FaultPlan) -> Option<()> {
+        let id = customer_id(plan.pick(CUSTOMERS));
+        let n = plan.between(0..=99);
         let command = match (self.customers.contains_key(&id), n % 2) {
             (false, _) => CustomerCommand::Register {
                 name: text("Ada")?,
@@ -115,7 +115,7 @@ impl Shop {
         let subject = id.to_string();
         self.record(
             &event,
-            After {
+            NewState {
                 version: after.version,
                 subject,
                 state: after,
@@ -125,14 +125,14 @@ impl Shop {
         )
     }
 
-    fn product_step(&mut self, fate: &Fate) -> Option<()> {
-        let sku = sku(fate.pick(PRODUCTS))?;
+    fn product_step(&mut self, plan: &FaultPlan) -> Option<()> {
+        let sku = sku(plan.pick(PRODUCTS))?;
         let price = || {
-            let currency = if fate.percent(90) { "EUR" } else { "USD" };
-            serde_json::from_value(json!({ "amount": fate.between(1..=5_000), "currency": currency })).ok()
+            let currency = if plan.percent(90) { "EUR" } else { "USD" };
+            serde_json::from_value(json!({ "amount": plan.between(1..=5_000), "currency": currency })).ok()
         };
-        let pieces = i64::try_from(fate.between(1..=30)).ok()?;
-        let command = match (self.products.contains_key(&sku), fate.pick(4)) {
+        let pieces = i64::try_from(plan.between(1..=30)).ok()?;
+        let command = match (self.products.contains_key(&sku), plan.pick(4)) {
             (false, _) => ProductCommand::Add {
                 name: text("Thing")?,
                 price: price()?,
@@ -162,7 +162,7 @@ impl Shop {
         let (subject, touches) = (sku.as_str().to_owned(), [sku.as_str().to_owned()].into());
         self.record(
             &event,
-            After {
+            NewState {
                 version: after.version,
                 subject,
                 state: after,
@@ -172,9 +172,9 @@ impl Shop {
         )
     }
 
-    fn place(&mut self, fate: &Fate) -> Option<()> {
-        let customer = self.customers.get(&customer_id(fate.pick(CUSTOMERS)))?.id;
-        let lines = self.wanted(fate)?;
+    fn place(&mut self, plan: &FaultPlan) -> Option<()> {
+        let customer = self.customers.get(&customer_id(plan.pick(CUSTOMERS)))?.id;
+        let lines = self.wanted(plan)?;
         let id = order_id(self.orders_placed);
         let command = OrderCommand::Place {
             customer,
@@ -187,12 +187,12 @@ impl Shop {
     }
 
     /// Mostly of an order that is young: orders are done with at some time.
-    fn order_step(&mut self, fate: &Fate) -> Option<()> {
-        let back = fate.between(1..=self.orders_placed.clamp(1, 6));
+    fn order_step(&mut self, plan: &FaultPlan) -> Option<()> {
+        let back = plan.between(1..=self.orders_placed.clamp(1, 6));
         let id = order_id(self.orders_placed.checked_sub(back)?);
-        let command = match fate.pick(10) {
+        let command = match plan.pick(10) {
             0 | 1 => OrderCommand::ChangeLines {
-                lines: self.wanted(fate)?,
+                lines: self.wanted(plan)?,
                 expected_total: None,
             },
             2..=4 => OrderCommand::Pay {
@@ -214,13 +214,13 @@ impl Shop {
     }
 
     /// Some pieces of one to three products.
-    fn wanted(&self, fate: &Fate) -> Option<Lines> {
-        let first = fate.pick(PRODUCTS);
+    fn wanted(&self, plan: &FaultPlan) -> Option<Lines> {
+        let first = plan.pick(PRODUCTS);
         let mut lines = Vec::new();
-        for n in 0..=fate.pick(3) {
+        for n in 0..=plan.pick(3) {
             let sku = sku((first + n) % PRODUCTS)?;
             self.products.get(&sku)?;
-            lines.push((sku, i64::try_from(fate.between(1..=4)).ok()?.try_into().ok()?));
+            lines.push((sku, i64::try_from(plan.between(1..=4)).ok()?.try_into().ok()?));
         }
         Some(lines)
     }
@@ -261,7 +261,7 @@ impl Shop {
         let cancelled = matches!(event, Event::OrderCancelled { .. });
         if matches!(event, Event::OrderPaid { .. }) || (cancelled && was_paid) {
             let (event, at) = (event_id(self.log.len()), self.now());
-            self.sales.push(Sold {
+            self.sales.push(Sale {
                 event,
                 order: id,
                 at,
@@ -275,7 +275,7 @@ impl Shop {
         let subject = id.to_string();
         self.record(
             &event,
-            After {
+            NewState {
                 version: after.version,
                 subject,
                 state: after,
@@ -296,7 +296,7 @@ impl Shop {
         levels
     }
 
-    fn record<S: Serialize>(&mut self, event: &Event, after: After<S>) -> Option<()> {
+    fn record<S: Serialize>(&mut self, event: &Event, after: NewState<S>) -> Option<()> {
         let (event_type, data) = event.to_parts().ok()?;
         let stock = if after.stock.is_empty() {
             Value::Null
@@ -314,7 +314,7 @@ impl Shop {
             traceparent: None,
             occurred_at: self.now(),
         };
-        self.log.push(Committed {
+        self.log.push(CommittedEvent {
             event,
             touches: after.touches,
         });

@@ -13,7 +13,7 @@ use tokio::{
 };
 
 use crate::{
-    fate::{Fate, lock},
+    fault_plan::{FaultPlan, lock},
     trouble::Trouble,
 };
 
@@ -27,24 +27,24 @@ const RENEWED: Duration = Duration::from_secs(5 * 60);
 const LOCKED_MS: u64 = 60_000;
 
 #[derive(Clone)]
-struct Message {
+struct QueuedMessage {
     number: u64,
     body: Arc<[u8]>,
     deliveries: u32,
 }
 
 /// The subscription `read-model`.
-pub(crate) struct Subscription {
-    fate: Arc<Fate>,
+pub(crate) struct SimulatedSubscription {
+    plan: Arc<FaultPlan>,
     arrived: Notify,
-    inner: Mutex<Inner>,
+    inner: Mutex<SubscriptionState>,
 }
 
 #[derive(Default)]
-struct Inner {
-    ready: Vec<Message>,
+struct SubscriptionState {
+    ready: Vec<QueuedMessage>,
     /// By the number of the delivery.
-    locked: BTreeMap<u64, (Message, Instant)>,
+    locked: BTreeMap<u64, (QueuedMessage, Instant)>,
     dead: Vec<Arc<[u8]>>,
     messages: u64,
     deliveries: u64,
@@ -52,16 +52,16 @@ struct Inner {
 
 /// A message under a lock. Dropped without a word, its lock runs out.
 pub(crate) struct Delivery {
-    subscription: Arc<Subscription>,
+    subscription: Arc<SimulatedSubscription>,
     pub(crate) number: u64,
     pub(crate) message: u64,
     pub(crate) body: Arc<[u8]>,
 }
 
-impl Subscription {
-    pub(crate) fn new(fate: &Arc<Fate>) -> Self {
+impl SimulatedSubscription {
+    pub(crate) fn new(plan: &Arc<FaultPlan>) -> Self {
         Self {
-            fate: Arc::clone(fate),
+            plan: Arc::clone(plan),
             arrived: Notify::new(),
             inner: Mutex::default(),
         }
@@ -72,7 +72,7 @@ impl Subscription {
         let mut inner = lock(&self.inner);
         inner.messages += 1;
         let number = inner.messages;
-        inner.ready.push(Message {
+        inner.ready.push(QueuedMessage {
             number,
             body: Arc::clone(body),
             deliveries: 0,
@@ -102,13 +102,13 @@ impl Subscription {
         if waiting == 0 {
             return None;
         }
-        let place = if waiting > 1 && self.fate.strikes(Trouble::Overtaken) {
-            self.fate.pick(waiting.min(40))
+        let place = if waiting > 1 && self.plan.strikes(Trouble::Overtaken) {
+            self.plan.pick(waiting.min(40))
         } else {
             0
         };
-        let lost = self.fate.strikes(Trouble::LockLost);
-        let lasts = if lost { self.fate.ms(1..=3_000) } else { RENEWED };
+        let lost = self.plan.strikes(Trouble::LockLost);
+        let lasts = if lost { self.plan.ms(1..=3_000) } else { RENEWED };
         let mut inner = lock(&self.inner);
         let mut message = inner.ready.remove(place);
         message.deliveries += 1;
@@ -154,7 +154,7 @@ impl Subscription {
         if message.deliveries < MOST_DELIVERIES {
             inner.ready.push(message);
         } else {
-            self.fate.say(format_args!(
+            self.plan.say(format_args!(
                 "message {} goes to the dead letters",
                 message.number
             ));
@@ -204,7 +204,7 @@ impl Delivery {
 
 impl Drop for Delivery {
     fn drop(&mut self) {
-        let over = Instant::now() + self.subscription.fate.ms(0..=LOCKED_MS);
+        let over = Instant::now() + self.subscription.plan.ms(0..=LOCKED_MS);
         let mut inner = lock(&self.subscription.inner);
         if let Some((_, until)) = inner.locked.get_mut(&self.number) {
             *until = over.min(*until);

@@ -4,13 +4,13 @@
 use std::{fmt::Write, time::Duration};
 
 use crate::{
-    run::Report,
+    run::RunReport,
     trouble::{KINDS, TROUBLES},
 };
 
 /// All runs so far.
 #[derive(Default)]
-pub(crate) struct Summary {
+pub(crate) struct RunSummary {
     pub(crate) runs: u64,
     /// Seeds, and why.
     pub(crate) failed: Vec<(u64, String)>,
@@ -23,9 +23,9 @@ pub(crate) struct Summary {
     troubles: [u64; KINDS],
 }
 
-impl Summary {
+impl RunSummary {
     /// Counts a run.
-    pub(crate) fn add(&mut self, report: Report) {
+    pub(crate) fn add(&mut self, report: RunReport) {
         self.runs += 1;
         self.events += report.events as u64;
         self.deliveries += report.deliveries;

@@ -14,8 +14,8 @@ use handler::{
 use tokio::time::{Instant, timeout};
 
 use crate::{
-    fate::{Fate, far, lock},
-    subscription::Subscription,
+    fault_plan::{FaultPlan, far, lock},
+    subscription::SimulatedSubscription,
     trouble::Trouble,
 };
 
@@ -30,19 +30,19 @@ pub(crate) struct Taken {
 }
 
 /// The topic, with the subscription of the read model behind it.
-pub(crate) struct Topic {
-    fate: Arc<Fate>,
-    pub(crate) subscription: Arc<Subscription>,
+pub(crate) struct SimulatedTopic {
+    plan: Arc<FaultPlan>,
+    pub(crate) subscription: Arc<SimulatedSubscription>,
     batch_bytes: u64,
     /// The time for which the topic remembers the ids of its messages.
     window: Duration,
     /// The event that the bus does not take at first.
     refused: Option<String>,
-    inner: Mutex<Inner>,
+    inner: Mutex<TopicState>,
 }
 
 #[derive(Default)]
-struct Inner {
+struct TopicState {
     taken: Vec<Taken>,
     /// The time at which each message was last taken.
     known: BTreeMap<String, Instant>,
@@ -52,17 +52,17 @@ struct Inner {
 
 /// One process's link to the topic.
 pub(crate) struct Bus {
-    topic: Arc<Topic>,
+    topic: Arc<SimulatedTopic>,
     link: tokio::sync::Mutex<()>,
 }
 
-impl Topic {
-    pub(crate) fn new(fate: &Arc<Fate>, refused: Option<String>) -> Self {
+impl SimulatedTopic {
+    pub(crate) fn new(plan: &Arc<FaultPlan>, refused: Option<String>) -> Self {
         Self {
-            fate: Arc::clone(fate),
-            subscription: Arc::new(Subscription::new(fate)),
-            batch_bytes: [2_000, 6_000, 250_000][fate.pick(3)],
-            window: Duration::from_secs([0, 20, 600][fate.pick(3)]),
+            plan: Arc::clone(plan),
+            subscription: Arc::new(SimulatedSubscription::new(plan)),
+            batch_bytes: [2_000, 6_000, 250_000][plan.pick(3)],
+            window: Duration::from_secs([0, 20, 600][plan.pick(3)]),
             refused,
             inner: Mutex::default(),
         }
@@ -95,7 +95,7 @@ impl Topic {
             let now = Instant::now();
             let before = lock(&self.inner).known.insert(message.message_id.clone(), now);
             let again = before.is_some_and(|at| now.duration_since(at) < self.window);
-            self.fate.say(format_args!(
+            self.plan.say(format_args!(
                 "topic has {}{}",
                 message.message_id,
                 if again { ", a duplicate" } else { "" }
@@ -104,7 +104,7 @@ impl Topic {
                 continue;
             }
             self.subscription.put(&message.body);
-            if self.fate.strikes(Trouble::DeliveredTwice) {
+            if self.plan.strikes(Trouble::DeliveredTwice) {
                 self.subscription.put(&message.body);
             }
             lock(&self.inner).taken.push(message);
@@ -113,7 +113,7 @@ impl Topic {
 }
 
 impl Bus {
-    pub(crate) fn new(topic: &Arc<Topic>) -> Self {
+    pub(crate) fn new(topic: &Arc<SimulatedTopic>) -> Self {
         Self {
             topic: Arc::clone(topic),
             link: tokio::sync::Mutex::default(),
@@ -140,48 +140,48 @@ fn decoded(envelope: &Envelope) -> Result<Taken, SendError> {
 impl BatchSender for Bus {
     async fn batch_bytes(&self) -> Result<u64, SendError> {
         let _link = self.link.lock().await;
-        let fate = &self.topic.fate;
-        if fate.strikes(Trouble::BusAway) {
-            fate.wait(1..=5_000).await;
+        let plan = &self.topic.plan;
+        if plan.strikes(Trouble::BusAway) {
+            plan.wait(1..=5_000).await;
             return Err(away("no link"));
         }
-        fate.wait(0..=5).await;
+        plan.wait(0..=5).await;
         Ok(self.topic.batch_bytes)
     }
 
     async fn send(&self, batch: &[Envelope]) -> Result<(), SendError> {
         let _link = self.link.lock().await;
         let topic = Arc::clone(&self.topic);
-        let fate = &self.topic.fate;
-        if fate.strikes(Trouble::Stalled) {
-            fate.wait(1..=90_000).await;
+        let plan = &self.topic.plan;
+        if plan.strikes(Trouble::Stalled) {
+            plan.wait(1..=90_000).await;
         }
         let batch = batch.iter().map(decoded).collect::<Result<Vec<_>, _>>()?;
-        fate.say(format_args!("  sends {} messages", batch.len()));
-        if fate.strikes(Trouble::BusBusy) {
-            fate.wait(1..=50).await;
+        plan.say(format_args!("  sends {} messages", batch.len()));
+        if plan.strikes(Trouble::BusBusy) {
+            plan.wait(1..=50).await;
             return Err(away("server-busy"));
         }
-        if fate.strikes(Trouble::SendLost) {
-            fate.wait(1..=PATIENCE_MS).await;
+        if plan.strikes(Trouble::SendLost) {
+            plan.wait(1..=PATIENCE_MS).await;
             return Err(away("cut before"));
         }
         if topic.refuses(&batch) {
-            fate.wait(1..=10).await;
+            plan.wait(1..=10).await;
             return Err(SendError::Refused(cause("simulated")));
         }
-        if fate.strikes(Trouble::SendLate) {
-            let patience = fate.ms(1..=PATIENCE_MS);
-            let arriving = far(patience + fate.ms(1..=20_000), move || topic.take(batch));
+        if plan.strikes(Trouble::SendLate) {
+            let patience = plan.ms(1..=PATIENCE_MS);
+            let arriving = far(patience + plan.ms(1..=20_000), move || topic.take(batch));
             let _ = timeout(patience, arriving).await;
             return Err(away("no answer"));
         }
-        far(fate.ms(0..=5), move || topic.take(batch)).await;
-        if fate.strikes(Trouble::SendUnheard) {
-            fate.wait(1..=PATIENCE_MS).await;
+        far(plan.ms(0..=5), move || topic.take(batch)).await;
+        if plan.strikes(Trouble::SendUnheard) {
+            plan.wait(1..=PATIENCE_MS).await;
             return Err(away("cut after"));
         }
-        fate.wait(0..=5).await;
+        plan.wait(0..=5).await;
         Ok(())
     }
 }

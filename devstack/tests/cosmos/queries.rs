@@ -323,7 +323,11 @@ async fn an_unsupported_query_is_refused_by_name_even_on_an_empty_container() {
             assert!(answer.message().contains(name), "{query}: {answer:?}");
         }
     }
-    // These depend on the values: they are right for numbers, and refused for what is none.
+}
+
+#[tokio::test]
+async fn a_value_that_a_function_cannot_take_is_refused_when_it_is_met() {
+    let (account, filled) = filled().await;
     for query in [
         "SELECT VALUE SUM(c.city) FROM c",
         "SELECT VALUE AVG(c.city) FROM c",

@@ -18,13 +18,13 @@ use crate::trouble::{KINDS, TROUBLES, Trouble};
 const LEFT_OUT_OF_TEN: u64 = 4;
 
 /// The chance of a run.
-pub(crate) struct Fate {
+pub(crate) struct FaultPlan {
     started: Instant,
     print: bool,
-    inner: Mutex<Inner>,
+    inner: Mutex<PlanState>,
 }
 
-struct Inner {
+struct PlanState {
     dice: StdRng,
     /// Of a thousand chances.
     rates: [u64; KINDS],
@@ -36,7 +36,7 @@ struct Inner {
 
 /// The sums of a run, seen from here.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Tally {
+pub(crate) struct RunCounts {
     /// The number of times that each kind of trouble struck.
     pub(crate) troubles: [u64; KINDS],
     pub(crate) steps: u64,
@@ -44,7 +44,7 @@ pub(crate) struct Tally {
     pub(crate) hash: u64,
 }
 
-impl Fate {
+impl FaultPlan {
     /// Everything comes from this seed. Must be called on the runtime of the run.
     pub(crate) fn new(seed: u64, print: bool) -> Self {
         let mut dice = StdRng::seed_from_u64(seed);
@@ -58,7 +58,7 @@ impl Fate {
         Self {
             started: Instant::now(),
             print,
-            inner: Mutex::new(Inner {
+            inner: Mutex::new(PlanState {
                 dice,
                 rates,
                 counts: [0; KINDS],
@@ -126,16 +126,16 @@ impl Fate {
     }
 
     /// The sums so far.
-    pub(crate) fn tally(&self) -> Tally {
+    pub(crate) fn tally(&self) -> RunCounts {
         let inner = self.inner();
-        Tally {
+        RunCounts {
             troubles: inner.counts,
             steps: inner.steps,
             hash: inner.hasher.finish(),
         }
     }
 
-    fn inner(&self) -> MutexGuard<'_, Inner> {
+    fn inner(&self) -> MutexGuard<'_, PlanState> {
         lock(&self.inner)
     }
 }
