@@ -17,7 +17,7 @@ use tokio::{
 
 use crate::{
     database::{SimulatedDatabase, SimulatedOutbox},
-    documents::{SimulatedStore, SimulatedContainer},
+    documents::{SimulatedContainer, SimulatedStore},
     fault_plan::FaultPlan,
     subscription::Delivery,
     topic::{Bus, SimulatedTopic},
