@@ -15,6 +15,9 @@ use crate::{
     topic::Topic,
 };
 
+/// The timer's turns are what most of these tests wait for.
+const OFTEN: [(&str, &str); 1] = [("RelaySchedule", "* * * * * *")];
+
 /// Looks again and again until an operation is in a state.
 async fn until(client: &Client, location: &str, state: &str) -> Value {
     let mut last = Value::Null;
@@ -60,7 +63,7 @@ fn is(answer: &Answer, status: u16, kind: &str) {
 
 #[tokio::test]
 async fn a_replay_is_planned_started_and_reported_over_http() {
-    let system = System::start().await;
+    let system = System::start_with(&OFTEN).await;
     let client = &system.client;
     let customer = client.seed(&[("MUG", 50)]).await;
     for _ in 0..3 {
@@ -108,7 +111,7 @@ async fn a_replay_is_planned_started_and_reported_over_http() {
 
 #[tokio::test]
 async fn the_read_model_is_made_anew_rolled_back_removed_and_verified_over_http() {
-    let system = System::start().await;
+    let system = System::start_with(&OFTEN).await;
     let client = &system.client;
     let customer = client.seed(&[("MUG", 50)]).await;
     let placed = client.place(&customer, &[("MUG", 1)]).await;
@@ -168,7 +171,7 @@ async fn the_read_model_is_made_anew_rolled_back_removed_and_verified_over_http(
 
 #[tokio::test]
 async fn a_cancelled_rebuild_must_be_retired_before_the_next_one() {
-    let system = System::start().await;
+    let system = System::start_with(&OFTEN).await;
     let client = &system.client;
     client.seed(&[("MUG", 50)]).await;
     let rebuild = ask(client, "rebuilds", json!({ "rate": 1 })).await;
@@ -211,7 +214,7 @@ async fn a_cancelled_rebuild_must_be_retired_before_the_next_one() {
 
 #[tokio::test]
 async fn dead_letters_are_looked_at_resubmitted_and_deleted_over_http() {
-    let mut system = System::start().await;
+    let mut system = System::start_with(&OFTEN).await;
     system.stack.stop_host().await;
     let mut topic = Topic::open(&system.stack).await;
     for id in ["a", "b", "c"] {
