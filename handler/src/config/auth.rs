@@ -9,7 +9,7 @@ use std::{
 
 use uuid::Uuid;
 
-use super::{ConfigError, invalid};
+use super::error::{ConfigError, invalid};
 
 /// The source of a request's caller.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,11 +2,14 @@
 //! Never reads one again, and never guesses: half a group of settings is refused by the name of the missing one.
 
 mod auth;
+mod error;
 mod postgres;
 
 use std::collections::BTreeMap;
 
 pub use auth::{AuthMode, SignInPolicy};
+pub use error::ConfigError;
+use error::invalid;
 
 use crate::{bus::TopicAddress, postgres::PoolerMode, read::CosmosAccount};
 
@@ -40,14 +43,6 @@ pub struct Config {
     pub cosmos: Option<CosmosAccount>,
 }
 
-/// A setting that cannot be used; the message names it.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("setting {name}: {why}")]
-pub struct ConfigError {
-    name: String,
-    why: String,
-}
-
 impl Config {
     /// The settings out of `environment`.
     ///
@@ -70,13 +65,6 @@ impl Config {
             subscription: subscription(environment)?,
             cosmos: cosmos(environment)?,
         })
-    }
-}
-
-fn invalid(name: &str, why: &str) -> ConfigError {
-    ConfigError {
-        name: name.to_owned(),
-        why: why.to_owned(),
     }
 }
 

@@ -4,7 +4,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::{ConfigError, invalid};
+use super::error::{ConfigError, invalid};
 use crate::postgres::PoolerMode;
 
 const POOLER: &str = "PG_POOLER";

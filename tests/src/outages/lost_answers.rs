@@ -9,6 +9,10 @@ use hyper::StatusCode;
 use super::{Traffic, until};
 use crate::support::{App, Database, calls};
 
+/// The app's connections to the database of this test.
+const CONNECTED: &str =
+    "select count(*) from pg_stat_activity where datname = current_database() and usename = 'orders_app'";
+
 #[tokio::test]
 async fn a_command_whose_answer_was_lost_is_found_done_when_sent_again() {
     let database = Database::create().await;
@@ -32,6 +36,11 @@ async fn a_command_whose_answer_was_lost_is_found_done_when_sent_again() {
             let refused = traffic.refused.load(Relaxed);
             wire.cut();
             until("it is refused", async || traffic.refused.load(Relaxed) > refused).await;
+            // Asked again any sooner, it could be done before the statement that was lost.
+            until("the lost connections have ended", async || {
+                app.database().number(CONNECTED).await == 0
+            })
+            .await;
             wire.restore();
         };
         let placing = traffic.insist(&app, &order);
