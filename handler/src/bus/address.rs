@@ -36,7 +36,7 @@ const KEYS: [&str; 6] = [
     "TransportType",
     "UseDevelopmentEmulator",
 ];
-/// Namespaces in Azure and its sovereign clouds.
+/// Hosts of namespaces in Azure and its sovereign clouds: there a connection without TLS would show the token to others.
 const AZURE: [&str; 3] = [
     ".servicebus.windows.net",
     ".servicebus.chinacloudapi.cn",

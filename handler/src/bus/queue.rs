@@ -164,6 +164,7 @@ impl MessageQueue {
         loop {
             let most = count.min(page.0);
             match management.peek(from, most).await {
+                // The link is gone with the answer that did not fit.
                 Err(BusError::TooLarge) => *management = ManagementClient::attach(connection, entity).await?,
                 answer => return answer,
             }
@@ -179,6 +180,7 @@ impl MessageQueue {
         self.connection.authorize(&self.entity).await?;
         let receiver = match &mut self.receiver {
             Some(link) => &mut link.receiver,
+            // Only now: looking needs no receiver.
             absent => {
                 let link = ReceiverLink::attach(&mut self.connection, &self.entity).await?;
                 &mut absent.insert(link).receiver
@@ -260,6 +262,7 @@ impl MessageQueue {
         else {
             return Ok(());
         };
+        // First no more may come: credit that is left would lock messages that this process never sees.
         within(async { receiver.drain().await.map_err(unavailable) }).await?;
         let mut late = ReceivedBatch::default();
         while next(&mut receiver, LULL, &mut late).await? {}
@@ -268,7 +271,7 @@ impl MessageQueue {
         let releasing = async {
             let deliveries = locks.into_iter().map(|lock| lock.delivery);
             receiver.release_all(deliveries).await.map_err(unavailable)?;
-            // The answer to this comes after what was done before.
+            // What was released is released when the bus answers this: answers come in order.
             receiver.close().await.map_err(unavailable)
         };
         within(releasing).await
@@ -282,6 +285,7 @@ impl ReceiverLink {
             Receiver::builder()
                 .name(format!("{entity}-{}", Uuid::now_v7()))
                 .source(entity)
+                // A message is delivered under a lock, and stays in the queue until it is settled.
                 .sender_settle_mode(SenderSettleMode::Unsettled)
                 .receiver_settle_mode(ReceiverSettleMode::Second)
                 .credit_mode(CreditMode::Manual)

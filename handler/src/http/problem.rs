@@ -194,7 +194,6 @@ pub fn panicked(panic: Box<dyn std::any::Any + Send>) -> Response {
 
 impl From<WriteError> for Problem {
     fn from(error: WriteError) -> Self {
-        let told = chain(&error).to_string();
         match error {
             WriteError::Rejected(rejection) => rejection.into(),
             WriteError::PreconditionFailed(unmet, version) => Self::new(
@@ -216,13 +215,13 @@ impl From<WriteError> for Problem {
                 ProblemKind::IdempotencyKeyReused,
                 "this Idempotency-Key was used for another request",
             ),
-            WriteError::Contended => Self::new(ProblemKind::LostRace, told),
-            WriteError::Unavailable(_) => Self::ours(
+            WriteError::Contended => Self::new(ProblemKind::LostRace, error.to_string()),
+            WriteError::Unavailable(cause) => Self::ours(
                 ProblemKind::Unavailable,
                 "the order book cannot be reached; try again",
-                told,
+                chain(&cause).to_string(),
             ),
-            WriteError::Internal(_) => Self::broken(told),
+            WriteError::Internal(cause) => Self::broken(chain(&cause).to_string()),
         }
     }
 }

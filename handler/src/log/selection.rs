@@ -18,7 +18,7 @@ use crate::{
     postgres::{PostgresError, SqlParameters},
 };
 
-/// Positions that one statement goes through.
+/// Positions that one statement goes through: conditions without an index read them all, within the role's 2 s.
 const WINDOW: i64 = 2_000;
 
 /// The condition of a selection: parameters 1 to 7, null for what is not said.

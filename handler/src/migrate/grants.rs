@@ -1,4 +1,4 @@
-//! What the app's role may do, and how its statements are planned.
+//! The rights of the app's role, and the planning of its statements.
 //! Never gives it a right that no statement of the app needs.
 
 /// The statements that give `role` its rights and settings in `database`. The log is append-only for the app: it may read

@@ -35,7 +35,7 @@ const MIGRATIONS: [(&str, &str); 6] = [
     ),
 ];
 
-/// Two deployments at once take turns by this advisory lock.
+/// The advisory lock by which two deployments at once take turns.
 const LOCK: i64 = 0x6f72_6465_7273;
 
 /// Applies what is missing, each migration in a transaction of its own, and returns the version reached.
@@ -44,7 +44,7 @@ const LOCK: i64 = 0x6f72_6465_7273;
 /// `keep_read_model`, when given, says whether the read model in PostgreSQL is kept from now on or left.
 ///
 /// # Errors
-/// Whatever PostgreSQL refuses; what was done before stays done, and the next run goes on.
+/// The error of PostgreSQL; what was done before stays done, and the next run goes on.
 pub async fn migrate(
     config: &Config,
     app_role: Option<&str>,
@@ -52,6 +52,7 @@ pub async fn migrate(
 ) -> Result<i32, tokio_postgres::Error> {
     let (mut client, connection) = config.connect(NoTls).await?;
     let driver = tokio::spawn(connection);
+    // Of the session, not of a transaction: each migration commits by itself.
     client.execute("select pg_advisory_lock($1)", &[&LOCK]).await?;
     let applied = applied(&client).await?;
     let mut version = 0;
@@ -59,7 +60,7 @@ pub async fn migrate(
         version += 1;
         if version > applied {
             let step = client.transaction().await?;
-            // Behind somebody who reads for long, everybody's commands would queue behind us.
+            // While this waits for a lock behind a long read, all commands wait behind this.
             step.batch_execute("set local lock_timeout = '5s'").await?;
             step.batch_execute(sql).await?;
             step.execute(

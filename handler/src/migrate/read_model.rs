@@ -1,10 +1,10 @@
-//! Turns the upkeep of orders and sales in `read_model` on or off: the trigger, and what was there before it.
+//! Turns the upkeep of orders and sales in `read_model` on or off: the trigger, and the orders from before it.
 //! Never stops commands for longer than a moment, and never says that the tables are whole before they are.
 
 use tokio_postgres::{Client, Error};
 use uuid::Uuid;
 
-/// Most orders of one step: commands on them wait as long as it takes, which is a few milliseconds.
+/// Most orders of one step: commands on them wait as long as it takes, a few milliseconds.
 const STEP: i64 = 200;
 
 const IS_ON: &str = "
@@ -29,7 +29,7 @@ pub(super) async fn keep(client: &mut Client) -> Result<(), Error> {
     if whole {
         return Ok(());
     }
-    // From its commit on every new event comes through the trigger, and all older ones can be seen.
+    // From its commit on every new event comes through the trigger, and all older ones are visible to this session.
     let before = switch(client, "enable").await?;
     let orders = fill(client).await?;
     let step = client.transaction().await?;
@@ -54,10 +54,12 @@ async fn is_on(client: &Client) -> Result<bool, Error> {
     client.query_one(IS_ON, &[]).await?.try_get(0)
 }
 
-/// Either way the tables are not whole afterwards. The log is locked first, as writers do: their trigger comes after it. Returns the last position of the log that no trigger has seen: the
-/// change of the trigger waits for whoever is writing, and whoever writes after it gets a higher one.
+/// Turns the trigger on or off, and returns the last position of the log that no trigger has seen; the tables are not whole
+/// afterwards.
 async fn switch(client: &mut Client, how: &str) -> Result<i64, Error> {
     let step = client.transaction().await?;
+    // The log first, as writers lock it: their trigger locks the other tables after it. The lock waits for those who are writing,
+    // and those who write after it get a higher position.
     step.batch_execute(&format!(
         "set local lock_timeout = '5s';
          lock table write_model.events in share row exclusive mode;
@@ -71,7 +73,7 @@ async fn switch(client: &mut Client, how: &str) -> Result<i64, Error> {
     Ok(last)
 }
 
-/// Step by step through all orders; how many there were.
+/// Fills in all orders step by step, and returns their number.
 async fn fill(client: &Client) -> Result<i64, Error> {
     let step = client.prepare(include_str!("fill.sql")).await?;
     let (mut after, mut orders) = (Uuid::nil(), 0);

@@ -26,7 +26,7 @@ pub(super) async fn connect(
         Ok(row) if row.try_get(0)? => return Err(PostgresError::Standby),
         Ok(row) => row.try_get::<_, Option<i32>>(1)?.unwrap_or_default(),
         Err(error) => match fault(error) {
-            // There is no such table, or no such schema.
+            // There is no such table, or no such schema: the database was never migrated.
             refused if matches!(refused.code(), Some("42P01" | "3F000")) => 0,
             other => return Err(other),
         },

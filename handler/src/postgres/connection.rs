@@ -50,6 +50,7 @@ enum StatementForm {
 
 impl PostgresConnection {
     pub(super) async fn open(config: &Config, pooler: PoolerMode) -> Result<Self, Error> {
+        // TLS is not there yet: settings that ask for it are refused when the process starts.
         let (client, wire) = config.connect(NoTls).await?;
         let wire = tokio::spawn(async move {
             if let Err(error) = wire.await {
@@ -135,6 +136,8 @@ impl PostgresConnection {
         }
     }
 
+    /// Marks the time in which an answer is due, for [`Drop`]: only the caller's task uses the connection, so no order of memory
+    /// is needed.
     async fn answer<T>(&self, question: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
         self.waits.store(true, Ordering::Relaxed);
         let answer = question.await;

@@ -76,6 +76,7 @@ impl<S: OutboxStore, T: BatchSender> Relay<S, T> {
                     // What was committed just now may be beyond what the other process has read.
                     Ok(DrainEnd::Contended) => tokio::time::sleep(OTHERS).await,
                     Err(error) => {
+                        // Once for an outage, not once for each try.
                         if pause == FIRST_PAUSE {
                             tracing::warn!(error = %chain(&error), "relay_interrupted");
                         } else {
@@ -86,6 +87,7 @@ impl<S: OutboxStore, T: BatchSender> Relay<S, T> {
                     }
                 }
             }
+            // A commit between the last look and this line has left its permit, so it is not missed.
             self.committed.notified().await;
         }
     }
@@ -96,6 +98,7 @@ impl<S: OutboxStore, T: BatchSender> Relay<S, T> {
     /// See [`RelayError`].
     pub async fn sweep(&self, until: Instant) -> Result<(), RelayError> {
         self.drain(Some(until)).await?;
+        // It may have ended because it was late, or found the inline relay of another process at it.
         self.committed.notify_one();
         Ok(())
     }
@@ -110,6 +113,7 @@ impl<S: OutboxStore, T: BatchSender> Relay<S, T> {
                 DrainOutcome::Contended => return Ok(DrainEnd::Contended),
                 DrainOutcome::Drained(report) => report,
             };
+            // Only now: before the commit the row was not parked yet.
             for RefusedMessage { key, reason } in &report.refused {
                 tracing::error!(position = key, %reason, "outbox_row_parked");
             }

@@ -187,6 +187,7 @@ impl OutboxStore for Outbox {
     {
         let _turn = self.turn.lock().await;
         let mut connection = self.pool.acquire().await?;
+        // The lock lasts as long as the transaction: it ends with this process, and with the connection, by itself.
         connection.begin(BEGIN).await?;
         let locked = connection.query_one(LOCK, &[]).await?;
         if !locked.try_get::<_, bool>(0)? {
@@ -206,6 +207,7 @@ impl OutboxStore for Outbox {
                 Err(error) => unreadable.push(refused(&error)),
             }
         }
+        // Within the transaction: whatever ends it before the commit, the rows stay and are sent again.
         let mut report = send(ready).await;
         report.refused.extend(unreadable);
         note(&mut connection, &report).await?;
