@@ -77,8 +77,8 @@ async fn measure(binary: &Path, wanted: usize) -> Result<()> {
     let events = customers + 2 * products + 3 * orders;
     let mut bus = parts::bus()?;
     let bus_settings = both(database.app_settings(), parts::bus_settings(bus.address()));
-    let replay = ["replay", "--all", "--yes", "--rate", "1000000", "--json"];
-    let over_the_bus = [&replay[..], &["--subscription", "read-model"]].concat();
+    let all = ["--all", "--yes", "--rate", "1000000", "--json"];
+    let over_the_bus = [&["replay", "--subscription", "read-model"], &all[..]].concat();
     let run = tool(binary, &bus_settings, &over_the_bus).await?;
     ensure!(run.result["done"] == events, "{}", run.result);
     ensure!(
@@ -89,9 +89,9 @@ async fn measure(binary: &Path, wanted: usize) -> Result<()> {
     drop(bus);
     let cosmos = Cosmos::start_spread(PARTITIONS)?;
     let settings = both(database.app_settings(), cosmos.settings());
-    let run = tool(binary, &settings, &[&replay[..], &["--direct"]].concat()).await?;
+    let run = tool(binary, &settings, &[&["reproject"], &all[..]].concat()).await?;
     ensure!(run.result["done"] == events, "{}", run.result);
-    row(events, "replay into documents", events, &run);
+    row(events, "reprojection", events, &run);
     let run = tool(binary, &settings, &["verify", "--grace", "0", "--json"]).await?;
     ensure!(run.result["different"] == 0, "{}", run.result);
     row(events, "verify", events, &run);

@@ -38,7 +38,7 @@ use crate::{
         preconditions,
         problem::{self, Problem, ProblemKind},
     },
-    operations::Operations,
+    jobs,
     read::{self, Connection, PointerCache, Projector, TableReadModel, cosmos::CosmosReadModel},
     relay::{Outbox, Relay},
     timer::Timer,
@@ -71,12 +71,12 @@ pub fn assemble(config: &Config, auth: AuthMode) -> (Router, Option<Arc<Relay>>)
         .zip(bus)
         .map(|(outbox, bus)| Arc::new(Relay::new(outbox, bus, Arc::clone(&committed))));
     let tables = tables(config, &conditions);
-    let operations = operations(config);
-    let timer = outbox.zip(operations.clone()).map(|(outbox, operations)| Timer {
+    let jobs = jobs::open(config).map(Arc::new);
+    let timer = outbox.zip(jobs.clone()).map(|(outbox, jobs)| Timer {
         outbox,
         relay: relay.clone(),
         tables: tables.clone(),
-        operations,
+        jobs,
         forgets_outbox: config.forgets_outbox,
     });
     let writer = config.postgres.as_ref().map(|postgres| {
@@ -108,19 +108,11 @@ pub fn assemble(config: &Config, auth: AuthMode) -> (Router, Option<Arc<Relay>>)
         writer,
         read_model: read_model.map(Arc::new),
         health,
-        operations,
+        jobs,
         auth,
         openapi: &OPENAPI,
     };
     (router(state, triggers), relay)
-}
-
-/// Operators' jobs, where there is a table to keep them in.
-fn operations(config: &Config) -> Option<Arc<Operations>> {
-    let postgres = config.postgres.as_ref()?;
-    let (bus, cosmos) = (config.bus.clone(), config.cosmos.clone());
-    let operations = Operations::new(postgres, config.forgets_outbox, bus, cosmos);
-    Some(Arc::new(operations))
 }
 
 /// How the projector dead-letters, where there is a bus and something to project into.

@@ -1,14 +1,14 @@
 //! What the timer does: forgets what time has made superfluous, sees that the outbox goes out, sums up sales, and works on
-//! what operators have asked for.
+//! the jobs that operators have asked for.
 //! Never works for long: a call must end long before functionTimeout, which would kill the process.
 
-use std::{sync::Arc, thread, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use tokio::{runtime::Handle, sync::oneshot, time::Instant};
+use tokio::time::Instant;
 
 use crate::{
     error_chain::chain,
-    operations::Operations,
+    jobs::Jobs,
     postgres::PostgresError,
     read::TableReadModel,
     relay::{Outbox, Relay},
@@ -17,11 +17,8 @@ use crate::{
 /// How long one call may spend on sending, and on each of the other parts: none takes another's time.
 const SENDING: Duration = Duration::from_secs(20);
 const TIDYING: Duration = Duration::from_secs(5);
-/// The same for an operation; a piece of work may take 3 s longer.
-const OPERATING: Duration = Duration::from_secs(15);
-
-/// As much as the main thread of a terminal has.
-const STACK_BYTES: usize = 8 * 1024 * 1024;
+/// The same for a job; a step may take 3 s longer.
+const WORKING: Duration = Duration::from_secs(15);
 
 /// A part of the timer's work failed; the log says which.
 #[derive(Debug)]
@@ -35,8 +32,8 @@ pub struct Timer {
     pub relay: Option<Arc<Relay>>,
     /// `None` when the read model is not in PostgreSQL.
     pub tables: Option<Arc<TableReadModel>>,
-    /// What operators have asked for.
-    pub operations: Arc<Operations>,
+    /// Long-running work that operators have asked for.
+    pub jobs: Arc<Jobs>,
     /// Nobody in the whole deployment sends: what waits in the outbox for a day is forgotten.
     pub forgets_outbox: bool,
 }
@@ -59,8 +56,8 @@ impl Timer {
                 .map(drop),
             None => Ok(()),
         };
-        let until = Instant::now() + OPERATING;
-        let stepped = self.operate(until).await;
+        let until = Instant::now() + WORKING;
+        let worked = self.jobs.turn(None, until, &|_, _, _| {}).await;
         if let Err(error) = &forgotten {
             tracing::warn!(error = %chain(error), "nothing_forgotten");
         }
@@ -70,33 +67,12 @@ impl Timer {
         if let Err(error) = &summed {
             tracing::warn!(error = %chain(error), "sales_not_summed_up");
         }
-        if let Err(error) = &stepped {
-            tracing::warn!(%error, "operation_not_stepped");
+        if let Err(error) = &worked {
+            tracing::warn!(error = %chain(error), "jobs_not_worked_on");
         }
-        match (forgotten, sent, summed, stepped) {
+        match (forgotten, sent, summed, worked) {
             (Ok(()), Ok(()), Ok(()), Ok(_)) => Ok(()),
             _ => Err(Failed),
-        }
-    }
-
-    /// Works on an operation, if there is one. On a thread of its own, since the work is not of a kind that can move between
-    /// threads; and with room enough, since its futures are large.
-    async fn operate(&self, until: Instant) -> Result<(), String> {
-        let (operations, runtime) = (Arc::clone(&self.operations), Handle::current());
-        let (ended, end) = oneshot::channel();
-        let step = move || {
-            let step = Box::pin(operations.step(None, until, &|_, _, _| {}));
-            // Nobody waits for it any more when the host has hung up.
-            let _ = ended.send(runtime.block_on(step));
-        };
-        let thread = thread::Builder::new()
-            .name("operation".to_owned())
-            .stack_size(STACK_BYTES);
-        thread.spawn(step).map_err(|error| error.to_string())?;
-        match end.await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(fault)) => Err(chain(&fault).to_string()),
-            Err(_) => Err("it has panicked".to_owned()),
         }
     }
 

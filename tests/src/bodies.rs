@@ -207,7 +207,7 @@ fn wrong_bodies() -> Vec<(&'static str, Value, &'static [&'static str])> {
             &["#/name", "#/price", "#/price/amount", "#/sku"],
         ),
         (
-            "/api/operations/replays",
+            "/api/jobs/replays",
             json!({ "events": event, "rate": 0, "force": "yes" }),
             &[
                 "#",
@@ -304,7 +304,7 @@ async fn of_what_is_sent_no_more_than_a_hundred_characters_are_quoted() {
     let name = "n".repeat(6_000);
     for path in [
         format!("/api/orders?{name}=1"),
-        format!("/api/operations?state={name}"),
+        format!("/api/jobs?state={name}"),
     ] {
         let answer = app.send("GET", &path, "", &[]).await;
         assert_eq!(answer.status.as_u16(), 400);

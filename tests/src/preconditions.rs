@@ -141,7 +141,7 @@ async fn a_creating_command_matches_nothing_and_may_carry_if_none_match() {
         ),
         ("/api/orders", json!({ "customerId": customer, "lines": lines })),
         (
-            "/api/operations/replays",
+            "/api/jobs/replays",
             json!({ "subscription": "read-model", "events": { "types": ["x"] } }),
         ),
     ] {
@@ -199,7 +199,7 @@ async fn a_read_obeys_its_preconditions_and_a_304_has_no_length() {
     for path in [
         "/api/orders",
         "/api/products",
-        "/api/operations",
+        "/api/jobs",
         "/api/openapi.json",
     ] {
         let answer = app

@@ -202,7 +202,7 @@ async fn a_log_with_offsets_reads_in_utc_and_verifies_after_a_rebuild() {
     assert_eq!(report["different"], 0, "{report}");
     for path in &orders {
         let id = path.rsplit('/').next().unwrap();
-        let trail = told(&settings, &["why", id, "--json"], 3).await;
+        let trail = told(&settings, &["explain", id, "--json"], 3).await;
         // No bus has been told of any event here; the documents are right.
         assert_eq!(trail["differences"], json!([]), "{trail}");
     }

@@ -27,12 +27,12 @@ async fn a_time_out_of_range_is_refused_by_http_the_terminal_and_the_projector()
     for time in BAD {
         for (call, body, place) in [
             (
-                "projections",
+                "reprojections",
                 json!({ "events": { "before": time } }),
                 "#/events/before",
             ),
             (
-                "projections",
+                "reprojections",
                 json!({ "events": { "from": time } }),
                 "#/events/from",
             ),
@@ -44,7 +44,7 @@ async fn a_time_out_of_range_is_refused_by_http_the_terminal_and_the_projector()
             ("deletions", letters("before", time), "#/letters/before"),
             ("deletions", letters("after", time), "#/letters/after"),
         ] {
-            let answer = app.post(&format!("/api/operations/{call}"), body).await;
+            let answer = app.post(&format!("/api/jobs/{call}"), body).await;
             assert_eq!(
                 answer.status,
                 StatusCode::UNPROCESSABLE_ENTITY,
@@ -55,7 +55,7 @@ async fn a_time_out_of_range_is_refused_by_http_the_terminal_and_the_projector()
         let settings = app
             .database()
             .settings(crate::support::Database::server_address());
-        told(&settings, &["replay", "--direct", "--before", time], 2).await;
+        told(&settings, &["reproject", "--before", time], 2).await;
     }
     let days = get(&app, "/api/sales?from=0001-01-01&to=0001-01-02", &[]).await;
     assert_eq!(days.status, StatusCode::BAD_REQUEST, "{days:?}");
@@ -140,7 +140,7 @@ async fn an_event_without_a_time_is_parked_and_the_others_go_out() {
     let differences = report["differences"].as_array().unwrap();
     let logs = differences.iter().filter(|it| it["id"] == "log").count();
     assert_eq!((logs, differences.len()), (3, 3), "{report}");
-    let replay = ["replay", "--direct", "--all", "--rate", "5000", "--yes", "--json"];
+    let replay = ["reproject", "--all", "--rate", "5000", "--yes", "--json"];
     let said = told(&settings, &replay, 1).await;
     assert!(said.to_string().contains("occurred_at"), "{said}");
 }

@@ -94,7 +94,7 @@ impl Shop {
     }
 
     async fn replay(&self) {
-        let replay = ["replay", "--direct", "--all", "--rate", "5000", "--yes", "--json"];
+        let replay = ["reproject", "--all", "--rate", "5000", "--yes", "--json"];
         self.told(&replay, 0).await;
     }
 }
@@ -131,13 +131,13 @@ async fn an_unreadable_document_is_named_and_the_next_event_rewrites_it() {
     expected.sort_unstable();
     assert_eq!(ids(&report), expected, "{report}");
     assert_eq!(report["aggregates"], 4, "{report}");
-    let trail = shop.told(&["why", broken, "--json"], 3).await;
+    let trail = shop.told(&["explain", broken, "--json"], 3).await;
     assert_eq!(ids(&trail).len(), 3, "{trail}");
     assert_eq!(
         trail["differences"][0]["places"][0], "/version must be 1, and is \"one\"",
         "{trail}"
     );
-    let trail = shop.told(&["why", whole, "--json"], 3).await;
+    let trail = shop.told(&["explain", whole, "--json"], 3).await;
     assert_eq!(trail["differences"], json!([]), "{trail}");
     let path = format!("/api/orders/{broken}");
     let answer = get(&shop.reader, &path, &[]).await;
@@ -190,7 +190,7 @@ async fn a_wrong_document_of_the_right_version_is_shown_and_repaired() {
     ] {
         assert!(said.as_str().unwrap().contains(line), "{said}");
     }
-    let said = shop.told(&["why", order], 3).await;
+    let said = shop.told(&["explain", order], 3).await;
     let said = said.as_str().unwrap();
     assert!(said.contains("/total/amount must be 500, and is 501"), "{said}");
 

@@ -1,14 +1,13 @@
-//! A dead letter as a row, as a page, and as JSON.
+//! A dead letter as a row and as a page.
 //! Never leaves anything out of a page: an operator decides by it.
 
 use std::fmt::Write;
 
-use serde_json::{Value, json};
 use time::OffsetDateTime;
 
 use crate::{
     domain::utc,
-    operations::dead_letters::{Fate, Letter, WholeLetter},
+    jobs::dead_letters::{DeadLetter, WholeDeadLetter},
     plain,
 };
 
@@ -17,7 +16,7 @@ pub(super) const HEAD: &str = "\
 CAME                  TRIES  REASON                    EVENT                          OF                                    MESSAGE ID";
 
 /// One line of a list; a second one where the body cannot be read.
-pub(super) fn row(letter: &Letter) -> String {
+pub(super) fn row(letter: &DeadLetter) -> String {
     let received = &letter.received;
     let mut row = format!(
         "{:20}  {:>5}  {:24}  {:29}  {:36}  {}",
@@ -37,7 +36,7 @@ pub(super) fn row(letter: &Letter) -> String {
 }
 
 /// All there is to know, for a reader.
-pub(super) fn page(letter: &Letter) -> String {
+pub(super) fn page(letter: &DeadLetter) -> String {
     let received = &letter.received;
     let mut page = String::new();
     let mut line = |name: &str, value: Option<&str>| {
@@ -63,7 +62,7 @@ pub(super) fn page(letter: &Letter) -> String {
         line("happened", Some(&seconds(event.time)));
     }
     line("unreadable", letter.unreadable().as_deref());
-    let whole = WholeLetter::of(letter);
+    let whole = WholeDeadLetter::of(letter);
     for (name, section) in &whole.sections {
         line(name, Some(&section.to_string()));
     }
@@ -73,23 +72,6 @@ pub(super) fn page(letter: &Letter) -> String {
         (.., base64) => format!("(base64) {}", base64.unwrap_or_default()),
     };
     page + "\n" + &plain::lines(&body)
-}
-
-/// What became of it, as JSON.
-pub(super) fn outcome(letter: &Letter, fate: &Fate) -> Value {
-    let mut outcome = json!({ "messageId": letter.received.message_id(), "subject": letter.subject() });
-    match fate {
-        Fate::Resubmitted(message_id) => {
-            outcome["outcome"] = json!("resubmitted");
-            outcome["resubmittedAs"] = json!(message_id);
-        }
-        Fate::Deleted => outcome["outcome"] = json!("deleted"),
-        Fate::Kept(why) => {
-            outcome["outcome"] = json!("kept");
-            outcome["why"] = json!(why);
-        }
-    }
-    outcome
 }
 
 fn exact(at: OffsetDateTime) -> String {

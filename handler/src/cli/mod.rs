@@ -3,23 +3,26 @@
 //! Never takes a setting as an argument: settings come from the environment, as the Functions host gives them.
 
 mod dead_letters;
+mod explain;
+mod follow;
+mod jobs;
 mod letter_view;
-mod operation;
 mod outbox;
 mod progress;
 mod rebuild;
-mod replay;
+mod report;
 mod say;
+mod start;
 mod status;
-mod why;
-mod work;
 
 use std::{collections::BTreeMap, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 use uuid::Uuid;
 
+use follow::open;
 use say::say;
+use start::{Start, StartPlanned, plan, run_now};
 
 use crate::{
     app,
@@ -29,6 +32,7 @@ use crate::{
         api,
         openapi::{self, OpenApiVersion},
     },
+    jobs::{Replay, Reprojection, Verification},
     migrate::migrate,
     plain,
     postgres::PoolerMode,
@@ -56,17 +60,17 @@ enum Action {
         #[arg(long)]
         read_model: Option<ReadModelKind>,
     },
-    /// Make the read model in Cosmos DB anew from the log, beside the one that is read. Exit code 0: done; 1: failed, and running
+    /// Rebuild the read model in Cosmos DB from the log, beside the one that is read. Exit code 0: done; 1: failed, and running
     /// it again goes on; 3: differences were found, and nothing was switched.
     Rebuild {
         #[command(subcommand)]
         step: rebuild::Step,
     },
     /// Compare the read model in Cosmos DB with the log. Exit code 0: the same; 1: failed; 3: differences were found.
-    Verify(rebuild::Comparison),
+    Verify(Start<Verification>),
     /// Show one order over every hop: its events, the outbox, and the documents in Cosmos DB. Exit code 0: all agree; 1: failed; 3:
     /// they differ.
-    Why {
+    Explain {
         /// The order's id.
         order: Uuid,
         /// The subscription that the projector listens at.
@@ -76,8 +80,11 @@ enum Action {
         #[arg(long)]
         json: bool,
     },
-    /// Send events of the log once more to one subscription, or bring them right into the documents. Shows the plan first.
-    Replay(replay::Arguments),
+    /// Send events of the log once more to one subscription. Shows the plan first. Exit code 0: done; 1: failed, stopped, or some
+    /// events were refused; 2: wrong usage.
+    Replay(StartPlanned<Replay>),
+    /// Bring events of the log right into the documents in Cosmos DB, without the bus. Shows the plan first. Exit codes as of replay.
+    Reproject(StartPlanned<Reprojection>),
     /// Show how things are: what waits in the outbox and at the subscription, which documents are read, what is under way.
     Status {
         /// The subscription whose messages are counted.
@@ -92,8 +99,8 @@ enum Action {
     },
     /// List the events that the bus has refused for their content, or let the relay try them again.
     Outbox(outbox::Arguments),
-    /// List, show, run, pause or cancel what was asked for: replays, rebuilds, checks.
-    Operations(operation::Arguments),
+    /// List, show, run, pause or cancel jobs: replays, rebuilds, verifications and others.
+    Jobs(jobs::Arguments),
     /// List, show, resubmit or delete the dead letters of a subscription. Exit code 0: done; 1: failed, or not all of it could be
     /// done; 3: nothing was selected.
     DeadLetters(dead_letters::Arguments),
@@ -112,10 +119,11 @@ pub async fn run() -> ExitCode {
         Action::Serve | Action::Migrate { .. } => LogTarget::Stdout,
         Action::Rebuild { .. }
         | Action::Verify(_)
-        | Action::Why { .. }
+        | Action::Explain { .. }
         | Action::Status { .. }
         | Action::Replay(_)
-        | Action::Operations(_)
+        | Action::Reproject(_)
+        | Action::Jobs(_)
         | Action::Outbox(_)
         | Action::DeadLetters(_)
         | Action::Openapi { .. } => LogTarget::Stderr,
@@ -158,21 +166,22 @@ async fn act(
             Ok(ExitCode::SUCCESS)
         }
         Action::Rebuild { step } => rebuild::step(step, config).await,
-        Action::Why {
+        Action::Explain {
             order,
             subscription,
             json,
-        } => why::why(order, &subscription, json, config).await,
+        } => explain::explain(order, &subscription, json, config).await,
         Action::Status {
             subscription,
             json,
             check,
         } => status::run(&subscription, json, check, config).await,
-        Action::Replay(arguments) => replay::run(arguments, config).await,
+        Action::Replay(start) => plan(&open(&config)?, start).await,
+        Action::Reproject(start) => plan(&open(&config)?, start).await,
         Action::Outbox(arguments) => outbox::run(arguments, config).await,
-        Action::Operations(arguments) => operation::run(arguments, config).await,
+        Action::Jobs(arguments) => jobs::run(arguments, config).await,
         Action::DeadLetters(arguments) => dead_letters::run(arguments, config).await,
-        Action::Verify(comparison) => rebuild::verify(comparison, config).await,
+        Action::Verify(start) => run_now(&open(&config)?, start).await,
         Action::Migrate { app_role, read_model } => {
             if config.pooler != PoolerMode::None {
                 return Err(

@@ -1,4 +1,4 @@
-//! How far something is, on stderr: one line that is written over on a terminal, a plain line now and then elsewhere.
+//! Progress on stderr: one line that is written over on a terminal, a plain line now and then elsewhere.
 //! Never on stdout, where results go.
 
 use std::{
@@ -7,17 +7,19 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::plain;
+
 /// Between two plain lines.
 const PLAIN: Duration = Duration::from_secs(5);
 /// Between two changes of the line on a terminal.
 const REWRITTEN: Duration = Duration::from_millis(100);
 
-/// What was told last, and when.
+/// The line that was told last, and when.
 #[derive(Debug, Default)]
-pub(super) struct Progress(Mutex<Option<(String, Instant)>>);
+pub(super) struct ProgressLine(Mutex<Option<(String, Instant)>>);
 
-impl Progress {
-    /// `done` out of `of`, or of nobody knows how many when that is 0. Something new is told at once.
+impl ProgressLine {
+    /// Tells `done` out of `of`, which is 0 when it is not known. Something new is told at once.
     pub(super) fn tell(&self, what: &str, done: i64, of: i64) {
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let terminal = std::io::stderr().is_terminal();
@@ -35,8 +37,9 @@ impl Progress {
             (done, 0) => format!("{what}: {done}"),
             (done, of) => format!("{what}: {done} of {of} ({} %)", done * 100 / of),
         };
+        let line = plain::line(&line);
         let mut stderr = std::io::stderr().lock();
-        // Whoever does not read it misses it.
+        // A reader who has gone misses it.
         drop(if terminal {
             write!(stderr, "\r\x1b[2K{line}").and_then(|()| stderr.flush())
         } else {
@@ -46,7 +49,7 @@ impl Progress {
     }
 
     /// Leaves the line.
-    pub(super) fn done(&self) {
+    pub(super) fn leave(&self) {
         if std::io::stderr().is_terminal() {
             eprintln!();
         }

@@ -1,16 +1,16 @@
-//! `handler status`: how things are, at one look.
+//! `handler status`: the state of the system, at one look.
 //! Never fails as a whole: what could not be asked is named.
 
 use std::{process::ExitCode, sync::Arc};
 
 use serde_json::json;
 
-use super::{operation::line, say::say, work::reach};
+use super::{follow::open, jobs::line, say::say};
 use crate::{
     condition::StoreReason,
     config::Config,
-    health::{Health, StoreConditions},
-    operations::status::Status,
+    health::{StoreConditions, Health},
+    inspect::{self, SystemStatus},
     plain,
     read::Connection,
 };
@@ -34,7 +34,7 @@ pub(super) async fn run(
         .clone()
         .map(|account| Arc::new(Connection::new(account)));
     let health = Health::new(&config, documents.as_ref(), StoreConditions::default());
-    let status = reach(config)?.status(&health, subscription).await;
+    let status = inspect::status(&open(&config)?, &health, subscription).await;
     if as_json {
         say!("{}", json!(status));
     } else {
@@ -55,7 +55,7 @@ pub(super) async fn run(
     })
 }
 
-fn show(status: &Status) {
+fn show(status: &SystemStatus) {
     for (name, store) in status.stores.stores() {
         if let (Some(reason), Some(why)) = (store.reason, &store.why) {
             say!("{name}: {}: {why}", reason.name());
@@ -82,8 +82,8 @@ fn show(status: &Status) {
     if let Some(pointer) = &status.generations {
         say!("generations: {}", json!(pointer));
     }
-    for operation in &status.operations {
-        say!("operation {}", line(operation));
+    for job in &status.jobs {
+        say!("job {}", line(job));
     }
     for unknown in &status.unknown {
         say!("unknown: {}", plain::line(unknown));
@@ -91,7 +91,7 @@ fn show(status: &Status) {
 }
 
 /// What does not end by itself.
-fn needs_of_a_person(status: &Status) -> Vec<String> {
+fn needs_of_a_person(status: &SystemStatus) -> Vec<String> {
     let mut needs = Vec::new();
     for (name, store) in status.stores.stores() {
         if let Some(reason) = store.reason.filter(|reason| reason.needs_a_person()) {
@@ -112,7 +112,7 @@ fn needs_of_a_person(status: &Status) -> Vec<String> {
 }
 
 /// A store does not answer, or answers with what nobody has foreseen.
-fn is_away(status: &Status) -> bool {
+fn is_away(status: &SystemStatus) -> bool {
     let stores = status.stores.stores();
     let mut reasons = stores.iter().filter_map(|(_, store)| store.reason);
     reasons.any(|reason| matches!(reason, StoreReason::Unreachable | StoreReason::Failing))

@@ -24,6 +24,7 @@ use super::{
 };
 use crate::{
     domain::{command::Command, timestamp::Timestamp},
+    jobs::Requester,
     write::{AcceptedCommand, CommandContext, IdempotencyKey, Preconditions, WriteError},
 };
 
@@ -106,7 +107,7 @@ impl<T: BodyType> FromRequest<AppState> for CommandRequest<T> {
 }
 
 impl CommandCall {
-    /// Refuses what is not to be made, of an operation: that has no versions.
+    /// Refuses what is not to be made, of a job: that has no versions.
     pub(super) fn check_creates(&self) -> Result<(), Problem> {
         let unmet = self.preconditions.hold(None, None).err();
         unmet.map_or(Ok(()), |unmet| {
@@ -120,6 +121,15 @@ impl CommandCall {
         unmet.map_or(Ok(()), |unmet| {
             Err(WriteError::PreconditionFailed(unmet, None).into())
         })
+    }
+
+    /// The caller as one who asks for a job, and the key of the request.
+    pub(super) fn requester(&self) -> Requester<'_> {
+        let once = self.once.as_ref();
+        Requester {
+            by: &self.caller.id,
+            key: once.map(|once| (once.key.as_str(), once.fingerprint.as_str())),
+        }
     }
 
     /// Runs the command; ids and time of its event are made here, once for the request.

@@ -12,8 +12,9 @@ mod content;
 pub mod endpoint;
 mod fields;
 pub mod health;
+mod inspection;
+mod jobs;
 pub mod openapi;
-mod operations;
 pub mod preconditions;
 mod principal;
 pub mod problem;
@@ -23,7 +24,7 @@ mod query;
 
 use std::sync::{Arc, LazyLock};
 
-use crate::{config::AuthMode, health::Health, operations::Operations, read::ReadModel, write::Writer};
+use crate::{config::AuthMode, health::Health, jobs::Jobs, read::ReadModel, write::Writer};
 
 /// The parts of the process that HTTP calls use.
 #[derive(Clone)]
@@ -35,7 +36,7 @@ pub struct AppState {
     /// Health of the stores.
     pub health: Arc<Health>,
     /// Jobs and what operators look at; `None` when this deployment has no PG settings.
-    pub operations: Option<Arc<Operations>>,
+    pub jobs: Option<Arc<Jobs>>,
     /// The source of callers' identities.
     pub auth: AuthMode,
     /// The OpenAPI document, made when it is first asked for.

@@ -53,7 +53,7 @@ kinds! {
     UnknownOrder, NOT_FOUND, "unknown-order", "There is no such order, or it is not the caller's.";
     UnknownCustomer, NOT_FOUND, "unknown-customer", "There is no such customer, or it is not the caller.";
     UnknownProduct, NOT_FOUND, "unknown-product", "There is no such product.";
-    UnknownOperation, NOT_FOUND, "unknown-operation", "There is no such operation.";
+    UnknownJob, NOT_FOUND, "unknown-job", "There is no such operation.";
     UnknownDeadLetter, NOT_FOUND, "unknown-dead-letter", "There is no such dead letter, or no more.";
     MethodNotAllowed, METHOD_NOT_ALLOWED, "method-not-allowed", "This path has other methods; `Allow` names them.";
     CustomerExists, CONFLICT, "customer-exists", "The customer is registered already.";
@@ -64,8 +64,8 @@ kinds! {
     PriceChanged, CONFLICT, "price-changed", "The order costs something else than `expectedTotal`; ask the customer again.";
     WrongAmount, CONFLICT, "wrong-amount", "The payment is not exactly the order's total.";
     WrongStatus, CONFLICT, "wrong-status", "The order is in a state in which this cannot be done.";
-    OperationRefused, CONFLICT, "operation-refused", "It cannot be done as things are; `detail` says why.";
-    OperationUnderWay, CONFLICT, "operation-under-way", "A rebuild, or the removal of documents, has to end first.";
+    NotPossible, CONFLICT, "not-possible", "It cannot be done as things are; `detail` says why.";
+    JobUnderWay, CONFLICT, "job-under-way", "A rebuild, a rollback or a retirement has to end first.";
     NotApplicable, CONFLICT, "not-applicable", "The read model of this deployment is kept by each command itself.";
     TooManyChanges, CONFLICT, "too-many-changes", "It has been changed a million times, and has no more versions.";
     LostRace, CONFLICT, "lost-race", "Others changed the same things again and again; nothing was written. Try again.";

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use clap::Args;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
@@ -14,7 +15,10 @@ use super::{
     reader::EventLog,
 };
 use crate::{
-    domain::value::{Name, Time},
+    domain::{
+        utc,
+        value::{Name, Time},
+    },
     postgres::{PostgresError, SqlParameters},
 };
 
@@ -41,12 +45,12 @@ const BOUNDS: &str = "
         (select position from write_model.events e where e.stream = s.stream order by version desc limit 1) as last) e";
 
 /// Events for which everything said holds. Nothing said means nothing: all of them need `all`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Args)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-#[schemars(rename = "EventSelection")]
 pub struct EventSelection {
     /// All of them; nothing else is said then.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[arg(long)]
     pub all: bool,
     /// Those of any of these aggregates: order ids, customer ids, SKUs.
     #[serde(
@@ -54,9 +58,11 @@ pub struct EventSelection {
         skip_serializing_if = "Vec::is_empty"
     )]
     #[schemars(with = "Vec<Name>", length(min = 1, max = 100))]
+    #[arg(long = "subject", visible_alias = "order", value_name = "ID")]
     pub subjects: Vec<String>,
     /// Those of this customer, and of the orders that they have placed.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[arg(long, value_name = "ID")]
     pub customer: Option<Uuid>,
     /// Those of any of these types, such as `orders.OrderPaid.v1`.
     #[serde(
@@ -64,20 +70,25 @@ pub struct EventSelection {
         skip_serializing_if = "Vec::is_empty"
     )]
     #[schemars(with = "Vec<Name>", length(min = 1, max = 100))]
+    #[arg(long = "type", value_name = "NAME")]
     pub types: Vec<String>,
     /// Those that happened at this time or later.
     #[serde(with = "crate::domain::utc::option", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<Time>")]
+    #[arg(long, value_name = "TIME", value_parser = utc::parse)]
     pub from: Option<OffsetDateTime>,
     /// Those that happened before this time.
     #[serde(with = "crate::domain::utc::option", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<Time>")]
+    #[arg(long, value_name = "TIME", value_parser = utc::parse)]
     pub before: Option<OffsetDateTime>,
     /// Those at this position of the log or after it.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[arg(long, value_name = "POSITION")]
     pub from_position: Option<i64>,
     /// Those at this position of the log or before it.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[arg(long, value_name = "POSITION")]
     pub until_position: Option<i64>,
 }
 

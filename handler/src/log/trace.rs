@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use crate::postgres::PostgresError;
+use crate::{domain::utc, postgres::PostgresError};
 
 /// A key is stored a moment before or after its event happens; the index on its time needs bounds.
 pub(super) const TRACE: &str = "
@@ -30,8 +30,8 @@ pub struct TracedEvent {
     pub kind: String,
     /// Its id.
     pub event_id: Uuid,
-    /// The time at which it happened (UTC).
-    pub at: OffsetDateTime,
+    /// When it happened (UTC); `None` where that is no time that could be written.
+    pub at: Option<OffsetDateTime>,
     /// The customer of an order.
     pub customer: Option<Uuid>,
     /// The Idempotency-Key that it was asked for under, while that is kept.
@@ -74,7 +74,7 @@ impl TracedEvent {
             version: row.try_get("version")?,
             kind: row.try_get("type")?,
             event_id: row.try_get("event_id")?,
-            at: row.try_get("occurred_at")?,
+            at: row.try_get("occurred_at").ok().and_then(|at| utc::checked(at).ok()),
             customer: row.try_get("customer")?,
             key: row.try_get("key")?,
             outbox,

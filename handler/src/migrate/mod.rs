@@ -8,7 +8,7 @@ mod read_model;
 use tokio_postgres::{Client, Config, NoTls};
 
 /// Every migration in order; its position, from 1, is the schema's version.
-const MIGRATIONS: [(&str, &str); 6] = [
+const MIGRATIONS: [(&str, &str); 7] = [
     (
         "0001_write_model",
         include_str!("../../migrations/0001_write_model.sql"),
@@ -32,6 +32,10 @@ const MIGRATIONS: [(&str, &str); 6] = [
     (
         "0006_operation_panics",
         include_str!("../../migrations/0006_operation_panics.sql"),
+    ),
+    (
+        "0007_jobs",
+        include_str!("../../migrations/0007_jobs.sql"),
     ),
 ];
 

@@ -1,47 +1,30 @@
 //! Kills, outages and locks that run out while the command is at work.
 //! Never counts on a moment: wherever it strikes, nothing may be lost.
 
-use std::{collections::BTreeSet, process::Stdio};
+use std::{collections::BTreeSet, process::Stdio, time::Duration};
 
 use handler::bus::{Completion, MessageLock, MessageQueue, NamespaceAddress};
-use serde_json::Value;
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 use tokio::{
-    io::{AsyncBufReadExt, BufReader, Lines},
-    process::{Child, ChildStdout},
-    time::timeout,
+    io::{AsyncBufReadExt, BufReader},
+    time::{interval, timeout},
 };
 
-use super::{Bench, FAILED, NOTHING, Said, command, entities, of, orders, text};
+use super::{Bench, FAILED, NOTHING, entities, of, orders};
 use crate::support::DEADLINE;
 
-/// A command under way. It gets no further than what fits into the pipe until its lines are read.
-struct Running {
-    process: Child,
-    out: Lines<BufReader<ChildStdout>>,
-}
-
-impl Running {
-    fn start(connection: &str, arguments: &[&str]) -> Self {
-        let mut command = command(connection, arguments);
-        let mut process = command
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let out = BufReader::new(process.stdout.take().unwrap()).lines();
-        Self { process, out }
-    }
-
-    /// Reads so many lines, or as many as there are.
-    async fn read(&mut self, lines: usize) -> Vec<Value> {
-        let mut read = Vec::new();
-        while read.len() < lines
-            && let Some(line) = timeout(DEADLINE, self.out.next_line()).await.unwrap().unwrap()
-        {
-            read.push(serde_json::from_str(&line).unwrap());
+/// Waits until the bus has taken so many messages more.
+async fn accepted(bench: &Bench, before: u64, more: u64) {
+    let looking = async {
+        let mut again = interval(Duration::from_millis(1));
+        while bench.bus.switches().counts().accepted < before + more {
+            again.tick().await;
         }
-        read
-    }
+    };
+    timeout(DEADLINE, looking).await.unwrap();
 }
 
 /// The orders that came to `read-model`, however often: one more message ends them.
@@ -59,13 +42,14 @@ async fn a_kill_at_any_point_of_a_resubmission_loses_nothing() {
     let all = orders(1_000);
     bench.bury(&all, &["read-model"], "Broken").await;
     let (wire, connection) = bench.wired().await;
-    let arguments = ["resubmit", "--all", "--json"];
-    for lines in [1, 120, 260] {
-        let mut running = Running::start(&connection, &arguments);
-        assert_eq!(running.read(lines).await.len(), lines);
+    let arguments = ["resubmit", "--all", "--yes"];
+    for messages in [1, 120, 260] {
+        let before = bench.bus.switches().counts().accepted;
+        let mut running = bench.command(&connection, &arguments).spawn().unwrap();
+        accepted(&bench, before, messages).await;
         // What the bus accepts from here on, nobody hears of.
         wire.hold_answers();
-        running.process.kill().await.unwrap();
+        running.kill().await.unwrap();
         wire.resume();
     }
     // What the killed ones had locked comes back within a second.
@@ -80,21 +64,35 @@ async fn a_bus_that_goes_away_in_the_middle_leaves_each_letter_dead_or_resubmitt
     let all = orders(1_000);
     bench.bury(&all, &["read-model"], "Broken").await;
     let (wire, connection) = bench.wired().await;
-    let mut running = Running::start(&connection, &["resubmit", "--all", "--json"]);
-    assert_eq!(running.read(1).await.len(), 1);
+    let before = bench.bus.switches().counts().accepted;
+    let mut running = bench
+        .command(&connection, &["resubmit", "--all", "--yes"])
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    accepted(&bench, before, 1).await;
     // From here on the bus does what it is asked, and nobody hears of it.
     wire.hold_answers();
-    let said = running.read(all.len()).await;
-    assert!(said.len() < all.len() - 1);
-    let ended = timeout(DEADLINE, running.process.wait_with_output()).await;
-    let ended = Said::of(ended.unwrap().unwrap());
-    assert_eq!(ended.code, FAILED);
-    assert!(ended.err.contains("handler: the bus did not answer"), "{ended:?}");
+    let mut lines = BufReader::new(running.stderr.take().unwrap()).lines();
+    let waiting = async {
+        loop {
+            let line = lines.next_line().await.unwrap().expect("it goes on waiting");
+            if line.contains("the bus did not answer") {
+                return;
+            }
+        }
+    };
+    timeout(2 * DEADLINE, waiting).await.unwrap();
+    // Ctrl-C pauses the job, which can be gone on with.
+    kill(
+        Pid::from_raw(running.id().unwrap().cast_signed()),
+        Signal::SIGINT,
+    )
+    .unwrap();
+    let ended = timeout(DEADLINE, running.wait()).await.unwrap().unwrap();
+    assert_eq!(ended.code(), Some(FAILED));
     let dead = of(bench.dead("read-model").await);
     let heard = heard(&mut bench).await;
-    for outcome in &said {
-        assert!(!dead.contains(&text(&outcome["messageId"])), "{outcome}");
-    }
     let both: BTreeSet<String> = dead.union(&heard).cloned().collect();
     assert_eq!(both, of(all));
 }
@@ -122,7 +120,14 @@ async fn locks_of_what_is_passed_over_are_kept_for_as_long_as_it_takes() {
     let all = orders(2_000);
     bench.bury(&all, &["read-model"], "Broken").await;
     let said = bench
-        .run(&["delete", "--order", &all[1_999], "--because", "a test"])
+        .run(&[
+            "delete",
+            "--order",
+            &all[1_999],
+            "--because",
+            "a test",
+            "--yes",
+        ])
         .await;
     assert_eq!(said.out, "deleted 1 of 1\n", "{said:?}");
     assert_eq!(bench.dead("read-model").await, all[..1_999]);

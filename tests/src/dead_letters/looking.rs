@@ -11,6 +11,7 @@ use tokio::{
 
 use super::{Bench, DONE, FAILED, NOTHING, Said, USAGE, orders, run, text};
 use crate::{
+    jobs,
     support::{DEADLINE, binary},
     system::System,
     topic::Topic,
@@ -51,8 +52,16 @@ async fn what_nobody_can_project_is_listed_shown_and_deleted_for_a_reason() {
     assert!(rows.out.contains("m-13") && rows.out.contains(reason), "{rows:?}");
     let shown = run(&connection, &["show", "m-13"]).await;
     assert!(shown.out.ends_with("\nno event\n"), "{shown:?}");
-    let because = ["delete", "--message-id", "m-13", "--because", "sent by mistake"];
-    let deleted = run(&connection, &because).await;
+    let because = [
+        "dead-letters",
+        "delete",
+        "--message-id",
+        "m-13",
+        "--because",
+        "sent by mistake",
+        "--yes",
+    ];
+    let deleted = jobs::run(&system.settings(), &because).await;
     assert_eq!(
         (deleted.code, deleted.out.as_str()),
         (DONE, "deleted 1 of 1\n"),
@@ -74,9 +83,13 @@ async fn looking_locks_and_counts_nothing() {
     let limited = bench.run(&["list", "--json", "--limit", "2"]).await.json();
     assert_eq!((limited.len(), &limited[1]["deliveries"]), (2, &json!(0)));
     let deleted = bench
-        .run(&["delete", "--all", "--because", "a test", "--json"])
+        .run(&["delete", "--all", "--because", "a test", "--json", "--yes"])
         .await;
-    assert_eq!((deleted.code, deleted.json().len()), (DONE, 120), "{deleted:?}");
+    assert_eq!(
+        (deleted.code, &deleted.json()[0]["done"]),
+        (DONE, &json!(120)),
+        "{deleted:?}"
+    );
 }
 
 #[tokio::test]
@@ -137,4 +150,10 @@ async fn what_keeps_it_from_working_is_said_in_one_line() {
     let unset = Said::of(unset.unwrap());
     assert_eq!(unset.code, FAILED);
     assert_eq!(unset.err, "handler: setting ServiceBusConnection: is missing\n");
+    // Looking needs only the bus; what changes something is a job.
+    let alone = run(&connection, &["resubmit", "--all"]).await;
+    assert_eq!(
+        (alone.code, alone.err.as_str()),
+        (FAILED, "handler: setting PGHOST: is missing\n")
+    );
 }

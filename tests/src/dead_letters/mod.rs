@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use tokio::{process::Command, time::timeout};
 
 use crate::{
-    support::{DEADLINE, binary},
+    support::{DEADLINE, Database, binary},
     topic::Topic,
 };
 
@@ -30,10 +30,11 @@ const FAILED: i32 = 1;
 const USAGE: i32 = 2;
 const NOTHING: i32 = 3;
 
-/// A bus, and a third party on it.
+/// A bus, a third party on it, and a database that jobs are kept in.
 pub(crate) struct Bench {
     pub(crate) bus: Emulator,
     pub(crate) topic: Topic,
+    database: Database,
 }
 
 /// What the binary said.
@@ -117,11 +118,28 @@ impl Bench {
             .await
             .unwrap();
         let topic = Topic::connect(&bus.connection_string()).await;
-        Self { bus, topic }
+        let database = Database::create().await;
+        Self {
+            bus,
+            topic,
+            database,
+        }
     }
 
     async fn run(&self, arguments: &[&str]) -> Said {
-        run(&self.bus.connection_string(), arguments).await
+        self.run_over(&self.bus.connection_string(), arguments).await
+    }
+
+    async fn run_over(&self, connection: &str, arguments: &[&str]) -> Said {
+        let output = timeout(DEADLINE, self.command(connection, arguments).output()).await;
+        Said::of(output.unwrap().unwrap())
+    }
+
+    /// A command that has a database as well.
+    fn command(&self, connection: &str, arguments: &[&str]) -> Command {
+        let mut command = command(connection, arguments);
+        command.envs(self.database.settings(Database::server_address()));
+        command
     }
 
     /// A wire to the bus that can be broken, and how to connect over it.
@@ -153,6 +171,13 @@ impl Bench {
             .map(|letter| text(&letter["messageId"]))
             .collect()
     }
+}
+
+/// The letters that a job says it has dealt with; none where nothing was selected.
+fn done(said: &Said) -> Vec<Value> {
+    let results = said.json();
+    let done = results.first().and_then(|result| result["doneLetters"].as_array());
+    done.cloned().unwrap_or_default()
 }
 
 fn text(value: &Value) -> String {

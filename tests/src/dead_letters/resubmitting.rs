@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use fe2o3_amqp::types::primitives::SimpleValue;
 use serde_json::json;
 
-use super::{Bench, DONE, FAILED, ID, NOTHING, event, orders, run, text};
-use crate::{system::System, topic::Topic};
+use super::{Bench, DONE, FAILED, ID, NOTHING, done, event, orders, run, text};
+use crate::{jobs, system::System, topic::Topic};
 
 #[tokio::test]
 async fn a_resubmitted_event_is_projected() {
@@ -26,7 +26,8 @@ async fn a_resubmitted_event_is_projected() {
     }
     assert_eq!(letter["event"]["at"], "2026-11-24T10:00:00Z");
     assert!(text(&letter["enqueuedAt"]).starts_with("20"), "{letter}");
-    let resubmitted = run(&connection, &["resubmit", "--order", ID]).await;
+    let resubmit = ["dead-letters", "resubmit", "--order", ID, "--yes"];
+    let resubmitted = jobs::run(&system.settings(), &resubmit).await;
     assert_eq!(
         (resubmitted.code, resubmitted.out.as_str()),
         (DONE, "resubmitted 1 of 1\n")
@@ -42,11 +43,18 @@ async fn what_is_resubmitted_is_the_same_message_for_its_own_subscription_only()
     bench.bury(&orders, &["read-model", "mail"], "Broken").await;
     bench.topic.hear("listener", 3).await;
     let said = bench
-        .run(&["resubmit", "--all", "--subscription", "mail", "--json"])
+        .run(&[
+            "resubmit",
+            "--all",
+            "--subscription",
+            "mail",
+            "--json",
+            "--yes",
+        ])
         .await;
     assert_eq!(said.code, DONE, "{said:?}");
     let heard = bench.topic.hear("mail", 3).await;
-    for ((order, heard), outcome) in orders.iter().zip(&heard).zip(said.json()) {
+    for ((order, heard), outcome) in orders.iter().zip(&heard).zip(done(&said)) {
         assert_eq!(heard.body, event(order).to_string().into_bytes());
         assert_eq!(
             heard.marks.get("replay"),
@@ -70,7 +78,7 @@ async fn the_same_event_is_resubmitted_to_each_subscription_and_again_when_it_fa
     let mut ids = BTreeSet::new();
     for subscription in ["read-model", "mail", "read-model", "mail"] {
         let said = bench
-            .run(&["resubmit", "--all", "--subscription", subscription])
+            .run(&["resubmit", "--all", "--yes", "--subscription", subscription])
             .await;
         assert_eq!(said.code, DONE, "{said:?}");
         bench.topic.bury(subscription, 1, "BrokenAgain").await;
@@ -100,13 +108,12 @@ async fn only_what_is_selected_is_dealt_with_and_the_rest_stays_as_it_was() {
         (vec!["--after", "2126-01-01T00:00:00+02:00"], vec![]),
     ] {
         let said = bench
-            .run(&[&["resubmit", "--json"], arguments.as_slice()].concat())
+            .run(&[&["resubmit", "--json", "--yes"], arguments.as_slice()].concat())
             .await;
         let code = if gone.is_empty() { NOTHING } else { DONE };
         assert_eq!(said.code, code, "{arguments:?}: {said:?}");
         let ids: Vec<&str> = gone.iter().map(|index| all[*index].as_str()).collect();
-        let told: Vec<String> = said
-            .json()
+        let told: Vec<String> = done(&said)
             .iter()
             .map(|letter| text(&letter["messageId"]))
             .collect();
@@ -126,7 +133,7 @@ async fn only_what_is_selected_is_dealt_with_and_the_rest_stays_as_it_was() {
 async fn a_subscription_without_its_own_rule_is_refused_unless_forced() {
     let mut bench = Bench::start().await;
     bench.bury(&orders(2), &["listener", "live"], "Broken").await;
-    let resubmit = ["resubmit", "--all", "--subscription"];
+    let resubmit = ["resubmit", "--all", "--yes", "--subscription"];
     let refused = bench.run(&[&resubmit[..], &["listener"]].concat()).await;
     assert_eq!(refused.code, FAILED, "{refused:?}");
     assert!(
@@ -156,7 +163,7 @@ async fn a_binary_body_is_shown_in_base64_and_resubmitted_unchanged() {
     bench.topic.bury("read-model", 1, "Broken").await;
     let shown = bench.run(&["show", "m-1", "--json"]).await.json();
     assert_eq!(shown[0]["bodyBase64"], "/wD+");
-    let resubmitted = bench.run(&["resubmit", "--message-id", "m-1"]).await;
+    let resubmitted = bench.run(&["resubmit", "--yes", "--message-id", "m-1"]).await;
     assert_eq!(resubmitted.code, DONE, "{resubmitted:?}");
     assert_eq!(
         bench.topic.hear("read-model", 1).await[0].body,

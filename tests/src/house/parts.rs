@@ -9,8 +9,7 @@ use super::rust_files;
 
 /// What each part of the handler may use of the others; `app` and `cli` put everything together.
 const MAY_USE: [(&str, &[&str]); 17] = [
-    ("json", &[]),
-    ("domain", &["json"]),
+    ("domain", &[]),
     ("condition", &[]),
     ("error_chain", &[]),
     ("postgres", &["condition"]),
@@ -33,15 +32,20 @@ const MAY_USE: [(&str, &[&str]); 17] = [
             "json",
             "config",
             "health",
-            "operations",
+            "inspect",
+            "jobs",
             "telemetry",
         ],
     ),
     (
-        "operations",
-        &["domain", "json", "postgres", "log", "bus", "read", "health"],
+        "jobs",
+        &["domain", "postgres", "log", "bus", "read", "config"],
     ),
-    ("timer", &["postgres", "relay", "read", "operations"]),
+    (
+        "inspect",
+        &["domain", "log", "bus", "read", "health", "jobs"],
+    ),
+    ("timer", &["postgres", "relay", "read", "jobs"]),
     (
         "triggers",
         &["domain", "timer", "read", "bus", "http", "telemetry"],

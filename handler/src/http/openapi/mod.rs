@@ -27,7 +27,7 @@ use super::{
 const PAGE: &str = include_str!("page.html");
 
 /// Tags: the first word of a path, and its description.
-const TAGS: [(&str, &str); 6] = [
+const TAGS: [(&str, &str); 7] = [
     ("orders", "Orders, from placed to delivered or cancelled."),
     ("customers", "Who orders."),
     (
@@ -36,8 +36,12 @@ const TAGS: [(&str, &str); 6] = [
     ),
     ("sales", "What was sold on each day."),
     (
+        "jobs",
+        "Long-running work: rebuilds, replays, verifications, dead letters dealt with. For operators.",
+    ),
+    (
         "operations",
-        "Running the system: replays, rebuilds, checks, dead letters. For operators.",
+        "Looking at the system: its state, dead letters, one order over every hop. For operators.",
     ),
     ("service", "The service itself: its health and its description."),
 ];

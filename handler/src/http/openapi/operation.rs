@@ -73,7 +73,7 @@ pub(super) fn operation(endpoint: &Endpoint, schemas: &mut SchemaGenerator, prob
 /// The first word of the path.
 fn tag(path: &str) -> &str {
     match path.split('/').nth(1) {
-        Some(word @ ("orders" | "customers" | "products" | "sales" | "operations")) => word,
+        Some(word @ ("orders" | "customers" | "products" | "sales" | "jobs" | "operations")) => word,
         _ => "service",
     }
 }

@@ -1,0 +1,126 @@
+//! `handler jobs`: jobs listed, shown, started, stopped.
+//! Never knows one kind of job from another.
+
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use serde_json::json;
+use uuid::Uuid;
+
+use super::{
+    follow::{follow, open, words},
+    report,
+    say::say,
+};
+use crate::{
+    config::Config,
+    jobs::{JobRow, JobState, WantedState},
+    plain,
+};
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit codes: 0 done, 1 failed or stopped, 2 wrong usage, 3 documents differ from the log."
+)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// List jobs, newest first.
+    List {
+        /// Only those that are not over.
+        #[arg(long)]
+        open: bool,
+        /// No more than so many.
+        #[arg(long, default_value = "20")]
+        limit: u32,
+        /// One JSON object a line.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show one as JSON.
+    Show {
+        /// Its id.
+        id: Uuid,
+    },
+    /// Start one that is planned, or go on with one that was stopped, and work on it here to its end.
+    Run {
+        /// Its id.
+        id: Uuid,
+        /// The result as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Stop one for now, whoever works on it.
+    Pause {
+        /// Its id.
+        id: Uuid,
+    },
+    /// Stop one for good.
+    Cancel {
+        /// Its id.
+        id: Uuid,
+    },
+}
+
+/// Does what the arguments say.
+///
+/// # Errors
+/// One line for the operator.
+pub(super) async fn run(arguments: Arguments, config: Config) -> Result<ExitCode, String> {
+    let jobs = open(&config)?;
+    match arguments.action {
+        Action::List {
+            open: only_open,
+            limit,
+            json,
+        } => {
+            let only = only_open.then_some(JobState::OPEN.as_slice());
+            for job in &jobs.list(None, only, limit.into()).await.map_err(words)? {
+                say!("{}", if json { json!(job).to_string() } else { line(job) });
+            }
+        }
+        Action::Run { id, json } => {
+            jobs.set_state(id, WantedState::Running).await.map_err(words)?;
+            let (job, code) = follow(&jobs, id).await?;
+            report::result(&job, json)?;
+            return Ok(code);
+        }
+        Action::Show { id } => say!("{:#}", json!(jobs.get(id).await.map_err(words)?)),
+        Action::Pause { id } => {
+            let paused = jobs.set_state(id, WantedState::Paused).await;
+            say!("{}", line(&paused.map_err(words)?));
+        }
+        Action::Cancel { id } => {
+            let cancelled = jobs.set_state(id, WantedState::Cancelled).await;
+            say!("{}", line(&cancelled.map_err(words)?));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A job on a line.
+pub(super) fn line(job: &JobRow) -> String {
+    let progress = &job.progress;
+    let far = match (progress.done, progress.of) {
+        (0, 0) => String::new(),
+        (done, 0) => format!(", {}: {done}", progress.doing),
+        (done, of) => format!(", {}: {done} of {of}", progress.doing),
+    };
+    let note = job
+        .note
+        .as_ref()
+        .map(|note| format!(" ({note})"))
+        .unwrap_or_default();
+    let words = format!(
+        "{} {} by {}: {}{far}{note}",
+        job.id,
+        job.kind,
+        job.requested_by,
+        job.state.name()
+    );
+    plain::line(&words).into_owned()
+}

@@ -1,0 +1,115 @@
+//! Plans and results of jobs, for a reader.
+//! Never leaves out a difference that the result has.
+
+use serde_json::Value;
+
+use super::{jobs::line, say::say};
+use crate::{
+    inspect::difference,
+    jobs::{
+        Deletion, Job, JobRow, JobState, Rebuild, Resubmission, Retirement, Rollback, Verification,
+        verification::{Difference, Report},
+    },
+    plain,
+};
+
+/// Exit code: no dead letter was there that was meant.
+pub(super) const NOTHING_SELECTED: u8 = 3;
+
+/// The plan of a job.
+pub(super) fn plan(job: &JobRow) -> String {
+    let plan = job.result.clone().unwrap_or_default();
+    if !plan["selected"].is_null() {
+        return format!("{} dead letters", plan["selected"]);
+    }
+    let mut lines = vec![format!(
+        "{} events, {} s at the least",
+        plan["events"], plan["seconds"]
+    )];
+    if let Some(types) = plan["byType"].as_object() {
+        lines.extend(
+            types
+                .iter()
+                .map(|(name, count)| format!("{:>10}  {}", count.to_string(), plain::line(name))),
+        );
+    }
+    if let (Some(earliest), Some(latest)) = (plan["earliest"].as_str(), plan["latest"].as_str()) {
+        lines.push(format!(
+            "positions {} to {}, {earliest} to {latest}",
+            plan["firstPosition"], plan["lastPosition"]
+        ));
+    }
+    lines.join("\n")
+}
+
+/// True when a plan has no dead letter in it.
+pub(super) fn selects_nothing(job: &JobRow) -> bool {
+    job.result.as_ref().is_some_and(|plan| plan["selected"] == 0)
+}
+
+/// Prints the result of a job that has ended.
+///
+/// # Errors
+/// When it cannot be read.
+pub(super) fn result(job: &JobRow, as_json: bool) -> Result<(), String> {
+    let result = job.result.as_ref();
+    match (result, job.kind.as_str()) {
+        (Some(result), _) if as_json => say!("{result}"),
+        (Some(result), Verification::KIND | Rebuild::KIND) => differences(result)?,
+        (Some(result), Retirement::KIND) if job.state == JobState::Completed => {
+            say!("{} documents removed", result["removed"]);
+        }
+        (Some(result), Rollback::KIND) => say!("{result}"),
+        (Some(result), Resubmission::KIND) => letters(result, "resubmitted"),
+        (Some(result), Deletion::KIND) => letters(result, "deleted"),
+        (None, _) if as_json => say!("null"),
+        _ => say!("{}", line(job)),
+    }
+    Ok(())
+}
+
+fn letters(result: &Value, done: &str) {
+    for letter in result["keptLetters"].as_array().into_iter().flatten() {
+        let text = |name: &str| letter[name].as_str().unwrap_or_default();
+        let words = format!("{} kept: {}", text("messageId"), text("why"));
+        say!("{}", plain::line(&words));
+    }
+    say!("{done} {} of {}", result["done"], result["selected"]);
+    if result["missed"].as_i64().is_some_and(|missed| missed > 0) {
+        eprintln!(
+            "{} did not come: somebody else has locked them, or has dealt with them meanwhile",
+            result["missed"]
+        );
+    }
+}
+
+fn differences(result: &Value) -> Result<(), String> {
+    let report: Report = serde_json::from_value(result.clone()).map_err(|error| error.to_string())?;
+    say!(
+        "generation {}: {} aggregates, {} documents compared, {} different, {} behind, {} moving",
+        report.generation,
+        report.aggregates,
+        report.documents,
+        report.different,
+        report.behind,
+        report.moving
+    );
+    for Difference {
+        pk,
+        id,
+        expected,
+        found,
+    } in &report.differences
+    {
+        say!("{}", plain::line(&format!("{pk} {id}")));
+        let lines = match found {
+            // Of the log itself: why it cannot be read.
+            Value::String(why) => vec![why.clone()],
+            found => difference(expected, found),
+        };
+        for line in lines {
+            say!("  {}", plain::line(&line));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,59 @@
+//! Where claimed rows are kept while somebody works on them: the table, or memory in a test of virtual time.
+//! Never says what the work is.
+
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::row::{JobProgress, JobRow, JobState};
+use crate::postgres::PostgresError;
+
+/// A row that nobody else works on while its lease lasts.
+#[derive(Debug)]
+pub(crate) struct Claim {
+    pub(crate) row: JobRow,
+    /// Where the work stopped; `None` before the first step.
+    pub(crate) cursor: Option<Value>,
+    /// How often it has panicked there.
+    pub(crate) panics: i32,
+    pub(crate) lease: Uuid,
+}
+
+/// Where a job stands, as it is kept after each step.
+#[derive(Debug, Default)]
+pub(crate) struct Checkpoint {
+    /// Where the next step begins.
+    pub(crate) cursor: Value,
+    /// How often it has panicked there.
+    pub(crate) panics: i32,
+}
+
+/// Keeps claimed rows.
+pub(crate) trait Ledger: Sync {
+    /// Says that the holder is alive; the job's state now, or `None` when the lease is somebody else's.
+    fn renew(&self, claim: &Claim) -> impl Future<Output = Result<Option<JobState>, PostgresError>> + Send;
+
+    /// Writes down how far the job is; its state now, or `None` when the lease is somebody else's.
+    fn save(
+        &self,
+        claim: &Claim,
+        at: &Checkpoint,
+        progress: &JobProgress,
+    ) -> impl Future<Output = Result<Option<JobState>, PostgresError>> + Send;
+
+    /// Lets others work on it; with a note when something is in the way.
+    fn release(
+        &self,
+        claim: &Claim,
+        panics: i32,
+        note: Option<&str>,
+    ) -> impl Future<Output = Result<(), PostgresError>> + Send;
+
+    /// Writes down that the job is done, or waits for a person.
+    fn end(
+        &self,
+        claim: &Claim,
+        state: JobState,
+        result: Option<&Value>,
+        note: Option<&str>,
+    ) -> impl Future<Output = Result<(), PostgresError>> + Send;
+}

@@ -1,0 +1,153 @@
+//! A job as everybody sees it: what was asked for, in which state it is, and how far.
+//! Never says how it is done: that is where each kind lives.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::domain::value::Time;
+
+/// One job.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "Job")]
+pub struct JobRow {
+    /// Its identity.
+    pub id: Uuid,
+    /// Its kind, such as `replay` or `rebuild`.
+    pub kind: String,
+    /// The body of the request that started it.
+    #[schemars(with = "Map<String, Value>")]
+    pub request: Value,
+    /// How things stand.
+    pub state: JobState,
+    /// Who asked for it: a caller's id, or the name of who sat at the terminal.
+    pub requested_by: String,
+    /// When (UTC).
+    #[serde(with = "crate::domain::utc")]
+    #[schemars(with = "Time")]
+    pub requested_at: OffsetDateTime,
+    /// When the work began (UTC).
+    #[serde(with = "crate::domain::utc::option", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Time>")]
+    pub started_at: Option<OffsetDateTime>,
+    /// When it was over (UTC).
+    #[serde(with = "crate::domain::utc::option", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Time>")]
+    pub ended_at: Option<OffsetDateTime>,
+    /// How far it is.
+    pub progress: JobProgress,
+    /// The plan, and when it is over what came of it; each kind says other things.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub result: Option<Value>,
+    /// Why it does not go on, or has failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+/// How far a job is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct JobProgress {
+    /// What is being done.
+    pub doing: String,
+    /// How much of it is done.
+    pub done: i64,
+    /// How much there is; 0 when that is not known.
+    pub of: i64,
+}
+
+/// How things stand with a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum JobState {
+    /// The plan is being made.
+    Planning,
+    /// The plan waits for a person to start it.
+    Planned,
+    /// It goes on.
+    Running,
+    /// A person has stopped it, and may let it go on.
+    Paused,
+    /// A person has given it up.
+    Cancelled,
+    /// It is over.
+    Completed,
+    /// It ended early; `note` says why.
+    Failed,
+}
+
+impl JobState {
+    /// Every state.
+    pub const ALL: [Self; 7] = [
+        Self::Planning,
+        Self::Planned,
+        Self::Running,
+        Self::Paused,
+        Self::Cancelled,
+        Self::Completed,
+        Self::Failed,
+    ];
+    /// The states of a job that is not over.
+    pub const OPEN: [Self; 4] = [Self::Planning, Self::Planned, Self::Running, Self::Paused];
+
+    /// The name in JSON and in the table.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Planning => "planning",
+            Self::Planned => "planned",
+            Self::Running => "running",
+            Self::Paused => "paused",
+            Self::Cancelled => "cancelled",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+        }
+    }
+
+    /// Finds a state by its name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.name() == name)
+    }
+
+    /// True when it can be worked on now.
+    #[must_use]
+    pub fn is_active(self) -> bool {
+        matches!(self, Self::Planning | Self::Running)
+    }
+}
+
+/// The states into which a person can bring a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum WantedState {
+    /// A planned or paused job goes on.
+    Running,
+    /// It stops for now.
+    Paused,
+    /// It stops for good.
+    Cancelled,
+}
+
+impl WantedState {
+    /// The same as a job's state.
+    #[must_use]
+    pub fn state(self) -> JobState {
+        match self {
+            Self::Running => JobState::Running,
+            Self::Paused => JobState::Paused,
+            Self::Cancelled => JobState::Cancelled,
+        }
+    }
+
+    /// The states from which it can be had.
+    pub(super) fn reachable_from(self) -> &'static [JobState] {
+        match self {
+            Self::Running => &[JobState::Planned, JobState::Paused],
+            Self::Paused => &[JobState::Running],
+            Self::Cancelled => &JobState::OPEN,
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! What reaches the stores that jobs work on, as far as this process has settings for them.
+//! Never connects before something is asked.
+
+use std::sync::Arc;
+
+use tokio_postgres::Config as PostgresConfig;
+
+use super::{
+    dead_letters::DeadLetterQueue,
+    engine::{JobError, Violation},
+    read_model::ReadModelAdmin,
+    subscription::Subscription,
+};
+use crate::{
+    bus::{SUBSCRIPTION_NAME_RULE, TopicAddress, is_subscription_name},
+    config::{Config, ReadModelKind},
+    log::EventLog,
+};
+
+/// The topic, where these settings have one.
+///
+/// # Errors
+/// [`JobError::NotConfigured`] or [`JobError::NotApplicable`].
+pub fn topic(config: &Config) -> Result<&TopicAddress, JobError> {
+    configured(config.bus.as_ref(), config.forgets_outbox)
+}
+
+fn configured(topic: Option<&TopicAddress>, forgets_outbox: bool) -> Result<&TopicAddress, JobError> {
+    topic.ok_or(if forgets_outbox {
+        JobError::NotApplicable("OUTBOX is forget, because no process has a bus")
+    } else {
+        JobError::NotConfigured {
+            what: "Service Bus",
+            setting: "ServiceBusConnection",
+        }
+    })
+}
+
+/// What this process reaches.
+pub struct Resources {
+    log: Arc<EventLog>,
+    topic: Option<TopicAddress>,
+    forgets_outbox: bool,
+    target: ReadModelKind,
+    read_model: Option<ReadModelAdmin>,
+}
+
+impl Resources {
+    /// Connects when first used.
+    #[must_use]
+    pub fn new(postgres: &PostgresConfig, config: &Config) -> Self {
+        let log = Arc::new(EventLog::new(postgres.clone()));
+        let account = config.cosmos.clone();
+        Self {
+            topic: config.bus.clone(),
+            forgets_outbox: config.forgets_outbox,
+            target: config.read_model,
+            read_model: account.map(|account| ReadModelAdmin::new(Arc::clone(&log), account)),
+            log,
+        }
+    }
+
+    /// The event log.
+    #[must_use]
+    pub fn log(&self) -> &EventLog {
+        &self.log
+    }
+
+    /// True where no process of the deployment has a bus: events that wait for it are forgotten after a day.
+    #[must_use]
+    pub fn forgets_outbox(&self) -> bool {
+        self.forgets_outbox
+    }
+
+    /// True where this process has a bus.
+    #[must_use]
+    pub fn has_bus(&self) -> bool {
+        self.topic.is_some()
+    }
+
+    /// True where this process has documents in Cosmos DB.
+    #[must_use]
+    pub fn has_documents(&self) -> bool {
+        self.target == ReadModelKind::Cosmos && self.read_model.is_some()
+    }
+
+    /// The topic.
+    ///
+    /// # Errors
+    /// [`JobError::NotConfigured`] or [`JobError::NotApplicable`].
+    pub fn topic(&self) -> Result<&TopicAddress, JobError> {
+        configured(self.topic.as_ref(), self.forgets_outbox)
+    }
+
+    /// The read model in Cosmos DB.
+    ///
+    /// # Errors
+    /// [`JobError::NotConfigured`] or [`JobError::NotApplicable`].
+    pub fn read_model(&self) -> Result<&ReadModelAdmin, JobError> {
+        if self.target == ReadModelKind::Postgres {
+            return Err(JobError::NotApplicable(
+                "the read model is in PostgreSQL, where each command keeps it up to date itself",
+            ));
+        }
+        self.read_model.as_ref().ok_or(JobError::NotConfigured {
+            what: "Cosmos DB",
+            setting: "COSMOS_ENDPOINT",
+        })
+    }
+
+    /// A subscription of the topic.
+    ///
+    /// # Errors
+    /// See [`Self::topic`]; [`JobError::Invalid`] for a name that no subscription can have.
+    pub fn subscription(&self, name: &str) -> Result<Subscription, JobError> {
+        if !is_subscription_name(name) {
+            return Err(JobError::Invalid(vec![Violation {
+                pointer: "/subscription",
+                rule: SUBSCRIPTION_NAME_RULE,
+            }]));
+        }
+        Ok(Subscription::new(self.topic()?, name))
+    }
+
+    /// The dead letters of a subscription.
+    ///
+    /// # Errors
+    /// See [`Self::subscription`].
+    pub fn dead_letters(&self, subscription: &str) -> Result<DeadLetterQueue, JobError> {
+        Ok(DeadLetterQueue(self.subscription(subscription)?))
+    }
+}

@@ -1,0 +1,269 @@
+//! The documents of orders, customers and products, one aggregate after the other.
+//! Never takes a document for wrong because it is newer than what was read of the log: then more of that is read.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use serde::de::DeserializeOwned;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::{
+    fold::{Fold, history},
+    pages::Events,
+    report::{Compared, Due, Late, is_chosen},
+};
+use crate::{
+    domain::{aggregate::AggregateId, value::Sku},
+    jobs::{
+        engine::{JobError, patiently},
+        read_model::ReadModelAdmin,
+    },
+    read::{
+        connection::CosmosContainer,
+        document::{
+            Generation,
+            customer::{CUSTOMER, CustomerDocument, OrderRowDocument},
+            order::{EventDocument, ORDER, OrderDocument},
+            product::{PRODUCT, ProductDocument},
+        },
+        store::{DocumentStore, FoundDocument},
+    },
+};
+
+/// Aggregates that are looked up at a time, and those that are compared at the same time.
+const STEP: i64 = 40;
+const TOGETHER: usize = 8;
+/// Longest wait for what happened to one order.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The aggregates of a generation.
+pub(super) struct Aggregates<'a> {
+    admin: &'a ReadModelAdmin,
+    of: Generation,
+    due: Due,
+    orders: DocumentStore,
+    customers: DocumentStore,
+    products: DocumentStore,
+}
+
+impl<'a> Aggregates<'a> {
+    pub(super) fn new(admin: &'a ReadModelAdmin, of: Generation, due: Due) -> Self {
+        let store = |container| DocumentStore::new(&admin.connection, container);
+        Self {
+            admin,
+            of,
+            due,
+            orders: store(CosmosContainer::Orders),
+            customers: store(CosmosContainer::Customers),
+            products: store(CosmosContainer::Products),
+        }
+    }
+
+    /// Compares the next ones after this one, so many percent of them; the last one's id, or `None` when there are no more.
+    pub(super) async fn next(
+        &self,
+        after: &str,
+        until: i64,
+        percent: u32,
+    ) -> Result<Option<(String, Vec<Compared>)>, JobError> {
+        let log = &self.admin.log;
+        let streams = patiently(|| async { Ok(log.streams(after, until, STEP).await?) }).await?;
+        let Some(last) = streams.last() else {
+            return Ok(None);
+        };
+        let last = last.clone();
+        let chosen = streams
+            .into_iter()
+            .filter(|stream| is_chosen(stream, percent));
+        let compared = stream::iter(chosen)
+            .map(|stream| async move { patiently(|| self.named(&stream)).await })
+            .buffer_unordered(TOGETHER)
+            .try_collect();
+        Ok(Some((last, compared.await?)))
+    }
+
+    /// One aggregate; where its log cannot be read, that is what differs, and the others go on.
+    pub(super) async fn named(&self, stream: &str) -> Result<Compared, JobError> {
+        match self.one(stream).await {
+            Err(why @ JobError::Refused(_)) => {
+                let mut compared = Compared::default();
+                compared.broken(stream, &why);
+                Ok(compared)
+            }
+            compared => compared,
+        }
+    }
+
+    async fn one(&self, stream: &str) -> Result<Compared, JobError> {
+        let events = Events::open(&self.admin.log, stream).await?;
+        let broken = |why: String| JobError::refused(format!("the log of {stream}: {why}"));
+        let first = events.first();
+        let first = first.ok_or_else(|| broken("it has no events".to_owned()))?;
+        match AggregateId::of_event(&first.event).map_err(|why| broken(why.to_string()))? {
+            AggregateId::Order(id) => self.order(&events, stream, id).await,
+            AggregateId::Customer(_) => self.customer(&events, stream).await,
+            AggregateId::Product(sku) => self.product(&events, stream, &sku).await,
+        }
+    }
+
+    async fn order(&self, events: &Events<'_>, stream: &str, id: Uuid) -> Result<Compared, JobError> {
+        let pk = self.of.partition(stream);
+        let found: Option<FoundDocument<OrderDocument>> = read(&self.orders, &pk, ORDER).await?;
+        let shown = readable(&found).map_or(0, OrderDocument::version);
+        let mut compared = Compared::default();
+        self.history(events, id, (&pk, shown), &mut compared).await?;
+        let reached = self.fold(events, stream, shown).await?;
+        compared.document((&pk, ORDER), reached.fold.order(), found, reached.is_behind);
+        // The first event says whose it is.
+        let mut first = Fold::new(self.of, stream);
+        if let Some(row) = events.first() {
+            first.then(row)?;
+        }
+        let customer = first.customer_of_order().unwrap_or_default();
+        let pk = self.of.partition(&customer.to_string());
+        let found: Option<FoundDocument<OrderRowDocument>> = read(&self.customers, &pk, stream).await?;
+        let shown = readable(&found).map_or(0, OrderRowDocument::version);
+        let reached = self.fold(events, stream, shown).await?;
+        compared.document((&pk, stream), reached.fold.row(), found, reached.is_behind);
+        Ok(compared)
+    }
+
+    /// An order's events, each of which stands there for itself.
+    async fn history(
+        &self,
+        events: &Events<'_>,
+        order: Uuid,
+        (pk, shown): (&str, i64),
+        compared: &mut Compared,
+    ) -> Result<(), JobError> {
+        let text = "SELECT * FROM c WHERE c.kind = 'event' ORDER BY c.version";
+        let found: Vec<FoundDocument<EventDocument>> =
+            self.orders.query(Some(pk), text, &[], PATIENCE).await?;
+        let readable = found.iter().filter_map(FoundDocument::readable);
+        let highest = readable.map(EventDocument::version).max().unwrap_or(0);
+        let by_id = found.into_iter().map(|event| (id_of(&event), event));
+        let mut found: BTreeMap<String, FoundDocument<EventDocument>> = by_id.collect();
+        let mut walk = events.walk();
+        while let Some(row) = walk.peek(highest.max(shown)).await? {
+            let expected = history(self.of, order, row);
+            let there = found.remove(expected.id());
+            // Each comes by its own message, and an earlier one may come later.
+            if there.is_none() && !self.due.is_past(row) {
+                compared.behind += i64::from(row.event.version <= shown);
+            } else {
+                let id = expected.id().to_owned();
+                compared.document((pk, &id), Some(expected), there, false);
+            }
+            walk.step();
+        }
+        for (id, stray) in found {
+            compared.document((pk, &id), None, Some(stray), false);
+        }
+        Ok(())
+    }
+
+    async fn customer(&self, events: &Events<'_>, stream: &str) -> Result<Compared, JobError> {
+        let pk = self.of.partition(stream);
+        let found: Option<FoundDocument<CustomerDocument>> = read(&self.customers, &pk, CUSTOMER).await?;
+        let shown = readable(&found).map_or(0, CustomerDocument::version);
+        let reached = self.fold(events, stream, shown).await?;
+        let mut compared = Compared::default();
+        compared.document((&pk, CUSTOMER), reached.fold.customer(), found, reached.is_behind);
+        Ok(compared)
+    }
+
+    /// What is said of a product is compared at once. Its stock level moves with every order, and no event says when it must be
+    /// there: one that is behind is looked at again at the end.
+    async fn product(&self, events: &Events<'_>, stream: &str, sku: &Sku) -> Result<Compared, JobError> {
+        let pk = self.of.partition(stream);
+        let found: Option<FoundDocument<ProductDocument>> = read(&self.products, &pk, PRODUCT).await?;
+        // One that has never moved is in no event.
+        let level = self.admin.log.stock(sku).await?.filter(|level| level.seq > 0);
+        let shown = readable(&found).map_or(0, ProductDocument::version);
+        let reached = self.fold(events, stream, shown).await?;
+        let mut expected = match reached.fold.product() {
+            Some(product) => Some(product.with(level.as_ref())),
+            // Not told of yet; an order may have moved its stock already.
+            None if found.is_some() => Some(ProductDocument::new(self.of, sku, None, level.as_ref())),
+            None => None,
+        };
+        let mut compared = Compared::default();
+        if let (Some(level), Some(there)) = (&level, readable(&found))
+            && there.seq() < level.seq
+        {
+            compared.late.push(Late {
+                sku: sku.clone(),
+                seq: level.seq,
+                since: OffsetDateTime::now_utc(),
+            });
+            expected = expected.map(|expected| expected.with_stock_of(there));
+        }
+        compared.document((&pk, PRODUCT), expected, found, reached.is_behind);
+        Ok(compared)
+    }
+
+    /// What the events up to a version, and those after it that must be shown as well, make of it.
+    async fn fold<'s>(
+        &self,
+        events: &Events<'_>,
+        stream: &'s str,
+        shown: i64,
+    ) -> Result<Reached<'s>, JobError> {
+        let mut fold = Fold::new(self.of, stream);
+        let mut walk = events.walk();
+        while let Some(row) = walk.peek(shown).await? {
+            if row.event.version > shown && !self.due.is_past(row) {
+                return Ok(Reached {
+                    fold,
+                    is_behind: true,
+                });
+            }
+            fold.then(row)?;
+            walk.step();
+        }
+        Ok(Reached {
+            fold,
+            is_behind: false,
+        })
+    }
+}
+
+/// Looks again at stock levels that were behind; those that are still.
+///
+/// # Errors
+/// When the store cannot be read.
+pub(super) async fn still_late(admin: &ReadModelAdmin, of: Generation, late: &[Late]) -> Result<Vec<Late>, JobError> {
+    let products = &DocumentStore::new(&admin.connection, CosmosContainer::Products);
+    let looks = stream::iter(late.to_vec()).map(|one| async move {
+        let pk = of.partition(one.sku.as_str());
+        let found: Option<FoundDocument<ProductDocument>> =
+            patiently(|| read(products, &pk, PRODUCT)).await?;
+        let is_late = readable(&found).is_none_or(|found| found.seq() < one.seq);
+        Ok::<_, JobError>(is_late.then_some(one))
+    });
+    let looked: Vec<_> = looks.buffer_unordered(TOGETHER).try_collect().await?;
+    Ok(looked.into_iter().flatten().collect())
+}
+
+/// How far the events of an aggregate were folded.
+struct Reached<'a> {
+    fold: Fold<'a>,
+    /// There are more, which may be under way still.
+    is_behind: bool,
+}
+
+async fn read<D: DeserializeOwned>(store: &DocumentStore, pk: &str, id: &str) -> Result<Option<D>, JobError> {
+    Ok(store.read::<D>(pk, id).await?.map(|found| found.document))
+}
+
+fn readable<D>(found: &Option<FoundDocument<D>>) -> Option<&D> {
+    found.as_ref().and_then(FoundDocument::readable)
+}
+
+fn id_of(event: &FoundDocument<EventDocument>) -> String {
+    match event {
+        FoundDocument::Document(event) => event.id().to_owned(),
+        FoundDocument::Unreadable { json, .. } => json["id"].as_str().unwrap_or_default().to_owned(),
+    }
+}

@@ -1,0 +1,111 @@
+//! Documents of orders, customers and products that the log knows nothing of: a message was forged.
+//! Never takes a document for made up because it is newer than what was compared: it is the log of now that is asked.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::report::{Compared, Report, is_chosen};
+use crate::{
+    jobs::{
+        engine::{JobError, StepContext, patiently},
+        read_model::ReadModelAdmin,
+    },
+    read::{
+        connection::CosmosContainer,
+        document::{customer::CUSTOMER, order::ORDER, product::PRODUCT},
+        store::{DocumentStore, FoundDocument},
+    },
+};
+
+/// Where each aggregate has one document, of a kind that is called as its id is. What else it has is beside this one.
+const PLACES: [(CosmosContainer, &str); 3] = [
+    (CosmosContainer::Orders, ORDER),
+    (CosmosContainer::Customers, CUSTOMER),
+    (CosmosContainer::Products, PRODUCT),
+];
+/// Most documents of one step.
+const STEP: u32 = 200;
+/// A query over all partitions may take so long.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How far it is.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct StrayCursor {
+    /// Places that are looked through.
+    searched: usize,
+    /// Partitions up to this one are, in the place that is next.
+    after: String,
+}
+
+impl StrayCursor {
+    /// Looks through some more; true when there is no more. Strays are in the report then.
+    pub(super) async fn advance(
+        &mut self,
+        admin: &ReadModelAdmin,
+        percent: u32,
+        report: &mut Report,
+        context: &StepContext<'_>,
+    ) -> Result<bool, JobError> {
+        let Some((container, kind)) = PLACES.get(self.searched) else {
+            return Ok(true);
+        };
+        let of = report.generation;
+        let store = DocumentStore::new(&admin.connection, *container);
+        let text = format!(
+            "SELECT TOP {STEP} * FROM c WHERE c.gen = @gen AND c.kind = @kind AND c.pk > @after ORDER BY c.pk"
+        );
+        let parameters = [
+            ("@gen", json!(of)),
+            ("@kind", json!(kind)),
+            ("@after", json!(self.after)),
+        ];
+        let found: Vec<Value> =
+            patiently(|| async { Ok(store.query(None, &text, &parameters, PATIENCE).await?) }).await?;
+        let Some(last) = found.last() else {
+            (self.searched, self.after) = (self.searched + 1, String::new());
+            return Ok(false);
+        };
+        self.after = place(last).to_owned();
+        let prefix = of.partition("");
+        let streams = found
+            .iter()
+            .filter_map(|document| place(document).strip_prefix(&prefix));
+        let streams: Vec<String> = streams
+            .filter(|stream| is_chosen(stream, percent))
+            .map(str::to_owned)
+            .collect();
+        let absent = patiently(|| async { Ok(admin.log.absent(&streams).await?) }).await?;
+        let absent: BTreeSet<String> = absent.iter().map(|stream| of.partition(stream)).collect();
+        let mut compared = Compared::default();
+        for document in found
+            .into_iter()
+            .filter(|document| absent.contains(place(document)))
+        {
+            let pk = place(&document).to_owned();
+            compared.document(
+                (&pk, kind),
+                None,
+                Some(FoundDocument::Document(own_fields(document))),
+                false,
+            );
+        }
+        report.add(compared);
+        context.progress("documents looked up in the log", report.documents, 0);
+        Ok(false)
+    }
+}
+
+fn place(document: &Value) -> &str {
+    document["pk"].as_str().unwrap_or_default()
+}
+
+/// Without what Cosmos DB adds to each.
+fn own_fields(mut document: Value) -> Value {
+    if let Some(fields) = document.as_object_mut() {
+        fields.retain(|name, _| !name.starts_with('_'));
+    }
+    document
+}
