@@ -302,10 +302,7 @@ async fn of_what_is_sent_no_more_than_a_hundred_characters_are_quoted() {
         assert!(!told.contains(&"é".repeat(101)), "{told:.500}");
     }
     let name = "n".repeat(6_000);
-    for path in [
-        format!("/api/orders?{name}=1"),
-        format!("/api/jobs?state={name}"),
-    ] {
+    for path in [format!("/api/orders?{name}=1"), format!("/api/jobs?state={name}")] {
         let answer = app.send("GET", &path, "", &[]).await;
         assert_eq!(answer.status.as_u16(), 400);
         assert!(answer.body.to_string().len() < 1_000, "{path:.40}");

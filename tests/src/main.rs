@@ -26,11 +26,11 @@ mod histories;
 mod host;
 mod house;
 mod idempotency;
+mod jobs;
 mod kill_points;
 mod kills;
 mod migrations;
 mod openapi;
-mod jobs;
 mod orders;
 mod outages;
 mod owners;
@@ -57,4 +57,3 @@ mod topic;
 mod trust;
 mod unreadable;
 mod whole;
-

@@ -196,12 +196,7 @@ async fn a_read_obeys_its_preconditions_and_a_304_has_no_length() {
             }
         }
     }
-    for path in [
-        "/api/orders",
-        "/api/products",
-        "/api/jobs",
-        "/api/openapi.json",
-    ] {
+    for path in ["/api/orders", "/api/products", "/api/jobs", "/api/openapi.json"] {
         let answer = app
             .send("GET", path, "", &[("if-match", "\"none of ours\"")])
             .await;

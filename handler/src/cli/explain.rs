@@ -28,7 +28,9 @@ pub(super) async fn explain(
     config: Config,
 ) -> Result<ExitCode, String> {
     let jobs = open(&config)?;
-    let explanation = inspect::explain(&jobs, order, subscription).await.map_err(words)?;
+    let explanation = inspect::explain(&jobs, order, subscription)
+        .await
+        .map_err(words)?;
     if as_json {
         say!("{}", json!(explanation));
     } else {
@@ -53,7 +55,9 @@ pub(super) async fn explain(
                 .as_ref()
                 .map(|it| format!(", its message {it}"))
                 .unwrap_or_default();
-            let at = at.and_then(|at| utc::text(at).ok()).unwrap_or_else(|| "an unreadable time".to_owned());
+            let at = at
+                .and_then(|at| utc::text(at).ok())
+                .unwrap_or_else(|| "an unreadable time".to_owned());
             let words =
                 format!("{version:>3} {type} at {at}, event {event_id}{key}: {outbox}, {history}{message}");
             say!("{}", plain::line(&words));
@@ -74,7 +78,12 @@ pub(super) async fn explain(
         }
         say!(
             "    {}",
-            plain::line(explanation.first_difference.as_deref().unwrap_or("all hops agree"))
+            plain::line(
+                explanation
+                    .first_difference
+                    .as_deref()
+                    .unwrap_or("all hops agree")
+            )
         );
     }
     Ok(match explanation.first_difference {

@@ -15,7 +15,9 @@ use super::{
 use crate::{
     config::Config,
     error_chain::chain,
-    jobs::{GENERATIONS, Job, JobRow, Jobs, Rebuild, Retirement, Rollback, WantedState, verification::Report},
+    jobs::{
+        GENERATIONS, Job, JobRow, Jobs, Rebuild, Retirement, Rollback, WantedState, verification::Report,
+    },
     read::generation::GenerationPointer,
 };
 
@@ -62,7 +64,9 @@ async fn rebuild(jobs: &Jobs, Start { request, json }: Start<Rebuild>) -> Result
     let (job, code) = match jobs.open_of(GENERATIONS).await.map_err(words)? {
         Some(open) if open.kind != Rebuild::KIND => {
             let JobRow { id, kind, .. } = open;
-            return Err(format!("a {kind} is open; `handler jobs run {id}` goes on with it"));
+            return Err(format!(
+                "a {kind} is open; `handler jobs run {id}` goes on with it"
+            ));
         }
         Some(open) => {
             if request.rate.is_some() {

@@ -47,10 +47,7 @@ pub(super) struct StartPlanned<J: Args> {
 /// One line for the operator.
 pub(super) async fn start<J: Job<Resources>>(jobs: &Jobs, request: &J) -> Result<(JobRow, ExitCode), String> {
     let user = user();
-    let requester = Requester {
-        by: &user,
-        key: None,
-    };
+    let requester = Requester { by: &user, key: None };
     match jobs.start(request, requester).await {
         Ok(started) => follow(jobs, started.id).await,
         Err(JobError::Invalid(violations)) => {
@@ -66,7 +63,10 @@ pub(super) async fn start<J: Job<Resources>>(jobs: &Jobs, request: &J) -> Result
 ///
 /// # Errors
 /// One line for the operator.
-pub(super) async fn run_now<J: Job<Resources> + Args>(jobs: &Jobs, arguments: Start<J>) -> Result<ExitCode, String> {
+pub(super) async fn run_now<J: Job<Resources> + Args>(
+    jobs: &Jobs,
+    arguments: Start<J>,
+) -> Result<ExitCode, String> {
     let (job, code) = start(jobs, &arguments.request).await?;
     report::result(&job, arguments.json)?;
     Ok(code)
@@ -118,9 +118,15 @@ fn is_terminal() -> bool {
 
 /// Shows the plan and asks whether it is to be done.
 fn asked(planned: &JobRow) -> Result<bool, String> {
-    eprint!("{}\ngo on with this {}? [y/N] ", report::plan(planned), planned.kind);
+    eprint!(
+        "{}\ngo on with this {}? [y/N] ",
+        report::plan(planned),
+        planned.kind
+    );
     let mut answer = String::new();
-    let asking = io::stderr().flush().and_then(|()| io::stdin().read_line(&mut answer));
+    let asking = io::stderr()
+        .flush()
+        .and_then(|()| io::stdin().read_line(&mut answer));
     asking.map_err(|error| error.to_string())?;
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }

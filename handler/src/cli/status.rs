@@ -9,7 +9,7 @@ use super::{follow::open, jobs::line, say::say};
 use crate::{
     condition::StoreReason,
     config::Config,
-    health::{StoreConditions, Health},
+    health::{Health, StoreConditions},
     inspect::{self, SystemStatus},
     plain,
     read::Connection,

@@ -58,7 +58,12 @@ pub(super) fn start_doc<J: Job<Resources> + JsonSchema>() -> EndpointDoc {
         .body::<J>(request)
         .status(202)
         .detail(J::DETAIL)
-        .errors(&[ProblemKind::NotPossible, ProblemKind::JobUnderWay, ProblemKind::NotApplicable, ProblemKind::IdempotencyKeyReused])
+        .errors(&[
+            ProblemKind::NotPossible,
+            ProblemKind::JobUnderWay,
+            ProblemKind::NotApplicable,
+            ProblemKind::IdempotencyKeyReused,
+        ])
 }
 
 /// Starts a job of any kind: `POST /api/jobs/…`.
@@ -174,9 +179,10 @@ impl From<JobError> for Problem {
             JobError::NotApplicable(why) => Self::new(ProblemKind::NotApplicable, why),
             JobError::Invalid(violations) => {
                 let all = violations.iter();
-                all.fold(Self::new(ProblemKind::InvalidContent, words), |problem, violation| {
-                    problem.at(violation.pointer, violation.rule)
-                })
+                all.fold(
+                    Self::new(ProblemKind::InvalidContent, words),
+                    |problem, violation| problem.at(violation.pointer, violation.rule),
+                )
             }
             JobError::Refused(_) => Self::new(ProblemKind::NotPossible, words),
             error if error.is_transient() => {

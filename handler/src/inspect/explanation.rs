@@ -127,7 +127,12 @@ pub async fn explain(jobs: &Jobs, order: Uuid, subscription: &str) -> Result<Ord
 }
 
 /// The order in the documents that are read now.
-async fn shown(admin: &ReadModelAdmin, order: Uuid, customer: Uuid, hops: Vec<TracedEvent>) -> Result<OrderExplanation, JobError> {
+async fn shown(
+    admin: &ReadModelAdmin,
+    order: Uuid,
+    customer: Uuid,
+    hops: Vec<TracedEvent>,
+) -> Result<OrderExplanation, JobError> {
     let live = admin.pointer().await?.live;
     let orders = DocumentStore::new(&admin.connection, CosmosContainer::Orders);
     let pk = live.partition(&order.to_string());
@@ -189,13 +194,17 @@ async fn messages(subscription: &Subscription, events: &[Uuid]) -> Result<BTreeM
     let Subscription { address, topic, name } = subscription;
     let of = |error| JobError::from(subscription.explained(error));
     let mut found = BTreeMap::new();
-    let mut queue = MessageQueue::subscription(address, topic, name).await.map_err(of)?;
+    let mut queue = MessageQueue::subscription(address, topic, name)
+        .await
+        .map_err(of)?;
     let waits = |message: &ReceivedMessage| {
         let deliveries = message.deliveries();
         format!("waits at the subscription {name}, {deliveries} deliveries have failed")
     };
     look(&mut queue, events, &mut found, waits).await.map_err(of)?;
-    let mut queue = MessageQueue::dead_letters(address, topic, name).await.map_err(of)?;
+    let mut queue = MessageQueue::dead_letters(address, topic, name)
+        .await
+        .map_err(of)?;
     let is_dead = |message: &ReceivedMessage| {
         let reason = message.reason().unwrap_or("no reason given");
         format!("is a dead letter of the subscription {name}: {reason}")

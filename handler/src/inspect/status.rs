@@ -119,8 +119,12 @@ pub async fn status(jobs: &Jobs, health: &Health, subscription: &str) -> SystemS
 async fn messages(subscription: &Subscription) -> Result<SubscriptionStatus, JobError> {
     let Subscription { address, topic, name } = subscription;
     let of = |error: BusError| JobError::from(subscription.explained(error));
-    let mut waiting = MessageQueue::subscription(address, topic, name).await.map_err(of)?;
-    let mut dead = MessageQueue::dead_letters(address, topic, name).await.map_err(of)?;
+    let mut waiting = MessageQueue::subscription(address, topic, name)
+        .await
+        .map_err(of)?;
+    let mut dead = MessageQueue::dead_letters(address, topic, name)
+        .await
+        .map_err(of)?;
     Ok(SubscriptionStatus {
         name: name.clone(),
         waiting: count(&mut waiting).await.map_err(of)?,

@@ -5,8 +5,8 @@ use super::engine::JobError;
 use crate::{
     bus::CloudEvent,
     domain::event::RecordedEvent,
-    read::incoming::{IncomingEvent, decode},
     log::{EntryResult, LogEntry},
+    read::incoming::{IncomingEvent, decode},
 };
 
 /// Rows that are all events.

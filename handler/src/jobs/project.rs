@@ -10,8 +10,8 @@ use super::{
 };
 use crate::{
     error_chain::chain,
-    read::{Projector, document::Generation, projector::ProjectError},
     log::LogEntry,
+    read::{Projector, document::Generation, projector::ProjectError},
 };
 
 /// Events that are projected at the same time.

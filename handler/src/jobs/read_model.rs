@@ -5,8 +5,11 @@ use std::sync::Arc;
 
 use super::engine::JobError;
 use crate::{
-    read::{CosmosAccount, Connection, PointerCache, Projector, generation::GenerationPointer, store::StoredDocument},
     log::EventLog,
+    read::{
+        Connection, CosmosAccount, PointerCache, Projector, generation::GenerationPointer,
+        store::StoredDocument,
+    },
 };
 
 /// Jobs that change which generation is live, written or removed exclude each other under this name.

@@ -178,7 +178,9 @@ async fn begun(
     }
     may_begin(&read.document)?;
     let Some(next) = read.document.highest.0.checked_add(1) else {
-        return Err(JobError::refused("there is no number left for another generation"));
+        return Err(JobError::refused(
+            "there is no number left for another generation",
+        ));
     };
     let building = BuildProgress {
         generation: Generation(next),
@@ -193,7 +195,11 @@ async fn begun(
 }
 
 /// Reads the new generation from now on; the one before stays written.
-async fn switch(admin: &ReadModelAdmin, read: &StoredDocument<GenerationPointer>, to: Generation) -> Result<(), JobError> {
+async fn switch(
+    admin: &ReadModelAdmin,
+    read: &StoredDocument<GenerationPointer>,
+    to: Generation,
+) -> Result<(), JobError> {
     if read.document.building.map(|building| building.generation) != Some(to) {
         return Err(JobError::refused("the generation that was proved was given up"));
     }

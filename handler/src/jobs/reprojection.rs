@@ -42,7 +42,8 @@ fn default_rate() -> NonZeroU32 {
 
 impl Job<Resources> for Reprojection {
     const KIND: &'static str = "reprojection";
-    const SUMMARY: &'static str = "Plan to bring events of the log once more into the documents, without the bus";
+    const SUMMARY: &'static str =
+        "Plan to bring events of the log once more into the documents, without the bus";
     const DETAIL: &'static str = "Counts first, and changes nothing until the job is brought into the state `running`. All of them need `all: true`.";
     const FIRST_STATE: JobState = JobState::Planning;
     type Cursor = LogScan;

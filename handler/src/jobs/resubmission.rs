@@ -152,7 +152,11 @@ impl LetterWork for Resubmitter {
                 .ok()
                 .and_then(|place| ids.get(place))
                 .cloned();
-            settle(&mut dispositions, place, Disposition::Resubmitted(id.unwrap_or_default()));
+            settle(
+                &mut dispositions,
+                place,
+                Disposition::Resubmitted(id.unwrap_or_default()),
+            );
         }
         for RefusedMessage { key, reason } in report.refused {
             settle(&mut dispositions, key, Disposition::Kept(reason));
@@ -190,7 +194,10 @@ fn shortened(id: &str) -> Cow<'_, str> {
 
 /// What became of the letter at this place.
 fn settle(dispositions: &mut [Option<Disposition>], place: i64, disposition: Disposition) {
-    if let Some(open) = usize::try_from(place).ok().and_then(|place| dispositions.get_mut(place)) {
+    if let Some(open) = usize::try_from(place)
+        .ok()
+        .and_then(|place| dispositions.get_mut(place))
+    {
         *open = Some(disposition);
     }
 }

@@ -16,10 +16,7 @@ use super::{
     resources::Resources,
 };
 use crate::read::{
-    connection::CosmosContainer,
-    document::Generation,
-    generation::REMEMBERED,
-    store::DocumentStore,
+    connection::CosmosContainer, document::Generation, generation::REMEMBERED, store::DocumentStore,
 };
 
 /// The containers that have documents of a generation.
@@ -73,7 +70,8 @@ struct Place {
 impl Job<Resources> for Retirement {
     const KIND: &'static str = "retirement";
     const SUMMARY: &'static str = "Remove the documents of a generation that is not read any more";
-    const DETAIL: &'static str = "Those from before the last switch, or of a rebuild that was given up or has failed. Begins at once.";
+    const DETAIL: &'static str =
+        "Those from before the last switch, or of a rebuild that was given up or has failed. Begins at once.";
     const EXCLUSIVE: Option<&'static str> = Some(GENERATIONS);
     type Cursor = RetirementCursor;
 
@@ -126,7 +124,6 @@ impl Job<Resources> for Retirement {
         context.progress("documents removed", cursor.removed, 0);
         Ok(StepOutcome::More)
     }
-
 }
 
 impl Retirement {

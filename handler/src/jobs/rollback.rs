@@ -51,7 +51,8 @@ impl Rollback {
 impl Job<Resources> for Rollback {
     const KIND: &'static str = "rollback";
     const SUMMARY: &'static str = "Read the documents again that were read before the last switch";
-    const DETAIL: &'static str = "Nothing is lost, since both are written. A generation that is read already stays so.";
+    const DETAIL: &'static str =
+        "Nothing is lost, since both are written. A generation that is read already stays so.";
     const EXCLUSIVE: Option<&'static str> = Some(GENERATIONS);
     /// The generation to be read. Decided before anything is written, or a step that is done twice would undo itself.
     type Cursor = Option<Generation>;
@@ -85,7 +86,9 @@ impl Job<Resources> for Rollback {
             return Ok(StepOutcome::Completed(json!(read.document)));
         }
         if read.document.previous != Some(to) {
-            return Err(JobError::refused(format!("generation {to} is not there any more")));
+            return Err(JobError::refused(format!(
+                "generation {to} is not there any more"
+            )));
         }
         let turned = admin.save(&read, |it| {
             it.previous = Some(it.live);

@@ -43,12 +43,14 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::super::{
-        Deletion, Replay, Reprojection, Resubmission, Resources,
+        Deletion, Replay, Reprojection, Resources, Resubmission,
         engine::{Job, Violation},
     };
 
     fn violations<J: Job<Resources> + DeserializeOwned>(request: Value) -> Option<Vec<Violation>> {
-        serde_json::from_value::<J>(request).ok().map(|job| job.validate())
+        serde_json::from_value::<J>(request)
+            .ok()
+            .map(|job| job.validate())
     }
 
     #[test]
@@ -94,7 +96,8 @@ mod tests {
 
     #[test]
     fn all_broken_rules_are_found_at_once() {
-        let request = json!({ "subscription": "mail", "letters": { "all": true, "subject": "\u{7}" }, "because": " " });
+        let request =
+            json!({ "subscription": "mail", "letters": { "all": true, "subject": "\u{7}" }, "because": " " });
         let pointers: Vec<&str> = violations::<Deletion>(request)
             .unwrap()
             .iter()

@@ -74,7 +74,10 @@ impl TracedEvent {
             version: row.try_get("version")?,
             kind: row.try_get("type")?,
             event_id: row.try_get("event_id")?,
-            at: row.try_get("occurred_at").ok().and_then(|at| utc::checked(at).ok()),
+            at: row
+                .try_get("occurred_at")
+                .ok()
+                .and_then(|at| utc::checked(at).ok()),
             customer: row.try_get("customer")?,
             key: row.try_get("key")?,
             outbox,

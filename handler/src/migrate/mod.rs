@@ -33,10 +33,7 @@ const MIGRATIONS: [(&str, &str); 7] = [
         "0006_operation_panics",
         include_str!("../../migrations/0006_operation_panics.sql"),
     ),
-    (
-        "0007_jobs",
-        include_str!("../../migrations/0007_jobs.sql"),
-    ),
+    ("0007_jobs", include_str!("../../migrations/0007_jobs.sql")),
 ];
 
 /// The advisory lock by which two deployments at once take turns.

@@ -84,11 +84,7 @@ async fn a_bus_that_goes_away_in_the_middle_leaves_each_letter_dead_or_resubmitt
     };
     timeout(2 * DEADLINE, waiting).await.unwrap();
     // Ctrl-C pauses the job, which can be gone on with.
-    kill(
-        Pid::from_raw(running.id().unwrap().cast_signed()),
-        Signal::SIGINT,
-    )
-    .unwrap();
+    kill(Pid::from_raw(running.id().unwrap().cast_signed()), Signal::SIGINT).unwrap();
     let ended = timeout(DEADLINE, running.wait()).await.unwrap().unwrap();
     assert_eq!(ended.code(), Some(FAILED));
     let dead = of(bench.dead("read-model").await);
@@ -120,14 +116,7 @@ async fn locks_of_what_is_passed_over_are_kept_for_as_long_as_it_takes() {
     let all = orders(2_000);
     bench.bury(&all, &["read-model"], "Broken").await;
     let said = bench
-        .run(&[
-            "delete",
-            "--order",
-            &all[1_999],
-            "--because",
-            "a test",
-            "--yes",
-        ])
+        .run(&["delete", "--order", &all[1_999], "--because", "a test", "--yes"])
         .await;
     assert_eq!(said.out, "deleted 1 of 1\n", "{said:?}");
     assert_eq!(bench.dead("read-model").await, all[..1_999]);

@@ -119,11 +119,7 @@ impl Bench {
             .unwrap();
         let topic = Topic::connect(&bus.connection_string()).await;
         let database = Database::create().await;
-        Self {
-            bus,
-            topic,
-            database,
-        }
+        Self { bus, topic, database }
     }
 
     async fn run(&self, arguments: &[&str]) -> Said {
@@ -176,7 +172,9 @@ impl Bench {
 /// The letters that a job says it has dealt with; none where nothing was selected.
 fn done(said: &Said) -> Vec<Value> {
     let results = said.json();
-    let done = results.first().and_then(|result| result["doneLetters"].as_array());
+    let done = results
+        .first()
+        .and_then(|result| result["doneLetters"].as_array());
     done.cloned().unwrap_or_default()
 }
 

@@ -43,14 +43,7 @@ async fn what_is_resubmitted_is_the_same_message_for_its_own_subscription_only()
     bench.bury(&orders, &["read-model", "mail"], "Broken").await;
     bench.topic.hear("listener", 3).await;
     let said = bench
-        .run(&[
-            "resubmit",
-            "--all",
-            "--subscription",
-            "mail",
-            "--json",
-            "--yes",
-        ])
+        .run(&["resubmit", "--all", "--subscription", "mail", "--json", "--yes"])
         .await;
     assert_eq!(said.code, DONE, "{said:?}");
     let heard = bench.topic.hear("mail", 3).await;

@@ -72,7 +72,10 @@ async fn an_unreadable_dead_letter_is_named_and_counted_and_the_others_handled()
         (&json!(3), &json!(2)),
         "{result}"
     );
-    assert!(text(&result["keptLetters"][1]["why"]).starts_with("its "), "{result}");
+    assert!(
+        text(&result["keptLetters"][1]["why"]).starts_with("its "),
+        "{result}"
+    );
     let heard = bench.topic.hear("read-model", 3).await;
     assert_eq!(
         of(heard.into_iter().map(|heard| text(&heard.json()["subject"]))),
@@ -170,7 +173,10 @@ async fn what_others_have_written_does_nothing_to_a_terminal_and_begins_no_line(
             ] {
                 assert!(said.err.contains(section), "{said:?}");
             }
-            let deletions = said.err.lines().filter(|line| line.contains("deleting_dead_letter"));
+            let deletions = said
+                .err
+                .lines()
+                .filter(|line| line.contains("deleting_dead_letter"));
             assert_eq!(deletions.count(), 1, "{said:?}");
         }
     }

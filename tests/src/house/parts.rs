@@ -37,14 +37,8 @@ const MAY_USE: [(&str, &[&str]); 17] = [
             "telemetry",
         ],
     ),
-    (
-        "jobs",
-        &["domain", "postgres", "log", "bus", "read", "config"],
-    ),
-    (
-        "inspect",
-        &["domain", "log", "bus", "read", "health", "jobs"],
-    ),
+    ("jobs", &["domain", "postgres", "log", "bus", "read", "config"]),
+    ("inspect", &["domain", "log", "bus", "read", "health", "jobs"]),
     ("timer", &["postgres", "relay", "read", "jobs"]),
     (
         "triggers",

@@ -77,11 +77,7 @@ async fn a_replay_is_planned_started_and_reported_over_http() {
     assert_eq!(steer(client, &location, "running").await.body["state"], "running");
     let done = until(client, &location, "completed").await;
     assert_eq!(done["result"]["done"], json!(events), "{done}");
-    is(
-        &steer(client, &location, "paused").await,
-        409,
-        "not-possible",
-    );
+    is(&steer(client, &location, "paused").await, 409, "not-possible");
 
     let direct = ask(
         client,
@@ -99,10 +95,7 @@ async fn a_replay_is_planned_started_and_reported_over_http() {
     let next = format!("/api/jobs?cursor={}", text(&page.body["next"]));
     let page = get(client, &next, &[]).await.body;
     assert_eq!(
-        (
-            &page["items"][0]["kind"],
-            page["items"].as_array().unwrap().len()
-        ),
+        (&page["items"][0]["kind"], page["items"].as_array().unwrap().len()),
         (&json!("replay"), 1)
     );
     let completed = get(client, "/api/jobs?state=completed", &[]).await.body;
@@ -151,7 +144,12 @@ async fn the_read_model_is_made_anew_rolled_back_removed_and_verified_over_http(
     assert_eq!(verified["result"]["different"], 0, "{verified}");
 
     let order = text(&placed.body["id"]);
-    let trail = get(client, &format!("/api/operations/orders/{order}/explanation"), &[]).await;
+    let trail = get(
+        client,
+        &format!("/api/operations/orders/{order}/explanation"),
+        &[],
+    )
+    .await;
     assert_eq!(
         (&trail.body["document"], &trail.body["firstDifference"]),
         (&json!(1), &Value::Null),
@@ -343,16 +341,8 @@ async fn an_absent_job_and_an_impossible_state_are_refused_by_name() {
         404,
         "unknown-job",
     );
-    is(
-        &get(&app, "/api/jobs/x", &[]).await,
-        404,
-        "unknown-job",
-    );
-    is(
-        &get(&app, "/api/jobs?state=odd", &[]).await,
-        400,
-        "invalid-query",
-    );
+    is(&get(&app, "/api/jobs/x", &[]).await, 404, "unknown-job");
+    is(&get(&app, "/api/jobs?state=odd", &[]).await, 400, "invalid-query");
     is(
         &get(&app, "/api/operations/status?x=1", &[]).await,
         400,

@@ -18,8 +18,7 @@ async fn an_operation_that_was_open_goes_on_as_a_job() {
     let owner = connect(&admin_url(&database.name)).await;
     owner.batch_execute(BEFORE).await.unwrap();
     let (id, all) = ("0198c9c1-0000-7000-8000-000000000077", log.ids(|_| true));
-    let request =
-        json!({ "kind": "replay", "with": { "subscription": "mail", "events": { "all": true }, "rate": 5000, "force": false } });
+    let request = json!({ "kind": "replay", "with": { "subscription": "mail", "events": { "all": true }, "rate": 5000, "force": false } });
     let found = json!({
         "events": all.len(), "byType": {}, "firstPosition": 1, "lastPosition": all.len(),
         "earliest": null, "latest": null,

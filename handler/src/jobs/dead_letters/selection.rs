@@ -6,7 +6,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-use super::{super::{engine::Violation, rules}, dead_letter::DeadLetter};
+use super::{
+    super::{engine::Violation, rules},
+    dead_letter::DeadLetter,
+};
 use crate::domain::{
     utc,
     value::{Name, Time},

@@ -279,7 +279,8 @@ impl Sweep<'_> {
             }
             worked_on = true;
             let outcome = work.work(&letters).await;
-            let settled = self.settle(queue, &letters, locks, outcome.dispositions, outcomes)
+            let settled = self
+                .settle(queue, &letters, locks, outcome.dispositions, outcomes)
                 .await;
             outcome.stopped.map_or(Ok(()), Err)?;
             settled?;

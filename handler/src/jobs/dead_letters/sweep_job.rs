@@ -71,7 +71,9 @@ impl LetterCursor {
             context,
         };
         let until = Instant::now() + STEP;
-        let swept = self.sweep.sweep(of.open().await?, selection, until, work, &mut outcomes);
+        let swept = self
+            .sweep
+            .sweep(of.open().await?, selection, until, work, &mut outcomes);
         let over = swept.await?;
         self.idle = if before == self.sweep.counts {
             self.idle + 1

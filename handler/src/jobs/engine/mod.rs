@@ -11,8 +11,8 @@ mod storable;
 mod table;
 mod worker;
 
-pub(crate) use error::{PATIENCE, patiently};
 pub use error::{JobError, Violation};
+pub(crate) use error::{PATIENCE, patiently};
 pub use job::{Job, ProgressSink, StepContext, StepOutcome};
 pub use kind::JobKind;
 pub use queue::{JobQueue, Requester};

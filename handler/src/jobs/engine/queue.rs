@@ -177,7 +177,10 @@ impl<R: Sync> JobQueue<R> {
         until: Instant,
         sink: ProgressSink<'_>,
     ) -> Result<TurnEnd, PostgresError> {
-        let able = self.kinds.iter().filter(|kind| (kind.needs)(&self.resources).is_ok());
+        let able = self
+            .kinds
+            .iter()
+            .filter(|kind| (kind.needs)(&self.resources).is_ok());
         let names: Vec<&str> = able.map(|kind| kind.name).collect();
         let Some(claim) = self.table.claim(&names, only).await? else {
             return Ok(TurnEnd::NothingToDo);

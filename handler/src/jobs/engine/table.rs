@@ -2,8 +2,8 @@
 //! Never does the work, and never lets two work on one job: whoever has lost the lease is told so and stops.
 
 use serde_json::Value;
-use tokio_postgres::{Config, Row, types::FromSql};
 use time::OffsetDateTime;
+use tokio_postgres::{Config, Row, types::FromSql};
 use uuid::Uuid;
 
 use super::{
@@ -88,7 +88,11 @@ const SET_STATE: &str = concat!(
      where id = $1::uuid and state = any($3::text[]) returning ",
     columns!()
 );
-const GET: &str = concat!("select ", columns!(), " from write_model.jobs where id = $1::uuid");
+const GET: &str = concat!(
+    "select ",
+    columns!(),
+    " from write_model.jobs where id = $1::uuid"
+);
 /// Results may be long, and are left out.
 const LIST: &str = "
      select id, kind, request, state, requested_by, requested_at, started_at, ended_at, doing, done, todo,
@@ -164,7 +168,11 @@ impl Table {
     }
 
     /// Finds the job that a caller has asked for under a key, with the fingerprint of that request.
-    pub(super) async fn by_key(&self, by: &str, key: &str) -> Result<Option<(String, JobRow)>, PostgresError> {
+    pub(super) async fn by_key(
+        &self,
+        by: &str,
+        key: &str,
+    ) -> Result<Option<(String, JobRow)>, PostgresError> {
         let rows = self.rows(BY_KEY, &[&by, &key]).await?;
         let Some(row) = rows.first() else { return Ok(None) };
         let fingerprint = row.try_get("fingerprint")?;
@@ -172,7 +180,11 @@ impl Table {
     }
 
     /// Claims a job of one of these kinds, or this very one; `None` when there is nothing to do, or somebody else is at it.
-    pub(super) async fn claim(&self, kinds: &[&str], only: Option<Uuid>) -> Result<Option<Claim>, PostgresError> {
+    pub(super) async fn claim(
+        &self,
+        kinds: &[&str],
+        only: Option<Uuid>,
+    ) -> Result<Option<Claim>, PostgresError> {
         let lease = Uuid::now_v7();
         let rows = self.rows(CLAIM, &[&lease, &kinds, &only]).await?;
         let Some(row) = rows.first() else { return Ok(None) };
@@ -185,7 +197,11 @@ impl Table {
     }
 
     /// Brings a job into another state; `None` when it is in no state for that.
-    pub(super) async fn set_state(&self, id: Uuid, wanted: WantedState) -> Result<Option<JobRow>, PostgresError> {
+    pub(super) async fn set_state(
+        &self,
+        id: Uuid,
+        wanted: WantedState,
+    ) -> Result<Option<JobRow>, PostgresError> {
         let from: Vec<&str> = wanted.reachable_from().iter().map(|state| state.name()).collect();
         self.one(SET_STATE, &[&id, &wanted.state().name(), &from]).await
     }
@@ -217,12 +233,13 @@ impl Table {
         Ok(self.rows(sql, parameters).await?.first().map(job_row))
     }
 
-    async fn state(&self, sql: &str, parameters: SqlParameters<'_>) -> Result<Option<JobState>, PostgresError> {
+    async fn state(
+        &self,
+        sql: &str,
+        parameters: SqlParameters<'_>,
+    ) -> Result<Option<JobState>, PostgresError> {
         let rows = self.rows(sql, parameters).await?;
-        let name: Option<String> = rows
-            .first()
-            .map(|row| row.try_get("state"))
-            .transpose()?;
+        let name: Option<String> = rows.first().map(|row| row.try_get("state")).transpose()?;
         Ok(name.as_deref().and_then(JobState::named))
     }
 

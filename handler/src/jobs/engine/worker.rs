@@ -137,7 +137,8 @@ fn read<R: Sync + ?Sized, J: Job<R>>(claim: &Claim) -> Result<(J, J::Cursor), St
     let cursor = claim.cursor.clone().map_or_else(
         || Ok(J::Cursor::default()),
         |cursor| {
-            serde_json::from_value(cursor).map_err(|error| format!("where it stopped cannot be read: {error}"))
+            serde_json::from_value(cursor)
+                .map_err(|error| format!("where it stopped cannot be read: {error}"))
         },
     );
     Ok((job, cursor?))
@@ -170,7 +171,12 @@ async fn keep(
 }
 
 /// After a panic: once more in another turn, or never.
-async fn stumble(ledger: &impl Ledger, claim: &Claim, panics: i32, why: &str) -> Result<TurnEnd, PostgresError> {
+async fn stumble(
+    ledger: &impl Ledger,
+    claim: &Claim,
+    panics: i32,
+    why: &str,
+) -> Result<TurnEnd, PostgresError> {
     if panics >= MOST_PANICS {
         let why = format!("it has panicked {panics} times at one place: {why}");
         return fail(ledger, claim, &why).await;

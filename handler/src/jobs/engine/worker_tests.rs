@@ -123,7 +123,12 @@ impl Ledger for MemoryLedger {
         Ok(Some(self.state()))
     }
 
-    async fn save(&self, _: &Claim, at: &Checkpoint, _: &JobProgress) -> Result<Option<JobState>, PostgresError> {
+    async fn save(
+        &self,
+        _: &Claim,
+        at: &Checkpoint,
+        _: &JobProgress,
+    ) -> Result<Option<JobState>, PostgresError> {
         let mut claim = self.0.lock().unwrap();
         (claim.cursor, claim.panics) = (Some(at.cursor.clone()), at.panics);
         Ok(Some(claim.row.state))
@@ -271,5 +276,8 @@ async fn a_request_that_cannot_be_read_ends_its_job_with_a_note() {
     let script = script(|_| Box::pin(async { Ok(StepOutcome::More) }));
     assert_eq!((row.turns(&script).await, row.state()), (1, JobState::Failed));
     let note = row.note();
-    assert!(note.starts_with("its request cannot be read by this version"), "{note}");
+    assert!(
+        note.starts_with("its request cannot be read by this version"),
+        "{note}"
+    );
 }

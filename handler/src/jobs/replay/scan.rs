@@ -183,10 +183,7 @@ impl LogScan {
             after: self.position,
             until: range.until,
         };
-        let SelectedPage {
-            entries,
-            until: upto,
-        } = log.select(events, rest, most).await?;
+        let SelectedPage { entries, until: upto } = log.select(events, rest, most).await?;
         let before = self.done + self.refused;
         let (mut readable, mut unreadable) = (Vec::with_capacity(entries.len()), Vec::new());
         for row in entries {

@@ -73,9 +73,7 @@ impl<'a> Aggregates<'a> {
             return Ok(None);
         };
         let last = last.clone();
-        let chosen = streams
-            .into_iter()
-            .filter(|stream| is_chosen(stream, percent));
+        let chosen = streams.into_iter().filter(|stream| is_chosen(stream, percent));
         let compared = stream::iter(chosen)
             .map(|stream| async move { patiently(|| self.named(&stream)).await })
             .buffer_unordered(TOGETHER)
@@ -233,7 +231,11 @@ impl<'a> Aggregates<'a> {
 ///
 /// # Errors
 /// When the store cannot be read.
-pub(super) async fn still_late(admin: &ReadModelAdmin, of: Generation, late: &[Late]) -> Result<Vec<Late>, JobError> {
+pub(super) async fn still_late(
+    admin: &ReadModelAdmin,
+    of: Generation,
+    late: &[Late],
+) -> Result<Vec<Late>, JobError> {
     let products = &DocumentStore::new(&admin.connection, CosmosContainer::Products);
     let looks = stream::iter(late.to_vec()).map(|one| async move {
         let pk = of.partition(one.sku.as_str());

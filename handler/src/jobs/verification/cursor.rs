@@ -100,7 +100,11 @@ impl VerificationCursor {
         let next = aggregates.next(&self.after, until, self.percent).await?;
         let Some((last, compared)) = next else {
             let percent = self.percent;
-            if self.strays.advance(admin, percent, &mut self.report, context).await? {
+            if self
+                .strays
+                .advance(admin, percent, &mut self.report, context)
+                .await?
+            {
                 self.sums = Some(SumCursor::default());
             }
             return Ok(false);
@@ -157,4 +161,3 @@ impl VerificationCursor {
         Ok(true)
     }
 }
-

@@ -66,7 +66,8 @@ impl Default for Verification {
 impl Job<Resources> for Verification {
     const KIND: &'static str = "verification";
     const SUMMARY: &'static str = "Compare the documents with the log";
-    const DETAIL: &'static str = "`result.different` is 0 when all is well; the first hundred differences are named.";
+    const DETAIL: &'static str =
+        "`result.different` is 0 when all is well; the first hundred differences are named.";
     type Cursor = Option<VerificationCursor>;
 
     fn example() -> Value {
@@ -104,12 +105,7 @@ impl Job<Resources> for Verification {
                 // A grace of a century is none that anything could be late by.
                 let due = (OffsetDateTime::now_utc() - grace).max(OffsetDateTime::UNIX_EPOCH);
                 let due = Due::Time(due);
-                none.insert(VerificationCursor::new(
-                    of,
-                    due,
-                    self.sample,
-                    self.grace_seconds,
-                ))
+                none.insert(VerificationCursor::new(of, due, self.sample, self.grace_seconds))
             }
         };
         Ok(if cursor.advance(admin, context).await? {
