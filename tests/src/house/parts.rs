@@ -8,8 +8,9 @@ use devstack::app_folder::workspace_root;
 use super::rust_files;
 
 /// What each part of the handler may use of the others; `app` and `cli` put everything together.
-const MAY_USE: [(&str, &[&str]); 17] = [
-    ("domain", &[]),
+const MAY_USE: [(&str, &[&str]); 18] = [
+    ("json", &[]),
+    ("domain", &["json"]),
     ("condition", &[]),
     ("error_chain", &[]),
     ("postgres", &["condition"]),
@@ -37,7 +38,10 @@ const MAY_USE: [(&str, &[&str]); 17] = [
             "telemetry",
         ],
     ),
-    ("jobs", &["domain", "postgres", "log", "bus", "read", "config"]),
+    (
+        "jobs",
+        &["domain", "json", "postgres", "log", "bus", "read", "config"],
+    ),
     ("inspect", &["domain", "log", "bus", "read", "health", "jobs"]),
     ("timer", &["postgres", "relay", "read", "jobs"]),
     (
