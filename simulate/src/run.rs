@@ -238,6 +238,21 @@ impl Simulation {
         waiting == 0 && self.rebuild.is_empty()
     }
 
+    /// Kills a process, or the rebuild, if chance has it so; it starts again some time later.
+    async fn may_crash(&mut self, now: u64) {
+        let plan = Arc::clone(&self.outside.plan);
+        let n = plan.pick(self.processes.len() + 1);
+        if n == self.processes.len() {
+            self.kill_rebuild(now).await;
+        } else if self.processes[n].is_some() && plan.strikes(Trouble::Crash) {
+            plan.say(format_args!("process {n} is killed"));
+            if let Some(process) = self.processes[n].take() {
+                process.kill().await;
+            }
+            self.at(now + plan.between(1..=20_000), RunAction::Start(n));
+        }
+    }
+
     async fn act(&mut self, now: u64, action: RunAction) {
         let plan = Arc::clone(&self.outside.plan);
         match action {
@@ -245,18 +260,7 @@ impl Simulation {
                 plan.say(format_args!("process {n} starts"));
                 self.processes[n] = Some(Process::start(&self.outside));
             }
-            RunAction::MayCrash => {
-                let n = plan.pick(self.processes.len() + 1);
-                if n == self.processes.len() {
-                    self.kill_rebuild(now).await;
-                } else if self.processes[n].is_some() && plan.strikes(Trouble::Crash) {
-                    plan.say(format_args!("process {n} is killed"));
-                    if let Some(process) = self.processes[n].take() {
-                        process.kill().await;
-                    }
-                    self.at(now + plan.between(1..=20_000), RunAction::Start(n));
-                }
-            }
+            RunAction::MayCrash => self.may_crash(now).await,
             RunAction::MayBeAway => {
                 if plan.strikes(Trouble::Outage) {
                     // Now and then longer than an invocation waits.

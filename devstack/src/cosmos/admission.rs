@@ -7,9 +7,9 @@ use axum::http::Method;
 use serde_json::{Value, json};
 
 use super::answer::AnswerChange;
-use super::asked::AccountRequest;
 use super::gateway::Gateway;
 use super::refusal::Refusal;
+use super::request::AccountRequest;
 use super::{changes, documents, properties, query};
 
 const PARTITION_KEY: &str = "x-ms-documentdb-partitionkey";

@@ -9,7 +9,7 @@ use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
 use url::form_urlencoded;
 
-use super::asked::{decode, segments};
+use super::request::{decode, segments};
 
 /// True when the request was signed with `key`.
 pub(super) fn is_signed(method: &Method, path: &str, headers: &HeaderMap, key: &[u8]) -> bool {

@@ -7,9 +7,9 @@ use serde_json::Value;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 
-use super::asked::AccountRequest;
 use super::gateway::Gateway;
 use super::refusal::Refusal;
+use super::request::AccountRequest;
 
 /// Turns `If-Modified-Since` into the token after the last change before it. A token of the client goes first.
 pub(super) async fn begin(gateway: &Gateway, asked: &mut AccountRequest) -> Result<(), Refusal> {

@@ -19,9 +19,9 @@ use serde_json::Value;
 use url::Url;
 
 use super::answer::AnswerChange;
-use super::asked::AccountRequest;
 use super::batches::Batches;
 use super::definitions::Definitions;
+use super::request::AccountRequest;
 use super::switches::Switches;
 
 const REGION: &str = "West Europe";

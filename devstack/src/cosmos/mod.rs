@@ -4,7 +4,6 @@
 mod account;
 mod admission;
 mod answer;
-mod asked;
 mod authorization;
 mod batches;
 mod changes;
@@ -18,6 +17,7 @@ mod properties;
 mod query;
 mod reader;
 mod refusal;
+mod request;
 mod resource_ids;
 mod serve;
 mod switches;

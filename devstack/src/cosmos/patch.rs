@@ -6,9 +6,9 @@ use axum::response::Response;
 use serde_json::{Value, json};
 
 use super::answer::AnswerChange;
-use super::asked::AccountRequest;
 use super::gateway::Gateway;
 use super::refusal::Refusal;
+use super::request::AccountRequest;
 
 /// The number of times that another writer may be faster.
 const TRIES: usize = 20;

@@ -3,9 +3,9 @@
 
 use serde_json::Value;
 
-use super::asked::AccountRequest;
 use super::documents;
 use super::refusal::Refusal;
+use super::request::AccountRequest;
 
 /// Properties that a container may not have, by their place in the definition.
 const UNSUPPORTED: [(&str, &str); 9] = [

@@ -5,9 +5,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use url::Url;
 
-use super::asked::AccountRequest;
 use super::gateway::Gateway;
 use super::refusal::Refusal;
+use super::request::AccountRequest;
 
 /// Bytes in the id of a database, and of a container with its database's.
 const DATABASE: usize = 4;

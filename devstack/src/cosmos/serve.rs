@@ -9,10 +9,10 @@ use axum::extract::{Request, State};
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 
-use super::asked::AccountRequest;
 use super::authorization::is_signed;
 use super::gateway::Gateway;
 use super::refusal::Refusal;
+use super::request::AccountRequest;
 use super::{admission, patch, resource_ids};
 
 /// Answers any request to the account.

@@ -19,8 +19,8 @@ pub(super) use rewrite::GATHERED;
 use tokens::Token;
 
 use super::answer::AnswerChange;
-use super::asked::AccountRequest;
 use super::refusal::Refusal;
+use super::request::AccountRequest;
 
 /// The header that lets an answer come in binary.
 const FORMATS: &str = "x-ms-cosmos-supported-serialization-formats";
