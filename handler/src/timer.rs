@@ -22,7 +22,7 @@ const WORKING: Duration = Duration::from_secs(15);
 
 /// A part of the timer's work failed; the log says which.
 #[derive(Debug)]
-pub struct Failed;
+pub struct TickError;
 
 /// The regular work of a process that has a database.
 pub struct Timer {
@@ -43,7 +43,7 @@ impl Timer {
     ///
     /// # Errors
     /// When a part has failed; the next call goes on.
-    pub async fn tick(&self) -> Result<(), Failed> {
+    pub async fn tick(&self) -> Result<(), TickError> {
         let forgotten = self.forget(Instant::now() + TIDYING).await;
         let sent = match &self.relay {
             Some(relay) => relay.sweep(Instant::now() + SENDING).await,
@@ -72,7 +72,7 @@ impl Timer {
         }
         match (forgotten, sent, summed, worked) {
             (Ok(()), Ok(()), Ok(()), Ok(_)) => Ok(()),
-            _ => Err(Failed),
+            _ => Err(TickError),
         }
     }
 

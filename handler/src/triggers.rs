@@ -27,7 +27,7 @@ use crate::{
         projector::{PATIENCE, ProjectError},
     },
     telemetry,
-    timer::{Failed, Timer},
+    timer::{TickError, Timer},
 };
 
 /// Largest invocation, in bytes: a message of 256 KiB, each byte of which may be escaped twice.
@@ -132,7 +132,7 @@ async fn relay_outbox(State(state): State<TriggerState>) -> Response {
     };
     match timer.tick().await {
         Ok(()) => done(),
-        Err(Failed) => answer(StatusCode::SERVICE_UNAVAILABLE),
+        Err(TickError) => answer(StatusCode::SERVICE_UNAVAILABLE),
     }
 }
 

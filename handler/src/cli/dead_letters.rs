@@ -43,14 +43,14 @@ enum Action {
         #[command(flatten)]
         selection: DeadLetterSelection,
         #[command(flatten)]
-        look: Look,
+        queue: QueueArguments,
     },
     /// Show one with its whole body.
     Show {
         /// Its MessageId.
         message_id: String,
         #[command(flatten)]
-        look: Look,
+        queue: QueueArguments,
     },
     /// Send them to the topic again, for this subscription only. Shows the plan first.
     Resubmit(StartPlanned<Resubmission>),
@@ -59,7 +59,7 @@ enum Action {
 }
 
 #[derive(Debug, Args)]
-struct Look {
+struct QueueArguments {
     /// The subscription.
     #[arg(long, env = "ServiceBusSubscription", default_value = "read-model")]
     subscription: String,
@@ -68,8 +68,8 @@ struct Look {
     json: bool,
 }
 
-impl Look {
-    fn queue(&self, config: &Config) -> Result<DeadLetterQueue, JobError> {
+impl QueueArguments {
+    fn reach(&self, config: &Config) -> Result<DeadLetterQueue, JobError> {
         let topic = topic(config)?;
         Ok(DeadLetterQueue(Subscription::new(topic, &self.subscription)))
     }
@@ -81,8 +81,8 @@ impl Look {
 /// One line for the operator.
 pub(super) async fn run(arguments: Arguments, config: Config) -> Result<ExitCode, String> {
     match arguments.action {
-        Action::List { selection, look } => list(&config, &selection, &look).await.map_err(words),
-        Action::Show { message_id, look } => show(&config, message_id, &look).await.map_err(words),
+        Action::List { selection, queue } => list(&config, &selection, &queue).await.map_err(words),
+        Action::Show { message_id, queue } => show(&config, message_id, &queue).await.map_err(words),
         Action::Resubmit(start) => {
             topic(&config).map_err(words)?;
             plan(&open(&config)?, start).await
@@ -121,10 +121,14 @@ async fn print(
     }
 }
 
-async fn list(config: &Config, selection: &DeadLetterSelection, look: &Look) -> Result<ExitCode, JobError> {
+async fn list(
+    config: &Config,
+    selection: &DeadLetterSelection,
+    queue: &QueueArguments,
+) -> Result<ExitCode, JobError> {
     let mut headed = false;
     let row = |out: &mut StdoutLock<'_>, letter: &DeadLetter| {
-        if look.json {
+        if queue.json {
             let view = json!(DeadLetterView::of(letter)).to_string();
             return writeln!(out, "{}", plain::line(&view));
         }
@@ -133,20 +137,20 @@ async fn list(config: &Config, selection: &DeadLetterSelection, look: &Look) -> 
         }
         writeln!(out, "{}", letter_view::row(letter))
     };
-    print(&look.queue(config)?, selection, row).await
+    print(&queue.reach(config)?, selection, row).await
 }
 
-async fn show(config: &Config, message_id: String, look: &Look) -> Result<ExitCode, JobError> {
+async fn show(config: &Config, message_id: String, queue: &QueueArguments) -> Result<ExitCode, JobError> {
     let selection = DeadLetterSelection {
         message_ids: vec![message_id],
         ..DeadLetterSelection::default()
     };
     let page = |out: &mut StdoutLock<'_>, letter: &DeadLetter| {
-        if look.json {
+        if queue.json {
             let view = json!(WholeDeadLetter::of(letter)).to_string();
             return writeln!(out, "{}", plain::line(&view));
         }
         writeln!(out, "{}", letter_view::page(letter))
     };
-    print(&look.queue(config)?, &selection, page).await
+    print(&queue.reach(config)?, &selection, page).await
 }

@@ -14,8 +14,7 @@ use super::{
 };
 use crate::{
     config::Config,
-    jobs::{JobRow, JobState, WantedState},
-    plain,
+    jobs::{JobState, WantedState},
 };
 
 #[derive(Debug, Args)]
@@ -80,7 +79,14 @@ pub(super) async fn run(arguments: Arguments, config: Config) -> Result<ExitCode
         } => {
             let only = only_open.then_some(JobState::OPEN.as_slice());
             for job in &jobs.list(None, only, limit.into()).await.map_err(words)? {
-                say!("{}", if json { json!(job).to_string() } else { line(job) });
+                say!(
+                    "{}",
+                    if json {
+                        json!(job).to_string()
+                    } else {
+                        report::line(job)
+                    }
+                );
             }
         }
         Action::Run { id, json } => {
@@ -92,35 +98,12 @@ pub(super) async fn run(arguments: Arguments, config: Config) -> Result<ExitCode
         Action::Show { id } => say!("{:#}", json!(jobs.get(id).await.map_err(words)?)),
         Action::Pause { id } => {
             let paused = jobs.set_state(id, WantedState::Paused).await;
-            say!("{}", line(&paused.map_err(words)?));
+            say!("{}", report::line(&paused.map_err(words)?));
         }
         Action::Cancel { id } => {
             let cancelled = jobs.set_state(id, WantedState::Cancelled).await;
-            say!("{}", line(&cancelled.map_err(words)?));
+            say!("{}", report::line(&cancelled.map_err(words)?));
         }
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// A job on a line.
-pub(super) fn line(job: &JobRow) -> String {
-    let progress = &job.progress;
-    let far = match (progress.done, progress.of) {
-        (0, 0) => String::new(),
-        (done, 0) => format!(", {}: {done}", progress.doing),
-        (done, of) => format!(", {}: {done} of {of}", progress.doing),
-    };
-    let note = job
-        .note
-        .as_ref()
-        .map(|note| format!(" ({note})"))
-        .unwrap_or_default();
-    let words = format!(
-        "{} {} by {}: {}{far}{note}",
-        job.id,
-        job.kind,
-        job.requested_by,
-        job.state.name()
-    );
-    plain::line(&words).into_owned()
 }

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::{jobs::line, say::say};
+use super::say::say;
 use crate::{
     inspect::difference,
     jobs::{
@@ -15,6 +15,29 @@ use crate::{
 
 /// Exit code: no dead letter was there that was meant.
 pub(super) const NOTHING_SELECTED: u8 = 3;
+
+/// A job on a line.
+pub(super) fn line(job: &JobRow) -> String {
+    let progress = &job.progress;
+    let far = match (progress.done, progress.of) {
+        (0, 0) => String::new(),
+        (done, 0) => format!(", {}: {done}", progress.doing),
+        (done, of) => format!(", {}: {done} of {of}", progress.doing),
+    };
+    let note = job
+        .note
+        .as_ref()
+        .map(|note| format!(" ({note})"))
+        .unwrap_or_default();
+    let words = format!(
+        "{} {} by {}: {}{far}{note}",
+        job.id,
+        job.kind,
+        job.requested_by,
+        job.state.name()
+    );
+    plain::line(&words).into_owned()
+}
 
 /// The plan of a job.
 pub(super) fn plan(job: &JobRow) -> String {

@@ -6,11 +6,10 @@ use std::{
     process::ExitCode,
 };
 
-use clap::{Args, CommandFactory, error::ErrorKind};
+use clap::{Args, error::ErrorKind};
 use serde_json::json;
 
 use super::{
-    Cli,
     follow::{follow, user, words},
     report,
     say::say,
@@ -52,8 +51,8 @@ pub(super) async fn start<J: Job<Resources>>(jobs: &Jobs, request: &J) -> Result
         Ok(started) => follow(jobs, started.id).await,
         Err(JobError::Invalid(violations)) => {
             let told: Vec<String> = violations.iter().map(ToString::to_string).collect();
-            let usage = ErrorKind::ValueValidation;
-            Cli::command().error(usage, told.join("\n")).exit()
+            let told = format!("{}\n", told.join("\n"));
+            clap::Error::raw(ErrorKind::ValueValidation, told).exit()
         }
         Err(error) => Err(words(error)),
     }

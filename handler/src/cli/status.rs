@@ -5,7 +5,7 @@ use std::{process::ExitCode, sync::Arc};
 
 use serde_json::json;
 
-use super::{follow::open, jobs::line, say::say};
+use super::{follow::open, report::line, say::say};
 use crate::{
     condition::StoreReason,
     config::Config,

@@ -7,7 +7,6 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
 use super::blank;
-pub use super::timestamp::Timestamp as Time;
 
 /// Longest name of a person or product, in characters (Unicode code points, as JSON Schema counts).
 pub const MAX_NAME: usize = 200;

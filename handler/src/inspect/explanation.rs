@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::difference::difference;
 use crate::{
     bus::{BusError, MessageQueue, ReceivedMessage},
-    domain::value::Time,
+    domain::timestamp::Timestamp,
     error_chain::chain,
     jobs::{
         JobError, Jobs, ReadModelAdmin, Subscription,
@@ -80,7 +80,7 @@ pub struct ExplainedEvent {
     pub event_id: Uuid,
     /// When it happened (UTC); absent where the log has no time that could be written.
     #[serde(with = "crate::domain::utc::option", skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<Time>")]
+    #[schemars(with = "Option<Timestamp>")]
     pub at: Option<OffsetDateTime>,
     /// The Idempotency-Key that it was asked for under, for a day.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -137,7 +137,7 @@ async fn shown(
     let orders = DocumentStore::new(&admin.connection, CosmosContainer::Orders);
     let pk = live.partition(&order.to_string());
     let text = "SELECT * FROM c WHERE c.kind = 'event'";
-    let history: Vec<Place> = orders.query(Some(&pk), text, &[], PATIENCE).await?;
+    let history: Vec<DocumentId> = orders.query(Some(&pk), text, &[], PATIENCE).await?;
     let events = hops.into_iter().map(|hop| {
         let document = event(hop.version);
         explained(hop, history.iter().any(|place| place.id == document))
@@ -160,7 +160,7 @@ async fn shown(
 
 /// Which document it is, whatever else is in it.
 #[derive(Deserialize)]
-struct Place {
+struct DocumentId {
     id: String,
 }
 

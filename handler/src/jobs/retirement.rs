@@ -62,7 +62,7 @@ pub struct RetirementCursor {
 
 /// Where a document is.
 #[derive(Deserialize)]
-struct Place {
+struct DocumentKey {
     pk: String,
     id: String,
 }
@@ -131,10 +131,10 @@ impl Retirement {
     async fn some(&self, store: &DocumentStore, of: Generation, most: u32) -> Result<i64, JobError> {
         let text = format!("SELECT TOP {most} c.pk, c.id FROM c WHERE c.gen = @gen");
         let parameters = [("@gen", json!(of))];
-        let places: Vec<Place> =
+        let places: Vec<DocumentKey> =
             patiently(|| async { Ok(store.query(None, &text, &parameters, PATIENCE).await?) }).await?;
         let mut removed = 0;
-        for Place { pk, id } in places {
+        for DocumentKey { pk, id } in places {
             let began = Instant::now();
             patiently(|| async { Ok(store.delete(&pk, &id).await?) }).await?;
             removed += 1;

@@ -15,10 +15,7 @@ use super::{
     reader::EventLog,
 };
 use crate::{
-    domain::{
-        utc,
-        value::{Name, Time},
-    },
+    domain::{timestamp::Timestamp, utc, value::Name},
     postgres::{PostgresError, SqlParameters},
 };
 
@@ -74,12 +71,12 @@ pub struct EventSelection {
     pub types: Vec<String>,
     /// Those that happened at this time or later.
     #[serde(with = "crate::domain::utc::option", skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<Time>")]
+    #[schemars(with = "Option<Timestamp>")]
     #[arg(long, value_name = "TIME", value_parser = utc::parse)]
     pub from: Option<OffsetDateTime>,
     /// Those that happened before this time.
     #[serde(with = "crate::domain::utc::option", skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<Time>")]
+    #[schemars(with = "Option<Timestamp>")]
     #[arg(long, value_name = "TIME", value_parser = utc::parse)]
     pub before: Option<OffsetDateTime>,
     /// Those at this position of the log or after it.

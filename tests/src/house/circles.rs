@@ -7,7 +7,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::sources::{Import, Module, modules};
+use super::{
+    packages,
+    sources::{Import, Module, modules},
+};
 
 /// One file names something of another one.
 #[derive(Debug, Clone)]
@@ -165,3 +168,18 @@ impl Crate {
 
 /// No honest chain of re-exports is longer.
 const DEEPEST: usize = 8;
+
+#[test]
+fn no_two_files_of_a_crate_need_each_other() {
+    let mut refused = Vec::new();
+    for package in packages() {
+        for target in package["targets"].as_array().unwrap() {
+            let root = Path::new(target["src_path"].as_str().unwrap());
+            for circle in circles(root) {
+                refused.extend(circle.iter().map(Arrow::to_string));
+                refused.push(String::new());
+            }
+        }
+    }
+    assert!(refused.is_empty(), "\n{}", refused.join("\n"));
+}

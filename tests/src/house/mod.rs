@@ -3,6 +3,8 @@
 
 mod circles;
 mod circles_tests;
+mod functions;
+mod glossary;
 mod names;
 mod parts;
 mod sources;
@@ -16,13 +18,13 @@ use std::{
 use devstack::app_folder::workspace_root;
 use serde_json::Value;
 
-/// Every Rust file below this path.
-pub(crate) fn rust_files(path: &Path, into: &mut Vec<PathBuf>) {
+/// Every file below this path.
+fn files_below(path: &Path, into: &mut Vec<PathBuf>) {
     if path.is_dir() {
         for entry in fs::read_dir(path).unwrap() {
-            rust_files(&entry.unwrap().path(), into);
+            files_below(&entry.unwrap().path(), into);
         }
-    } else if path.extension().is_some_and(|extension| extension == "rs") {
+    } else {
         into.push(path.to_owned());
     }
 }

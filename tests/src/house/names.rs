@@ -1,21 +1,36 @@
-//! Names of tests are short sentences.
+//! Names: of tests, which are sentences, and of types, which are the field's.
 //! Never looks at prose.
 
 use std::{fs, path::Path};
 
+use devstack::app_folder::workspace_root;
 use regex::Regex;
 
-use super::{packages, rust_files};
+use super::{files_below, packages};
 
 /// A sentence that is longer is read twice.
 const MOST_WORDS: usize = 14;
 
+/// Names that words of the field have replaced: of types, of functions as they are declared, and of files.
+const OLD_TYPES: &str = "Wish|Mark|Given|Named|Reach|Who|Word|Back|Once|Expected|Pending|Verdict|Rows|Working|Cut|Lost|Look|\
+    Seen|Shelf|Shared|Place|Recorded|Anew|Removal|Comparison|Came|Left|Failed|Unfit|Whose|Trail|Letter|Fate|Tally|\
+    Tell|Told|Heard";
+const OLD_FUNCTIONS: &str = r"(?:takes|refuses|asks|accepts)\(mut self|passes\(&self\)";
+const OLD_FILES: [&str; 5] = [
+    "fresh.rs",
+    "asking.rs",
+    "looking.rs",
+    "s1_read.sql",
+    "s2_write.sql",
+];
+
 /// File and text of each source below this path.
 fn texts(path: &Path) -> Vec<(String, String)> {
     let mut files = Vec::new();
-    rust_files(path, &mut files);
+    files_below(path, &mut files);
     files
         .into_iter()
+        .filter(|file| file.extension().is_some_and(|extension| extension == "rs"))
         .map(|file| (file.display().to_string(), fs::read_to_string(&file).unwrap()))
         .collect()
 }
@@ -38,5 +53,29 @@ fn the_name_of_a_test_is_a_short_sentence() {
         }
     }
     assert!(tests > 500, "only {tests} are found");
+    assert!(refused.is_empty(), "\n{}", refused.join("\n"));
+}
+
+#[test]
+fn no_type_function_or_file_has_an_old_name() {
+    let declared = format!(r"\b(?:struct|enum|trait|type) (?:{OLD_TYPES})\b|\bfn (?:{OLD_FUNCTIONS})");
+    let declared = Regex::new(&declared).unwrap();
+    let mut refused = Vec::new();
+    for part in ["handler/src", "devstack/src"] {
+        let (mut files, folder) = (Vec::new(), workspace_root().join(part));
+        files_below(&folder, &mut files);
+        assert!(files.len() > 10, "{}", folder.display());
+        for file in files {
+            let is_old = OLD_FILES.iter().any(|name| file.ends_with(name));
+            if is_old {
+                refused.push(file.display().to_string());
+            }
+        }
+        for (file, text) in texts(&folder) {
+            for found in declared.find_iter(&text) {
+                refused.push(format!("{} in {file}", found.as_str()));
+            }
+        }
+    }
     assert!(refused.is_empty(), "\n{}", refused.join("\n"));
 }

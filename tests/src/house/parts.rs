@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fs};
 
 use devstack::app_folder::workspace_root;
 
-use super::rust_files;
+use super::files_below;
 
 /// What each part of the handler may use of the others; `app` and `cli` put everything together.
 const MAY_USE: [(&str, &[&str]); 18] = [
@@ -95,8 +95,8 @@ fn imports_of_the_handler_go_one_way() {
     let root = workspace_root().join("handler/src");
     for (part, allowed) in MAY_USE {
         let mut files = Vec::new();
-        rust_files(&root.join(part), &mut files);
-        rust_files(&root.join(format!("{part}.rs")), &mut files);
+        files_below(&root.join(part), &mut files);
+        files_below(&root.join(format!("{part}.rs")), &mut files);
         files.retain(|file| file.exists());
         assert!(!files.is_empty(), "there is no {part}");
         for file in files {

@@ -10,10 +10,7 @@ use super::{
     super::{engine::Violation, rules},
     dead_letter::DeadLetter,
 };
-use crate::domain::{
-    utc,
-    value::{Name, Time},
-};
+use crate::domain::{timestamp::Timestamp, utc, value::Name};
 
 /// Everything that is said must hold; what is not said holds for each. Nothing said means nothing: all of them need `all`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Args)]
@@ -56,12 +53,12 @@ pub struct DeadLetterSelection {
     pub reason: Option<String>,
     /// Came onto the subscription earlier than this.
     #[serde(with = "crate::domain::utc::option", skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<Time>")]
+    #[schemars(with = "Option<Timestamp>")]
     #[arg(long, value_name = "TIME", value_parser = utc::parse)]
     pub before: Option<OffsetDateTime>,
     /// Came onto the subscription at this time or later.
     #[serde(with = "crate::domain::utc::option", skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<Time>")]
+    #[schemars(with = "Option<Timestamp>")]
     #[arg(long, value_name = "TIME", value_parser = utc::parse)]
     pub after: Option<OffsetDateTime>,
     /// No more than so many, the first of the queue.

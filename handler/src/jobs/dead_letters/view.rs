@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use time::OffsetDateTime;
 
 use super::dead_letter::DeadLetter;
-use crate::domain::value::Time;
+use crate::domain::timestamp::Timestamp;
 
 /// A dead letter as lists show it.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -21,7 +21,7 @@ pub struct DeadLetterView {
     pub sequence: i64,
     /// When it came onto the subscription (UTC).
     #[serde(with = "crate::domain::utc::option", skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<Time>")]
+    #[schemars(with = "Option<Timestamp>")]
     pub enqueued_at: Option<OffsetDateTime>,
     /// How many deliveries have failed.
     pub deliveries: u32,

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::domain::value::Time;
+use crate::domain::timestamp::Timestamp;
 
 /// One job.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -27,15 +27,15 @@ pub struct JobRow {
     pub requested_by: String,
     /// When (UTC).
     #[serde(with = "crate::domain::utc")]
-    #[schemars(with = "Time")]
+    #[schemars(with = "Timestamp")]
     pub requested_at: OffsetDateTime,
     /// When the work began (UTC).
     #[serde(with = "crate::domain::utc::option", skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<Time>")]
+    #[schemars(with = "Option<Timestamp>")]
     pub started_at: Option<OffsetDateTime>,
     /// When it was over (UTC).
     #[serde(with = "crate::domain::utc::option", skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<Time>")]
+    #[schemars(with = "Option<Timestamp>")]
     pub ended_at: Option<OffsetDateTime>,
     /// How far it is.
     pub progress: JobProgress,

@@ -164,7 +164,7 @@ fn away() -> JobError {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_store_that_is_away_for_an_hour_fails_no_job_and_is_counted_as_nothing() {
+async fn a_store_away_for_an_hour_fails_no_job_and_never_counts() {
     let (row, began) = (Arc::new(MemoryLedger::new()), Instant::now());
     let seen = Arc::new(Mutex::new(String::new()));
     let script = {
@@ -198,7 +198,7 @@ async fn a_store_that_is_away_for_an_hour_fails_no_job_and_is_counted_as_nothing
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_step_that_panics_three_times_at_one_place_ends_its_job_with_a_note() {
+async fn a_step_that_panics_three_times_ends_its_job_with_a_note() {
     let (row, panics) = (MemoryLedger::new(), Arc::new(AtomicU32::new(0)));
     let began = Instant::now();
     let seen = Arc::clone(&panics);
