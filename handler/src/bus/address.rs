@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, fmt};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use hmac::{Hmac, Mac};
+use hmac::{Hmac, Mac, digest::InvalidLength};
 use sha2::Sha256;
 use url::{Url, form_urlencoded};
 
@@ -177,11 +177,10 @@ impl NamespaceAddress {
     ///
     /// # Errors
     /// When the key cannot be used, which no text can bring about.
-    pub(super) fn token(&self, audience: &str, expiry_s: u64) -> Result<String, String> {
+    pub(super) fn token(&self, audience: &str, expiry_s: u64) -> Result<String, InvalidLength> {
         let escape = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
         let resource = escape(audience);
-        let mut mac =
-            Hmac::<Sha256>::new_from_slice(self.key.as_bytes()).map_err(|error| error.to_string())?;
+        let mut mac = Hmac::<Sha256>::new_from_slice(self.key.as_bytes())?;
         mac.update(format!("{resource}\n{expiry_s}").as_bytes());
         let signature = escape(&STANDARD.encode(mac.finalize().into_bytes()));
         Ok(format!(

@@ -3,74 +3,18 @@
 
 use std::time::Duration;
 
-use fe2o3_amqp::{
-    Receiver,
-    link::{CreditMode, RecvError, delivery::DeliveryInfo},
-    session::SessionHandle,
-    types::{
-        definitions::{ReceiverSettleMode, SenderSettleMode},
-        messaging::Body,
-        primitives::Value,
-    },
-};
-use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::{
     address::NamespaceAddress,
-    connection::{NamespaceConnection, within},
-    error::{BusError, of_receipt, of_receiver, unavailable},
+    connection::NamespaceConnection,
+    error::BusError,
+    lock::{Completion, MessageLock, ReceivedBatch},
     management::ManagementClient,
     received::ReceivedMessage,
+    receiver::ReceiverLink,
     rule::SubscriptionRule,
 };
-
-/// Once messages come, the next one of a batch is not waited for longer than this.
-const LULL: Duration = Duration::from_millis(250);
-
-/// A message that no other receiver gets while its lock lasts.
-#[derive(Debug)]
-pub struct LockedMessage {
-    /// The message.
-    pub received: ReceivedMessage,
-    /// The lock, by which it is settled.
-    pub lock: MessageLock,
-}
-
-/// Messages that were locked together.
-#[derive(Debug, Default)]
-pub struct ReceivedBatch {
-    /// Messages.
-    pub locked: Vec<LockedMessage>,
-    /// Locks on messages that cannot be read here, and so have no known number.
-    pub unread: Vec<MessageLock>,
-}
-
-/// The lock on a message; dropping it leaves the message locked until the time is up.
-#[derive(Debug, Clone)]
-pub struct MessageLock {
-    /// 0 where it is not known.
-    sequence: i64,
-    delivery: DeliveryInfo,
-}
-
-/// The outcome of taking one message out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Completion {
-    /// It is out.
-    Done,
-    /// Its lock had run out before, and it is still there.
-    LockLost,
-}
-
-impl MessageLock {
-    /// The token, which travels as the delivery's tag, in the byte order of a .NET Guid.
-    fn token(&self) -> Result<Uuid, BusError> {
-        let tag: &[u8] = self.delivery.delivery_tag();
-        let bytes = tag.try_into().map_err(unavailable)?;
-        Ok(Uuid::from_bytes_le(bytes))
-    }
-}
 
 /// One queue over a connection of its own; it ends when dropped, and locks that are left end by time.
 pub struct MessageQueue {
@@ -80,11 +24,6 @@ pub struct MessageQueue {
     management: ManagementClient,
     connection: NamespaceConnection,
     page: PageSize,
-}
-
-struct ReceiverLink {
-    receiver: Receiver,
-    _session: SessionHandle<()>,
 }
 
 /// The rules of a subscription.
@@ -178,22 +117,12 @@ impl MessageQueue {
     /// When the bus is away.
     pub async fn receive(&mut self, most: usize, wait: Duration) -> Result<ReceivedBatch, BusError> {
         self.connection.authorize(&self.entity).await?;
-        let receiver = match &mut self.receiver {
-            Some(link) => &mut link.receiver,
+        let link = match &mut self.receiver {
+            Some(link) => link,
             // Only now: looking needs no receiver.
-            absent => {
-                let link = ReceiverLink::attach(&mut self.connection, &self.entity).await?;
-                &mut absent.insert(link).receiver
-            }
+            absent => absent.insert(ReceiverLink::attach(&mut self.connection, &self.entity).await?),
         };
-        let credit = u32::try_from(most).map_err(unavailable)?;
-        within(async { receiver.set_credit(credit).await.map_err(unavailable) }).await?;
-        let mut batch = ReceivedBatch::default();
-        let mut patience = wait;
-        while batch.locked.len() + batch.unread.len() < most && next(receiver, patience, &mut batch).await? {
-            patience = LULL;
-        }
-        Ok(batch)
+        link.receive(most, wait).await
     }
 
     /// Gives locks their whole time again.
@@ -229,10 +158,7 @@ impl MessageQueue {
         }
         // The link keeps what it has delivered until it is settled there as well.
         if let Some(link) = &self.receiver {
-            let settling = link
-                .receiver
-                .accept_all(locks.iter().map(|lock| lock.delivery.clone()));
-            within(async { settling.await.map_err(unavailable) }).await?;
+            link.forget(locks).await?;
         }
         Ok(outcomes)
     }
@@ -254,50 +180,11 @@ impl MessageQueue {
     ///
     /// # Errors
     /// When the bus is away: what was locked comes back by itself when its time is up.
-    pub async fn release(mut self, mut locks: Vec<MessageLock>) -> Result<(), BusError> {
-        let Some(ReceiverLink {
-            mut receiver,
-            _session,
-        }) = self.receiver.take()
-        else {
-            return Ok(());
-        };
-        // First no more may come: credit that is left would lock messages that this process never sees.
-        within(async { receiver.drain().await.map_err(unavailable) }).await?;
-        let mut late = ReceivedBatch::default();
-        while next(&mut receiver, LULL, &mut late).await? {}
-        locks.extend(late.locked.into_iter().map(|locked| locked.lock));
-        locks.extend(late.unread);
-        let releasing = async {
-            let deliveries = locks.into_iter().map(|lock| lock.delivery);
-            receiver.release_all(deliveries).await.map_err(unavailable)?;
-            // What was released is released when the bus answers this: answers come in order.
-            receiver.close().await.map_err(unavailable)
-        };
-        within(releasing).await
-    }
-}
-
-impl ReceiverLink {
-    async fn attach(connection: &mut NamespaceConnection, entity: &str) -> Result<Self, BusError> {
-        let mut session = connection.session().await?;
-        let attaching = async {
-            Receiver::builder()
-                .name(format!("{entity}-{}", Uuid::now_v7()))
-                .source(entity)
-                // A message is delivered under a lock, and stays in the queue until it is settled.
-                .sender_settle_mode(SenderSettleMode::Unsettled)
-                .receiver_settle_mode(ReceiverSettleMode::Second)
-                .credit_mode(CreditMode::Manual)
-                .attach(&mut session)
-                .await
-                .map_err(of_receiver)
-        };
-        let receiver = within(attaching).await?;
-        Ok(Self {
-            receiver,
-            _session: session,
-        })
+    pub async fn release(mut self, locks: Vec<MessageLock>) -> Result<(), BusError> {
+        match self.receiver.take() {
+            Some(link) => link.release(locks).await,
+            None => Ok(()),
+        }
     }
 }
 
@@ -313,33 +200,6 @@ impl PageSize {
         self.0 = tried / 2;
         Ok(())
     }
-}
-
-/// Adds the next message to a batch; false when none comes in this time.
-async fn next(
-    receiver: &mut Receiver,
-    patience: Duration,
-    batch: &mut ReceivedBatch,
-) -> Result<bool, BusError> {
-    let Ok(delivery) = timeout(patience, receiver.recv::<Body<Value>>()).await else {
-        return Ok(false);
-    };
-    match delivery {
-        Ok(delivery) => {
-            let (delivery, message) = delivery.into_parts();
-            let received = ReceivedMessage::new(message);
-            let sequence = received.sequence();
-            let lock = MessageLock { sequence, delivery };
-            batch.locked.push(LockedMessage { received, lock });
-        }
-        // It was delivered all the same, and the link is as good as before.
-        Err(RecvError::MessageDecode(unread)) => batch.unread.push(MessageLock {
-            sequence: 0,
-            delivery: unread.info,
-        }),
-        Err(error) => return Err(of_receipt(error)),
-    }
-    Ok(true)
 }
 
 #[cfg(test)]

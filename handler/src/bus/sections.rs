@@ -1,15 +1,14 @@
 //! The sections of an encoded message, one by one: for a message that does not decode as a whole, and to show one whole.
 //! Never fails on what is written in a section: it is then shown as it came.
 
-use base64::{Engine, engine::general_purpose::STANDARD};
 use fe2o3_amqp::types::{
     messaging::{Body, Message, message::DecodeIntoMessage},
     primitives::Value,
 };
-use serde_amqp::{descriptor::Descriptor, lazy::LazyValue, read::SliceReader};
-use serde_json::{Map, Value as Json, json};
-use time::{OffsetDateTime, format_description::well_known::Rfc3339};
-use uuid::Uuid;
+use serde_amqp::{lazy::LazyValue, read::SliceReader};
+use serde_json::{Map, Value as Json};
+
+use super::value_json::{base64, json_of};
 
 /// The names of sections by their descriptors, in the order in which they come (AMQP 1.0 §3.2).
 const NAMES: [(u64, &str); 9] = [
@@ -23,8 +22,6 @@ const NAMES: [(u64, &str); 9] = [
     (0x77, "value"),
     (0x78, "footer"),
 ];
-/// Values within values are shown to this depth.
-const DEEPEST: usize = 16;
 
 /// A section that is not what its kind must be.
 #[derive(Debug, Clone)]
@@ -79,7 +76,7 @@ impl UnreadableSection {
 
     fn shown(&self) -> Json {
         let content = self.content.as_ref();
-        content.map_or_else(|| base64(&self.bytes), |value| plain(value, DEEPEST))
+        content.map_or_else(|| base64(&self.bytes), json_of)
     }
 }
 
@@ -183,10 +180,10 @@ fn section(name: &str, bytes: &[u8]) -> Json {
             .iter()
             .zip(&values)
             .filter(|(_, value)| **value != Value::Null)
-            .map(|(name, value)| ((*name).to_owned(), plain(value, DEEPEST)))
+            .map(|(name, value)| ((*name).to_owned(), json_of(value)))
             .collect::<Map<_, _>>()
             .into(),
-        Some(value) => plain(&value, DEEPEST),
+        Some(value) => json_of(&value),
         None => base64(bytes),
     }
 }
@@ -212,66 +209,10 @@ fn name(section: &[u8]) -> &'static str {
         .map_or("unknown section", |(_, name)| name)
 }
 
-fn base64(bytes: &[u8]) -> Json {
-    json!({ "base64": STANDARD.encode(bytes) })
-}
-
-/// A value of AMQP as JSON: for a reader, so a symbol is as good as a text.
-fn plain(value: &Value, depth: usize) -> Json {
-    let Some(deeper) = depth.checked_sub(1) else {
-        return json!("\u{2026}");
-    };
-    let all = |values: &[Value]| values.iter().map(|value| plain(value, deeper)).collect();
-    match value {
-        Value::Null => Json::Null,
-        Value::Bool(it) => json!(it),
-        Value::Ubyte(it) => json!(it),
-        Value::Ushort(it) => json!(it),
-        Value::Uint(it) => json!(it),
-        Value::Ulong(it) => json!(it),
-        Value::Byte(it) => json!(it),
-        Value::Short(it) => json!(it),
-        Value::Int(it) => json!(it),
-        Value::Long(it) => json!(it),
-        Value::Float(it) => json!(it.into_inner()),
-        Value::Double(it) => json!(it.into_inner()),
-        Value::Char(it) => json!(it),
-        Value::String(it) => json!(it),
-        Value::Symbol(it) => json!(it.as_str()),
-        Value::Uuid(it) => json!(Uuid::from_bytes(*it.as_inner())),
-        Value::Binary(it) => base64(it),
-        Value::Timestamp(it) => {
-            let at = OffsetDateTime::from_unix_timestamp_nanos(i128::from(it.milliseconds()) * 1_000_000);
-            let text = at.ok().and_then(|at| at.format(&Rfc3339).ok());
-            text.map_or_else(|| json!(it.milliseconds()), Json::from)
-        }
-        Value::List(values) => Json::Array(all(values)),
-        Value::Array(values) => Json::Array(all(&values.0)),
-        Value::Map(pairs) => {
-            let key = |key: &Value| match key {
-                Value::String(key) => key.clone(),
-                Value::Symbol(key) => key.as_str().to_owned(),
-                other => plain(other, deeper).to_string(),
-            };
-            let pairs = pairs
-                .iter()
-                .map(|(name, value)| (key(name), plain(value, deeper)));
-            Json::Object(pairs.collect())
-        }
-        Value::Described(described) => {
-            let descriptor = match &described.descriptor {
-                Descriptor::Code(code) => json!(code),
-                Descriptor::Name(name) => json!(name.as_str()),
-            };
-            json!({ "descriptor": descriptor, "value": plain(&described.value, deeper) })
-        }
-        // Decimals are bytes that nobody here counts with.
-        other => json!(format!("{other:?}")),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     /// A section of this code with an encoded content.
