@@ -219,8 +219,8 @@ async fn up_with_the_read_model_in_postgres_needs_no_bus_and_no_documents() {
     for tool in [
         &["verify"][..],
         &["rebuild", "run"],
-        &["why", nobody],
-        &["replay", "--direct", "--all"],
+        &["explain", nobody],
+        &["reproject", "--all"],
         &["replay", "--subscription", "mail", "--all"],
         &["dead-letters", "list"],
     ] {

@@ -43,7 +43,7 @@ async fn a_route_has_its_prefix_and_methods_and_anything_else_is_404() {
 #[tokio::test]
 async fn a_literal_segment_is_called_before_a_parameter() {
     let app = App::new()
-        .host("functionTimeout", "00:00:00.2")
+        .host("functionTimeout", "00:00:02")
         .http("Any", "{what}")
         .http("Literal", "hang");
     let running = app.start().await;

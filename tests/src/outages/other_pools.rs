@@ -60,7 +60,7 @@ impl Shop {
     /// Asks for a replay that would go to a subscription.
     async fn ask(&self) -> Answer {
         let body = json!({ "subscription": "mail", "events": { "all": true } });
-        self.app.post("/api/operations/replays", body).await
+        self.app.post("/api/jobs/replays", body).await
     }
 
     /// An event waits in the outbox, though no command may have written it.
