@@ -221,7 +221,12 @@ fn wrong_bodies() -> Vec<(&'static str, Value, &'static [&'static str])> {
         (
             "/api/orders",
             json!({ "lines": [{ "sku": "A", "quantity": 1 }, { "sku": "A", "quantity": -1 }, { "sku": "A", "quantity": 1 }] }),
-            &["#/lines/1/quantity", "#/lines/1/sku", "#/lines/2/sku"],
+            &[
+                "#/customerId",
+                "#/lines/1/quantity",
+                "#/lines/1/sku",
+                "#/lines/2/sku",
+            ],
         ),
     ]
 }
@@ -268,7 +273,7 @@ async fn a_member_that_is_there_twice_is_refused_where_it_is() {
         ),
         (
             "/api/orders",
-            r#"{"lines":[{"sku":"A","quantity":1,"sku":"B"}]}"#,
+            r#"{"customerId":"0198c9c1-0000-7000-8000-000000000001","lines":[{"sku":"A","quantity":1,"sku":"B"}]}"#,
             "#/lines/0/sku",
         ),
     ] {

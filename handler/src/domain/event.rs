@@ -357,6 +357,21 @@ mod tests {
     }
 
     #[test]
+    fn stored_data_with_an_array_for_an_object_is_refused() {
+        let shipment = json!({ "carrier": "Post", "trackingNumber": "1Z" });
+        let shipped = |shipment| json!({ "shipment": shipment, "at": "2026-11-24T10:00:00Z" });
+        let name = EventType::OrderShipped.name();
+        assert!(Event::from_parts(name, &shipped(shipment)).is_ok());
+        for bad in [
+            shipped(json!(["Post", "1Z"])),
+            json!([["Post", "1Z"], "2026-11-24T10:00:00Z"]),
+        ] {
+            let refused = Event::from_parts(name, &bad);
+            assert!(matches!(refused, Err(UnreadableEvent::Content(_))), "{bad}");
+        }
+    }
+
+    #[test]
     fn an_event_is_read_by_its_type_and_an_unknown_type_refused() {
         let data = json!({ "name": "Ada" });
         let event = Event::from_parts("orders.CustomerRenamed.v1", &data).unwrap();

@@ -11,6 +11,7 @@ use axum::{
 use futures_util::TryStreamExt;
 
 use super::{
+    access::Scope,
     content::{self, BodyError, BodyType},
     fields::{self, Backslash},
     problem::{Problem, ProblemKind},
@@ -79,8 +80,8 @@ pub(crate) async fn read_to_end(body: Body, kept: &mut Vec<u8>, most: usize) -> 
     }
 }
 
-/// The body as a `T`.
-pub(super) fn parse<T: BodyType>(headers: &HeaderMap, bytes: &[u8]) -> Result<T, Problem> {
+/// The body as a `T`, from a caller whose call reaches this far.
+pub(super) fn parse<T: BodyType>(headers: &HeaderMap, bytes: &[u8], scope: Scope) -> Result<T, Problem> {
     let refused = |rule| Problem::new(ProblemKind::UnsupportedMediaType, rule);
     if headers.contains_key(header::CONTENT_ENCODING) {
         return Err(refused("send the body as it is, without a Content-Encoding"));
@@ -98,7 +99,7 @@ pub(super) fn parse<T: BodyType>(headers: &HeaderMap, bytes: &[u8]) -> Result<T,
     if !media_type.trim().eq_ignore_ascii_case("application/json") {
         return Err(refused("send the body as application/json"));
     }
-    content::read(bytes).map_err(|unread| match unread {
+    content::read(bytes, scope).map_err(|unread| match unread {
         BodyError::NotJson(cause) => Problem::new(
             ProblemKind::MalformedJson,
             format!("the body is not JSON: {cause}"),

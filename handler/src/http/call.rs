@@ -87,6 +87,7 @@ impl<T: BodyType> FromRequest<AppState> for CommandRequest<T> {
         let sent = to_bytes(body, usize::MAX).await;
         let sent = sent.map_err(|error| Problem::broken(error.to_string()))?;
         let caller = Caller::from_request_parts(&mut parts, state).await?;
+        let scope = caller.scope;
         let of_product = parts.uri.path().starts_with("/api/products/");
         let key = idempotency_key(&parts.headers)?;
         let call = CommandCall {
@@ -101,7 +102,7 @@ impl<T: BodyType> FromRequest<AppState> for CommandRequest<T> {
         };
         Ok(Self {
             call,
-            body: body::parse(&parts.headers, &sent)?,
+            body: body::parse(&parts.headers, &sent, scope)?,
         })
     }
 }

@@ -31,6 +31,16 @@ pub fn from_value<T: DeserializeOwned>(value: Value) -> Result<T, JsonError> {
     T::deserialize(JsonTree::from(value))
 }
 
+/// A value that is read strictly, whatever reads what it is in.
+#[derive(Debug)]
+pub struct Strict<T>(pub T);
+
+impl<'de, T: DeserializeOwned> Deserialize<'de> for Strict<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        strict(deserializer).map(Self)
+    }
+}
+
 /// Reads a field strictly, whatever reads what it is in: `#[serde(deserialize_with = "crate::json::strict")]`.
 ///
 /// # Errors

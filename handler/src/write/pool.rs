@@ -17,6 +17,7 @@ use super::{
 use crate::{
     domain::{event::StockLevel, value::Sku},
     error_chain::cause,
+    json::Strict,
     postgres::{self, PoolerMode, PostgresError, PreparedStatement, SqlParameters},
 };
 
@@ -118,7 +119,7 @@ impl CommandConnection<'_> {
             "select event_id, coalesce(stock, '[]') from write_model.events where event_id = any($1::uuid[])";
         let rows = self.query(FIND, &[&events]).await?;
         let entry = |row: &Row| {
-            let Json(stock) = row.try_get(1)?;
+            let Json(Strict(stock)) = row.try_get(1)?;
             Ok((row.try_get(0)?, stock))
         };
         rows.iter().map(entry).collect()

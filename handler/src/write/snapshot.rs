@@ -75,6 +75,7 @@ pub(super) struct StoredResponse {
     pub(super) occurred_at: Timestamp,
     pub(super) r#type: String,
     pub(super) state: Value,
+    #[serde(deserialize_with = "crate::json::strict")]
     pub(super) stock: Vec<StockLevel>,
 }
 

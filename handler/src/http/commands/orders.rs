@@ -25,6 +25,7 @@ use crate::{
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(in crate::http) struct Placement {
     /// The customer who orders; for a customer, their own id when it is left out.
+    #[schemars(extend("x-required-of-staff" = SAY_WHOSE))]
     customer_id: Option<Uuid>,
     /// The lines, each SKU once.
     #[schemars(length(min = 1, max = MAX_LINES), extend("x-unique-by" = "sku"))]
@@ -83,6 +84,9 @@ pub(in crate::http) struct Cancellation {
     reason: Reason,
 }
 
+/// Fault of a placement by staff that names no customer.
+const SAY_WHOSE: &str = "say whose order it is";
+
 /// Problems with the lines of an order.
 const ABOUT_LINES: [ProblemKind; 5] = [
     ProblemKind::UnlistedProduct,
@@ -117,10 +121,9 @@ pub(in crate::http) fn place_doc() -> EndpointDoc {
 pub(in crate::http) async fn place(
     CommandRequest { call, body }: CommandRequest<Placement>,
 ) -> CommandResult {
-    let whose = "say whose order it is";
     let customer = body.customer_id.or(call.caller.scope.only());
     let place = OrderCommand::Place {
-        customer: customer.ok_or_else(|| Problem::content("/customerId", whose))?,
+        customer: customer.ok_or_else(|| Problem::content("/customerId", SAY_WHOSE))?,
         lines: wanted(body.lines),
         expected_total: body.expected_total,
     };

@@ -14,6 +14,7 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_path_to_error::Segment;
 
+use super::access::Scope;
 use crate::json::JsonTree;
 pub(super) use faults::BodyFaults;
 use shape::BodySchema;
@@ -32,12 +33,12 @@ pub(super) enum BodyError {
     Wrong(BodyFaults),
 }
 
-/// The body as a `T`.
-pub(super) fn read<T: BodyType>(bytes: &[u8]) -> Result<T, BodyError> {
+/// The body as a `T`, from a caller whose call reaches this far.
+pub(super) fn read<T: BodyType>(bytes: &[u8], scope: Scope) -> Result<T, BodyError> {
     let mut tree: JsonTree =
         serde_json::from_slice(bytes).map_err(|error| BodyError::NotJson(error.to_string()))?;
     let mut faults = BodyFaults::default();
-    shape::<T>().check(&mut tree, &mut faults);
+    shape::<T>().check(&mut tree, scope, &mut faults);
     if faults.count() > 0 {
         return Err(BodyError::Wrong(faults));
     }

@@ -8,6 +8,7 @@ use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
+use super::super::access::Scope;
 use super::faults::BodyFaults;
 use crate::{
     domain::{
@@ -19,6 +20,8 @@ use crate::{
 
 /// Among the schema's extensions: the member by which the items of a list differ.
 pub(in crate::http) const UNIQUE_BY: &str = "x-unique-by";
+/// Among the schema's extensions: a member that only customers may leave out, and the fault of staff who do.
+pub(in crate::http) const REQUIRED_OF_STAFF: &str = "x-required-of-staff";
 const REFERENCE: &str = "#/$defs/";
 
 /// Says of a value which rule of its value type it breaks, if it does.
@@ -73,8 +76,21 @@ impl BodySchema {
 
     /// Adds to `faults` all that is wrong with `body`; whole numbers that are written with a fraction of zeros are made what
     /// they are.
-    pub(super) fn check(&self, body: &mut JsonTree, faults: &mut BodyFaults) {
+    pub(super) fn check(&self, body: &mut JsonTree, scope: Scope, faults: &mut BodyFaults) {
         self.check_value(&self.root, body, faults);
+        if scope == Scope::All {
+            self.check_required_of_staff(body, faults);
+        }
+    }
+
+    fn check_required_of_staff(&self, body: &JsonTree, faults: &mut BodyFaults) {
+        let JsonTree::Object(_) = body else { return };
+        for (name, schema) in self.root["properties"].as_object().into_iter().flatten() {
+            let is_absent = matches!(body.member(name), None | Some(JsonTree::Null));
+            if let (true, Some(words)) = (is_absent, schema[REQUIRED_OF_STAFF].as_str()) {
+                faults.within(name, |faults| faults.add(words));
+            }
+        }
     }
 
     fn check_value(&self, schema: &Value, value: &mut JsonTree, faults: &mut BodyFaults) {
@@ -405,7 +421,7 @@ mod tests {
         ] {
             let mut faults = BodyFaults::default();
             let mut value: JsonTree = serde_json::from_str(text).unwrap();
-            shape.check(&mut value, &mut faults);
+            shape.check(&mut value, Scope::All, &mut faults);
             assert_eq!(faults.count() == 0, ok, "{text}: {faults:?}");
             assert!(!ok || matches!(value, JsonTree::Whole(_)), "{text}: {value:?}");
         }
