@@ -115,7 +115,7 @@ pub fn assemble(config: &Config, auth: AuthMode) -> (Router, Option<Arc<Relay>>)
     (router(state, triggers), relay)
 }
 
-/// How the projector dead-letters, where there is a bus and something to project into.
+/// The projector's way to dead-letter, where there are a bus and documents.
 fn settlement(config: &Config) -> Option<MessageSettlement> {
     let topic = config.bus.as_ref().filter(|_| config.cosmos.is_some())?;
     Some(MessageSettlement::start(topic, &config.subscription))

@@ -16,7 +16,6 @@ const REPORT_LIFETIME: Duration = Duration::from_secs(5);
 /// A kind of trouble with a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-#[schemars(rename = "StoreReason")]
 pub enum StoreReason {
     /// It does not answer, or not in time.
     Unreachable,

@@ -72,11 +72,11 @@ pub struct Health {
     last: Arc<Mutex<Option<(Instant, HealthReport)>>>,
 }
 
-/// What looks.
+/// Connections that probe the stores.
 struct StoreProbe {
     database: Option<ConnectionPool<()>>,
     bus: Option<TopicSender>,
-    /// Where documents are, if they are in CosmosReadModel DB.
+    /// The documents, if they are in Cosmos DB.
     documents: Option<read::store::DocumentStore>,
     tables: bool,
     conditions: StoreConditions,

@@ -96,7 +96,7 @@ fn known(name: &str, value: &str) -> Result<(), ConfigError> {
     }
 }
 
-/// What stands before the server.
+/// The pooler before the server, if there is one.
 pub(super) fn pooler(environment: &Environment) -> Result<PoolerMode, ConfigError> {
     match environment.get(POOLER).map(String::as_str) {
         None => Ok(PoolerMode::None),

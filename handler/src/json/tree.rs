@@ -32,7 +32,7 @@ pub enum JsonTree {
     Object(Vec<(String, JsonTree)>),
 }
 
-/// Why a value cannot be read as a type, in words without the type's name and without the input.
+/// The reason for which a value cannot be read as a type, without the type's name and without the input.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JsonError(Cow<'static, str>);
 

@@ -59,11 +59,11 @@ struct EventEnvelope {
     time: Timestamp,
     #[serde(flatten)]
     version: StatedVersion,
-    data: EventData,
+    data: MessageData,
 }
 
 #[derive(Deserialize)]
-struct EventData {
+struct MessageData {
     event: Value,
     state: Value,
     stock: Option<Vec<StockLevel>>,
@@ -108,7 +108,7 @@ pub fn decode(body: Value) -> Result<IncomingEvent, DecodeError> {
     if event.source != SOURCE {
         return Err(DecodeError("the source is not ours".to_owned()));
     }
-    let EventData {
+    let MessageData {
         event: data,
         state,
         stock,

@@ -59,7 +59,7 @@ fn the_version_is_read_where_it_stands_now_and_where_earlier_releases_had_it() {
 
 type Changes = Vec<(String, Value)>;
 
-/// Whether the event is read with each of these places of it changed.
+/// True when the event is read with each of these places of it changed.
 fn is_read(changes: &Changes) -> bool {
     let mut event = event();
     for (pointer, value) in changes {

@@ -268,7 +268,7 @@ fn apply(world: &mut World, change: &DocumentChange) {
     }
 }
 
-/// What the documents of one kind say, in any order.
+/// The contents of the documents of one kind, in any order.
 fn said<D: Document, T>(world: &World, container: &str, read: fn(D) -> T) -> Vec<T> {
     let there = world.iter().filter(|((place, ..), _)| *place == container);
     there

@@ -21,7 +21,7 @@ pub struct Versioned<T> {
     pub value: T,
     /// Equal tags mean equal values: the version, for a product `<version>-<seq>`.
     pub etag: String,
-    /// When it changed last (UTC), where the store knows.
+    /// Time of the last change (UTC), where the store knows it.
     pub changed_at: Option<Timestamp>,
 }
 
@@ -59,7 +59,7 @@ pub struct OrderRow {
     /// Sum of the lines.
     #[serde(deserialize_with = "crate::json::strict")]
     pub total: Money,
-    /// When it was placed (UTC).
+    /// Time of placing (UTC).
     pub placed_at: Timestamp,
 }
 
@@ -71,9 +71,9 @@ pub struct HistoryEvent {
     pub version: i64,
     /// The event's name with its major version.
     pub r#type: String,
-    /// When (UTC).
+    /// Time of the event (UTC).
     pub at: Timestamp,
-    /// What happened, as the event says it.
+    /// The event's own data.
     #[serde(deserialize_with = "timestamp::normalised_json")]
     #[schemars(with = "Value")]
     pub data: Value,

@@ -30,7 +30,7 @@ pub enum StoreError {
         /// The time for which the store asks to be left alone.
         retry_after: Option<Duration>,
     },
-    /// What lies there is no document of ours, or of a version that is not known here.
+    /// A document that cannot be read here.
     #[error("the document {what} cannot be read")]
     Unreadable {
         /// Its container, partition key and id.

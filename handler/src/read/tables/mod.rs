@@ -176,7 +176,7 @@ impl TableReadModel {
     /// Adds what was sold since the last time to the sums, in small steps until it is late; how many sales those were.
     ///
     /// # Errors
-    /// When the database cannot be reached; the next call goes on.
+    /// The database cannot be reached; the next call goes on.
     pub async fn sum_up_sales(&self, until: Instant) -> Result<i64, PostgresError> {
         let mut sales = 0;
         while Instant::now() < until {
