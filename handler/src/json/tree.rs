@@ -71,7 +71,7 @@ impl de::Error for JsonError {
     }
 
     fn missing_field(name: &'static str) -> Self {
-        Self(format!("lacks {name}").into())
+        Self(format!("missing field {name}").into())
     }
 
     fn duplicate_field(name: &'static str) -> Self {
