@@ -13,7 +13,7 @@ use super::{
 use crate::{
     config::Config,
     domain::utc,
-    inspect::{self, DocumentDifference, ExplainedEvent},
+    inspect::{self, DocumentDifference, ExplainedEvent, OrderExplanation},
     plain,
 };
 
@@ -34,60 +34,60 @@ pub(super) async fn explain(
     if as_json {
         say!("{}", json!(explanation));
     } else {
-        for ExplainedEvent {
-            version,
-            r#type,
-            event_id,
-            at,
-            key,
-            outbox,
-            message,
-            in_history,
-        } in &explanation.events
-        {
-            let key = key.as_ref().map(|key| format!(", key {key}")).unwrap_or_default();
-            let history = if *in_history {
-                "in the history"
-            } else {
-                "not in the history"
-            };
-            let message = message
-                .as_ref()
-                .map(|it| format!(", its message {it}"))
-                .unwrap_or_default();
-            let at = at
-                .and_then(|at| utc::text(at).ok())
-                .unwrap_or_else(|| "an unreadable time".to_owned());
-            let words =
-                format!("{version:>3} {type} at {at}, event {event_id}{key}: {outbox}, {history}{message}");
-            say!("{}", plain::line(&words));
-        }
-        let version =
-            |version: Option<i64>| version.map_or("missing".to_owned(), |it| format!("version {it}"));
-        say!(
-            "    document {}, row in the customer's list {} (generation {})",
-            version(explanation.document),
-            version(explanation.customers_row),
-            explanation.generation
-        );
-        for DocumentDifference { pk, id, places } in &explanation.differences {
-            say!("    {}", plain::line(&format!("{pk} {id}")));
-            for place in places {
-                say!("      {}", plain::line(place));
-            }
-        }
-        say!(
-            "    {}",
-            plain::line(
-                explanation
-                    .first_difference
-                    .as_deref()
-                    .unwrap_or("all hops agree")
-            )
-        );
+        explanation.events.iter().for_each(show_event);
+        show_documents(&explanation);
     }
     Ok(match explanation.first_difference {
         None => ExitCode::SUCCESS,
         Some(_) => ExitCode::from(DIFFERENT),
     })
+}
+
+fn show_event(event: &ExplainedEvent) {
+    let ExplainedEvent {
+        version,
+        r#type,
+        event_id,
+        at,
+        key,
+        outbox,
+        message,
+        in_history,
+    } = event;
+    let key = key.as_ref().map(|key| format!(", key {key}")).unwrap_or_default();
+    let history = if *in_history {
+        "in the history"
+    } else {
+        "not in the history"
+    };
+    let message = message
+        .as_ref()
+        .map(|it| format!(", its message {it}"))
+        .unwrap_or_default();
+    let at = at
+        .and_then(|at| utc::text(at).ok())
+        .unwrap_or_else(|| "an unreadable time".to_owned());
+    let words = format!("{version:>3} {type} at {at}, event {event_id}{key}: {outbox}, {history}{message}");
+    say!("{}", plain::line(&words));
+}
+
+fn show_documents(explanation: &OrderExplanation) {
+    let version = |version: Option<i64>| version.map_or("missing".to_owned(), |it| format!("version {it}"));
+    say!(
+        "    document {}, row in the customer's list {} (generation {})",
+        version(explanation.document),
+        version(explanation.customers_row),
+        explanation.generation
+    );
+    for DocumentDifference { pk, id, places } in &explanation.differences {
+        say!("    {}", plain::line(&format!("{pk} {id}")));
+        for place in places {
+            say!("      {}", plain::line(place));
+        }
+    }
+    let verdict = explanation
+        .first_difference
+        .as_deref()
+        .unwrap_or("all hops agree");
+    say!("    {}", plain::line(verdict));
 }

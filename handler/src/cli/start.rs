@@ -91,7 +91,8 @@ pub(super) async fn plan<J: Job<Resources> + Args>(
         eprintln!("nothing is selected");
         return Ok(ExitCode::from(report::NOTHING_SELECTED));
     }
-    if !yes && !(is_terminal() && asked(&planned)?) {
+    let confirmed = yes || is_terminal() && asked(&planned)?;
+    if !confirmed {
         if json {
             say!("{}", json!(planned));
         } else {

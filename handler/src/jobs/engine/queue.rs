@@ -76,7 +76,7 @@ impl<R: Sync> JobQueue<R> {
         match self.table.create(&new).await? {
             Creation::Created(row) => {
                 tracing::info!(job = %row.id, kind = J::KIND, by = requester.by, "job_requested");
-                Ok(row)
+                Ok(*row)
             }
             // The same request was faster on another connection.
             Creation::KeyTaken | Creation::Excluded

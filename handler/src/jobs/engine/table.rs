@@ -126,7 +126,7 @@ pub(super) struct NewJob<'a> {
 
 /// What came of writing a job down.
 pub(super) enum Creation {
-    Created(JobRow),
+    Created(Box<JobRow>),
     /// The caller's key is taken.
     KeyTaken,
     /// A job that excludes it is open.
@@ -157,7 +157,7 @@ impl Table {
         match self.rows(CREATE, parameters).await {
             Ok(rows) => Ok(rows
                 .first()
-                .map_or(Creation::KeyTaken, |row| Creation::Created(job_row(row)))),
+                .map_or(Creation::KeyTaken, |row| Creation::Created(Box::new(job_row(row))))),
             Err(PostgresError::Refused(error))
                 if error.as_db_error().and_then(|refused| refused.constraint()) == Some(ONE_AT_A_TIME) =>
             {
