@@ -155,9 +155,9 @@ impl Table {
             &fingerprint,
         ];
         match self.rows(CREATE, parameters).await {
-            Ok(rows) => Ok(rows
-                .first()
-                .map_or(Creation::KeyTaken, |row| Creation::Created(Box::new(job_row(row))))),
+            Ok(rows) => Ok(rows.first().map_or(Creation::KeyTaken, |row| {
+                Creation::Created(Box::new(job_row(row)))
+            })),
             Err(PostgresError::Refused(error))
                 if error.as_db_error().and_then(|refused| refused.constraint()) == Some(ONE_AT_A_TIME) =>
             {
