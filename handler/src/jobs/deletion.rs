@@ -15,6 +15,7 @@ use super::{
     },
     engine::{Job, JobError, JobState, StepContext, StepOutcome, Violation},
     resources::Resources,
+    rules,
 };
 use crate::domain::value::{MAX_REASON, Reason, is_words};
 
@@ -52,6 +53,7 @@ impl Job<Resources> for Deletion {
 
     fn validate(&self) -> Vec<Violation> {
         let mut violations = self.letters.violations();
+        violations.extend(rules::subscription_name(&self.subscription));
         if !is_words(&self.because, MAX_REASON) {
             violations.push(Violation {
                 pointer: "/because",

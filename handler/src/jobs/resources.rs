@@ -7,12 +7,13 @@ use tokio_postgres::Config as PostgresConfig;
 
 use super::{
     dead_letters::DeadLetterQueue,
-    engine::{JobError, Violation},
+    engine::JobError,
     read_model::ReadModelAdmin,
+    rules,
     subscription::Subscription,
 };
 use crate::{
-    bus::{SUBSCRIPTION_NAME_RULE, TopicAddress, is_subscription_name},
+    bus::TopicAddress,
     config::{Config, ReadModelKind},
     log::EventLog,
 };
@@ -113,11 +114,8 @@ impl Resources {
     /// # Errors
     /// See [`Self::topic`]; [`JobError::Invalid`] for a name that no subscription can have.
     pub fn subscription(&self, name: &str) -> Result<Subscription, JobError> {
-        if !is_subscription_name(name) {
-            return Err(JobError::Invalid(vec![Violation {
-                pointer: "/subscription",
-                rule: SUBSCRIPTION_NAME_RULE,
-            }]));
+        if let Some(broken) = rules::subscription_name(name) {
+            return Err(JobError::Invalid(vec![broken]));
         }
         Ok(Subscription::new(self.topic()?, name))
     }

@@ -19,6 +19,7 @@ use super::{
     },
     engine::{Job, JobError, JobState, StepContext, StepOutcome, Violation},
     resources::Resources,
+    rules,
 };
 use crate::{
     bus::{Envelope, OutgoingMessage, RefusedMessage, SendError, TopicAddress, TopicSender, send_in_batches},
@@ -70,7 +71,9 @@ impl Job<Resources> for Resubmission {
     }
 
     fn validate(&self) -> Vec<Violation> {
-        self.letters.violations()
+        let mut violations = self.letters.violations();
+        violations.extend(rules::subscription_name(&self.subscription));
+        violations
     }
 
     async fn may_start(&self, resources: &Resources) -> Result<(), JobError> {

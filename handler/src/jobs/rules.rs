@@ -3,6 +3,7 @@
 
 use super::engine::Violation;
 use crate::{
+    bus::{SUBSCRIPTION_NAME_RULE, is_subscription_name},
     domain::value::{MAX_NAME, is_words},
     log::EventSelection,
 };
@@ -16,6 +17,15 @@ pub(super) fn names(pointer: &'static str, texts: &[String]) -> Option<Violation
     broken.then_some(Violation {
         pointer,
         rule: "at most 100 are named, each with 1 to 200 characters and no control characters",
+    })
+}
+
+/// Tests that a subscription can have this name.
+pub(super) fn subscription_name(name: &str) -> Option<Violation> {
+    let broken = !is_subscription_name(name);
+    broken.then_some(Violation {
+        pointer: "/subscription",
+        rule: SUBSCRIPTION_NAME_RULE,
     })
 }
 

@@ -78,7 +78,9 @@ impl Job<Resources> for Replay {
     }
 
     fn validate(&self) -> Vec<Violation> {
-        rules::of_events(&self.events)
+        let mut violations = rules::of_events(&self.events);
+        violations.extend(rules::subscription_name(&self.subscription));
+        violations
     }
 
     async fn may_start(&self, resources: &Resources) -> Result<(), JobError> {
