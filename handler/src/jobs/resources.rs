@@ -6,10 +6,7 @@ use std::sync::Arc;
 use tokio_postgres::Config as PostgresConfig;
 
 use super::{
-    dead_letters::DeadLetterQueue,
-    engine::JobError,
-    read_model::ReadModelAdmin,
-    rules,
+    dead_letters::DeadLetterQueue, engine::JobError, read_model::ReadModelAdmin, rules,
     subscription::Subscription,
 };
 use crate::{
