@@ -38,7 +38,7 @@ fn each_word_of_the_glossary_is_declared_in_the_file_it_names() {
         let name = item.rsplit("::").next().unwrap();
         let kinds = "struct|enum|trait|type|fn|const|static|mod|table|view|function|column|index";
         let declared = format!(
-            r"(?i-u:\b(?:{kinds})\s+(?:if not exists )?(?:\w+\.)?){}\b",
+            r"(?i-u:\b(?:{kinds})\s+(?:if not exists )?(?:\w+\.)?){}(?-u:\b)",
             regex::escape(name)
         );
         assert!(
