@@ -94,21 +94,20 @@ impl Topic {
     }
 
     async fn send_marked(&mut self, replay: &str, messages: impl IntoIterator<Item = (String, Vec<u8>)>) {
-        let sending = async {
-            let name = format!("send-{}", Uuid::now_v7());
-            let mut sender = Sender::attach(&mut self.session, name, TOPIC).await.unwrap();
-            for (id, body) in messages {
-                let message = Message::builder()
-                    .properties(Properties::builder().message_id(id).build())
-                    .application_properties(ApplicationProperties::builder().insert("replay", replay).build())
-                    .body(Data(Binary::from(body)))
-                    .build();
-                let outcome = sender.send(message).await.unwrap();
-                assert!(matches!(outcome, Outcome::Accepted(_)), "{outcome:?}");
-            }
-            sender.close().await.unwrap();
-        };
-        timeout(DEADLINE, sending).await.unwrap();
+        let name = format!("send-{}", Uuid::now_v7());
+        let attached = timeout(DEADLINE, Sender::attach(&mut self.session, name, TOPIC)).await;
+        let mut sender = attached.unwrap().unwrap();
+        // A deadline for each: there may be ten thousand.
+        for (id, body) in messages {
+            let message = Message::builder()
+                .properties(Properties::builder().message_id(id).build())
+                .application_properties(ApplicationProperties::builder().insert("replay", replay).build())
+                .body(Data(Binary::from(body)))
+                .build();
+            let outcome = timeout(DEADLINE, sender.send(message)).await.unwrap().unwrap();
+            assert!(matches!(outcome, Outcome::Accepted(_)), "{outcome:?}");
+        }
+        timeout(DEADLINE, sender.close()).await.unwrap().unwrap();
     }
 
     /// Waits for so many messages and returns their bodies in the order of the topic.

@@ -28,7 +28,7 @@ pub struct DeadLetterSelection {
     #[schemars(with = "Vec<Name>", length(min = 1, max = 100))]
     #[arg(long = "message-id", value_name = "ID")]
     pub message_ids: Vec<String>,
-    /// Any of these sequence numbers: the only way to delete a letter of which a section cannot be read.
+    /// Any of these sequence numbers in the queue of dead letters.
     #[serde(
         deserialize_with = "crate::domain::some::deserialize",
         skip_serializing_if = "Vec::is_empty"
