@@ -87,7 +87,12 @@ async fn what_an_outage_of_cosmos_db_has_made_dead_letters_one_command_brings_ba
     let lacking = told(&settings, &VERIFY, 3).await;
     assert!(lacking["different"].as_u64().unwrap() >= MESSAGES, "{lacking}");
     let back = Instant::now();
-    told(&settings, &["dead-letters", "resubmit", "--all", "--json"], 0).await;
+    told(
+        &settings,
+        &["dead-letters", "resubmit", "--all", "--yes", "--json"],
+        0,
+    )
+    .await;
     let account = system.assert_whole().await;
     println!(
         "Cosmos DB away for longer than deliveries last: {MESSAGES} dead letters of {MESSAGES} messages, {} documents wrong; one \
