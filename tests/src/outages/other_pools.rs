@@ -1,5 +1,5 @@
 //! What a database in trouble means for the connections that serve no command and no query: the relay's, the timer's and those of
-//! operations. Never restarts the handler, and never cuts a connection to mend it: those that met the trouble must go by
+//! jobs. Never restarts the handler, and never cuts a connection to mend it: those that met the trouble must go by
 //! themselves.
 
 use std::collections::BTreeSet;
@@ -113,25 +113,25 @@ impl Shop {
 }
 
 /// Makes the statements fail with this SQLSTATE that only these pools run: deleting from the outbox, forgetting keys, and
-/// whatever changes an operation.
+/// whatever changes a job.
 fn failing(code: &str) -> (String, &'static str) {
     let make = format!(
         "create or replace function public.fails() returns trigger language plpgsql as
             $$ begin raise exception 'as the test wants it' using errcode = '{code}'; end $$;
          create trigger fails before delete on write_model.outbox execute function public.fails();
          create trigger fails before delete on write_model.idempotency_keys execute function public.fails();
-         create trigger fails before insert or update on write_model.operations execute function public.fails();"
+         create trigger fails before insert or update on write_model.jobs execute function public.fails();"
     );
     let mend = "drop trigger fails on write_model.outbox; drop trigger fails on write_model.idempotency_keys;
-         drop trigger fails on write_model.operations;";
+         drop trigger fails on write_model.jobs;";
     (make, mend)
 }
 
 /// The parts of the timer's work that met it, in the log.
-const FAILED_PARTS: [&str; 3] = ["nothing_forgotten", "outbox_not_swept", "operation_not_stepped"];
+const FAILED_PARTS: [&str; 3] = ["nothing_forgotten", "outbox_not_swept", "jobs_not_worked_on"];
 
 #[tokio::test]
-async fn a_read_only_role_stops_relay_timer_and_operations_until_it_may_write_again() {
+async fn a_read_only_role_stops_relay_timer_and_jobs_until_it_may_write_again() {
     let shop = Shop::open().await;
     let name = shop.app.database().name.clone();
     let asked = shop.ask().await;
@@ -156,7 +156,7 @@ async fn a_read_only_role_stops_relay_timer_and_operations_until_it_may_write_ag
     assert_eq!(refused.status, StatusCode::SERVICE_UNAVAILABLE, "{refused:?}");
     assert!(refused.headers.contains_key("retry-after"), "{refused:?}");
     // Looking writes nothing.
-    let listed = shop.app.send("GET", "/api/operations", "", &[]).await;
+    let listed = shop.app.send("GET", "/api/jobs", "", &[]).await;
     assert_eq!(listed.status, StatusCode::OK, "{listed:?}");
     assert_eq!(shop.waiting().await, 1);
 
