@@ -112,7 +112,7 @@ async fn the_read_model_is_rebuilt_rolled_back_and_retired_while_the_shop_sells(
     assert_eq!(generations(&settings, "status").await, (json!(2), json!(1)));
     let again = run(&settings, &["rebuild", "run"]).await;
     let why = String::from_utf8_lossy(&[again.stdout, again.stderr].concat()).into_owned();
-    assert!(why.contains("`retire`"), "{why}");
+    assert!(why.contains("`rebuild retire`"), "{why}");
 
     // Both are written, so that going back loses nothing.
     assert_eq!(generations(&settings, "rollback").await, (json!(1), json!(2)));
