@@ -89,6 +89,7 @@ impl App {
     /// Waits until the log says this.
     pub(crate) async fn logged(&self, words: &str) {
         let mut log = self.log.clone();
-        log.wait_for(|log| log.contains(words)).await.unwrap();
+        let found = timeout(DEADLINE, log.wait_for(|log| log.contains(words))).await;
+        assert!(matches!(found, Ok(Ok(_))), "{words:?} is not in the log");
     }
 }
