@@ -1,5 +1,5 @@
 //! Another generation of the documents, filled from the log while everything goes on: the pointer's steps and the scan as
-//! `operations::rebuild` has them, through the real projector and the real pointer. Never skips the wait until all processes go by
+//! `jobs::rebuild` has them, through the real projector and the real pointer. Never skips the wait until all processes go by
 //! the new pointer, and goes on where it was when it has been killed.
 
 use std::{sync::Arc, time::Duration};

@@ -1,5 +1,5 @@
 //! Results on stdout, line by line; what a terminal would obey is written out.
-//! Never panics because nobody reads on: `handler operations list | head -1` has what it wanted.
+//! Never panics because nobody reads on: `handler jobs list | head -1` has what it wanted.
 
 use std::{
     fmt,
