@@ -12,7 +12,7 @@ use serde_json::{Map, Value as Json};
 use time::OffsetDateTime;
 
 use super::sections::{self, UnreadableSection};
-use crate::domain::utc;
+use crate::domain::timestamp::Timestamp;
 
 /// Application property that names the one subscription that a message is for; `none` for all of them.
 pub(super) const REPLAY: &str = "replay";
@@ -75,13 +75,13 @@ impl ReceivedMessage {
 
     /// The time at which it came onto the subscription (UTC).
     #[must_use]
-    pub fn enqueued_at(&self) -> Option<OffsetDateTime> {
+    pub fn enqueued_at(&self) -> Option<Timestamp> {
         self.time("x-opt-enqueued-time")
     }
 
     /// The end of its lock (UTC, by the clock of the bus).
     #[must_use]
-    pub fn locked_until(&self) -> Option<OffsetDateTime> {
+    pub fn locked_until(&self) -> Option<Timestamp> {
         self.time("x-opt-locked-until")
     }
 
@@ -186,12 +186,12 @@ impl ReceivedMessage {
         })
     }
 
-    fn time(&self, name: &str) -> Option<OffsetDateTime> {
+    fn time(&self, name: &str) -> Option<Timestamp> {
         let Value::Timestamp(at) = self.annotation(name)? else {
             return None;
         };
         let at = OffsetDateTime::from_unix_timestamp_nanos(i128::from(at.milliseconds()) * 1_000_000);
-        utc::checked(at.ok()?).ok()
+        Timestamp::try_from(at.ok()?).ok()
     }
 
     fn mark(&self, name: &str) -> Option<&str> {

@@ -12,7 +12,6 @@ use super::{
 };
 use crate::{
     config::Config,
-    domain::utc,
     inspect::{self, DocumentDifference, ExplainedEvent, OrderExplanation},
     plain,
 };
@@ -64,9 +63,7 @@ fn show_event(event: &ExplainedEvent) {
         .as_ref()
         .map(|it| format!(", its message {it}"))
         .unwrap_or_default();
-    let at = at
-        .and_then(|at| utc::text(at).ok())
-        .unwrap_or_else(|| "an unreadable time".to_owned());
+    let at = at.map_or("an unreadable time".to_owned(), |at| at.to_string());
     let words = format!("{version:>3} {type} at {at}, event {event_id}{key}: {outbox}, {history}{message}");
     say!("{}", plain::line(&words));
 }

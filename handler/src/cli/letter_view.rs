@@ -3,10 +3,8 @@
 
 use std::fmt::Write;
 
-use time::OffsetDateTime;
-
 use crate::{
-    domain::utc,
+    domain::timestamp::Timestamp,
     jobs::dead_letters::{DeadLetter, WholeDeadLetter},
     plain,
 };
@@ -74,12 +72,9 @@ pub(super) fn page(letter: &DeadLetter) -> String {
     page + "\n" + &plain::lines(&body)
 }
 
-fn exact(at: OffsetDateTime) -> String {
-    utc::text(at).unwrap_or_else(|_| unknown())
-}
-
-fn seconds(at: OffsetDateTime) -> String {
-    exact(at.replace_nanosecond(0).unwrap_or(at))
+fn seconds(at: Timestamp) -> String {
+    let whole = Timestamp::try_from(at.utc().truncate_to_second());
+    whole.unwrap_or(at).to_string()
 }
 
 fn unknown() -> String {

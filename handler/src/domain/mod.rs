@@ -13,7 +13,6 @@ pub mod quote;
 pub mod rejection;
 pub mod some;
 pub mod timestamp;
-pub mod utc;
 pub mod value;
 
 #[cfg(test)]

@@ -85,7 +85,7 @@ impl<'de> Deserialize<'de> for Timestamp {
 
 impl JsonSchema for Timestamp {
     fn schema_name() -> Cow<'static, str> {
-        "Time".into()
+        "Timestamp".into()
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {

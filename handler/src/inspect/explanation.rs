@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::difference::difference;
@@ -79,9 +78,8 @@ pub struct ExplainedEvent {
     /// Its id, which is the message's too.
     pub event_id: Uuid,
     /// When it happened (UTC); absent where the log has no time that could be written.
-    #[serde(with = "crate::domain::utc::option", skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<Timestamp>")]
-    pub at: Option<OffsetDateTime>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at: Option<Timestamp>,
     /// The Idempotency-Key that it was asked for under, for a day.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,

@@ -1,15 +1,11 @@
 //! One row of the log, as every reader selects and reads it.
 //! Never fails for a whole page: a row that is no event is named, and its reader goes on with the others.
 
-use time::OffsetDateTime;
 use tokio_postgres::{Row, types::FromSql};
 use uuid::Uuid;
 
 use crate::{
-    domain::{
-        event::RecordedEvent,
-        timestamp::{self, Timestamp},
-    },
+    domain::{event::RecordedEvent, timestamp},
     error_chain::chain,
 };
 
@@ -57,7 +53,6 @@ pub fn read_entry(row: &Row) -> EntryResult {
 }
 
 fn read_event(row: &Row) -> Result<RecordedEvent, String> {
-    let at = Timestamp::try_from(column::<OffsetDateTime>(row, "occurred_at")?);
     Ok(RecordedEvent {
         event_id: column(row, "event_id")?,
         subject: column(row, "stream")?,
@@ -67,7 +62,7 @@ fn read_event(row: &Row) -> Result<RecordedEvent, String> {
         state: timestamp::normalised(column(row, "state")?),
         stock: column(row, "stock")?,
         traceparent: column(row, "traceparent")?,
-        occurred_at: at.map_err(|why| format!("occurred_at: {why}"))?,
+        occurred_at: column(row, "occurred_at")?,
     })
 }
 

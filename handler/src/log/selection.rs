@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use clap::Args;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use time::OffsetDateTime;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
@@ -15,7 +14,7 @@ use super::{
     reader::EventLog,
 };
 use crate::{
-    domain::{timestamp::Timestamp, utc, value::Name},
+    domain::{timestamp::Timestamp, value::Name},
     postgres::{PostgresError, SqlParameters},
 };
 
@@ -70,15 +69,13 @@ pub struct EventSelection {
     #[arg(long = "type", value_name = "NAME")]
     pub types: Vec<String>,
     /// Those that happened at this time or later.
-    #[serde(with = "crate::domain::utc::option", skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<Timestamp>")]
-    #[arg(long, value_name = "TIME", value_parser = utc::parse)]
-    pub from: Option<OffsetDateTime>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[arg(long, value_name = "TIME")]
+    pub from: Option<Timestamp>,
     /// Those that happened before this time.
-    #[serde(with = "crate::domain::utc::option", skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<Timestamp>")]
-    #[arg(long, value_name = "TIME", value_parser = utc::parse)]
-    pub before: Option<OffsetDateTime>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[arg(long, value_name = "TIME")]
+    pub before: Option<Timestamp>,
     /// Those at this position of the log or after it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[arg(long, value_name = "POSITION")]
@@ -102,11 +99,9 @@ pub struct SelectionCount {
     /// The last one's position.
     pub last_position: Option<i64>,
     /// The time of the earliest.
-    #[serde(with = "crate::domain::utc::option")]
-    pub earliest: Option<OffsetDateTime>,
+    pub earliest: Option<Timestamp>,
     /// The time of the latest.
-    #[serde(with = "crate::domain::utc::option")]
-    pub latest: Option<OffsetDateTime>,
+    pub latest: Option<Timestamp>,
 }
 
 /// Positions of the log after one and until another.
@@ -203,8 +198,9 @@ impl EventLog {
         let some = |list: &Vec<String>| (!list.is_empty()).then(|| list.clone());
         let (subjects, types) = (some(&of.subjects), some(&of.types));
         let customer = of.customer.map(|id| id.to_string());
+        let [from, before] = [of.from, of.before].map(|at| at.map(Timestamp::utc));
         let parameters: SqlParameters<'_> = &[
-            &after, &until, &subjects, &customer, &types, &of.from, &of.before, &most,
+            &after, &until, &subjects, &customer, &types, &from, &before, &most,
         ];
         let count = if most.is_some() { 8 } else { 7 };
         self.rows(sql, &parameters[..count]).await
@@ -228,7 +224,7 @@ impl SelectionCount {
             let (first, last) = (row.try_get("first")?, row.try_get("last")?);
             self.first_position = Some(self.first_position.map_or(first, |known| known.min(first)));
             self.last_position = Some(self.last_position.map_or(last, |known| known.max(last)));
-            let earliest: Option<OffsetDateTime> = row.try_get("earliest")?;
+            let earliest: Option<Timestamp> = row.try_get("earliest")?;
             self.earliest = self.earliest.into_iter().chain(earliest).min();
             self.latest = self.latest.max(row.try_get("latest")?);
         }

@@ -3,11 +3,10 @@
 
 use std::fmt;
 
-use time::OffsetDateTime;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use crate::{domain::utc, postgres::PostgresError};
+use crate::{domain::timestamp::Timestamp, postgres::PostgresError};
 
 /// A key is stored a moment before or after its event happens; the index on its time needs bounds.
 pub(super) const TRACE: &str = "
@@ -31,7 +30,7 @@ pub struct TracedEvent {
     /// Its id.
     pub event_id: Uuid,
     /// When it happened (UTC); `None` where that is no time that could be written.
-    pub at: Option<OffsetDateTime>,
+    pub at: Option<Timestamp>,
     /// The customer of an order.
     pub customer: Option<Uuid>,
     /// The Idempotency-Key that it was asked for under, while that is kept.
@@ -74,10 +73,7 @@ impl TracedEvent {
             version: row.try_get("version")?,
             kind: row.try_get("type")?,
             event_id: row.try_get("event_id")?,
-            at: row
-                .try_get("occurred_at")
-                .ok()
-                .and_then(|at| utc::checked(at).ok()),
+            at: row.try_get("occurred_at").ok(),
             customer: row.try_get("customer")?,
             key: row.try_get("key")?,
             outbox,

@@ -7,6 +7,7 @@ mod error;
 mod idle;
 mod pool;
 mod sqlstate;
+mod timestamp;
 
 pub use connection::{PoolerMode, PostgresConnection, PreparedStatement, SqlParameters, types};
 pub use error::PostgresError;

@@ -5,7 +5,6 @@
 use std::sync::Arc;
 
 use serde::Serialize;
-use time::OffsetDateTime;
 use tokio::sync::Mutex;
 use tokio_postgres::{Config, Row};
 use uuid::Uuid;
@@ -13,6 +12,7 @@ use uuid::Uuid;
 use crate::{
     bus::{RefusedMessage, SendReport},
     condition::StoreCondition,
+    domain::timestamp::Timestamp,
     log::{EVENT_COLUMNS, LogEntry, UnreadableEntry, read_entry},
     postgres::{ConnectionPool, PooledConnection, PostgresError},
 };
@@ -68,8 +68,7 @@ pub struct ParkedEntry {
     #[serde(rename = "type")]
     pub kind: String,
     /// The time at which it was put aside (UTC).
-    #[serde(with = "crate::domain::utc")]
-    pub at: OffsetDateTime,
+    pub at: Timestamp,
     /// The reason, in the words of the bus.
     pub reason: String,
 }

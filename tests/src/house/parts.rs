@@ -13,7 +13,7 @@ const MAY_USE: [(&str, &[&str]); 18] = [
     ("domain", &["json"]),
     ("condition", &[]),
     ("error_chain", &[]),
-    ("postgres", &["condition"]),
+    ("postgres", &["condition", "domain"]),
     ("log", &["domain", "json", "postgres"]),
     ("write", &["domain", "json", "postgres", "condition", "log"]),
     ("bus", &["domain", "condition"]),

@@ -3,11 +3,10 @@
 
 use serde::Deserialize;
 use serde_json::Value;
-use time::OffsetDateTime;
 
 use crate::{
     bus::ReceivedMessage,
-    domain::quote,
+    domain::{quote, timestamp::Timestamp},
     json::{self, JsonError},
     read::incoming::StatedVersion,
 };
@@ -31,8 +30,7 @@ pub struct LetterEvent {
     /// The aggregate's id: an order id, a customer id or a SKU.
     pub subject: String,
     /// When it happened (UTC).
-    #[serde(with = "crate::domain::utc")]
-    pub time: OffsetDateTime,
+    pub time: Timestamp,
     /// The aggregate's version after it.
     #[serde(flatten)]
     pub version: StatedVersion,

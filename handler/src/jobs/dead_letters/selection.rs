@@ -4,13 +4,12 @@
 use clap::Args;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use time::OffsetDateTime;
 
 use super::{
     super::{engine::Violation, rules},
     dead_letter::DeadLetter,
 };
-use crate::domain::{timestamp::Timestamp, utc, value::Name};
+use crate::domain::{timestamp::Timestamp, value::Name};
 
 /// Everything that is said must hold; what is not said holds for each. Nothing said means nothing: all of them need `all`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Args)]
@@ -52,15 +51,13 @@ pub struct DeadLetterSelection {
     #[arg(long)]
     pub reason: Option<String>,
     /// Came onto the subscription earlier than this.
-    #[serde(with = "crate::domain::utc::option", skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<Timestamp>")]
-    #[arg(long, value_name = "TIME", value_parser = utc::parse)]
-    pub before: Option<OffsetDateTime>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[arg(long, value_name = "TIME")]
+    pub before: Option<Timestamp>,
     /// Came onto the subscription at this time or later.
-    #[serde(with = "crate::domain::utc::option", skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<Timestamp>")]
-    #[arg(long, value_name = "TIME", value_parser = utc::parse)]
-    pub after: Option<OffsetDateTime>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[arg(long, value_name = "TIME")]
+    pub after: Option<Timestamp>,
     /// No more than so many, the first of the queue.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[arg(long, value_name = "COUNT")]

@@ -376,8 +376,8 @@ impl Sweep<'_> {
         self.passed_over.extend(sequences.zip(locks));
     }
 
-    fn renew_before(&mut self, locked_until: Option<OffsetDateTime>) {
-        let life = locked_until.and_then(|until| (until - OffsetDateTime::now_utc()).try_into().ok());
+    fn renew_before(&mut self, locked_until: Option<Timestamp>) {
+        let life = locked_until.and_then(|until| (until.utc() - OffsetDateTime::now_utc()).try_into().ok());
         let half = life.map_or(RENEW_EARLIEST, |life: Duration| life / 2);
         let at = Instant::now() + half.clamp(RENEW_EARLIEST, RENEW_LATEST);
         self.renew_at = Some(self.renew_at.map_or(at, |earlier| earlier.min(at)));

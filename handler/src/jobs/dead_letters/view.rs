@@ -5,7 +5,6 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
-use time::OffsetDateTime;
 
 use super::dead_letter::DeadLetter;
 use crate::domain::timestamp::Timestamp;
@@ -20,9 +19,8 @@ pub struct DeadLetterView {
     /// Its number in the queue.
     pub sequence: i64,
     /// When it came onto the subscription (UTC).
-    #[serde(with = "crate::domain::utc::option", skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<Timestamp>")]
-    pub enqueued_at: Option<OffsetDateTime>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub enqueued_at: Option<Timestamp>,
     /// How many deliveries have failed.
     pub deliveries: u32,
     /// Why it was given up, in a word.

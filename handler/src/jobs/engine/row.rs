@@ -4,7 +4,6 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::domain::timestamp::Timestamp;
@@ -26,17 +25,13 @@ pub struct JobRow {
     /// Who asked for it: a caller's id, or the name of who sat at the terminal.
     pub requested_by: String,
     /// When (UTC).
-    #[serde(with = "crate::domain::utc")]
-    #[schemars(with = "Timestamp")]
-    pub requested_at: OffsetDateTime,
+    pub requested_at: Timestamp,
     /// When the work began (UTC).
-    #[serde(with = "crate::domain::utc::option", skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<Timestamp>")]
-    pub started_at: Option<OffsetDateTime>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<Timestamp>,
     /// When it was over (UTC).
-    #[serde(with = "crate::domain::utc::option", skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<Timestamp>")]
-    pub ended_at: Option<OffsetDateTime>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Timestamp>,
     /// How far it is.
     pub progress: JobProgress,
     /// The plan, and when it is over what came of it; each kind says other things.

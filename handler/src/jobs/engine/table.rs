@@ -12,7 +12,7 @@ use super::{
     storable::{storable, storable_json},
 };
 use crate::{
-    domain::utc,
+    domain::timestamp::Timestamp,
     error_chain::chain,
     postgres::{ConnectionPool, PostgresError, SqlParameters},
 };
@@ -298,9 +298,11 @@ fn job_row(row: &Row) -> JobRow {
         // What the table's check does not let in cannot come out.
         state: JobState::named(&reading.column::<String>("state")).unwrap_or(JobState::Failed),
         requested_by: reading.column("requested_by"),
-        requested_at: reading.time("requested_at").unwrap_or_else(|| born(id)),
-        started_at: reading.time("started_at"),
-        ended_at: reading.time("ended_at"),
+        requested_at: reading
+            .column::<Option<Timestamp>>("requested_at")
+            .unwrap_or_else(|| born(id)),
+        started_at: reading.column("started_at"),
+        ended_at: reading.column("ended_at"),
         progress: JobProgress {
             doing: reading.column("doing"),
             done: reading.column("done"),
@@ -329,20 +331,13 @@ impl<'a> Reading<'a> {
             T::default()
         })
     }
-
-    fn time(&mut self, name: &str) -> Option<OffsetDateTime> {
-        let at: Option<OffsetDateTime> = self.column(name);
-        let checked = at.map(utc::checked).transpose();
-        checked.unwrap_or_else(|why| {
-            self.faults.push(format!("{name}: {why}"));
-            None
-        })
-    }
 }
 
 /// The time in a job's id.
-fn born(id: Uuid) -> OffsetDateTime {
+fn born(id: Uuid) -> Timestamp {
     let seconds = id.get_timestamp().map_or(0, |stamp| stamp.to_unix().0);
     let at = OffsetDateTime::from_unix_timestamp(seconds.cast_signed());
-    at.unwrap_or(OffsetDateTime::UNIX_EPOCH)
+    at.ok()
+        .and_then(|at| Timestamp::try_from(at).ok())
+        .unwrap_or(Timestamp::UNIX_EPOCH)
 }

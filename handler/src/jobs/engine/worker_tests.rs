@@ -9,7 +9,6 @@ use std::sync::{
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{super::error::patiently, *};
@@ -73,7 +72,7 @@ impl MemoryLedger {
                 request,
                 state: JobState::Running,
                 requested_by: "tests".to_owned(),
-                requested_at: OffsetDateTime::UNIX_EPOCH,
+                requested_at: crate::domain::timestamp::Timestamp::UNIX_EPOCH,
                 started_at: None,
                 ended_at: None,
                 progress: JobProgress::default(),

@@ -44,7 +44,7 @@ impl Sender {
 
 /// The number that makes the MessageIds of a replay its own: when it was asked for, as Unix time in microseconds.
 fn number(row: &JobRow) -> i64 {
-    let microseconds = row.requested_at.unix_timestamp_nanos() / 1_000;
+    let microseconds = row.requested_at.utc().unix_timestamp_nanos() / 1_000;
     i64::try_from(microseconds).unwrap_or(i64::MAX)
 }
 

@@ -14,7 +14,7 @@ use super::{
     report::{Compared, Due, Late, is_chosen},
 };
 use crate::{
-    domain::{aggregate::AggregateId, value::Sku},
+    domain::{aggregate::AggregateId, timestamp::Timestamp, value::Sku},
     jobs::{
         engine::{JobError, patiently},
         read_model::ReadModelAdmin,
@@ -193,7 +193,7 @@ impl<'a> Aggregates<'a> {
             compared.late.push(Late {
                 sku: sku.clone(),
                 seq: level.seq,
-                since: OffsetDateTime::now_utc(),
+                since: Timestamp::try_from(OffsetDateTime::now_utc()).unwrap_or(Timestamp::UNIX_EPOCH),
             });
             expected = expected.map(|expected| expected.with_stock_of(there));
         }

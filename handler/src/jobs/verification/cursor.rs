@@ -139,7 +139,7 @@ impl VerificationCursor {
         self.late = still;
         let grace = time::Duration::seconds(self.grace_seconds.into());
         let now = OffsetDateTime::now_utc();
-        if self.late.iter().any(|late| now - late.since <= grace) {
+        if self.late.iter().any(|late| now - late.since.utc() <= grace) {
             context.progress(
                 "stock levels that are still behind",
                 i64::try_from(self.late.len()).unwrap_or(0),

@@ -26,7 +26,7 @@ use super::{
     read_model::ReadModelAdmin,
     resources::Resources,
 };
-use crate::read::document::Generation;
+use crate::{domain::timestamp::Timestamp, read::document::Generation};
 
 pub use cursor::VerificationCursor;
 pub(super) use report::Due;
@@ -103,8 +103,8 @@ impl Job<Resources> for Verification {
                 };
                 let grace = Duration::from_secs(self.grace_seconds.into());
                 // A grace of a century is none that anything could be late by.
-                let due = (OffsetDateTime::now_utc() - grace).max(OffsetDateTime::UNIX_EPOCH);
-                let due = Due::Time(due);
+                let due = Timestamp::try_from(OffsetDateTime::now_utc() - grace);
+                let due = Due::Time(due.unwrap_or(Timestamp::UNIX_EPOCH));
                 none.insert(VerificationCursor::new(of, due, self.sample, self.grace_seconds))
             }
         };

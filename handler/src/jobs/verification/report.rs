@@ -3,10 +3,9 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use time::OffsetDateTime;
 
 use crate::{
-    domain::value::Sku,
+    domain::{timestamp::Timestamp, value::Sku},
     error_chain::chain,
     jobs::engine::{JobError, storable, storable_json},
     log::LogEntry,
@@ -26,14 +25,14 @@ pub(in crate::jobs) enum Due {
     /// Those up to this position of the log: a rebuild has put them in.
     Position(i64),
     /// Those that had happened by then.
-    Time(#[serde(with = "crate::domain::utc")] OffsetDateTime),
+    Time(Timestamp),
 }
 
 impl Due {
     pub(super) fn is_past(self, row: &LogEntry) -> bool {
         match self {
             Self::Position(until) => row.position <= until,
-            Self::Time(until) => row.event.occurred_at.utc() <= until,
+            Self::Time(until) => row.event.occurred_at <= until,
         }
     }
 }
@@ -76,8 +75,7 @@ pub(super) struct Late {
     pub(super) sku: Sku,
     /// The movement that it must show.
     pub(super) seq: i64,
-    #[serde(with = "crate::domain::utc")]
-    pub(super) since: OffsetDateTime,
+    pub(super) since: Timestamp,
 }
 
 /// The result of comparing a few documents.
