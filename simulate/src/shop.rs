@@ -108,7 +108,7 @@ impl Shop {
             },
         };
         let before = self.customers.get(&id).cloned();
-        let event = customer::decide(id, before.as_ref(), command).ok()?;
+        let event = customer::decide(id, before.as_ref(), &command).ok()?;
         let after = customer::evolve(id, before, &event)?;
         self.customers.insert(id, after.clone());
         let touches = [id.to_string()].into();
@@ -146,7 +146,7 @@ impl Shop {
             },
         };
         let before = self.products.get(&sku).cloned();
-        let event = product::decide(&sku, before.as_ref(), command).ok()?;
+        let event = product::decide(&sku, before.as_ref(), &command).ok()?;
         let after = product::evolve(&sku, before, &event)?;
         self.products.insert(sku.clone(), after.clone());
         let empty = StockLevel {
@@ -245,7 +245,7 @@ impl Shop {
             catalogue: &self.catalogue(),
             at: self.now(),
         };
-        let event = order::decide(id, before.as_ref(), command, facts).ok()?;
+        let event = order::decide(id, before.as_ref(), &command, facts).ok()?;
         let was_paid = before
             .as_ref()
             .is_some_and(|order| order.progress.paid_at().is_some());

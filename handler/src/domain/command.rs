@@ -29,16 +29,16 @@ impl Command {
     ///
     /// # Errors
     /// See the `decide` of each aggregate.
-    pub fn decide(self, before: Option<&Aggregate>, facts: OrderFacts<'_>) -> Result<Event, Rejection> {
+    pub fn decide(&self, before: Option<&Aggregate>, facts: OrderFacts<'_>) -> Result<Event, Rejection> {
         match self {
             Self::Customer(id, command) => {
-                customer::decide(id, before.and_then(Aggregate::as_customer), command)
+                customer::decide(*id, before.and_then(Aggregate::as_customer), command)
             }
             Self::Product(sku, command) => {
-                product::decide(&sku, before.and_then(Aggregate::as_product), command)
+                product::decide(sku, before.and_then(Aggregate::as_product), command)
             }
             Self::Order(id, command) => {
-                order::decide(id, before.and_then(Aggregate::as_order), command, facts)
+                order::decide(*id, before.and_then(Aggregate::as_order), command, facts)
             }
         }
     }

@@ -52,12 +52,17 @@ pub enum CustomerCommand {
 /// # Errors
 /// [`Rejection::CustomerExists`] when this id is registered already, [`Rejection::UnknownCustomer`] when it must be and
 /// is not.
-pub fn decide(id: Uuid, state: Option<&Customer>, command: CustomerCommand) -> Result<Event, Rejection> {
+pub fn decide(id: Uuid, state: Option<&Customer>, command: &CustomerCommand) -> Result<Event, Rejection> {
     match (state, command) {
         (Some(_), CustomerCommand::Register { .. }) => Err(Rejection::CustomerExists(id)),
-        (None, CustomerCommand::Register { name, email }) => Ok(Event::CustomerRegistered { name, email }),
-        (Some(_), CustomerCommand::Rename { name }) => Ok(Event::CustomerRenamed { name }),
-        (Some(_), CustomerCommand::ChangeEmail { email }) => Ok(Event::CustomerEmailChanged { email }),
+        (None, CustomerCommand::Register { name, email }) => Ok(Event::CustomerRegistered {
+            name: name.clone(),
+            email: email.clone(),
+        }),
+        (Some(_), CustomerCommand::Rename { name }) => Ok(Event::CustomerRenamed { name: name.clone() }),
+        (Some(_), CustomerCommand::ChangeEmail { email }) => {
+            Ok(Event::CustomerEmailChanged { email: email.clone() })
+        }
         (None, CustomerCommand::Rename { .. } | CustomerCommand::ChangeEmail { .. }) => {
             Err(Rejection::UnknownCustomer(id))
         }

@@ -55,14 +55,21 @@ pub enum ProductCommand {
 ///
 /// # Errors
 /// [`Rejection::ProductExists`] for a SKU that is taken, [`Rejection::UnknownProduct`] for one that is not there.
-pub fn decide(sku: &Sku, state: Option<&Product>, command: ProductCommand) -> Result<Event, Rejection> {
+pub fn decide(sku: &Sku, state: Option<&Product>, command: &ProductCommand) -> Result<Event, Rejection> {
     match (state, command) {
         (Some(_), ProductCommand::Add { .. }) => Err(Rejection::ProductExists(sku.as_str().to_owned())),
-        (None, ProductCommand::Add { name, price }) => Ok(Event::ProductAdded { name, price }),
+        (None, ProductCommand::Add { name, price }) => Ok(Event::ProductAdded {
+            name: name.clone(),
+            price: price.clone(),
+        }),
         (None, _) => Err(Rejection::UnknownProduct(sku.as_str().to_owned())),
-        (Some(_), ProductCommand::Restock { quantity }) => Ok(Event::ProductRestocked { quantity }),
-        (Some(_), ProductCommand::Rename { name }) => Ok(Event::ProductRenamed { name }),
-        (Some(_), ProductCommand::ChangePrice { price }) => Ok(Event::ProductPriceChanged { price }),
+        (Some(_), ProductCommand::Restock { quantity }) => {
+            Ok(Event::ProductRestocked { quantity: *quantity })
+        }
+        (Some(_), ProductCommand::Rename { name }) => Ok(Event::ProductRenamed { name: name.clone() }),
+        (Some(_), ProductCommand::ChangePrice { price }) => {
+            Ok(Event::ProductPriceChanged { price: price.clone() })
+        }
     }
 }
 

@@ -88,7 +88,7 @@ impl Shop {
 
     fn customer(&mut self, who: Uuid, command: CustomerCommand) {
         let before = self.customers.get(&who).cloned();
-        let Ok(event) = customer::decide(who, before.as_ref(), command) else {
+        let Ok(event) = customer::decide(who, before.as_ref(), &command) else {
             return;
         };
         let after = customer::evolve(who, before, &event).unwrap();
@@ -98,7 +98,7 @@ impl Shop {
 
     fn product(&mut self, sku: &Sku, command: ProductCommand) {
         let before = self.products.get(sku).cloned();
-        let Ok(event) = product::decide(sku, before.as_ref(), command) else {
+        let Ok(event) = product::decide(sku, before.as_ref(), &command) else {
             return;
         };
         let after = product::evolve(sku, before, &event).unwrap();
@@ -127,7 +127,7 @@ impl Shop {
             catalogue: &self.catalogue(),
             at: self.now(),
         };
-        let Ok(event) = order::decide(which, before.as_ref(), command, facts) else {
+        let Ok(event) = order::decide(which, before.as_ref(), &command, facts) else {
             return;
         };
         let (was, after) = (

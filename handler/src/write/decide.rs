@@ -51,7 +51,7 @@ pub(super) fn decide(
         catalogue: &read.catalogue(command.skus()),
         at,
     };
-    let event = command.clone().decide(before.as_ref(), facts)?;
+    let event = command.decide(before.as_ref(), facts)?;
     let after = Aggregate::evolve(&id, before.clone(), &event);
     let no_aggregate = || WriteError::Internal(cause("the event left no aggregate behind"));
     let after = after.ok_or_else(no_aggregate)?;

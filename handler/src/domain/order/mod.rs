@@ -74,26 +74,22 @@ pub struct OrderFacts<'a> {
 pub fn decide(
     id: Uuid,
     state: Option<&Order>,
-    command: OrderCommand,
+    command: &OrderCommand,
     facts: OrderFacts<'_>,
 ) -> Result<Event, Rejection> {
     let order = || state.ok_or(Rejection::UnknownOrder(id));
-    let OrderFacts {
-        customer: registered,
-        catalogue,
-        at,
-    } = facts;
+    let at = facts.at;
     match command {
         OrderCommand::Place {
             customer,
             lines,
             expected_total,
         } => {
-            let customer = registered.ok_or(Rejection::NotRegistered(customer))?.into();
-            let lines = pricing::price(lines, &[], catalogue)?;
-            let total = pricing::total(&lines, expected_total)?;
+            let customer = facts.customer.ok_or(Rejection::NotRegistered(*customer))?;
+            let lines = pricing::price(lines, &[], facts.catalogue)?;
+            let total = pricing::total(&lines, expected_total.as_ref())?;
             Ok(Event::OrderPlaced {
-                customer,
+                customer: customer.into(),
                 lines,
                 total,
                 at,
@@ -103,26 +99,24 @@ pub fn decide(
             lines,
             expected_total,
         } => {
-            let order = order()?;
-            expect(order, &[Status::Placed], "changed")?;
-            let lines = pricing::price(lines, &order.lines, catalogue)?;
-            let total = pricing::total(&lines, expected_total)?;
+            let order = expect(order()?, &[Status::Placed], "changed")?;
+            let lines = pricing::price(lines, &order.lines, facts.catalogue)?;
+            let total = pricing::total(&lines, expected_total.as_ref())?;
             Ok(Event::OrderLinesChanged { lines, total, at })
         }
         OrderCommand::Pay { amount } => {
-            let order = order()?;
-            expect(order, &[Status::Placed], "paid")?;
-            if amount == order.total {
+            let order = expect(order()?, &[Status::Placed], "paid")?;
+            let (expected, amount) = (order.total.clone(), amount.clone());
+            if amount == expected {
                 Ok(Event::OrderPaid { amount, at })
             } else {
-                Err(Rejection::WrongAmount {
-                    expected: order.total.clone(),
-                    paid: amount,
-                })
+                let paid = amount;
+                Err(Rejection::WrongAmount { expected, paid })
             }
         }
         OrderCommand::Ship { shipment } => {
             expect(order()?, &[Status::Paid], "shipped")?;
+            let shipment = shipment.clone();
             Ok(Event::OrderShipped { shipment, at })
         }
         OrderCommand::Deliver => {
@@ -131,6 +125,7 @@ pub fn decide(
         }
         OrderCommand::Cancel { reason } => {
             expect(order()?, &[Status::Placed, Status::Paid], "cancelled")?;
+            let reason = reason.clone();
             Ok(Event::OrderCancelled { reason, at })
         }
     }
@@ -145,10 +140,15 @@ impl From<&Customer> for CustomerRef {
     }
 }
 
-fn expect(order: &Order, needed: &'static [Status], wanted: &'static str) -> Result<(), Rejection> {
+/// The order, if it has one of these statuses.
+fn expect<'a>(
+    order: &'a Order,
+    needed: &'static [Status],
+    wanted: &'static str,
+) -> Result<&'a Order, Rejection> {
     let status = order.progress.status();
     if needed.contains(&status) {
-        Ok(())
+        Ok(order)
     } else {
         Err(Rejection::WrongStatus {
             status,

@@ -26,14 +26,14 @@ impl Order {
     /// True when the total is the sum of the lines, in one currency.
     #[must_use]
     pub fn adds_up(&self) -> bool {
-        total(&self.lines, Some(self.total.clone())).is_ok()
+        total(&self.lines, Some(&self.total)).is_ok()
     }
 }
 
 /// Gives every line its name and price, or says which products or pieces are missing. A SKU among the `kept` lines keeps
 /// theirs, and the pieces it holds already need not be in stock.
 pub(super) fn price(
-    wanted: Vec<(Sku, Quantity)>,
+    wanted: &[(Sku, Quantity)],
     kept: &[Line],
     catalogue: &Catalogue,
 ) -> Result<Vec<Line>, Rejection> {
@@ -52,11 +52,11 @@ pub(super) fn price(
     }
     let mut shortages = Vec::new();
     let mut lines = Vec::with_capacity(wanted.len());
-    for (position, (sku, quantity)) in wanted.into_iter().enumerate() {
-        let Some(Offer { product, available }) = catalogue.get(&sku) else {
+    for (position, (sku, quantity)) in wanted.iter().enumerate() {
+        let Some(Offer { product, available }) = catalogue.get(sku) else {
             continue;
         };
-        let kept = kept.iter().find(|line| line.sku == sku);
+        let kept = kept.iter().find(|line| line.sku == *sku);
         let within_reach = available + kept.map_or(0, |line| line.quantity.get());
         if within_reach < quantity.get() {
             shortages.push(Shortage {
@@ -71,9 +71,9 @@ pub(super) fn price(
             None => (product.name.clone(), product.price.money().clone()),
         };
         lines.push(Line {
-            sku,
+            sku: sku.clone(),
             name,
-            quantity,
+            quantity: *quantity,
             unit_price,
         });
     }
@@ -85,10 +85,13 @@ pub(super) fn price(
 }
 
 /// Total of the lines, if it is what the caller expects.
-pub(super) fn total(lines: &[Line], expected: Option<Money>) -> Result<Money, Rejection> {
+pub(super) fn total(lines: &[Line], expected: Option<&Money>) -> Result<Money, Rejection> {
     let total = sum(lines)?;
     match expected {
-        Some(expected) if expected != total => Err(Rejection::PriceChanged { expected, total }),
+        Some(expected) if *expected != total => Err(Rejection::PriceChanged {
+            expected: expected.clone(),
+            total,
+        }),
         _ => Ok(total),
     }
 }
