@@ -1,5 +1,5 @@
 //! Service Bus over AMQP 1.0: the topic's messages, made from recorded events, and the links they go out and come back on.
-//! Never decides what to send, or what becomes of a message: that is for `relay` and `operations`. Never receives for the
+//! Never decides what to send, or what becomes of a message: that is for `relay` and `jobs`. Never receives for the
 //! projector: the Functions host does.
 
 mod address;

@@ -17,7 +17,7 @@ pub(super) fn grants(role: &str, database: &str) -> String {
          grant insert on write_model.events to {role};
          grant insert, delete on write_model.idempotency_keys to {role};
          grant insert, update, delete on write_model.outbox to {role};
-         grant insert, update on write_model.operations, write_model.jobs to {role};
+         grant insert, update on write_model.jobs to {role};
          grant execute on function write_model.refuse(), read_model.sum_up_sales(bigint) to {role};
          {alter} set statement_timeout = '2s';
          {alter} set lock_timeout = '2s';

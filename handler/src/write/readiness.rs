@@ -15,7 +15,7 @@ const LOOK: &str = "
                 ('stock', 'select,insert,update'), ('orders', 'select,insert,update'),
                 ('order_lines', 'select,insert,update,delete'), ('events', 'select,insert'),
                 ('idempotency_keys', 'select,insert,delete'), ('outbox', 'select,insert,update,delete'),
-                ('jobs', 'select,insert,update'), ('operations', 'select,insert,update')) r (table_name, rights),
+                ('jobs', 'select,insert,update')) r (table_name, rights),
                 unnest(string_to_array(r.rights, ',')) missing
             where not has_table_privilege(to_regclass('write_model.' || r.table_name)::oid, missing)) as missing";
 
