@@ -32,4 +32,4 @@ pub use received::ReceivedMessage;
 pub use rule::{ReplayAdmission, SubscriptionRule};
 pub use sender::TopicSender;
 pub use settlement::MessageSettlement;
-pub use subscription::{SUBSCRIPTION_NAME_RULE, is_subscription_name};
+pub use subscription::SubscriptionName;

@@ -14,6 +14,7 @@ use super::{
     received::ReceivedMessage,
     receiver::ReceiverLink,
     rule::SubscriptionRule,
+    subscription::SubscriptionName,
 };
 
 /// One queue over a connection of its own; it ends when dropped, and locks that are left end by time.
@@ -33,7 +34,7 @@ pub struct MessageQueue {
 pub async fn rules(
     address: &NamespaceAddress,
     topic: &str,
-    subscription: &str,
+    subscription: &SubscriptionName,
 ) -> Result<Vec<SubscriptionRule>, BusError> {
     let entity = format!("{topic}/Subscriptions/{subscription}");
     let mut connection = NamespaceConnection::open(address).await?;
@@ -52,7 +53,7 @@ impl MessageQueue {
     pub async fn dead_letters(
         address: &NamespaceAddress,
         topic: &str,
-        subscription: &str,
+        subscription: &SubscriptionName,
     ) -> Result<Self, BusError> {
         Self::open(
             address,
@@ -68,7 +69,7 @@ impl MessageQueue {
     pub async fn subscription(
         address: &NamespaceAddress,
         topic: &str,
-        subscription: &str,
+        subscription: &SubscriptionName,
     ) -> Result<Self, BusError> {
         Self::open(address, format!("{topic}/Subscriptions/{subscription}")).await
     }

@@ -16,6 +16,7 @@ use super::{
     connection::NamespaceConnection,
     error::{BusError, unavailable},
     management::ManagementClient,
+    subscription::SubscriptionName,
 };
 
 /// Most messages that are settled by one request, and most that wait for it.
@@ -41,7 +42,7 @@ type DeadLetterReason = (&'static str, String);
 impl MessageSettlement {
     /// For the messages of this subscription; connects when first used. It ends when the last of its clones is dropped.
     #[must_use]
-    pub fn start(topic: &TopicAddress, subscription: &str) -> Self {
+    pub fn start(topic: &TopicAddress, subscription: &SubscriptionName) -> Self {
         let (waiting, doomed) = mpsc::channel(MOST);
         let worker = SettlementWorker {
             address: topic.address.clone(),

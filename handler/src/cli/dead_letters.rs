@@ -17,6 +17,7 @@ use super::{
     start::{StartPlanned, plan},
 };
 use crate::{
+    bus::SubscriptionName,
     config::Config,
     jobs::{
         Deletion, JobError, Resubmission, Subscription,
@@ -61,8 +62,8 @@ enum Action {
 #[derive(Debug, Args)]
 struct QueueArguments {
     /// The subscription.
-    #[arg(long, env = "ServiceBusSubscription", default_value = "read-model")]
-    subscription: String,
+    #[arg(long, env = "ServiceBusSubscription", default_value_t)]
+    subscription: SubscriptionName,
     /// One JSON object a line on stdout.
     #[arg(long)]
     json: bool,

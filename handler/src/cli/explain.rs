@@ -11,6 +11,7 @@ use super::{
     say::say,
 };
 use crate::{
+    bus::SubscriptionName,
     config::Config,
     inspect::{self, DocumentDifference, ExplainedEvent, OrderExplanation},
     plain,
@@ -22,7 +23,7 @@ use crate::{
 /// When there is no such order, or a hop cannot be asked.
 pub(super) async fn explain(
     order: Uuid,
-    subscription: &str,
+    subscription: &SubscriptionName,
     as_json: bool,
     config: Config,
 ) -> Result<ExitCode, String> {

@@ -26,6 +26,7 @@ use start::{Start, StartPlanned, plan, run_now};
 
 use crate::{
     app,
+    bus::SubscriptionName,
     config::{AuthMode, Config, ReadModelKind},
     error_chain::chain,
     http::{
@@ -74,8 +75,8 @@ enum Action {
         /// The order's id.
         order: Uuid,
         /// The subscription that the projector listens at.
-        #[arg(long, env = "ServiceBusSubscription", default_value = "read-model")]
-        subscription: String,
+        #[arg(long, env = "ServiceBusSubscription", default_value_t)]
+        subscription: SubscriptionName,
         /// As JSON.
         #[arg(long)]
         json: bool,
@@ -88,8 +89,8 @@ enum Action {
     /// Show how things are: what waits in the outbox and at the subscription, which documents are read, what is under way.
     Status {
         /// The subscription whose messages are counted.
-        #[arg(long, env = "ServiceBusSubscription", default_value = "read-model")]
-        subscription: String,
+        #[arg(long, env = "ServiceBusSubscription", default_value_t)]
+        subscription: SubscriptionName,
         /// As JSON.
         #[arg(long)]
         json: bool,

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::{follow::open, report::line, say::say};
 use crate::{
+    bus::SubscriptionName,
     condition::StoreReason,
     config::Config,
     health::{Health, StoreConditions},
@@ -24,7 +25,7 @@ const UNKNOWN: u8 = 2;
 /// # Errors
 /// When there is no database.
 pub(super) async fn run(
-    subscription: &str,
+    subscription: &SubscriptionName,
     as_json: bool,
     check: bool,
     config: Config,

@@ -11,7 +11,11 @@ pub use auth::{AuthMode, SignInPolicy};
 pub use error::ConfigError;
 use error::invalid;
 
-use crate::{bus::TopicAddress, postgres::PoolerMode, read::CosmosAccount};
+use crate::{
+    bus::{SubscriptionName, TopicAddress},
+    postgres::PoolerMode,
+    read::CosmosAccount,
+};
 
 /// The store that answers queries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -34,7 +38,7 @@ pub struct Config {
     /// `ServiceBusConnection`, `ServiceBusTopic`; `None` when this process does not send.
     pub bus: Option<TopicAddress>,
     /// `ServiceBusSubscription`: whose messages the projector gets; `read-model` (default).
-    pub subscription: String,
+    pub subscription: SubscriptionName,
     /// `READ_MODEL`: `cosmos` (default) or `postgres`, which needs the PG settings and has no COSMOS settings beside it.
     pub read_model: ReadModelKind,
     /// `OUTBOX`: `keep` (default), or `forget` what waits in it for a day: for a deployment without a bus.
@@ -98,12 +102,12 @@ fn bus(environment: &BTreeMap<String, String>) -> Result<Option<TopicAddress>, C
     ))
 }
 
-fn subscription(environment: &BTreeMap<String, String>) -> Result<String, ConfigError> {
-    match environment.get("ServiceBusSubscription").map(String::as_str) {
-        None => Ok("read-model".to_owned()),
-        Some("") => Err(invalid("ServiceBusSubscription", "is empty")),
-        Some(name) => Ok(name.to_owned()),
-    }
+fn subscription(environment: &BTreeMap<String, String>) -> Result<SubscriptionName, ConfigError> {
+    let Some(name) = environment.get("ServiceBusSubscription") else {
+        return Ok(SubscriptionName::default());
+    };
+    let name = name.parse::<SubscriptionName>();
+    name.map_err(|rule| invalid("ServiceBusSubscription", &rule.to_string()))
 }
 
 const COSMOS: [&str; 3] = ["COSMOS_ENDPOINT", "COSMOS_KEY", "COSMOS_DATABASE"];

@@ -1,7 +1,7 @@
 //! The value types that a command is made of; each can only be built from text or numbers that keep its rule.
 //! Never trims, rounds or repairs what it is given: a bad value is an error that says which rule it broke.
 
-use std::fmt;
+use std::{fmt, str::FromStr};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
@@ -82,6 +82,13 @@ macro_rules! text {
                 let check: fn(&str) -> Result<(), Invalid> = $check;
                 check(&text)?;
                 Ok(Self(text))
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = Invalid;
+            fn from_str(text: &str) -> Result<Self, Invalid> {
+                text.to_owned().try_into()
             }
         }
 

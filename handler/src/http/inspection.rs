@@ -18,7 +18,7 @@ use super::{
     queries::listing::{PageAnswer, QueryParameters},
 };
 use crate::{
-    bus::{SUBSCRIPTION_NAME_RULE, is_subscription_name},
+    bus::SubscriptionName,
     inspect::{self, OrderExplanation, SystemStatus},
     jobs::{
         JobError,
@@ -27,16 +27,13 @@ use crate::{
     read::view::Page,
 };
 
-/// The subscription that the projector listens at.
-const DEFAULT_SUBSCRIPTION: &str = "read-model";
-
 /// The subscription that is asked about.
-fn subscription(parameters: &QueryParameters) -> Result<&str, Problem> {
-    let name = parameters.get("subscription").unwrap_or(DEFAULT_SUBSCRIPTION);
-    if is_subscription_name(name) {
-        return Ok(name);
-    }
-    Err(Problem::new(ProblemKind::InvalidQuery, SUBSCRIPTION_NAME_RULE))
+fn subscription(parameters: &QueryParameters) -> Result<SubscriptionName, Problem> {
+    let Some(name) = parameters.get("subscription") else {
+        return Ok(SubscriptionName::default());
+    };
+    let name = name.parse::<SubscriptionName>();
+    name.map_err(|rule| Problem::new(ProblemKind::InvalidQuery, rule.to_string()))
 }
 
 pub(super) fn list_dead_letters_doc() -> EndpointDoc {
@@ -66,7 +63,7 @@ pub(super) async fn list_dead_letters(
     let most = i32::try_from(request.limit).unwrap_or(i32::MAX);
     let found = jobs(&state)?
         .resources()
-        .dead_letters(subscription)?
+        .dead_letters(&subscription)?
         .peek(from, most)
         .await?;
     let page = Page {
@@ -114,7 +111,7 @@ pub(super) async fn get_dead_letter(
     let subscription = subscription(&parameters)?;
     let found = jobs(&state)?
         .resources()
-        .dead_letters(subscription)?
+        .dead_letters(&subscription)?
         .peek(sequence, 1)
         .await?;
     let letter = found
@@ -147,7 +144,7 @@ pub(super) async fn status(
     parameters: QueryParameters,
 ) -> Result<Response, Problem> {
     let subscription = subscription(&parameters)?;
-    Ok(Json(inspect::status(jobs(&state)?, &state.health, subscription).await).into_response())
+    Ok(Json(inspect::status(jobs(&state)?, &state.health, &subscription).await).into_response())
 }
 
 pub(super) fn explain_doc() -> EndpointDoc {
@@ -178,7 +175,7 @@ pub(super) async fn explain(
     let absent = || Problem::new(ProblemKind::UnknownOrder, ProblemKind::UnknownOrder.meaning());
     let order = Uuid::try_parse(&text).map_err(|_| absent())?;
     let subscription = subscription(&parameters)?;
-    match inspect::explain(jobs(&state)?, order, subscription).await {
+    match inspect::explain(jobs(&state)?, order, &subscription).await {
         Err(JobError::NotFound(_)) => Err(absent()),
         explanation => Ok(Json(explanation?).into_response()),
     }

@@ -9,7 +9,7 @@ use serde_json::Value;
 const MOST_PLACES: usize = 20;
 const LONGEST_VALUE: usize = 100;
 
-/// A line for each place, by its JSON GenerationPointer (RFC 6901); null stands for what is not there.
+/// A line for each place, by its JSON Pointer (RFC 6901); null stands for what is not there.
 #[must_use]
 pub fn difference(expected: &Value, found: &Value) -> Vec<String> {
     if expected.is_null() != found.is_null() {

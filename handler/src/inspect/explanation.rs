@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::difference::difference;
 use crate::{
-    bus::{BusError, MessageQueue, ReceivedMessage},
+    bus::{BusError, MessageQueue, ReceivedMessage, SubscriptionName},
     domain::timestamp::Timestamp,
     error_chain::chain,
     jobs::{
@@ -63,7 +63,7 @@ pub struct DocumentDifference {
     pub pk: String,
     /// Its id.
     pub id: String,
-    /// A line for each place that differs, by its JSON GenerationPointer.
+    /// A line for each place that differs, by its JSON Pointer.
     pub places: Vec<String>,
 }
 
@@ -96,7 +96,11 @@ pub struct ExplainedEvent {
 ///
 /// # Errors
 /// [`JobError::NotFound`] when there is no such order; others when a hop cannot be asked.
-pub async fn explain(jobs: &Jobs, order: Uuid, subscription: &str) -> Result<OrderExplanation, JobError> {
+pub async fn explain(
+    jobs: &Jobs,
+    order: Uuid,
+    subscription: &SubscriptionName,
+) -> Result<OrderExplanation, JobError> {
     let resources = jobs.resources();
     let admin = resources.read_model()?;
     let hops = resources.log().trace(&order.to_string()).await?;

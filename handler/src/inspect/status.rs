@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
-    bus::{BusError, MessageQueue},
+    bus::{BusError, MessageQueue, SubscriptionName},
     error_chain::chain,
     health::{Health, HealthReport},
     jobs::{JobError, JobRow, JobState, Jobs, Subscription},
@@ -59,7 +59,7 @@ pub struct OutboxStatus {
 #[serde(rename_all = "camelCase")]
 pub struct SubscriptionStatus {
     /// The subscription.
-    pub name: String,
+    pub name: SubscriptionName,
     /// How many are to be delivered, those under way included; counted up to 1 000.
     pub waiting: usize,
     /// How many it has given up; counted up to 1 000.
@@ -79,7 +79,7 @@ impl OutboxStatus {
 }
 
 /// Looks at every part of the system; `subscription` names the one whose messages are counted.
-pub async fn status(jobs: &Jobs, health: &Health, subscription: &str) -> SystemStatus {
+pub async fn status(jobs: &Jobs, health: &Health, subscription: &SubscriptionName) -> SystemStatus {
     let resources = jobs.resources();
     let mut status = SystemStatus {
         stores: health.now().await,

@@ -15,25 +15,26 @@ use super::{
     },
     engine::{Job, JobError, JobState, StepContext, StepOutcome, Violation},
     resources::Resources,
-    rules,
 };
-use crate::domain::value::{MAX_REASON, Reason, is_words};
+use crate::{
+    bus::SubscriptionName,
+    domain::value::{Reason, fresh},
+};
 
 /// Dead letters removed for good; each is written to the log first, whole.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Args)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Deletion {
     /// The subscription whose dead letters they are.
-    #[schemars(length(min = 1, max = 50), regex(pattern = "^[A-Za-z0-9._-]+$"))]
-    #[arg(long, env = "ServiceBusSubscription", default_value = "read-model")]
-    pub subscription: String,
+    #[arg(long, env = "ServiceBusSubscription", default_value_t)]
+    pub subscription: SubscriptionName,
     /// Which of its dead letters; all of them need `"all": true`.
     #[command(flatten)]
     pub letters: DeadLetterSelection,
     /// Why, for the log.
-    #[schemars(with = "Reason")]
+    #[serde(deserialize_with = "fresh")]
     #[arg(long)]
-    pub because: String,
+    pub because: Reason,
 }
 
 impl Job<Resources> for Deletion {
@@ -52,15 +53,7 @@ impl Job<Resources> for Deletion {
     }
 
     fn validate(&self) -> Vec<Violation> {
-        let mut violations = self.letters.violations();
-        violations.extend(rules::subscription_name(&self.subscription));
-        if !is_words(&self.because, MAX_REASON) {
-            violations.push(Violation {
-                pointer: "/because",
-                rule: "a reason has 1 to 500 characters and no control characters",
-            });
-        }
-        violations
+        self.letters.violations()
     }
 
     async fn may_start(&self, resources: &Resources) -> Result<(), JobError> {
@@ -79,8 +72,8 @@ impl Job<Resources> for Deletion {
             return cursor.plan(&letters, &self.letters, context).await;
         }
         let mut deleter = Deleter {
-            subscription: &self.subscription,
-            because: &self.because,
+            subscription: self.subscription.as_str(),
+            because: self.because.as_str(),
         };
         cursor.deal(&letters, &self.letters, &mut deleter, context).await
     }

@@ -6,11 +6,10 @@ use std::sync::Arc;
 use tokio_postgres::Config as PostgresConfig;
 
 use super::{
-    dead_letters::DeadLetterQueue, engine::JobError, read_model::ReadModelAdmin, rules,
-    subscription::Subscription,
+    dead_letters::DeadLetterQueue, engine::JobError, read_model::ReadModelAdmin, subscription::Subscription,
 };
 use crate::{
-    bus::TopicAddress,
+    bus::{SubscriptionName, TopicAddress},
     config::{Config, ReadModelKind},
     log::EventLog,
 };
@@ -109,19 +108,16 @@ impl Resources {
     /// A subscription of the topic.
     ///
     /// # Errors
-    /// See [`Self::topic`]; [`JobError::Invalid`] for a name that no subscription can have.
-    pub fn subscription(&self, name: &str) -> Result<Subscription, JobError> {
-        if let Some(broken) = rules::subscription_name(name) {
-            return Err(JobError::Invalid(vec![broken]));
-        }
+    /// See [`Self::topic`].
+    pub fn subscription(&self, name: &SubscriptionName) -> Result<Subscription, JobError> {
         Ok(Subscription::new(self.topic()?, name))
     }
 
     /// The dead letters of a subscription.
     ///
     /// # Errors
-    /// See [`Self::subscription`].
-    pub fn dead_letters(&self, subscription: &str) -> Result<DeadLetterQueue, JobError> {
+    /// See [`Self::topic`].
+    pub fn dead_letters(&self, subscription: &SubscriptionName) -> Result<DeadLetterQueue, JobError> {
         Ok(DeadLetterQueue(self.subscription(subscription)?))
     }
 }

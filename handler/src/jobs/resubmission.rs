@@ -19,10 +19,12 @@ use super::{
     },
     engine::{Job, JobError, JobState, StepContext, StepOutcome, Violation},
     resources::Resources,
-    rules,
 };
 use crate::{
-    bus::{Envelope, OutgoingMessage, RefusedMessage, SendError, TopicAddress, TopicSender, send_in_batches},
+    bus::{
+        Envelope, OutgoingMessage, RefusedMessage, SendError, SubscriptionName, TopicAddress, TopicSender,
+        send_in_batches,
+    },
     error_chain::{cause, chain},
 };
 
@@ -43,9 +45,8 @@ const GREATEST: i64 = i64::MAX / 4 * 3;
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Resubmission {
     /// The subscription whose dead letters they are.
-    #[schemars(length(min = 1, max = 50), regex(pattern = "^[A-Za-z0-9._-]+$"))]
-    #[arg(long, env = "ServiceBusSubscription", default_value = "read-model")]
-    pub subscription: String,
+    #[arg(long, env = "ServiceBusSubscription", default_value_t)]
+    pub subscription: SubscriptionName,
     /// Which of its dead letters; all of them need `"all": true`.
     #[command(flatten)]
     pub letters: DeadLetterSelection,
@@ -71,9 +72,7 @@ impl Job<Resources> for Resubmission {
     }
 
     fn validate(&self) -> Vec<Violation> {
-        let mut violations = self.letters.violations();
-        violations.extend(rules::subscription_name(&self.subscription));
-        violations
+        self.letters.violations()
     }
 
     async fn may_start(&self, resources: &Resources) -> Result<(), JobError> {
@@ -107,13 +106,13 @@ impl Job<Resources> for Resubmission {
 /// Sends to one topic for one subscription.
 struct Resubmitter {
     bus: TopicSender,
-    subscription: String,
+    subscription: SubscriptionName,
     /// The last number given.
     last: i64,
 }
 
 impl Resubmitter {
-    fn new(bus: TopicSender, subscription: String) -> Self {
+    fn new(bus: TopicSender, subscription: SubscriptionName) -> Self {
         Self {
             bus,
             subscription,
@@ -140,7 +139,7 @@ impl LetterWork for Resubmitter {
         );
         for (key, letter) in (0..).zip(letters) {
             let id = self.next_id(&letter.received.message_id());
-            match Envelope::again(&letter.received, &id, &self.subscription) {
+            match Envelope::again(&letter.received, &id, self.subscription.as_str()) {
                 Ok(envelope) => ready.push(OutgoingMessage { key, envelope }),
                 Err(error) => {
                     let why = chain(&error).to_string();

@@ -2,7 +2,9 @@
 //! Never guesses: where a rule cannot be read for sure, it says so and lets the operator decide.
 
 use super::engine::JobError;
-use crate::bus::{self, BusError, NamespaceAddress, ReplayAdmission, SubscriptionRule, TopicAddress};
+use crate::bus::{
+    self, BusError, NamespaceAddress, ReplayAdmission, SubscriptionName, SubscriptionRule, TopicAddress,
+};
 
 /// One subscription of the topic.
 #[derive(Debug, Clone)]
@@ -12,7 +14,7 @@ pub struct Subscription {
     /// The topic.
     pub topic: String,
     /// The subscription's name.
-    pub name: String,
+    pub name: SubscriptionName,
 }
 
 /// Why nothing is sent to a subscription.
@@ -27,7 +29,7 @@ pub enum SubscriptionError {
         /// The topic.
         topic: String,
         /// The subscription.
-        subscription: String,
+        subscription: SubscriptionName,
     },
     /// What is sent would reach others as well, or not be sure to arrive.
     #[error(
@@ -36,7 +38,7 @@ pub enum SubscriptionError {
     )]
     NoRule {
         /// The subscription.
-        subscription: String,
+        subscription: SubscriptionName,
         /// Its rules, in words.
         rules: String,
     },
@@ -47,7 +49,7 @@ pub enum SubscriptionError {
     )]
     Closed {
         /// The subscription.
-        subscription: String,
+        subscription: SubscriptionName,
         /// Its rules, in words.
         rules: String,
     },
@@ -65,11 +67,11 @@ impl From<SubscriptionError> for JobError {
 impl Subscription {
     /// The subscription of this name.
     #[must_use]
-    pub fn new(topic: &TopicAddress, name: &str) -> Self {
+    pub fn new(topic: &TopicAddress, name: &SubscriptionName) -> Self {
         Self {
             address: topic.address.clone(),
             topic: topic.name.clone(),
-            name: name.to_owned(),
+            name: name.clone(),
         }
     }
 
@@ -80,7 +82,7 @@ impl Subscription {
     pub async fn admits_replays(&self, force: bool) -> Result<(), SubscriptionError> {
         let rules = bus::rules(&self.address, &self.topic, &self.name).await;
         let rules = rules.map_err(|error| self.explained(error))?;
-        let best = rules.iter().map(|rule| rule.admits(&self.name)).max();
+        let best = rules.iter().map(|rule| rule.admits(self.name.as_str())).max();
         let words: Vec<String> = rules.iter().map(SubscriptionRule::to_string).collect();
         let (subscription, rules) = (self.name.clone(), words.join(", "));
         match best {

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeSet, process::Stdio, time::Duration};
 
-use handler::bus::{Completion, MessageLock, MessageQueue, NamespaceAddress};
+use handler::bus::{Completion, MessageLock, MessageQueue, NamespaceAddress, SubscriptionName};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
@@ -99,7 +99,7 @@ async fn a_message_whose_lock_ran_out_is_told_from_one_that_is_out() {
     let all = orders(2);
     bench.bury(&all, &["read-model"], "Broken").await;
     let address = NamespaceAddress::parse(&bench.bus.connection_string()).unwrap();
-    let queue = MessageQueue::dead_letters(&address, "order-events", "read-model").await;
+    let queue = MessageQueue::dead_letters(&address, "order-events", &SubscriptionName::default()).await;
     let mut queue = queue.unwrap();
     let locked = queue.receive(2, DEADLINE).await.unwrap();
     let locks: Vec<MessageLock> = locked.locked.into_iter().map(|locked| locked.lock).collect();

@@ -70,7 +70,7 @@ pub enum JobError {
 /// A rule that a request breaks, beyond what its schema says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
-    /// JSON GenerationPointer (RFC 6901) into the request.
+    /// JSON Pointer (RFC 6901) into the request.
     pub pointer: &'static str,
     /// The rule.
     pub rule: &'static str,

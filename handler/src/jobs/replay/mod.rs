@@ -25,16 +25,15 @@ use super::{
     resources::Resources,
     rules,
 };
-use crate::log::EventSelection;
+use crate::{bus::SubscriptionName, log::EventSelection};
 
 /// Events of the log as messages for one subscription.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Args)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Replay {
     /// The subscription that gets the messages; no other does.
-    #[schemars(length(min = 1, max = 50), regex(pattern = "^[A-Za-z0-9._-]+$"))]
     #[arg(long)]
-    pub subscription: String,
+    pub subscription: SubscriptionName,
     /// Which events; all of them need `"all": true`.
     #[command(flatten)]
     pub events: EventSelection,
@@ -78,9 +77,7 @@ impl Job<Resources> for Replay {
     }
 
     fn validate(&self) -> Vec<Violation> {
-        let mut violations = rules::of_events(&self.events);
-        violations.extend(rules::subscription_name(&self.subscription));
-        violations
+        rules::of_events(&self.events)
     }
 
     async fn may_start(&self, resources: &Resources) -> Result<(), JobError> {

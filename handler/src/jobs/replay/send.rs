@@ -7,7 +7,10 @@ use tokio::time::Instant;
 
 use super::scan::{Destination, LogScan};
 use crate::{
-    bus::{Envelope, OutgoingMessage, RefusedMessage, TopicAddress, TopicSender, send_in_batches},
+    bus::{
+        Envelope, OutgoingMessage, RefusedMessage, SubscriptionName, TopicAddress, TopicSender,
+        send_in_batches,
+    },
     error_chain::chain,
     jobs::{
         engine::{JobError, JobRow},
@@ -24,7 +27,7 @@ const SENDING: Duration = Duration::from_secs(8);
 /// Sends to one topic for one subscription.
 pub(super) struct Sender {
     bus: TopicSender,
-    subscription: String,
+    subscription: SubscriptionName,
     number: i64,
 }
 
@@ -57,7 +60,7 @@ impl Destination for Sender {
         let (mut ready, mut unfit) = (Vec::with_capacity(page.len()), Vec::new());
         for LogEntry { position, event } in &page {
             let key = *position;
-            match Envelope::replay(event, self.number, &self.subscription) {
+            match Envelope::replay(event, self.number, self.subscription.as_str()) {
                 Ok(envelope) => ready.push(OutgoingMessage { key, envelope }),
                 Err(error) => unfit.push(RefusedMessage {
                     key,
