@@ -9,10 +9,10 @@ use handler::{
     domain::{
         customer::Customer,
         event::{Event, RecordedEvent},
-        order::{self, Catalogue, Offer, Order, OrderCommand, OrderFacts, Shipment},
+        order::{self, Catalogue, CatalogueEntry, Order, OrderCommand, OrderFacts, Shipment},
         product::Product,
         timestamp::Timestamp,
-        value::{Currency, Email, Invalid, Money, Name, Price, Quantity, Sku},
+        value::{Currency, Email, InvalidValue, Money, Name, Price, Quantity, Sku},
     },
 };
 use serde_json::json;
@@ -139,7 +139,7 @@ impl Shop {
                 price: price.clone(),
             });
             let available = 1_000;
-            catalogue.insert(product.sku.clone(), Offer { product, available });
+            catalogue.insert(product.sku.clone(), CatalogueEntry { product, available });
         }
         let customer = Customer {
             id: ID,
@@ -159,15 +159,15 @@ impl Shop {
     }
 }
 
-fn sku(number: u32) -> Result<Sku, Invalid> {
+fn sku(number: u32) -> Result<Sku, InvalidValue> {
     Sku::try_from(format!("SKU-{}", 1001 + number))
 }
 
-fn name(text: &str) -> Result<Name, Invalid> {
+fn name(text: &str) -> Result<Name, InvalidValue> {
     Name::try_from(text.to_owned())
 }
 
-fn money(amount: i64) -> Result<Money, Invalid> {
+fn money(amount: i64) -> Result<Money, InvalidValue> {
     let currency = Currency::try_from("EUR".to_owned())?;
     Ok(Money { amount, currency })
 }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use handler::domain::{
     customer::{self, Customer, CustomerCommand},
     event::{Event, RecordedEvent, StockLevel},
-    order::{self, Catalogue, Offer, Order, OrderCommand, OrderFacts, Shipment},
+    order::{self, Catalogue, CatalogueEntry, Order, OrderCommand, OrderFacts, Shipment},
     product::{self, Product, ProductCommand},
     timestamp::Timestamp,
     value::{Money, Quantity, Sku},
@@ -226,12 +226,12 @@ impl Shop {
     }
 
     fn catalogue(&self) -> Catalogue {
-        let offer = |(sku, product): (&Sku, &Product)| {
+        let entry = |(sku, product): (&Sku, &Product)| {
             let available = self.stock.get(sku)?.available;
             let product = product.clone().into();
-            Some((sku.clone(), Offer { product, available }))
+            Some((sku.clone(), CatalogueEntry { product, available }))
         };
-        self.products.iter().filter_map(offer).collect()
+        self.products.iter().filter_map(entry).collect()
     }
 
     fn order(&mut self, id: Uuid, command: OrderCommand) -> Option<()> {

@@ -8,7 +8,7 @@ use std::{
 };
 
 use handler::{
-    domain::order::{Order, Status},
+    domain::order::{Order, OrderStatus},
     postgres::PoolerMode,
     read::{
         TableReadModel,
@@ -25,12 +25,12 @@ use crate::histories::{Ask, Asked, World, asks, command, context, id, one_by_one
 /// Long enough for any sum.
 const SOON: std::time::Duration = std::time::Duration::from_secs(60);
 
-const STATUSES: [Status; 5] = [
-    Status::Placed,
-    Status::Paid,
-    Status::Shipped,
-    Status::Delivered,
-    Status::Cancelled,
+const STATUSES: [OrderStatus; 5] = [
+    OrderStatus::Placed,
+    OrderStatus::Paid,
+    OrderStatus::Shipped,
+    OrderStatus::Delivered,
+    OrderStatus::Cancelled,
 ];
 
 fn day(year: i32, day: u8) -> Date {
@@ -280,7 +280,7 @@ async fn an_older_version_never_overwrites_a_newer_one() {
         limit: 9,
         after: None,
     };
-    let paid = tables.orders(Some(Status::Paid), &request).await.unwrap();
+    let paid = tables.orders(Some(OrderStatus::Paid), &request).await.unwrap();
     assert!(paid.items.is_empty(), "{paid:?}");
 }
 

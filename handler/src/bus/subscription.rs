@@ -6,7 +6,7 @@ use std::{fmt, str::FromStr};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::value::Invalid;
+use crate::domain::value::InvalidValue;
 
 /// A subscription's name: 1 to 50 letters, digits, dots, hyphens and underscores (Microsoft: "Naming rules and restrictions for
 /// Azure resources", Microsoft.ServiceBus). By default that of the projector's.
@@ -30,14 +30,14 @@ impl Default for SubscriptionName {
 }
 
 impl TryFrom<String> for SubscriptionName {
-    type Error = Invalid;
+    type Error = InvalidValue;
 
-    fn try_from(name: String) -> Result<Self, Invalid> {
+    fn try_from(name: String) -> Result<Self, InvalidValue> {
         let sound = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
         if (1..=50).contains(&name.len()) && name.chars().all(sound) {
             Ok(Self(name))
         } else {
-            Err(Invalid(
+            Err(InvalidValue(
                 "a subscription's name has 1 to 50 letters, digits, dots, hyphens and underscores",
             ))
         }
@@ -45,9 +45,9 @@ impl TryFrom<String> for SubscriptionName {
 }
 
 impl FromStr for SubscriptionName {
-    type Err = Invalid;
+    type Err = InvalidValue;
 
-    fn from_str(name: &str) -> Result<Self, Invalid> {
+    fn from_str(name: &str) -> Result<Self, InvalidValue> {
         name.to_owned().try_into()
     }
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, value::RawValue};
 use uuid::Uuid;
 
 use super::{
-    order::{CustomerRef, Line, Shipment},
+    order::{CustomerRef, OrderLine, Shipment},
     quote,
     timestamp::Timestamp,
     value::{Email, Money, Name, Price, Quantity, Reason, Sku},
@@ -171,7 +171,7 @@ pub enum Event {
         /// The customer, with the name as it was then.
         customer: CustomerRef,
         /// The lines, at the prices of then.
-        lines: Vec<Line>,
+        lines: Vec<OrderLine>,
         /// Sum of the lines.
         total: Money,
         /// Time of the event.
@@ -180,7 +180,7 @@ pub enum Event {
     /// The order has other lines from now on, and its pieces were moved to match.
     OrderLinesChanged {
         /// All lines, as they are now.
-        lines: Vec<Line>,
+        lines: Vec<OrderLine>,
         /// Sum of the lines.
         total: Money,
         /// Time of the event.

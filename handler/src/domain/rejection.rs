@@ -4,7 +4,7 @@
 use uuid::Uuid;
 
 use super::{
-    order::Status,
+    order::OrderStatus,
     value::{MAX_VERSION, Money},
 };
 
@@ -25,7 +25,7 @@ pub enum Rejection {
     UnknownProduct(String),
     /// These SKUs are not in the catalogue.
     #[error("there is no product {}", missing(.0))]
-    UnknownProducts(Vec<Missing>),
+    UnknownProducts(Vec<MissingProduct>),
     /// A customer with this id is registered already.
     #[error("customer {0} is registered already")]
     CustomerExists(Uuid),
@@ -34,7 +34,7 @@ pub enum Rejection {
     ProductExists(String),
     /// At least one line asks for more than there is.
     #[error("not enough stock: {}", describe(.0))]
-    NotEnoughStock(Vec<Shortage>),
+    NotEnoughStock(Vec<StockShortage>),
     /// The lines are priced in more than one currency.
     #[error("an order has one currency, and these products are priced in {}", .0.join(" and "))]
     MixedCurrencies(Vec<String>),
@@ -64,9 +64,9 @@ pub enum Rejection {
     #[error("the order is {status}, and only an order that is {} can be {wanted}", join(.needed))]
     WrongStatus {
         /// The order's status.
-        status: Status,
+        status: OrderStatus,
         /// The statuses that the command needs.
-        needed: &'static [Status],
+        needed: &'static [OrderStatus],
         /// The command, as a participle.
         wanted: &'static str,
     },
@@ -74,7 +74,7 @@ pub enum Rejection {
 
 /// One line that asks for what does not exist.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Missing {
+pub struct MissingProduct {
     /// Position of the line in the command, from 0.
     pub line: usize,
     /// The SKU asked for.
@@ -83,7 +83,7 @@ pub struct Missing {
 
 /// One line that asks for more than there is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Shortage {
+pub struct StockShortage {
     /// Position of the line in the command, from 0.
     pub line: usize,
     /// The SKU asked for.
@@ -94,12 +94,12 @@ pub struct Shortage {
     pub available: i64,
 }
 
-fn join(statuses: &[Status]) -> String {
+fn join(statuses: &[OrderStatus]) -> String {
     let names = statuses.iter().map(ToString::to_string);
     names.collect::<Vec<_>>().join(" or ")
 }
 
-fn missing(products: &[Missing]) -> String {
+fn missing(products: &[MissingProduct]) -> String {
     products
         .iter()
         .map(|missing| missing.sku.as_str())
@@ -107,7 +107,7 @@ fn missing(products: &[Missing]) -> String {
         .join(", ")
 }
 
-fn describe(shortages: &[Shortage]) -> String {
-    let one = |s: &Shortage| format!("{} has {} left, {} wanted", s.sku, s.available, s.wanted);
+fn describe(shortages: &[StockShortage]) -> String {
+    let one = |s: &StockShortage| format!("{} has {} left, {} wanted", s.sku, s.available, s.wanted);
     shortages.iter().map(one).collect::<Vec<_>>().join("; ")
 }

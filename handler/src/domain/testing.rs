@@ -9,10 +9,10 @@ use super::{
     command::Command,
     customer::Customer,
     event::Event,
-    order::{Catalogue, Offer, OrderFacts},
+    order::{Catalogue, CatalogueEntry, OrderFacts},
     rejection::Rejection,
     timestamp::Timestamp,
-    value::{Currency, Invalid, Money, Price, Quantity},
+    value::{Currency, InvalidValue, Money, Price, Quantity},
 };
 
 /// A history of one aggregate, and the rest of the shop.
@@ -45,9 +45,9 @@ impl Scenario {
     }
 
     /// Puts products into the catalogue.
-    pub(crate) fn offers(self, offers: impl IntoIterator<Item = Offer>) -> Self {
-        let offers = offers.into_iter();
-        let catalogue = offers.map(|offer| (offer.product.sku.clone(), offer)).collect();
+    pub(crate) fn catalogue(self, entries: impl IntoIterator<Item = CatalogueEntry>) -> Self {
+        let entries = entries.into_iter();
+        let catalogue = entries.map(|entry| (entry.product.sku.clone(), entry)).collect();
         Self { catalogue, ..self }
     }
 
@@ -94,7 +94,7 @@ pub(crate) fn id(n: u128) -> Uuid {
     Uuid::from_u128(n)
 }
 
-pub(crate) fn text<T: TryFrom<String, Error = Invalid>>(text: &str) -> T {
+pub(crate) fn text<T: TryFrom<String, Error = InvalidValue>>(text: &str) -> T {
     T::try_from(text.to_owned()).unwrap()
 }
 

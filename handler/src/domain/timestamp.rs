@@ -8,15 +8,15 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::Value;
 use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
 
-use super::value::Invalid;
+use super::value::InvalidValue;
 
 /// The first year: there HTTP dates and Unix time begin.
 pub const FIRST_YEAR: i32 = 1970;
 /// The last year: RFC 3339 has four digits for it.
 pub const LAST_YEAR: i32 = 9999;
 
-const RULE: Invalid =
-    Invalid("a time is RFC 3339 such as 2026-11-24T10:00:00Z, and from 1970-01-01 to 9999-12-31 in UTC");
+const RULE: InvalidValue =
+    InvalidValue("a time is RFC 3339 such as 2026-11-24T10:00:00Z, and from 1970-01-01 to 9999-12-31 in UTC");
 
 /// A moment in UTC, from 1970 to 9999. JSON: RFC 3339 that ends in `Z`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -34,9 +34,9 @@ impl Timestamp {
 }
 
 impl TryFrom<OffsetDateTime> for Timestamp {
-    type Error = Invalid;
+    type Error = InvalidValue;
 
-    fn try_from(at: OffsetDateTime) -> Result<Self, Invalid> {
+    fn try_from(at: OffsetDateTime) -> Result<Self, InvalidValue> {
         let utc = at.checked_to_offset(UtcOffset::UTC).ok_or(RULE)?;
         if (FIRST_YEAR..=LAST_YEAR).contains(&utc.year()) {
             Ok(Self(utc))
@@ -54,9 +54,9 @@ impl From<Timestamp> for OffsetDateTime {
 
 /// Reads RFC 3339 with any offset.
 impl FromStr for Timestamp {
-    type Err = Invalid;
+    type Err = InvalidValue;
 
-    fn from_str(text: &str) -> Result<Self, Invalid> {
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
         OffsetDateTime::parse(text, &Rfc3339)
             .map_err(|_| RULE)?
             .try_into()

@@ -27,7 +27,7 @@ pub const MAX_LINES: usize = 100;
 /// A rule that a value breaks, in words for the person who sent the value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct Invalid(pub &'static str);
+pub struct InvalidValue(pub &'static str);
 
 /// An amount of money: `{"amount": 1299, "currency": "EUR"}`, integer minor units and an ISO 4217 code.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -77,17 +77,17 @@ macro_rules! text {
         }
 
         impl TryFrom<String> for $name {
-            type Error = Invalid;
-            fn try_from(text: String) -> Result<Self, Invalid> {
-                let check: fn(&str) -> Result<(), Invalid> = $check;
+            type Error = InvalidValue;
+            fn try_from(text: String) -> Result<Self, InvalidValue> {
+                let check: fn(&str) -> Result<(), InvalidValue> = $check;
                 check(&text)?;
                 Ok(Self(text))
             }
         }
 
         impl FromStr for $name {
-            type Err = Invalid;
-            fn from_str(text: &str) -> Result<Self, Invalid> {
+            type Err = InvalidValue;
+            fn from_str(text: &str) -> Result<Self, InvalidValue> {
                 text.to_owned().try_into()
             }
         }
@@ -108,7 +108,7 @@ text!(
     1..=3,
     |text| {
         let ok = text.len() == 3 && text.bytes().all(|b| b.is_ascii_uppercase());
-        if ok { Ok(()) } else { Err(Invalid("a currency is three capital letters (ISO 4217)")) }
+        if ok { Ok(()) } else { Err(InvalidValue("a currency is three capital letters (ISO 4217)")) }
     }
 );
 
@@ -122,7 +122,7 @@ text!(
         let body = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit() || matches!(b, b'.' | b'_' | b'-');
         let head = |b: &u8| b.is_ascii_uppercase() || b.is_ascii_digit();
         let ok = text.len() <= 40 && text.as_bytes().first().is_some_and(head) && text.bytes().all(body);
-        if ok { Ok(()) } else { Err(Invalid("a SKU is 1 to 40 of A-Z 0-9 . _ - and begins with a letter or digit")) }
+        if ok { Ok(()) } else { Err(InvalidValue("a SKU is 1 to 40 of A-Z 0-9 . _ - and begins with a letter or digit")) }
     }
 );
 
@@ -133,7 +133,7 @@ text!(
     1..=MAX_NAME,
     |text| {
         let ok = is_words(text, MAX_NAME);
-        if ok { Ok(()) } else { Err(Invalid("a name is 1 to 200 characters, not blank, without control characters")) }
+        if ok { Ok(()) } else { Err(InvalidValue("a name is 1 to 200 characters, not blank, without control characters")) }
     }
 );
 
@@ -144,7 +144,7 @@ text!(
     1..=MAX_REASON,
     |text| {
         let ok = is_words(text, MAX_REASON);
-        if ok { Ok(()) } else { Err(Invalid("a reason is 1 to 500 characters, not blank, without control characters")) }
+        if ok { Ok(()) } else { Err(InvalidValue("a reason is 1 to 500 characters, not blank, without control characters")) }
     }
 );
 
@@ -156,12 +156,12 @@ text!(
     1..=MAX_EMAIL,
     |text| {
         if text.contains('"') {
-            return Err(Invalid("an e-mail address with a quoted part is not taken"));
+            return Err(InvalidValue("an e-mail address with a quoted part is not taken"));
         }
         let parts = text.split_once('@');
         let ok = text.chars().count() <= MAX_EMAIL
             && parts.is_some_and(|(local, domain)| blank::is_all_visible(local) && blank::is_all_visible(domain));
-        if ok { Ok(()) } else { Err(Invalid("an e-mail address is name@domain, at most 254 characters, without spaces")) }
+        if ok { Ok(()) } else { Err(InvalidValue("an e-mail address is name@domain, at most 254 characters, without spaces")) }
     }
 );
 
@@ -174,8 +174,8 @@ pub fn is_words(text: &str, longest: usize) -> bool {
 /// Reads a text that is new, by today's rules. What is stored is read without them, because a rule may be younger than it.
 ///
 /// # Errors
-/// Those of the deserializer, and [`Invalid`].
-pub fn fresh<'de, D: Deserializer<'de>, T: TryFrom<String, Error = Invalid>>(
+/// Those of the deserializer, and [`InvalidValue`].
+pub fn fresh<'de, D: Deserializer<'de>, T: TryFrom<String, Error = InvalidValue>>(
     deserializer: D,
 ) -> Result<T, D::Error> {
     T::try_from(String::deserialize(deserializer)?).map_err(D::Error::custom)
@@ -196,13 +196,13 @@ impl Quantity {
 }
 
 impl TryFrom<i64> for Quantity {
-    type Error = Invalid;
-    fn try_from(pieces: i64) -> Result<Self, Invalid> {
+    type Error = InvalidValue;
+    fn try_from(pieces: i64) -> Result<Self, InvalidValue> {
         let ok = (1..=MAX_QUANTITY).contains(&pieces);
         if ok {
             Ok(Self(pieces))
         } else {
-            Err(Invalid("a quantity is a whole number from 1 to 10000"))
+            Err(InvalidValue("a quantity is a whole number from 1 to 10000"))
         }
     }
 }
@@ -235,12 +235,12 @@ impl Price {
 }
 
 impl TryFrom<Money> for Price {
-    type Error = Invalid;
-    fn try_from(money: Money) -> Result<Self, Invalid> {
+    type Error = InvalidValue;
+    fn try_from(money: Money) -> Result<Self, InvalidValue> {
         if (0..=MAX_AMOUNT).contains(&money.amount) {
             Ok(Self(money))
         } else {
-            Err(Invalid("a price is 0 to 9007199254740991 minor units"))
+            Err(InvalidValue("a price is 0 to 9007199254740991 minor units"))
         }
     }
 }

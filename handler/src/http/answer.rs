@@ -15,7 +15,7 @@ use super::{
     problem::Problem,
 };
 use crate::{
-    domain::{aggregate::Aggregate, customer::Customer, order::Status, product::Product, value::Money},
+    domain::{aggregate::Aggregate, customer::Customer, order::OrderStatus, product::Product, value::Money},
     write::AcceptedCommand,
 };
 
@@ -41,7 +41,7 @@ pub(super) struct OrderAnswer<'a> {
     /// One more with each change.
     version: i64,
     /// Status of the order.
-    status: Status,
+    status: OrderStatus,
     /// Sum of the lines.
     total: &'a Money,
 }

@@ -19,7 +19,7 @@ use super::{
     problem::{Problem, ProblemKind},
 };
 use crate::{
-    domain::{aggregate::Aggregate, order::Progress, value::Sku},
+    domain::{aggregate::Aggregate, order::OrderProgress, value::Sku},
     json,
     read::{ReadModel, position::ReadPosition, store::StoreError, view::day},
     write::AcceptedCommand,
@@ -73,7 +73,7 @@ impl ConsistencyToken {
                 SubjectKind::Order,
                 matches!(
                     order.progress,
-                    Progress::Paid { .. } | Progress::Cancelled { paid_at: Some(_), .. }
+                    OrderProgress::Paid { .. } | OrderProgress::Cancelled { paid_at: Some(_), .. }
                 ),
             ),
             Aggregate::Customer(_) => (SubjectKind::Customer, false),

@@ -76,7 +76,7 @@ impl EndpointDoc {
     #[must_use]
     pub fn paged(mut self, filters: &[&'static str]) -> Self {
         if filters.contains(&"status") {
-            let schema = json!({ "$ref": "#/components/schemas/Status" });
+            let schema = json!({ "$ref": "#/components/schemas/OrderStatus" });
             self.query
                 .push(("status", "Only orders that are so far.", schema, false));
         }

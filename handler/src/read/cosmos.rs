@@ -21,7 +21,7 @@ use super::{
     store::{DocumentStore, StoreError},
     view::{DaySales, HistoryEvent, OrderRow, Page, PageRequest, ProductView, Versioned},
 };
-use crate::domain::{customer::Customer, order::Order, order::Status, value::Sku};
+use crate::domain::{customer::Customer, order::Order, order::OrderStatus, value::Sku};
 
 /// Longest wait for a page of a list, and for the sums of a year: 16 small documents a day, in pages of their own.
 const PAGE: Duration = Duration::from_secs(6);
@@ -94,7 +94,7 @@ impl CosmosReadModel {
     pub(super) async fn customer_orders(
         &self,
         customer: Uuid,
-        status: Option<Status>,
+        status: Option<OrderStatus>,
         request: &PageRequest<Uuid>,
     ) -> Result<Page<OrderRow>, StoreError> {
         let generation = self.live().await?;
@@ -106,7 +106,7 @@ impl CosmosReadModel {
 
     pub(super) async fn orders(
         &self,
-        status: Option<Status>,
+        status: Option<OrderStatus>,
         request: &PageRequest<Uuid>,
     ) -> Result<Page<OrderRow>, StoreError> {
         let (text, parameters) = newest_orders(self.live().await?, status, request);
@@ -186,7 +186,7 @@ impl CosmosReadModel {
 /// which no list shows.
 fn newest_orders(
     generation: Generation,
-    status: Option<Status>,
+    status: Option<OrderStatus>,
     request: &PageRequest<Uuid>,
 ) -> (String, Vec<(&'static str, Value)>) {
     let mut text = format!(

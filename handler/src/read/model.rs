@@ -13,7 +13,7 @@ use super::{
     tables::TableReadModel,
     view::{DaySales, HistoryEvent, OrderRow, Page, PageRequest, ProductView, Versioned},
 };
-use crate::domain::{customer::Customer, order::Order, order::Status, value::Sku};
+use crate::domain::{customer::Customer, order::Order, order::OrderStatus, value::Sku};
 
 /// The read model of this deployment.
 pub enum ReadModel {
@@ -65,7 +65,7 @@ impl ReadModel {
     pub async fn customer_orders(
         &self,
         customer: Uuid,
-        status: Option<Status>,
+        status: Option<OrderStatus>,
         request: &PageRequest<Uuid>,
     ) -> Result<Page<OrderRow>, StoreError> {
         ask!(self, customer_orders(customer, status, request))
@@ -74,7 +74,7 @@ impl ReadModel {
     /// Everybody's orders, newest id first.
     pub async fn orders(
         &self,
-        status: Option<Status>,
+        status: Option<OrderStatus>,
         request: &PageRequest<Uuid>,
     ) -> Result<Page<OrderRow>, StoreError> {
         ask!(self, orders(status, request))

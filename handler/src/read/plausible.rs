@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use crate::domain::{
     aggregate::Aggregate,
     event::{EventType, StockLevel},
-    order::{Order, Status},
+    order::{Order, OrderStatus},
     value::{MAX_AMOUNT, MAX_LINES, MAX_VERSION, Sku},
 };
 
@@ -62,13 +62,13 @@ fn of_order(event_type: EventType, order: &Order) -> Result<(), String> {
 }
 
 /// The status of an order right after an event of this type.
-fn left_behind(event_type: EventType) -> Option<Status> {
+fn left_behind(event_type: EventType) -> Option<OrderStatus> {
     Some(match event_type {
-        EventType::OrderPlaced | EventType::OrderLinesChanged => Status::Placed,
-        EventType::OrderPaid => Status::Paid,
-        EventType::OrderShipped => Status::Shipped,
-        EventType::OrderDelivered => Status::Delivered,
-        EventType::OrderCancelled => Status::Cancelled,
+        EventType::OrderPlaced | EventType::OrderLinesChanged => OrderStatus::Placed,
+        EventType::OrderPaid => OrderStatus::Paid,
+        EventType::OrderShipped => OrderStatus::Shipped,
+        EventType::OrderDelivered => OrderStatus::Delivered,
+        EventType::OrderCancelled => OrderStatus::Cancelled,
         _ => return None,
     })
 }

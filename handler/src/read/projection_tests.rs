@@ -23,7 +23,7 @@ use crate::domain::{
     aggregate::Aggregate,
     customer::{self, Customer, CustomerCommand},
     event::{Event, EventType, StockLevel},
-    order::{self, Offer, Order, OrderCommand, OrderFacts, Shipment},
+    order::{self, CatalogueEntry, Order, OrderCommand, OrderFacts, Shipment},
     product::{self, Product, ProductCommand},
     testing::{id, price, quantity, text},
     timestamp::Timestamp,
@@ -64,13 +64,13 @@ impl Shop {
         level.clone()
     }
 
-    fn catalogue(&self) -> BTreeMap<Sku, Offer> {
-        let offer = |(sku, product): (&Sku, &Product)| {
+    fn catalogue(&self) -> BTreeMap<Sku, CatalogueEntry> {
+        let entry = |(sku, product): (&Sku, &Product)| {
             let available = self.stock.get(sku)?.available;
             let product = product.clone().into();
-            Some((sku.clone(), Offer { product, available }))
+            Some((sku.clone(), CatalogueEntry { product, available }))
         };
-        self.products.iter().filter_map(offer).collect()
+        self.products.iter().filter_map(entry).collect()
     }
 
     fn record(&mut self, event: &Event, version: i64, state: Aggregate, stock: Vec<StockLevel>) {

@@ -8,7 +8,7 @@ use time::Date;
 use uuid::Uuid;
 
 use crate::domain::{
-    order::{CustomerRef, Order, Status},
+    order::{CustomerRef, Order, OrderStatus},
     product::Product,
     timestamp::{self, Timestamp},
     value::{Currency, Money},
@@ -52,7 +52,7 @@ pub struct OrderRow {
     /// One more with each change.
     pub version: i64,
     /// Status of the order.
-    pub status: Status,
+    pub status: OrderStatus,
     /// The customer, with the name as it was then.
     #[serde(deserialize_with = "crate::json::strict")]
     pub customer: CustomerRef,

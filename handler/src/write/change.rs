@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::domain::{
     customer::Customer,
     event::EventType,
-    order::{Line, Order},
+    order::{Order, OrderLine},
     product::Product,
     timestamp::Timestamp,
     value::Sku,
@@ -24,7 +24,7 @@ pub(super) struct ChangeSet {
     pub(super) moved_orders: Vec<MovedRow<Arc<Order>>>,
     /// Orders that have fewer lines than before: the id, and the number of the last line that stays.
     pub(super) dropped_lines: Vec<(Uuid, i32)>,
-    pub(super) lines: Vec<OrderLine>,
+    pub(super) lines: Vec<OrderLineRow>,
     pub(super) new_customers: Vec<Arc<Customer>>,
     pub(super) moved_customers: Vec<MovedRow<Arc<Customer>>>,
     pub(super) new_products: Vec<Arc<Product>>,
@@ -58,7 +58,7 @@ pub(super) struct MovedRow<T> {
 
 /// A line of a new order, or one that takes the place of the line with its number.
 #[derive(Debug)]
-pub(super) struct OrderLine {
+pub(super) struct OrderLineRow {
     pub(super) order: Arc<Order>,
     /// From 1.
     pub(super) number: i32,
@@ -66,9 +66,9 @@ pub(super) struct OrderLine {
     pub(super) index: usize,
 }
 
-impl OrderLine {
+impl OrderLineRow {
     /// The line of the order.
-    pub(super) fn line(&self) -> &Line {
+    pub(super) fn line(&self) -> &OrderLine {
         &self.order.lines[self.index]
     }
 }

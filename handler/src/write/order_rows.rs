@@ -3,16 +3,16 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::change::OrderLine;
+use super::change::OrderLineRow;
 use crate::domain::{
-    order::{Line, Order, Status},
+    order::{Order, OrderLine, OrderStatus},
     value::Sku,
 };
 
 /// All lines of an order, numbered from 1.
-pub(super) fn lines(order: &Arc<Order>) -> impl Iterator<Item = OrderLine> {
+pub(super) fn lines(order: &Arc<Order>) -> impl Iterator<Item = OrderLineRow> {
     let numbered = (1_i32..).zip(0..order.lines.len());
-    numbered.map(|(number, index)| OrderLine {
+    numbered.map(|(number, index)| OrderLineRow {
         order: Arc::clone(order),
         number,
         index,
@@ -20,7 +20,7 @@ pub(super) fn lines(order: &Arc<Order>) -> impl Iterator<Item = OrderLine> {
 }
 
 /// The products whose price of today was used: those of lines that are not among the `kept` ones.
-pub(super) fn priced<'a>(order: &'a Order, kept: &'a [Line]) -> impl Iterator<Item = &'a Sku> {
+pub(super) fn priced<'a>(order: &'a Order, kept: &'a [OrderLine]) -> impl Iterator<Item = &'a Sku> {
     let fresh = order
         .lines
         .iter()
@@ -40,7 +40,7 @@ pub(super) fn stock_moves(before: Option<&Order>, after: &Order) -> Vec<(Sku, i6
 
 /// The pieces that an order keeps from being sold again: none once it is cancelled.
 fn held(order: &Order) -> BTreeMap<&Sku, i64> {
-    if order.progress.status() == Status::Cancelled {
+    if order.progress.status() == OrderStatus::Cancelled {
         return BTreeMap::new();
     }
     let pieces = order.lines.iter().map(|line| (&line.sku, line.quantity.get()));

@@ -15,7 +15,7 @@ use crate::domain::{
     command::Command,
     customer::Customer,
     event::StockLevel,
-    order::{Catalogue, Offer, Order},
+    order::{Catalogue, CatalogueEntry, Order},
     product::Product,
     timestamp::Timestamp,
     value::Sku,
@@ -164,15 +164,15 @@ impl Snapshot {
         }
     }
 
-    /// These products as offers.
+    /// These products with their stock, as the domain takes them.
     pub(super) fn catalogue<'a>(&self, skus: impl Iterator<Item = &'a Sku>) -> Catalogue {
         let known = skus.filter_map(|sku| self.products.get_key_value(sku));
-        let offer = |stocked: &StockedProduct| Offer {
+        let entry = |stocked: &StockedProduct| CatalogueEntry {
             product: Arc::clone(&stocked.product),
             available: stocked.available,
         };
         known
-            .map(|(sku, stocked)| (sku.clone(), offer(stocked)))
+            .map(|(sku, stocked)| (sku.clone(), entry(stocked)))
             .collect()
     }
 }

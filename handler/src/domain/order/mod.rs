@@ -14,8 +14,8 @@ use super::{
     value::{Money, Quantity, Reason, Sku},
 };
 
-pub use pricing::{Catalogue, Offer};
-pub use state::{CustomerRef, Line, Order, Progress, Shipment, Status};
+pub use pricing::{Catalogue, CatalogueEntry};
+pub use state::{CustomerRef, Order, OrderLine, OrderProgress, OrderStatus, Shipment};
 
 /// A command about one order.
 #[derive(Debug, Clone, PartialEq)]
@@ -99,13 +99,13 @@ pub fn decide(
             lines,
             expected_total,
         } => {
-            let order = expect(order()?, &[Status::Placed], "changed")?;
+            let order = expect(order()?, &[OrderStatus::Placed], "changed")?;
             let lines = pricing::price(lines, &order.lines, facts.catalogue)?;
             let total = pricing::total(&lines, expected_total.as_ref())?;
             Ok(Event::OrderLinesChanged { lines, total, at })
         }
         OrderCommand::Pay { amount } => {
-            let order = expect(order()?, &[Status::Placed], "paid")?;
+            let order = expect(order()?, &[OrderStatus::Placed], "paid")?;
             let (expected, amount) = (order.total.clone(), amount.clone());
             if amount == expected {
                 Ok(Event::OrderPaid { amount, at })
@@ -115,16 +115,16 @@ pub fn decide(
             }
         }
         OrderCommand::Ship { shipment } => {
-            expect(order()?, &[Status::Paid], "shipped")?;
+            expect(order()?, &[OrderStatus::Paid], "shipped")?;
             let shipment = shipment.clone();
             Ok(Event::OrderShipped { shipment, at })
         }
         OrderCommand::Deliver => {
-            expect(order()?, &[Status::Shipped], "delivered")?;
+            expect(order()?, &[OrderStatus::Shipped], "delivered")?;
             Ok(Event::OrderDelivered { at })
         }
         OrderCommand::Cancel { reason } => {
-            expect(order()?, &[Status::Placed, Status::Paid], "cancelled")?;
+            expect(order()?, &[OrderStatus::Placed, OrderStatus::Paid], "cancelled")?;
             let reason = reason.clone();
             Ok(Event::OrderCancelled { reason, at })
         }
@@ -143,7 +143,7 @@ impl From<&Customer> for CustomerRef {
 /// The order, if it has one of these statuses.
 fn expect<'a>(
     order: &'a Order,
-    needed: &'static [Status],
+    needed: &'static [OrderStatus],
     wanted: &'static str,
 ) -> Result<&'a Order, Rejection> {
     let status = order.progress.status();
@@ -179,12 +179,12 @@ pub fn evolve(id: Uuid, state: Option<Order>, event: &Event) -> Option<Order> {
             lines: lines.clone(),
             total: total.clone(),
             placed_at: *at,
-            progress: Progress::Placed,
+            progress: OrderProgress::Placed,
         });
     }
     let order = state?;
     let version = order.version + 1;
-    if let (Progress::Placed, Event::OrderLinesChanged { lines, total, .. }) = (&order.progress, event) {
+    if let (OrderProgress::Placed, Event::OrderLinesChanged { lines, total, .. }) = (&order.progress, event) {
         let (lines, total) = (lines.clone(), total.clone());
         return Some(Order {
             version,
@@ -204,33 +204,33 @@ pub fn evolve(id: Uuid, state: Option<Order>, event: &Event) -> Option<Order> {
 }
 
 /// The progress after an event; none where the event changes nothing.
-fn next(progress: &Progress, event: &Event) -> Option<Progress> {
+fn next(progress: &OrderProgress, event: &Event) -> Option<OrderProgress> {
     Some(match (progress.clone(), event) {
-        (Progress::Placed, Event::OrderPaid { at, .. }) => Progress::Paid { paid_at: *at },
-        (Progress::Paid { paid_at }, Event::OrderShipped { shipment, at }) => Progress::Shipped {
+        (OrderProgress::Placed, Event::OrderPaid { at, .. }) => OrderProgress::Paid { paid_at: *at },
+        (OrderProgress::Paid { paid_at }, Event::OrderShipped { shipment, at }) => OrderProgress::Shipped {
             paid_at,
             shipped_at: *at,
             shipment: shipment.clone(),
         },
         (
-            Progress::Shipped {
+            OrderProgress::Shipped {
                 paid_at,
                 shipped_at,
                 shipment,
             },
             Event::OrderDelivered { at },
-        ) => Progress::Delivered {
+        ) => OrderProgress::Delivered {
             paid_at,
             shipped_at,
             shipment,
             delivered_at: *at,
         },
-        (Progress::Placed, Event::OrderCancelled { reason, at }) => Progress::Cancelled {
+        (OrderProgress::Placed, Event::OrderCancelled { reason, at }) => OrderProgress::Cancelled {
             paid_at: None,
             cancelled_at: *at,
             reason: reason.clone(),
         },
-        (Progress::Paid { paid_at }, Event::OrderCancelled { reason, at }) => Progress::Cancelled {
+        (OrderProgress::Paid { paid_at }, Event::OrderCancelled { reason, at }) => OrderProgress::Cancelled {
             paid_at: Some(paid_at),
             cancelled_at: *at,
             reason: reason.clone(),

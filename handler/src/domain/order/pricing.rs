@@ -3,19 +3,19 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::state::{Line, Order};
+use super::state::{Order, OrderLine};
 use crate::domain::{
     product::Product,
-    rejection::{Missing, Rejection, Shortage},
+    rejection::{MissingProduct, Rejection, StockShortage},
     value::{MAX_AMOUNT, Money, Quantity, Sku},
 };
 
 /// Products with their stock, by SKU.
-pub type Catalogue = BTreeMap<Sku, Offer>;
+pub type Catalogue = BTreeMap<Sku, CatalogueEntry>;
 
 /// A product with its stock, as read just before a decision.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Offer {
+pub struct CatalogueEntry {
     /// Shared with the write side's cache.
     pub product: Arc<Product>,
     /// Pieces left.
@@ -34,15 +34,15 @@ impl Order {
 /// theirs, and the pieces it holds already need not be in stock.
 pub(super) fn price(
     wanted: &[(Sku, Quantity)],
-    kept: &[Line],
+    kept: &[OrderLine],
     catalogue: &Catalogue,
-) -> Result<Vec<Line>, Rejection> {
+) -> Result<Vec<OrderLine>, Rejection> {
     let missing = wanted
         .iter()
         .enumerate()
         .filter(|(_, (sku, _))| !catalogue.contains_key(sku));
     let missing: Vec<_> = missing
-        .map(|(line, (sku, _))| Missing {
+        .map(|(line, (sku, _))| MissingProduct {
             line,
             sku: sku.as_str().to_owned(),
         })
@@ -53,13 +53,13 @@ pub(super) fn price(
     let mut shortages = Vec::new();
     let mut lines = Vec::with_capacity(wanted.len());
     for (position, (sku, quantity)) in wanted.iter().enumerate() {
-        let Some(Offer { product, available }) = catalogue.get(sku) else {
+        let Some(CatalogueEntry { product, available }) = catalogue.get(sku) else {
             continue;
         };
         let kept = kept.iter().find(|line| line.sku == *sku);
         let within_reach = available + kept.map_or(0, |line| line.quantity.get());
         if within_reach < quantity.get() {
-            shortages.push(Shortage {
+            shortages.push(StockShortage {
                 line: position,
                 sku: sku.as_str().to_owned(),
                 wanted: quantity.get(),
@@ -70,7 +70,7 @@ pub(super) fn price(
             Some(line) => (line.name.clone(), line.unit_price.clone()),
             None => (product.name.clone(), product.price.money().clone()),
         };
-        lines.push(Line {
+        lines.push(OrderLine {
             sku: sku.clone(),
             name,
             quantity: *quantity,
@@ -85,7 +85,7 @@ pub(super) fn price(
 }
 
 /// Total of the lines, if it is what the caller expects.
-pub(super) fn total(lines: &[Line], expected: Option<&Money>) -> Result<Money, Rejection> {
+pub(super) fn total(lines: &[OrderLine], expected: Option<&Money>) -> Result<Money, Rejection> {
     let total = sum(lines)?;
     match expected {
         Some(expected) if *expected != total => Err(Rejection::PriceChanged {
@@ -97,7 +97,7 @@ pub(super) fn total(lines: &[Line], expected: Option<&Money>) -> Result<Money, R
 }
 
 /// The sum of the lines, in their one currency.
-fn sum(lines: &[Line]) -> Result<Money, Rejection> {
+fn sum(lines: &[OrderLine]) -> Result<Money, Rejection> {
     let mut currencies: Vec<&str> = lines
         .iter()
         .map(|line| line.unit_price.currency.as_str())

@@ -23,20 +23,20 @@ pub struct Order {
     /// The customer, by the name of then.
     pub customer: CustomerRef,
     /// 1 to 100 lines, each SKU once.
-    pub lines: Vec<Line>,
+    pub lines: Vec<OrderLine>,
     /// Sum of the lines.
     pub total: Money,
     /// Time of the placement.
     pub placed_at: Timestamp,
     /// Status, with the fields that belong to it.
     #[serde(flatten)]
-    pub progress: Progress,
+    pub progress: OrderProgress,
 }
 
 /// Status of an order, with what is known from there on. JSON: fields of the order, told apart by `status`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "status", rename_all = "lowercase", rename_all_fields = "camelCase")]
-pub enum Progress {
+pub enum OrderProgress {
     /// Accepted, stock taken, not yet paid.
     Placed,
     /// Paid in full.
@@ -78,16 +78,16 @@ pub enum Progress {
     },
 }
 
-impl Progress {
+impl OrderProgress {
     /// The name of the state.
     #[must_use]
-    pub fn status(&self) -> Status {
+    pub fn status(&self) -> OrderStatus {
         match self {
-            Self::Placed => Status::Placed,
-            Self::Paid { .. } => Status::Paid,
-            Self::Shipped { .. } => Status::Shipped,
-            Self::Delivered { .. } => Status::Delivered,
-            Self::Cancelled { .. } => Status::Cancelled,
+            Self::Placed => OrderStatus::Placed,
+            Self::Paid { .. } => OrderStatus::Paid,
+            Self::Shipped { .. } => OrderStatus::Shipped,
+            Self::Delivered { .. } => OrderStatus::Delivered,
+            Self::Cancelled { .. } => OrderStatus::Cancelled,
         }
     }
 
@@ -145,7 +145,7 @@ impl Progress {
 /// Status of an order, by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum Status {
+pub enum OrderStatus {
     /// Accepted, stock taken, not yet paid.
     Placed,
     /// Paid in full.
@@ -158,7 +158,7 @@ pub enum Status {
     Cancelled,
 }
 
-impl Status {
+impl OrderStatus {
     /// All of them, in the order of an order's life.
     pub const ALL: [Self; 5] = [
         Self::Placed,
@@ -181,7 +181,7 @@ impl Status {
     }
 }
 
-impl fmt::Display for Status {
+impl fmt::Display for OrderStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
@@ -199,7 +199,7 @@ pub struct CustomerRef {
 /// One line of an order; name and price stay as they were.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct Line {
+pub struct OrderLine {
     /// The product.
     pub sku: Sku,
     /// Name of the product when the line was added.

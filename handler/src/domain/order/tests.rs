@@ -7,7 +7,7 @@ use super::*;
 use crate::domain::{
     command::Command,
     product::Product,
-    rejection::{Missing, Shortage},
+    rejection::{MissingProduct, StockShortage},
     testing::{Scenario, given, id, minute, money, price, quantity, text},
     value::MAX_AMOUNT,
 };
@@ -23,7 +23,7 @@ fn ada() -> Customer {
     }
 }
 
-fn offer(sku: &str, amount: i64, currency: &str, available: i64) -> Offer {
+fn entry(sku: &str, amount: i64, currency: &str, available: i64) -> CatalogueEntry {
     let product = Product {
         sku: text(sku),
         version: 1,
@@ -31,11 +31,11 @@ fn offer(sku: &str, amount: i64, currency: &str, available: i64) -> Offer {
         price: price(amount, currency),
     };
     let product = product.into();
-    Offer { product, available }
+    CatalogueEntry { product, available }
 }
 
-fn mug() -> Offer {
-    offer("MUG", 500, "EUR", 10)
+fn mug() -> CatalogueEntry {
+    entry("MUG", 500, "EUR", 10)
 }
 
 fn order(command: OrderCommand) -> Command {
@@ -85,8 +85,8 @@ fn parcel() -> Shipment {
     }
 }
 
-fn line(sku: &str, pieces: i64, amount: i64) -> Line {
-    Line {
+fn line(sku: &str, pieces: i64, amount: i64) -> OrderLine {
+    OrderLine {
         sku: text(sku),
         name: text(sku),
         quantity: quantity(pieces),
@@ -132,7 +132,7 @@ fn cancelled() -> Event {
     }
 }
 
-fn changed(lines: Vec<Line>, total: i64) -> Event {
+fn changed(lines: Vec<OrderLine>, total: i64) -> Event {
     Event::OrderLinesChanged {
         lines,
         total: money(total, "EUR"),
@@ -141,8 +141,8 @@ fn changed(lines: Vec<Line>, total: i64) -> Event {
 }
 
 /// Nothing has happened, and Ada is registered.
-fn given_ada(offers: impl IntoIterator<Item = Offer>) -> Scenario {
-    given([]).customer(ada()).offers(offers)
+fn given_ada(entries: impl IntoIterator<Item = CatalogueEntry>) -> Scenario {
+    given([]).customer(ada()).catalogue(entries)
 }
 
 /// The order after these events.
@@ -162,7 +162,7 @@ fn an_order_is_placed_paid_and_shipped() {
     let order = after([placed(), paid(), shipped()]);
     assert_eq!((order.version, order.total), (3, total));
     let (paid_at, shipped_at, shipment) = (minute(1), minute(2), parcel());
-    let progress = Progress::Shipped {
+    let progress = OrderProgress::Shipped {
         paid_at,
         shipped_at,
         shipment,
@@ -174,9 +174,9 @@ fn an_order_is_placed_paid_and_shipped() {
 struct Transition {
     command: Command,
     event: (i64, Event),
-    needed: &'static [Status],
+    needed: &'static [OrderStatus],
     wanted: &'static str,
-    next: Status,
+    next: OrderStatus,
 }
 
 fn transitions() -> [Transition; 5] {
@@ -189,37 +189,37 @@ fn transitions() -> [Transition; 5] {
     };
     let one_mug = changed(vec![line("MUG", 1, 500)], 500);
     let pay = pay(money(1000, "EUR"));
-    let placed = &[Status::Placed];
-    let unshipped = &[Status::Placed, Status::Paid];
+    let placed = &[OrderStatus::Placed];
+    let unshipped = &[OrderStatus::Placed, OrderStatus::Paid];
     [
         transition(
             change(&[("MUG", 1)]),
             (5, one_mug),
             placed,
             "changed",
-            Status::Placed,
+            OrderStatus::Placed,
         ),
-        transition(pay, (1, paid()), placed, "paid", Status::Paid),
+        transition(pay, (1, paid()), placed, "paid", OrderStatus::Paid),
         transition(
             ship(),
             (2, shipped()),
-            &[Status::Paid],
+            &[OrderStatus::Paid],
             "shipped",
-            Status::Shipped,
+            OrderStatus::Shipped,
         ),
         transition(
             deliver(),
             (3, delivered()),
-            &[Status::Shipped],
+            &[OrderStatus::Shipped],
             "delivered",
-            Status::Delivered,
+            OrderStatus::Delivered,
         ),
         transition(
             cancel(),
             (4, cancelled()),
             unshipped,
             "cancelled",
-            Status::Cancelled,
+            OrderStatus::Cancelled,
         ),
     ]
 }
@@ -228,12 +228,15 @@ fn transitions() -> [Transition; 5] {
 #[test]
 fn every_command_is_allowed_from_its_own_states_only() {
     let states = [
-        (vec![placed()], Status::Placed),
-        (vec![placed(), paid()], Status::Paid),
-        (vec![placed(), paid(), shipped()], Status::Shipped),
-        (vec![placed(), paid(), shipped(), delivered()], Status::Delivered),
-        (vec![placed(), cancelled()], Status::Cancelled),
-        (vec![placed(), paid(), cancelled()], Status::Cancelled),
+        (vec![placed()], OrderStatus::Placed),
+        (vec![placed(), paid()], OrderStatus::Paid),
+        (vec![placed(), paid(), shipped()], OrderStatus::Shipped),
+        (
+            vec![placed(), paid(), shipped(), delivered()],
+            OrderStatus::Delivered,
+        ),
+        (vec![placed(), cancelled()], OrderStatus::Cancelled),
+        (vec![placed(), paid(), cancelled()], OrderStatus::Cancelled),
     ];
     for (history, status) in states {
         for Transition {
@@ -244,7 +247,7 @@ fn every_command_is_allowed_from_its_own_states_only() {
             next,
         } in transitions()
         {
-            let decided = given(history.clone()).offers([mug()]).at(at).when(command);
+            let decided = given(history.clone()).catalogue([mug()]).at(at).when(command);
             if needed.contains(&status) {
                 decided.then(event.clone());
                 let before = after(history.clone());
@@ -268,7 +271,7 @@ fn a_cancelled_order_tells_why_and_whether_it_was_paid() {
         given(history.clone()).at(4).when(cancel()).then(cancelled());
         let order = after(history.into_iter().chain([cancelled()]));
         let (cancelled_at, reason) = (minute(4), text("changed my mind"));
-        let progress = Progress::Cancelled {
+        let progress = OrderProgress::Cancelled {
             paid_at,
             cancelled_at,
             reason,
@@ -279,10 +282,10 @@ fn a_cancelled_order_tells_why_and_whether_it_was_paid() {
 
 #[test]
 fn what_stays_in_an_order_keeps_its_price_and_what_is_new_takes_todays() {
-    let today = [offer("MUG", 900, "EUR", 1), offer("PEN", 100, "EUR", 3)];
+    let today = [entry("MUG", 900, "EUR", 1), entry("PEN", 100, "EUR", 3)];
     let event = changed(vec![line("PEN", 3, 100), line("MUG", 3, 500)], 1800);
     given([placed()])
-        .offers(today)
+        .catalogue(today)
         .at(5)
         .when(change(&[("PEN", 3), ("MUG", 3)]))
         .then(event.clone());
@@ -293,10 +296,10 @@ fn what_stays_in_an_order_keeps_its_price_and_what_is_new_takes_todays() {
 
 #[test]
 fn pieces_that_an_order_holds_need_not_be_in_stock() {
-    let one_left = || given([placed()]).offers([offer("MUG", 500, "EUR", 1)]).at(5);
+    let one_left = || given([placed()]).catalogue([entry("MUG", 500, "EUR", 1)]).at(5);
     let three = changed(vec![line("MUG", 3, 500)], 1500);
     one_left().when(change(&[("MUG", 3)])).then(three);
-    let shortage = Shortage {
+    let shortage = StockShortage {
         line: 0,
         sku: "MUG".into(),
         wanted: 4,
@@ -324,7 +327,7 @@ fn an_order_that_is_not_there_cannot_be_anything() {
     let pay = pay(money(1000, "EUR"));
     for command in [pay, ship(), deliver(), cancel(), change(&[("MUG", 1)])] {
         given([])
-            .offers([mug()])
+            .catalogue([mug()])
             .when(command)
             .rejected(Rejection::UnknownOrder(id(ORDER)));
     }
@@ -333,27 +336,27 @@ fn an_order_that_is_not_there_cannot_be_anything() {
 #[test]
 fn only_a_registered_customer_orders() {
     given([])
-        .offers([mug()])
+        .catalogue([mug()])
         .when(place(&[("MUG", 1)]))
         .rejected(Rejection::NotRegistered(id(1)));
 }
 
 #[test]
 fn a_shortage_says_which_sku_and_how_many_are_left() {
-    let shortage = Shortage {
+    let shortage = StockShortage {
         line: 1,
         sku: "PEN".into(),
         wanted: 4,
         available: 3,
     };
-    given_ada([mug(), offer("PEN", 100, "EUR", 3)])
+    given_ada([mug(), entry("PEN", 100, "EUR", 3)])
         .when(place(&[("MUG", 1), ("PEN", 4)]))
         .rejected(Rejection::NotEnoughStock(vec![shortage]));
 }
 
 #[test]
 fn unknown_products_are_all_named() {
-    let missing = |line, sku: &str| Missing {
+    let missing = |line, sku: &str| MissingProduct {
         line,
         sku: sku.into(),
     };
@@ -386,14 +389,14 @@ fn an_order_that_costs_something_else_than_the_caller_believes_is_refused() {
 
 #[test]
 fn an_order_has_one_currency() {
-    given_ada([mug(), offer("PEN", 100, "USD", 10)])
+    given_ada([mug(), entry("PEN", 100, "USD", 10)])
         .when(place(&[("MUG", 1), ("PEN", 1)]))
         .rejected(Rejection::MixedCurrencies(vec!["EUR".into(), "USD".into()]));
 }
 
 #[test]
 fn a_total_beyond_64_bits_is_refused() {
-    given_ada([offer("MUG", MAX_AMOUNT, "EUR", 10)])
+    given_ada([entry("MUG", MAX_AMOUNT, "EUR", 10)])
         .when(place(&[("MUG", 2)]))
         .rejected(Rejection::AmountTooLarge);
 }
@@ -406,9 +409,9 @@ proptest! {
     ) {
         let skus: Vec<String> = (0..wanted.len()).map(|n| format!("SKU-{n}")).collect();
         let lines: Vec<_> = skus.iter().zip(&wanted).map(|(sku, w)| (sku.as_str(), w.0)).collect();
-        let offers = skus.iter().zip(&wanted).map(|(sku, w)| offer(sku, w.1, "EUR", w.2));
+        let entries = skus.iter().zip(&wanted).map(|(sku, w)| entry(sku, w.1, "EUR", w.2));
         let enough = wanted.iter().all(|(n, _, available)| n <= available);
-        match given_ada(offers).when(place(&lines)).0 {
+        match given_ada(entries).when(place(&lines)).0 {
             Ok(event) => {
                 prop_assert!(enough);
                 let order = evolve(id(ORDER), None, &event).unwrap();
@@ -435,7 +438,7 @@ proptest! {
                 _ => pay(money(1, "EUR")),
             };
             let before = after(history.clone());
-            let decided = given(history.clone()).offers([offer("MUG", 1, "EUR", 5)]).when(command);
+            let decided = given(history.clone()).catalogue([entry("MUG", 1, "EUR", 5)]).when(command);
             if let Ok(event) = decided.0 {
                 history.push(event);
                 prop_assert_eq!(after(history.clone()).version, before.version + 1);
@@ -446,7 +449,7 @@ proptest! {
     /// What is stored is what is read back: JSON loses nothing.
     #[test]
     fn an_order_survives_json(n in 1_i64..=10, amount in 0_i64..=1_000_000) {
-        let event = given_ada([offer("MUG", amount, "EUR", 10)]).when(place(&[("MUG", n)])).0.unwrap();
+        let event = given_ada([entry("MUG", amount, "EUR", 10)]).when(place(&[("MUG", n)])).0.unwrap();
         let order = after([event]);
         let json = serde_json::to_value(&order).unwrap();
         prop_assert_eq!(serde_json::from_value::<Order>(json).unwrap(), order);

@@ -13,7 +13,7 @@ use super::faults::BodyFaults;
 use crate::{
     domain::{
         timestamp::Timestamp,
-        value::{Currency, Email, Invalid, Name, Quantity, Reason, Sku},
+        value::{Currency, Email, InvalidValue, Name, Quantity, Reason, Sku},
     },
     json::JsonTree,
 };
@@ -40,14 +40,14 @@ static RULES: LazyLock<BTreeMap<Cow<'static, str>, ValueRule>> = LazyLock::new(|
     .into()
 });
 
-fn of_text<T: JsonSchema + TryFrom<String, Error = Invalid>>() -> (Cow<'static, str>, ValueRule) {
+fn of_text<T: JsonSchema + TryFrom<String, Error = InvalidValue>>() -> (Cow<'static, str>, ValueRule) {
     (T::schema_name(), |value| match value {
         JsonTree::Text(text) => broken(T::try_from(text.clone())),
         _ => None,
     })
 }
 
-fn of_number<T: JsonSchema + TryFrom<i64, Error = Invalid>>() -> (Cow<'static, str>, ValueRule) {
+fn of_number<T: JsonSchema + TryFrom<i64, Error = InvalidValue>>() -> (Cow<'static, str>, ValueRule) {
     (T::schema_name(), |value| match value {
         // What is beyond every number of ours is so far beyond that it breaks the same rule.
         JsonTree::Whole(number) => broken(T::try_from(i64::try_from(*number).unwrap_or(i64::MAX))),
@@ -55,7 +55,7 @@ fn of_number<T: JsonSchema + TryFrom<i64, Error = Invalid>>() -> (Cow<'static, s
     })
 }
 
-fn broken<T>(made: Result<T, Invalid>) -> Option<String> {
+fn broken<T>(made: Result<T, InvalidValue>) -> Option<String> {
     made.err().map(|rule| rule.to_string())
 }
 

@@ -15,7 +15,7 @@ use url::form_urlencoded;
 
 use super::conditional;
 use crate::{
-    domain::order::Status,
+    domain::order::OrderStatus,
     http::{
         AppState,
         problem::{Problem, ProblemKind},
@@ -56,12 +56,12 @@ impl QueryParameters {
     }
 
     /// `status`, if there is one.
-    pub(super) fn status(&self) -> Result<Option<Status>, Problem> {
+    pub(super) fn status(&self) -> Result<Option<OrderStatus>, Problem> {
         let Some(text) = self.get("status") else {
             return Ok(None);
         };
-        let status = Status::ALL.into_iter().find(|status| status.name() == text);
-        let names = || Status::ALL.map(Status::name).join(", ");
+        let status = OrderStatus::ALL.into_iter().find(|status| status.name() == text);
+        let names = || OrderStatus::ALL.map(OrderStatus::name).join(", ");
         status
             .map(Some)
             .ok_or_else(|| invalid(format!("status is one of {}", names())))

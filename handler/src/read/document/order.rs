@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{Document, Generation};
 use crate::{
     domain::{
-        order::{CustomerRef, Line, Order, Progress},
+        order::{CustomerRef, Order, OrderLine, OrderProgress},
         timestamp::Timestamp,
         value::Money,
     },
@@ -35,11 +35,11 @@ pub struct OrderDocument {
     order_id: Uuid,
     version: i64,
     customer: CustomerRef,
-    lines: Vec<Line>,
+    lines: Vec<OrderLine>,
     total: Money,
     placed_at: Timestamp,
     #[serde(flatten)]
-    progress: Progress,
+    progress: OrderProgress,
     changed_at: Timestamp,
 }
 

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::Generation;
 use crate::{
     domain::{
-        order::{Order, Progress},
+        order::{Order, OrderProgress},
         timestamp::Timestamp,
         value::{Currency, Money},
     },
@@ -81,8 +81,8 @@ impl Sale {
     #[must_use]
     pub fn from_event(generation: Generation, event: Uuid, order: &Order, at: Timestamp) -> Option<Self> {
         let cancelled = match &order.progress {
-            Progress::Paid { .. } => false,
-            Progress::Cancelled { paid_at: Some(_), .. } => true,
+            OrderProgress::Paid { .. } => false,
+            OrderProgress::Cancelled { paid_at: Some(_), .. } => true,
             _ => return None,
         };
         Some(Self {

@@ -22,7 +22,7 @@ use crate::{
     domain::{
         customer::Customer,
         event::AggregateKind,
-        order::{Order, Status},
+        order::{Order, OrderStatus},
         value::Sku,
     },
     error_chain::cause,
@@ -100,7 +100,7 @@ impl TableReadModel {
     pub async fn customer_orders(
         &self,
         customer: Uuid,
-        status: Option<Status>,
+        status: Option<OrderStatus>,
         request: &PageRequest<Uuid>,
     ) -> Result<Page<OrderRow>, StoreError> {
         let (before, limit) = (request.after.unwrap_or(Uuid::max()), one_more(request));
@@ -124,7 +124,7 @@ impl TableReadModel {
     /// See [`Self::order`].
     pub async fn orders(
         &self,
-        status: Option<Status>,
+        status: Option<OrderStatus>,
         request: &PageRequest<Uuid>,
     ) -> Result<Page<OrderRow>, StoreError> {
         let (before, limit) = (request.after.unwrap_or(Uuid::max()), one_more(request));
