@@ -39,7 +39,7 @@ use crate::{
         problem::{self, Problem, ProblemKind},
     },
     jobs,
-    read::{self, Connection, PointerCache, Projector, TableReadModel, cosmos::CosmosReadModel},
+    read::{self, CosmosConnection, PointerCache, Projector, TableReadModel, cosmos::CosmosReadModel},
     relay::{Outbox, Relay},
     timer::Timer,
     triggers,
@@ -85,7 +85,7 @@ pub fn assemble(config: &Config, auth: AuthMode) -> (Router, Option<Arc<Relay>>)
         Arc::new(Writer::start(pool, COMMAND_CONNECTIONS, committed))
     });
     let cosmos = config.cosmos.clone().map(|account| {
-        let connection = Arc::new(Connection::new(account));
+        let connection = Arc::new(CosmosConnection::new(account));
         let generations = Arc::new(PointerCache::new(&connection));
         (connection, generations)
     });

@@ -16,7 +16,7 @@ use crate::{
     config::{Config, ReadModelKind},
     error_chain::chain,
     postgres::{ConnectionPool, PostgresError},
-    read::{self, Connection, cosmos},
+    read::{self, CosmosConnection, cosmos},
     write,
 };
 
@@ -106,7 +106,11 @@ impl Default for StoreConditions {
 impl Health {
     /// Of the stores of these settings; `documents` is the account that they name, if they do. Connects when first asked.
     #[must_use]
-    pub fn new(config: &Config, documents: Option<&Arc<Connection>>, conditions: StoreConditions) -> Self {
+    pub fn new(
+        config: &Config,
+        documents: Option<&Arc<CosmosConnection>>,
+        conditions: StoreConditions,
+    ) -> Self {
         let tables = config.read_model == ReadModelKind::Postgres;
         let needed = if tables {
             read::tables::NEEDED_SCHEMA

@@ -5,7 +5,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use handler::read::{
-    Connection, CosmosAccount,
+    CosmosAccount, CosmosConnection,
     connection::CosmosContainer,
     store::{Collection, DocumentStore},
 };
@@ -24,7 +24,7 @@ struct Shop {
     app: App,
     reader: App,
     settings: BTreeMap<String, String>,
-    connection: Arc<Connection>,
+    connection: Arc<CosmosConnection>,
     customer: String,
     _cosmos: devstack::cosmos::Emulator,
 }
@@ -43,7 +43,7 @@ impl Shop {
         let customer = app.seed(&[("MUG", 50)]).await;
         Self {
             reader: App::start_alone(settings.clone()).await,
-            connection: Arc::new(Connection::new(account)),
+            connection: Arc::new(CosmosConnection::new(account)),
             app,
             settings,
             customer,

@@ -16,7 +16,8 @@ use crate::{
     config::Config,
     error_chain::chain,
     jobs::{
-        GENERATIONS, Job, JobRow, Jobs, Rebuild, Retirement, Rollback, WantedState, verification::Report,
+        GENERATIONS, Job, JobRow, Jobs, Rebuild, Retirement, Rollback, WantedState,
+        verification::VerificationReport,
     },
     read::generation::GenerationPointer,
 };
@@ -86,7 +87,8 @@ async fn rebuild(jobs: &Jobs, Start { request, json }: Start<Rebuild>) -> Result
         return Ok(code);
     };
     report::result(&job, json)?;
-    let report: Report = serde_json::from_value(result.clone()).map_err(|error| error.to_string())?;
+    let report: VerificationReport =
+        serde_json::from_value(result.clone()).map_err(|error| error.to_string())?;
     if report.is_bad() {
         eprintln!("nothing was switched; `handler rebuild cancel` gives it up");
     } else {

@@ -8,7 +8,7 @@ use crate::{
     inspect::difference,
     jobs::{
         Deletion, Job, JobRow, JobState, Rebuild, Resubmission, Retirement, Rollback, Verification,
-        verification::{Difference, Report},
+        verification::{Difference, VerificationReport},
     },
     plain,
 };
@@ -107,7 +107,8 @@ fn letters(result: &Value, done: &str) {
 }
 
 fn differences(result: &Value) -> Result<(), String> {
-    let report: Report = serde_json::from_value(result.clone()).map_err(|error| error.to_string())?;
+    let report: VerificationReport =
+        serde_json::from_value(result.clone()).map_err(|error| error.to_string())?;
     say!(
         "generation {}: {} aggregates, {} documents compared, {} different, {} behind, {} moving",
         report.generation,

@@ -13,7 +13,7 @@ use crate::{
     health::{Health, StoreConditions},
     inspect::{self, SystemStatus},
     plain,
-    read::Connection,
+    read::CosmosConnection,
 };
 
 /// With `--check`: a person is needed, or that cannot be said.
@@ -33,7 +33,7 @@ pub(super) async fn run(
     let documents = config
         .cosmos
         .clone()
-        .map(|account| Arc::new(Connection::new(account)));
+        .map(|account| Arc::new(CosmosConnection::new(account)));
     let health = Health::new(&config, documents.as_ref(), StoreConditions::default());
     let status = inspect::status(&open(&config)?, &health, subscription).await;
     if as_json {

@@ -7,7 +7,7 @@ use super::engine::JobError;
 use crate::{
     log::EventLog,
     read::{
-        Connection, CosmosAccount, PointerCache, Projector, generation::GenerationPointer,
+        CosmosAccount, CosmosConnection, PointerCache, Projector, generation::GenerationPointer,
         store::StoredDocument,
     },
 };
@@ -20,7 +20,7 @@ const ATTEMPTS: usize = 5;
 /// Reaches the documents, the log and the pointer.
 pub struct ReadModelAdmin {
     pub(crate) log: Arc<EventLog>,
-    pub(crate) connection: Arc<Connection>,
+    pub(crate) connection: Arc<CosmosConnection>,
     generations: Arc<PointerCache>,
     pub(super) projector: Projector,
 }
@@ -29,7 +29,7 @@ impl ReadModelAdmin {
     /// Connects when first used.
     #[must_use]
     pub fn new(log: Arc<EventLog>, account: CosmosAccount) -> Self {
-        let connection = Arc::new(Connection::new(account));
+        let connection = Arc::new(CosmosConnection::new(account));
         let generations = Arc::new(PointerCache::new(&connection));
         Self {
             log,

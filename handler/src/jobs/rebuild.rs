@@ -19,7 +19,7 @@ use super::{
     project::project,
     read_model::{GENERATIONS, ReadModelAdmin},
     resources::Resources,
-    verification::{DEFAULT_GRACE, Due, VerificationCursor},
+    verification::{DEFAULT_GRACE, DueEvents, VerificationCursor},
 };
 use crate::read::{
     document::Generation,
@@ -86,7 +86,7 @@ impl Job<Resources> for Rebuild {
             if let Some(until) = self.fill(admin, &read, building, context).await? {
                 cursor.proof = Some(VerificationCursor::new(
                     building.generation,
-                    Due::Position(until),
+                    DueEvents::Position(until),
                     100,
                     DEFAULT_GRACE,
                 ));

@@ -13,7 +13,7 @@ use super::{
     cached_store::{ATTEMPTS, CachedStore, still_changing},
     change::DocumentChange,
     combining::{QueuedWrite, WriteQueue},
-    connection::{Connection, CosmosContainer},
+    connection::{CosmosConnection, CosmosContainer},
     document::{
         Document,
         customer::{CustomerDocument, OrderRowDocument},
@@ -60,7 +60,7 @@ impl<S, D> CombiningStore<S, D> {
 impl DocumentWriter {
     /// Writes the documents of this account.
     #[must_use]
-    pub fn new(connection: &Arc<Connection>) -> Self {
+    pub fn new(connection: &Arc<CosmosConnection>) -> Self {
         Self::with_stores(|container| DocumentStore::new(connection, container))
     }
 }

@@ -62,14 +62,14 @@ pub enum CosmosContainer {
 const CONTAINERS: [&str; 5] = ["orders", "customers", "products", "sales", "control"];
 
 /// The account, connected to when first used.
-pub struct Connection {
+pub struct CosmosConnection {
     account: CosmosAccount,
     opened: Arc<OnceLock<[ContainerClient; CONTAINERS.len()]>>,
     /// Held while the client is being opened; what went wrong the last time.
     opening: Arc<Mutex<String>>,
 }
 
-impl Connection {
+impl CosmosConnection {
     /// Connects when first used.
     #[must_use]
     pub fn new(account: CosmosAccount) -> Self {

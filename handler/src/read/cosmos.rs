@@ -8,7 +8,7 @@ use time::Date;
 use uuid::Uuid;
 
 use super::{
-    connection::{Connection, CosmosContainer},
+    connection::{CosmosConnection, CosmosContainer},
     document::{
         Generation,
         customer::{CUSTOMER, CustomerDocument, OrderRowDocument},
@@ -29,7 +29,7 @@ const YEAR: Duration = Duration::from_secs(30);
 
 /// The container that a health probe reads for the whole account.
 #[must_use]
-pub fn probed_container(connection: &Arc<Connection>) -> DocumentStore {
+pub fn probed_container(connection: &Arc<CosmosConnection>) -> DocumentStore {
     DocumentStore::new(connection, CosmosContainer::Orders)
 }
 
@@ -45,7 +45,7 @@ pub struct CosmosReadModel {
 impl CosmosReadModel {
     /// The documents of this account.
     #[must_use]
-    pub fn new(connection: &Arc<Connection>, generations: &Arc<PointerCache>) -> Self {
+    pub fn new(connection: &Arc<CosmosConnection>, generations: &Arc<PointerCache>) -> Self {
         Self {
             generations: Arc::clone(generations),
             orders: DocumentStore::new(connection, CosmosContainer::Orders),

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::{
-    connection::{Connection, CosmosContainer},
+    connection::{CosmosConnection, CosmosContainer},
     document::Generation,
     store::{Collection, DocumentStore, StoreError, StoredDocument},
 };
@@ -97,7 +97,7 @@ impl GenerationPointer {
 impl PointerCache {
     /// Of this account.
     #[must_use]
-    pub fn new(connection: &Arc<Connection>) -> Self {
+    pub fn new(connection: &Arc<CosmosConnection>) -> Self {
         Self::with_store(DocumentStore::new(connection, CosmosContainer::Control))
     }
 }

@@ -14,7 +14,7 @@ use tokio::{
 use super::{
     apply::{DocumentWriter, SameVersionRule, WriteOutcome},
     change::{DocumentChange, changes},
-    connection::Connection,
+    connection::CosmosConnection,
     document::Generation,
     generation::PointerCache,
     incoming::IncomingEvent,
@@ -67,7 +67,7 @@ pub struct Projector<S = DocumentStore> {
 impl Projector {
     /// A projector into this account.
     #[must_use]
-    pub fn new(connection: &Arc<Connection>, generations: &Arc<PointerCache>) -> Self {
+    pub fn new(connection: &Arc<CosmosConnection>, generations: &Arc<PointerCache>) -> Self {
         Self::with_parts(generations, DocumentWriter::new(connection), Jitter::default())
     }
 }
@@ -297,7 +297,7 @@ mod tests {
             key: "a2V5".to_owned(),
             database: "orders".to_owned(),
         };
-        let connection = Arc::new(Connection::new(account));
+        let connection = Arc::new(CosmosConnection::new(account));
         let projector = Projector::new(&connection, &Arc::new(PointerCache::new(&connection)));
         let started = Instant::now();
         let invocations = (0..16).map(|_| projector.project(registered()));

@@ -53,14 +53,14 @@ pub(super) struct BatchState {
     changed_products: HashSet<Sku>,
     /// Callers with the keys that are claimed in it.
     claimed: HashSet<(String, String)>,
-    totals: BTreeMap<Sku, Total>,
+    totals: BTreeMap<Sku, StockTotal>,
     /// Each event's move of a SKU, with the total right after it.
-    moves: Vec<(Uuid, Sku, Total)>,
+    moves: Vec<(Uuid, Sku, StockTotal)>,
 }
 
 /// The moves of a SKU's stock by a batch so far.
 #[derive(Debug, Clone, Copy, Default)]
-struct Total {
+struct StockTotal {
     delta: i64,
     lowest: i64,
     moves: i64,

@@ -17,19 +17,19 @@ pub(super) type ColumnValues<'a> = Box<dyn ToSql + Sync + Send + 'a>;
 
 /// A part of `write.sql`.
 #[derive(Debug)]
-pub(super) struct Part {
+pub(super) struct StatementPart {
     pub(super) name: &'static str,
     pub(super) has_rows: fn(&ChangeSet) -> bool,
 }
 
 /// An array parameter of `write.sql`, one element a row.
 #[derive(Debug)]
-pub(super) struct Column {
+pub(super) struct ArrayParameter {
     pub(super) name: &'static str,
     pub(super) values: for<'a> fn(&'a ChangeSet) -> ColumnValues<'a>,
 }
 
-pub(super) static PARTS: [Part; 15] = [
+pub(super) static PARTS: [StatementPart; 15] = [
     part("", |_| true),
     part("patience", |c| c.impatient),
     part("keys", |c| !c.keys.is_empty()),
@@ -47,7 +47,7 @@ pub(super) static PARTS: [Part; 15] = [
     part("noStock", |c| c.stock.is_empty()),
 ];
 
-pub(super) static COLUMNS: [Column; 73] = [
+pub(super) static COLUMNS: [ArrayParameter; 73] = [
     column("event", |c| each(&c.events, |e| e.event_id)),
     column("eventStream", |c| each(&c.events, |e| &e.stream)),
     column("eventVersion", |c| each(&c.events, |e| e.version)),
@@ -187,12 +187,12 @@ pub(super) static COLUMNS: [Column; 73] = [
     }),
 ];
 
-const fn part(name: &'static str, has_rows: fn(&ChangeSet) -> bool) -> Part {
-    Part { name, has_rows }
+const fn part(name: &'static str, has_rows: fn(&ChangeSet) -> bool) -> StatementPart {
+    StatementPart { name, has_rows }
 }
 
-const fn column(name: &'static str, values: for<'a> fn(&'a ChangeSet) -> ColumnValues<'a>) -> Column {
-    Column { name, values }
+const fn column(name: &'static str, values: for<'a> fn(&'a ChangeSet) -> ColumnValues<'a>) -> ArrayParameter {
+    ArrayParameter { name, values }
 }
 
 fn parcel(moved: &MovedRow<Arc<Order>>) -> Option<&Shipment> {

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use super::{
     change::ChangeSet,
-    columns::{COLUMNS, Column, ColumnValues, PARTS, Part},
+    columns::{ArrayParameter, COLUMNS, ColumnValues, PARTS, StatementPart},
 };
 
 /// Begins a part of the template.
@@ -22,14 +22,14 @@ pub(super) struct UnknownName(&'static str);
 /// `write.sql` with its names looked up.
 #[derive(Debug)]
 pub(super) struct Template {
-    parts: Vec<(&'static Part, Vec<Segment>)>,
+    parts: Vec<(&'static StatementPart, Vec<Segment>)>,
 }
 
 /// A piece of SQL, and the parameter that follows it.
 #[derive(Debug)]
 struct Segment {
     sql: String,
-    then: Option<&'static Column>,
+    then: Option<&'static ArrayParameter>,
 }
 
 /// One S2 as it is prepared.
@@ -37,7 +37,7 @@ struct Segment {
 pub(super) struct WriteStatement {
     pub(super) sql: String,
     /// `$1`, `$2`, ….
-    parameters: Vec<&'static Column>,
+    parameters: Vec<&'static ArrayParameter>,
 }
 
 impl Template {

@@ -10,7 +10,7 @@ use std::{
 use futures_util::future::{join, join_all};
 use handler::{
     config::Config,
-    read::{Connection, PointerCache, Projector, incoming::decode},
+    read::{CosmosConnection, PointerCache, Projector, incoming::decode},
 };
 use serde_json::Value;
 use tokio::time::{Instant, sleep_until};
@@ -59,7 +59,7 @@ impl Subscription {
 async fn outage(messages: usize, hours: u64) -> (u32, usize) {
     let (cosmos, settings) = account().await;
     let account = Config::from_environment(&settings).unwrap().cosmos.unwrap();
-    let connection = Arc::new(Connection::new(account));
+    let connection = Arc::new(CosmosConnection::new(account));
     let generations = Arc::new(PointerCache::new(&connection));
     let message = |n| (n, (message_of(Uuid::from_u128(n as u128), 1), 0));
     let subscription = Subscription {

@@ -78,7 +78,7 @@ pub(in crate::jobs) trait LetterWork: Send {
 
 /// How many letters there are.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(in crate::jobs) struct Counts {
+pub(in crate::jobs) struct LetterCounts {
     /// Letters that were selected when it began.
     pub(in crate::jobs) selected: usize,
     /// Of these, done and taken out.
@@ -135,7 +135,7 @@ pub(in crate::jobs) struct SweepCursor {
     /// The last one that the first look has found so far.
     found: i64,
     #[serde(rename = "tally")]
-    pub(in crate::jobs) counts: Counts,
+    pub(in crate::jobs) counts: LetterCounts,
     /// Sequence numbers of those that were tried, and are still there.
     kept: BTreeSet<i64>,
 }
@@ -147,7 +147,7 @@ pub(in crate::jobs) struct Outcomes<'a> {
 }
 
 impl Outcomes<'_> {
-    fn note(&mut self, letter: &DeadLetter, disposition: &Disposition, counts: Counts) {
+    fn note(&mut self, letter: &DeadLetter, disposition: &Disposition, counts: LetterCounts) {
         let named = if disposition.is_done() {
             &mut self.named.done
         } else {

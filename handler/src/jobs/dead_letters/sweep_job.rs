@@ -10,7 +10,7 @@ use super::{
     super::engine::{JobError, StepContext, StepOutcome},
     queue::DeadLetterQueue,
     selection::DeadLetterSelection,
-    sweep::{Counts, LetterWork, NamedLetters, Outcomes, SweepCursor},
+    sweep::{LetterCounts, LetterWork, NamedLetters, Outcomes, SweepCursor},
 };
 
 /// How long one step lasts.
@@ -49,7 +49,7 @@ impl LetterCursor {
         if !counted.await? {
             return Ok(StepOutcome::More);
         }
-        let Counts { selected, kept, .. } = self.sweep.counts;
+        let LetterCounts { selected, kept, .. } = self.sweep.counts;
         Ok(StepOutcome::Planned(json!({
             "selected": selected,
             "kept": kept,
@@ -80,7 +80,7 @@ impl LetterCursor {
         } else {
             0
         };
-        let Counts { selected, done, kept } = self.sweep.counts;
+        let LetterCounts { selected, done, kept } = self.sweep.counts;
         let missing = done + kept < selected;
         if self.idle < IDLE_STEPS && (!over || missing) {
             return Ok(StepOutcome::More);

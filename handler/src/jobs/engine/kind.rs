@@ -7,16 +7,16 @@ use tokio::time::Instant;
 use super::{
     error::JobError,
     job::{Job, ProgressSink},
-    ledger::Claim,
-    table::Table,
+    ledger::ClaimedJob,
+    table::JobTable,
     worker::{TurnEnd, work},
 };
 use crate::postgres::PostgresError;
 
 /// A turn of work on a claimed row.
 struct Turn<'a, R: ?Sized> {
-    table: &'a Table,
-    claim: &'a Claim,
+    table: &'a JobTable,
+    claim: &'a ClaimedJob,
     resources: &'a R,
     until: Instant,
     sink: ProgressSink<'a>,
@@ -64,8 +64,8 @@ impl<R: Sync + ?Sized + 'static> JobKind<R> {
 
     pub(super) async fn work(
         &self,
-        table: &Table,
-        claim: &Claim,
+        table: &JobTable,
+        claim: &ClaimedJob,
         resources: &R,
         until: Instant,
         sink: ProgressSink<'_>,

@@ -9,7 +9,7 @@ use crate::postgres::PostgresError;
 
 /// A row that nobody else works on while its lease lasts.
 #[derive(Debug)]
-pub(crate) struct Claim {
+pub(crate) struct ClaimedJob {
     pub(crate) row: JobRow,
     /// Where the work stopped; `None` before the first step.
     pub(crate) cursor: Option<Value>,
@@ -30,12 +30,15 @@ pub(crate) struct Checkpoint {
 /// Keeps claimed rows.
 pub(crate) trait Ledger: Sync {
     /// Says that the holder is alive; the job's state now, or `None` when the lease is somebody else's.
-    fn renew(&self, claim: &Claim) -> impl Future<Output = Result<Option<JobState>, PostgresError>> + Send;
+    fn renew(
+        &self,
+        claim: &ClaimedJob,
+    ) -> impl Future<Output = Result<Option<JobState>, PostgresError>> + Send;
 
     /// Writes down how far the job is; its state now, or `None` when the lease is somebody else's.
     fn save(
         &self,
-        claim: &Claim,
+        claim: &ClaimedJob,
         at: &Checkpoint,
         progress: &JobProgress,
     ) -> impl Future<Output = Result<Option<JobState>, PostgresError>> + Send;
@@ -43,7 +46,7 @@ pub(crate) trait Ledger: Sync {
     /// Lets others work on it; with a note when something is in the way.
     fn release(
         &self,
-        claim: &Claim,
+        claim: &ClaimedJob,
         panics: i32,
         note: Option<&str>,
     ) -> impl Future<Output = Result<(), PostgresError>> + Send;
@@ -51,7 +54,7 @@ pub(crate) trait Ledger: Sync {
     /// Writes down that the job is done, or waits for a person.
     fn end(
         &self,
-        claim: &Claim,
+        claim: &ClaimedJob,
         state: JobState,
         result: Option<&Value>,
         note: Option<&str>,

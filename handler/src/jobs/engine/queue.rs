@@ -11,7 +11,7 @@ use super::{
     job::{Job, ProgressSink},
     kind::JobKind,
     row::{JobRow, JobState, WantedState},
-    table::{Creation, NewJob, Table},
+    table::{CreateOutcome, JobTable, NewJob},
     worker::TurnEnd,
 };
 use crate::postgres::PostgresError;
@@ -27,7 +27,7 @@ pub struct Requester<'a> {
 
 /// The jobs of a deployment, as far as this process can do them.
 pub struct JobQueue<R: 'static> {
-    table: Table,
+    table: JobTable,
     kinds: &'static [JobKind<R>],
     resources: R,
 }
@@ -37,7 +37,7 @@ impl<R: Sync> JobQueue<R> {
     #[must_use]
     pub fn new(postgres: &Config, kinds: &'static [JobKind<R>], resources: R) -> Self {
         Self {
-            table: Table::new(postgres.clone()),
+            table: JobTable::new(postgres.clone()),
             kinds,
             resources,
         }
@@ -74,18 +74,18 @@ impl<R: Sync> JobQueue<R> {
             key: requester.key,
         };
         match self.table.create(&new).await? {
-            Creation::Created(row) => {
+            CreateOutcome::Created(row) => {
                 tracing::info!(job = %row.id, kind = J::KIND, by = requester.by, "job_requested");
                 Ok(*row)
             }
             // The same request was faster on another connection.
-            Creation::KeyTaken | Creation::Excluded
+            CreateOutcome::KeyTaken | CreateOutcome::Excluded
                 if let Some(row) = self.repeated(J::KIND, requester).await? =>
             {
                 Ok(row)
             }
-            Creation::KeyTaken => Err(JobError::KeyReused),
-            Creation::Excluded => Err(self.under_way(J::EXCLUSIVE).await?),
+            CreateOutcome::KeyTaken => Err(JobError::KeyReused),
+            CreateOutcome::Excluded => Err(self.under_way(J::EXCLUSIVE).await?),
         }
     }
 

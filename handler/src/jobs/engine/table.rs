@@ -7,7 +7,7 @@ use tokio_postgres::{Config, Row, types::FromSql};
 use uuid::Uuid;
 
 use super::{
-    ledger::{Checkpoint, Claim, Ledger},
+    ledger::{Checkpoint, ClaimedJob, Ledger},
     row::{JobProgress, JobRow, JobState, WantedState},
     storable::{storable, storable_json},
 };
@@ -109,7 +109,7 @@ const OPEN_OF: &str = concat!(
 
 /// The table, over a connection of its own.
 #[derive(Debug)]
-pub(super) struct Table {
+pub(super) struct JobTable {
     pool: ConnectionPool<()>,
 }
 
@@ -125,7 +125,7 @@ pub(super) struct NewJob<'a> {
 }
 
 /// What came of writing a job down.
-pub(super) enum Creation {
+pub(super) enum CreateOutcome {
     Created(Box<JobRow>),
     /// The caller's key is taken.
     KeyTaken,
@@ -133,7 +133,7 @@ pub(super) enum Creation {
     Excluded,
 }
 
-impl Table {
+impl JobTable {
     /// Connects when first used.
     pub(super) fn new(config: Config) -> Self {
         Self {
@@ -142,7 +142,7 @@ impl Table {
     }
 
     /// Writes a job down.
-    pub(super) async fn create(&self, job: &NewJob<'_>) -> Result<Creation, PostgresError> {
+    pub(super) async fn create(&self, job: &NewJob<'_>) -> Result<CreateOutcome, PostgresError> {
         let (key, fingerprint) = job.key.unzip();
         let parameters: SqlParameters<'_> = &[
             &Uuid::now_v7(),
@@ -155,13 +155,13 @@ impl Table {
             &fingerprint,
         ];
         match self.rows(CREATE, parameters).await {
-            Ok(rows) => Ok(rows.first().map_or(Creation::KeyTaken, |row| {
-                Creation::Created(Box::new(job_row(row)))
+            Ok(rows) => Ok(rows.first().map_or(CreateOutcome::KeyTaken, |row| {
+                CreateOutcome::Created(Box::new(job_row(row)))
             })),
             Err(PostgresError::Refused(error))
                 if error.as_db_error().and_then(|refused| refused.constraint()) == Some(ONE_AT_A_TIME) =>
             {
-                Ok(Creation::Excluded)
+                Ok(CreateOutcome::Excluded)
             }
             Err(fault) => Err(fault),
         }
@@ -184,11 +184,11 @@ impl Table {
         &self,
         kinds: &[&str],
         only: Option<Uuid>,
-    ) -> Result<Option<Claim>, PostgresError> {
+    ) -> Result<Option<ClaimedJob>, PostgresError> {
         let lease = Uuid::now_v7();
         let rows = self.rows(CLAIM, &[&lease, &kinds, &only]).await?;
         let Some(row) = rows.first() else { return Ok(None) };
-        Ok(Some(Claim {
+        Ok(Some(ClaimedJob {
             row: job_row(row),
             cursor: row.try_get("cursor")?,
             panics: row.try_get("panics")?,
@@ -248,14 +248,14 @@ impl Table {
     }
 }
 
-impl Ledger for Table {
-    async fn renew(&self, claim: &Claim) -> Result<Option<JobState>, PostgresError> {
+impl Ledger for JobTable {
+    async fn renew(&self, claim: &ClaimedJob) -> Result<Option<JobState>, PostgresError> {
         self.state(RENEW, &[&claim.row.id, &claim.lease]).await
     }
 
     async fn save(
         &self,
-        claim: &Claim,
+        claim: &ClaimedJob,
         at: &Checkpoint,
         progress: &JobProgress,
     ) -> Result<Option<JobState>, PostgresError> {
@@ -264,7 +264,12 @@ impl Ledger for Table {
         self.state(SAVE, parameters).await
     }
 
-    async fn release(&self, claim: &Claim, panics: i32, note: Option<&str>) -> Result<(), PostgresError> {
+    async fn release(
+        &self,
+        claim: &ClaimedJob,
+        panics: i32,
+        note: Option<&str>,
+    ) -> Result<(), PostgresError> {
         let note = note.map(storable);
         self.rows(RELEASE, &[&claim.row.id, &claim.lease, &note, &panics])
             .await
@@ -273,7 +278,7 @@ impl Ledger for Table {
 
     async fn end(
         &self,
-        claim: &Claim,
+        claim: &ClaimedJob,
         state: JobState,
         result: Option<&Value>,
         note: Option<&str>,
@@ -286,7 +291,7 @@ impl Ledger for Table {
 
 /// Reads a row. A column that cannot be read is named in the note, and takes nothing else with it: a list has each of its rows.
 fn job_row(row: &Row) -> JobRow {
-    let mut reading = Reading {
+    let mut reading = RowReader {
         row,
         faults: Vec::new(),
     };
@@ -319,12 +324,12 @@ fn job_row(row: &Row) -> JobRow {
     read
 }
 
-struct Reading<'a> {
+struct RowReader<'a> {
     row: &'a Row,
     faults: Vec<String>,
 }
 
-impl<'a> Reading<'a> {
+impl<'a> RowReader<'a> {
     fn column<T: FromSql<'a> + Default>(&mut self, name: &str) -> T {
         self.row.try_get(name).unwrap_or_else(|error| {
             self.faults.push(format!("{name}: {}", chain(&error)));

@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use super::{
     error::JobError,
     job::{Job, ProgressSink, StepContext, StepOutcome},
-    ledger::{Checkpoint, Claim, Ledger},
+    ledger::{Checkpoint, ClaimedJob, Ledger},
     row::{JobProgress, JobState},
 };
 use crate::{error_chain::chain, postgres::PostgresError};
@@ -65,7 +65,7 @@ impl LastProgress {
 /// When the ledger cannot be reached; the lease ends by itself.
 pub(super) async fn work<R: Sync + ?Sized, J: Job<R>>(
     ledger: &impl Ledger,
-    claim: &Claim,
+    claim: &ClaimedJob,
     resources: &R,
     until: Instant,
     sink: ProgressSink<'_>,
@@ -106,8 +106,8 @@ pub(super) async fn work<R: Sync + ?Sized, J: Job<R>>(
         };
         let state = match keep(ledger, claim, &mut at, &cursor, &last.get()).await {
             Ok(state) => state,
-            Err(Unkept::Transient(fault)) => return Err(fault),
-            Err(Unkept::Permanent(why)) => {
+            Err(SaveError::Transient(fault)) => return Err(fault),
+            Err(SaveError::Permanent(why)) => {
                 return fail(ledger, claim, &format!("how far it is cannot be kept: {why}")).await;
             }
         };
@@ -131,7 +131,7 @@ pub(super) async fn work<R: Sync + ?Sized, J: Job<R>>(
 
 /// The job and where it stopped, or why one of them cannot be read: a newer version of this program may have asked for it, and
 /// was taken back.
-fn read<R: Sync + ?Sized, J: Job<R>>(claim: &Claim) -> Result<(J, J::Cursor), String> {
+fn read<R: Sync + ?Sized, J: Job<R>>(claim: &ClaimedJob) -> Result<(J, J::Cursor), String> {
     let job = serde_json::from_value(claim.row.request.clone())
         .map_err(|error| format!("its request cannot be read by this version: {error}"))?;
     let cursor = claim.cursor.clone().map_or_else(
@@ -145,7 +145,7 @@ fn read<R: Sync + ?Sized, J: Job<R>>(claim: &Claim) -> Result<(J, J::Cursor), St
 }
 
 /// Why it was not written down how far it is.
-enum Unkept {
+enum SaveError {
     /// It may work later.
     Transient(PostgresError),
     /// It would be so each time.
@@ -155,25 +155,25 @@ enum Unkept {
 /// Writes down how far it is. Panics are counted anew where it stands somewhere else.
 async fn keep(
     ledger: &impl Ledger,
-    claim: &Claim,
+    claim: &ClaimedJob,
     at: &mut Checkpoint,
     cursor: &(impl Serialize + Sync),
     progress: &JobProgress,
-) -> Result<Option<JobState>, Unkept> {
-    let cursor = serde_json::to_value(cursor).map_err(|error| Unkept::Permanent(error.to_string()))?;
+) -> Result<Option<JobState>, SaveError> {
+    let cursor = serde_json::to_value(cursor).map_err(|error| SaveError::Permanent(error.to_string()))?;
     if cursor != at.cursor {
         *at = Checkpoint { cursor, panics: 0 };
     }
     match ledger.save(claim, at, progress).await {
-        Err(fault) if fault.is_transient() => Err(Unkept::Transient(fault)),
-        saved => saved.map_err(|fault| Unkept::Permanent(chain(&fault).to_string())),
+        Err(fault) if fault.is_transient() => Err(SaveError::Transient(fault)),
+        saved => saved.map_err(|fault| SaveError::Permanent(chain(&fault).to_string())),
     }
 }
 
 /// After a panic: once more in another turn, or never.
 async fn stumble(
     ledger: &impl Ledger,
-    claim: &Claim,
+    claim: &ClaimedJob,
     panics: i32,
     why: &str,
 ) -> Result<TurnEnd, PostgresError> {
@@ -194,7 +194,7 @@ fn words(panic: &(dyn Any + Send)) -> String {
     text.unwrap_or_else(|| "nothing that is text".to_owned())
 }
 
-async fn fail(ledger: &impl Ledger, claim: &Claim, why: &str) -> Result<TurnEnd, PostgresError> {
+async fn fail(ledger: &impl Ledger, claim: &ClaimedJob, why: &str) -> Result<TurnEnd, PostgresError> {
     tracing::error!(job = %claim.row.id, kind = claim.row.kind, %why, "job_failed");
     ledger.end(claim, JobState::Failed, None, Some(why)).await?;
     Ok(TurnEnd::Done)
@@ -203,7 +203,7 @@ async fn fail(ledger: &impl Ledger, claim: &Claim, why: &str) -> Result<TurnEnd,
 /// Writes down how it ended.
 async fn settle(
     ledger: &impl Ledger,
-    claim: &Claim,
+    claim: &ClaimedJob,
     outcome: Result<StepOutcome, JobError>,
 ) -> Result<TurnEnd, PostgresError> {
     let (state, result, note) = match outcome {
@@ -232,7 +232,11 @@ async fn settle(
 }
 
 /// The work's outcome; `None` when somebody has stopped it meanwhile, or somebody else has it.
-async fn alive<T>(ledger: &impl Ledger, claim: &Claim, work: impl Future<Output = T> + Send) -> Option<T> {
+async fn alive<T>(
+    ledger: &impl Ledger,
+    claim: &ClaimedJob,
+    work: impl Future<Output = T> + Send,
+) -> Option<T> {
     // On the heap: a step may be larger than a thread's stack is wide.
     let mut work = Box::pin(work);
     loop {

@@ -57,7 +57,7 @@ impl Job<Script> for Scripted {
 }
 
 /// A ledger of one row.
-struct MemoryLedger(Mutex<Claim>);
+struct MemoryLedger(Mutex<ClaimedJob>);
 
 impl MemoryLedger {
     fn new() -> Self {
@@ -65,7 +65,7 @@ impl MemoryLedger {
     }
 
     fn asked(request: Value) -> Self {
-        Self(Mutex::new(Claim {
+        Self(Mutex::new(ClaimedJob {
             row: JobRow {
                 id: Uuid::nil(),
                 kind: Scripted::KIND.to_owned(),
@@ -85,9 +85,9 @@ impl MemoryLedger {
         }))
     }
 
-    fn claim(&self) -> Claim {
+    fn claim(&self) -> ClaimedJob {
         let claim = self.0.lock().unwrap();
-        Claim {
+        ClaimedJob {
             row: claim.row.clone(),
             cursor: claim.cursor.clone(),
             ..*claim
@@ -118,13 +118,13 @@ impl MemoryLedger {
 }
 
 impl Ledger for MemoryLedger {
-    async fn renew(&self, _: &Claim) -> Result<Option<JobState>, PostgresError> {
+    async fn renew(&self, _: &ClaimedJob) -> Result<Option<JobState>, PostgresError> {
         Ok(Some(self.state()))
     }
 
     async fn save(
         &self,
-        _: &Claim,
+        _: &ClaimedJob,
         at: &Checkpoint,
         _: &JobProgress,
     ) -> Result<Option<JobState>, PostgresError> {
@@ -133,7 +133,7 @@ impl Ledger for MemoryLedger {
         Ok(Some(claim.row.state))
     }
 
-    async fn release(&self, _: &Claim, panics: i32, note: Option<&str>) -> Result<(), PostgresError> {
+    async fn release(&self, _: &ClaimedJob, panics: i32, note: Option<&str>) -> Result<(), PostgresError> {
         let mut claim = self.0.lock().unwrap();
         claim.panics = panics;
         claim.row.note = note.map(str::to_owned).or(claim.row.note.take());
@@ -142,7 +142,7 @@ impl Ledger for MemoryLedger {
 
     async fn end(
         &self,
-        _: &Claim,
+        _: &ClaimedJob,
         state: JobState,
         result: Option<&Value>,
         note: Option<&str>,

@@ -48,7 +48,7 @@ pub(in crate::jobs) trait Destination {
 #[serde(rename_all = "camelCase", default)]
 pub struct LogScan {
     /// The log's part that is meant; unknown before the first look.
-    range: Option<Range>,
+    range: Option<ScanRange>,
     /// The plan, as far as it is counted.
     found: SelectionCount,
     /// The time for more.
@@ -66,7 +66,7 @@ pub struct LogScan {
 
 /// Positions after one and until another.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-struct Range {
+struct ScanRange {
     after: i64,
     until: i64,
     /// Everything up to this position is counted.
@@ -84,9 +84,9 @@ struct Refusal {
 /// The result.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Report<'a> {
+struct ScanReport<'a> {
     #[serde(flatten)]
-    plan: Plan<'a>,
+    plan: ScanPlan<'a>,
     /// Events that have arrived.
     done: i64,
     /// Events that were refused.
@@ -98,14 +98,14 @@ struct Report<'a> {
 /// The plan.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Plan<'a> {
+struct ScanPlan<'a> {
     #[serde(flatten)]
     found: &'a SelectionCount,
     /// How many seconds it will take at the least, at the rate that was asked for.
     seconds: i64,
 }
 
-impl<'a> Plan<'a> {
+impl<'a> ScanPlan<'a> {
     fn new(found: &'a SelectionCount, rate: NonZeroU32) -> Self {
         Self {
             found,
@@ -130,7 +130,7 @@ impl LogScan {
                     patiently(|| async { Ok(log.bounds(events).await?) }).await?;
                 let counted = after;
                 self.position = after;
-                unknown.insert(Range {
+                unknown.insert(ScanRange {
                     after,
                     until,
                     counted,
@@ -150,7 +150,7 @@ impl LogScan {
             );
             return Ok(StepOutcome::More);
         }
-        Ok(StepOutcome::Planned(json!(Plan::new(&self.found, rate))))
+        Ok(StepOutcome::Planned(json!(ScanPlan::new(&self.found, rate))))
     }
 
     /// Takes the next events when it is time for them, and has them delivered. What was delivered is noted even when the rest fails.
@@ -166,8 +166,8 @@ impl LogScan {
             return Err(JobError::refused("it has no plan"));
         };
         if self.position >= range.until {
-            return Ok(StepOutcome::Completed(json!(Report {
-                plan: Plan::new(&self.found, rate),
+            return Ok(StepOutcome::Completed(json!(ScanReport {
+                plan: ScanPlan::new(&self.found, rate),
                 done: self.done,
                 refused: self.refused,
                 refusals: &self.refusals,

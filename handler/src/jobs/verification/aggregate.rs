@@ -9,9 +9,9 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{
-    fold::{Fold, history},
+    fold::{DocumentFold, history},
     pages::Events,
-    report::{Compared, Due, Late, is_chosen},
+    report::{DueEvents, LateStock, PartialReport, is_chosen},
 };
 use crate::{
     domain::{aggregate::AggregateId, timestamp::Timestamp, value::Sku},
@@ -41,14 +41,14 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub(super) struct Aggregates<'a> {
     admin: &'a ReadModelAdmin,
     of: Generation,
-    due: Due,
+    due: DueEvents,
     orders: DocumentStore,
     customers: DocumentStore,
     products: DocumentStore,
 }
 
 impl<'a> Aggregates<'a> {
-    pub(super) fn new(admin: &'a ReadModelAdmin, of: Generation, due: Due) -> Self {
+    pub(super) fn new(admin: &'a ReadModelAdmin, of: Generation, due: DueEvents) -> Self {
         let store = |container| DocumentStore::new(&admin.connection, container);
         Self {
             admin,
@@ -66,7 +66,7 @@ impl<'a> Aggregates<'a> {
         after: &str,
         until: i64,
         percent: u32,
-    ) -> Result<Option<(String, Vec<Compared>)>, JobError> {
+    ) -> Result<Option<(String, Vec<PartialReport>)>, JobError> {
         let log = &self.admin.log;
         let streams = patiently(|| async { Ok(log.streams(after, until, STEP).await?) }).await?;
         let Some(last) = streams.last() else {
@@ -82,10 +82,10 @@ impl<'a> Aggregates<'a> {
     }
 
     /// One aggregate; where its log cannot be read, that is what differs, and the others go on.
-    pub(super) async fn named(&self, stream: &str) -> Result<Compared, JobError> {
+    pub(super) async fn named(&self, stream: &str) -> Result<PartialReport, JobError> {
         match self.one(stream).await {
             Err(why @ JobError::Refused(_)) => {
-                let mut compared = Compared::default();
+                let mut compared = PartialReport::default();
                 compared.broken(stream, &why);
                 Ok(compared)
             }
@@ -93,7 +93,7 @@ impl<'a> Aggregates<'a> {
         }
     }
 
-    async fn one(&self, stream: &str) -> Result<Compared, JobError> {
+    async fn one(&self, stream: &str) -> Result<PartialReport, JobError> {
         let events = Events::open(&self.admin.log, stream).await?;
         let broken = |why: String| JobError::refused(format!("the log of {stream}: {why}"));
         let first = events.first();
@@ -105,16 +105,16 @@ impl<'a> Aggregates<'a> {
         }
     }
 
-    async fn order(&self, events: &Events<'_>, stream: &str, id: Uuid) -> Result<Compared, JobError> {
+    async fn order(&self, events: &Events<'_>, stream: &str, id: Uuid) -> Result<PartialReport, JobError> {
         let pk = self.of.partition(stream);
         let found: Option<FoundDocument<OrderDocument>> = read(&self.orders, &pk, ORDER).await?;
         let shown = readable(&found).map_or(0, OrderDocument::version);
-        let mut compared = Compared::default();
+        let mut compared = PartialReport::default();
         self.history(events, id, (&pk, shown), &mut compared).await?;
         let reached = self.fold(events, stream, shown).await?;
         compared.document((&pk, ORDER), reached.fold.order(), found, reached.is_behind);
         // The first event says whose it is.
-        let mut first = Fold::new(self.of, stream);
+        let mut first = DocumentFold::new(self.of, stream);
         if let Some(row) = events.first() {
             first.then(row)?;
         }
@@ -133,7 +133,7 @@ impl<'a> Aggregates<'a> {
         events: &Events<'_>,
         order: Uuid,
         (pk, shown): (&str, i64),
-        compared: &mut Compared,
+        compared: &mut PartialReport,
     ) -> Result<(), JobError> {
         let text = "SELECT * FROM c WHERE c.kind = 'event' ORDER BY c.version";
         let found: Vec<FoundDocument<EventDocument>> =
@@ -147,7 +147,7 @@ impl<'a> Aggregates<'a> {
             let expected = history(self.of, order, row);
             let there = found.remove(expected.id());
             // Each comes by its own message, and an earlier one may come later.
-            if there.is_none() && !self.due.is_past(row) {
+            if there.is_none() && !self.due.includes(row) {
                 compared.behind += i64::from(row.event.version <= shown);
             } else {
                 let id = expected.id().to_owned();
@@ -161,19 +161,19 @@ impl<'a> Aggregates<'a> {
         Ok(())
     }
 
-    async fn customer(&self, events: &Events<'_>, stream: &str) -> Result<Compared, JobError> {
+    async fn customer(&self, events: &Events<'_>, stream: &str) -> Result<PartialReport, JobError> {
         let pk = self.of.partition(stream);
         let found: Option<FoundDocument<CustomerDocument>> = read(&self.customers, &pk, CUSTOMER).await?;
         let shown = readable(&found).map_or(0, CustomerDocument::version);
         let reached = self.fold(events, stream, shown).await?;
-        let mut compared = Compared::default();
+        let mut compared = PartialReport::default();
         compared.document((&pk, CUSTOMER), reached.fold.customer(), found, reached.is_behind);
         Ok(compared)
     }
 
     /// What is said of a product is compared at once. Its stock level moves with every order, and no event says when it must be
     /// there: one that is behind is looked at again at the end.
-    async fn product(&self, events: &Events<'_>, stream: &str, sku: &Sku) -> Result<Compared, JobError> {
+    async fn product(&self, events: &Events<'_>, stream: &str, sku: &Sku) -> Result<PartialReport, JobError> {
         let pk = self.of.partition(stream);
         let found: Option<FoundDocument<ProductDocument>> = read(&self.products, &pk, PRODUCT).await?;
         // One that has never moved is in no event.
@@ -186,11 +186,11 @@ impl<'a> Aggregates<'a> {
             None if found.is_some() => Some(ProductDocument::new(self.of, sku, None, level.as_ref())),
             None => None,
         };
-        let mut compared = Compared::default();
+        let mut compared = PartialReport::default();
         if let (Some(level), Some(there)) = (&level, readable(&found))
             && there.seq() < level.seq
         {
-            compared.late.push(Late {
+            compared.late.push(LateStock {
                 sku: sku.clone(),
                 seq: level.seq,
                 since: Timestamp::try_from(OffsetDateTime::now_utc()).unwrap_or(Timestamp::UNIX_EPOCH),
@@ -207,12 +207,12 @@ impl<'a> Aggregates<'a> {
         events: &Events<'_>,
         stream: &'s str,
         shown: i64,
-    ) -> Result<Reached<'s>, JobError> {
-        let mut fold = Fold::new(self.of, stream);
+    ) -> Result<FoldedStream<'s>, JobError> {
+        let mut fold = DocumentFold::new(self.of, stream);
         let mut walk = events.walk();
         while let Some(row) = walk.peek(shown).await? {
-            if row.event.version > shown && !self.due.is_past(row) {
-                return Ok(Reached {
+            if row.event.version > shown && !self.due.includes(row) {
+                return Ok(FoldedStream {
                     fold,
                     is_behind: true,
                 });
@@ -220,7 +220,7 @@ impl<'a> Aggregates<'a> {
             fold.then(row)?;
             walk.step();
         }
-        Ok(Reached {
+        Ok(FoldedStream {
             fold,
             is_behind: false,
         })
@@ -234,8 +234,8 @@ impl<'a> Aggregates<'a> {
 pub(super) async fn still_late(
     admin: &ReadModelAdmin,
     of: Generation,
-    late: &[Late],
-) -> Result<Vec<Late>, JobError> {
+    late: &[LateStock],
+) -> Result<Vec<LateStock>, JobError> {
     let products = &DocumentStore::new(&admin.connection, CosmosContainer::Products);
     let looks = stream::iter(late.to_vec()).map(|one| async move {
         let pk = of.partition(one.sku.as_str());
@@ -249,8 +249,8 @@ pub(super) async fn still_late(
 }
 
 /// How far the events of an aggregate were folded.
-struct Reached<'a> {
-    fold: Fold<'a>,
+struct FoldedStream<'a> {
+    fold: DocumentFold<'a>,
     /// There are more, which may be under way still.
     is_behind: bool,
 }

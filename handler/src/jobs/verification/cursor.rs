@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 
 use super::{
     aggregate,
-    report::{Compared, Difference, Due, Late, Report},
+    report::{Difference, DueEvents, LateStock, PartialReport, VerificationReport},
     strays::StrayCursor,
     sums::SumCursor,
 };
@@ -29,7 +29,7 @@ const LOOK: Duration = Duration::from_secs(1);
 /// How far a verification is.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct VerificationCursor {
-    due: Due,
+    due: DueEvents,
     percent: u32,
     grace_seconds: u32,
     /// What begins after this position is for the next time: a busy shop would never end.
@@ -44,12 +44,12 @@ pub struct VerificationCursor {
     /// The sales are compared as well.
     summed: bool,
     /// Stock levels that were behind.
-    late: Vec<Late>,
-    report: Report,
+    late: Vec<LateStock>,
+    report: VerificationReport,
 }
 
 impl VerificationCursor {
-    pub(in crate::jobs) fn new(of: Generation, due: Due, percent: u32, grace_seconds: u32) -> Self {
+    pub(in crate::jobs) fn new(of: Generation, due: DueEvents, percent: u32, grace_seconds: u32) -> Self {
         Self {
             due,
             grace_seconds,
@@ -60,14 +60,14 @@ impl VerificationCursor {
             sums: None,
             summed: false,
             late: Vec::new(),
-            report: Report {
+            report: VerificationReport {
                 generation: of,
-                ..Report::default()
+                ..VerificationReport::default()
             },
         }
     }
 
-    pub(in crate::jobs) fn report(&self) -> &Report {
+    pub(in crate::jobs) fn report(&self) -> &VerificationReport {
         &self.report
     }
 
@@ -154,9 +154,9 @@ impl VerificationCursor {
             expected: json!({ "stock": { "seq": late.seq } }),
             found: Value::Null,
         });
-        self.report.add(Compared {
+        self.report.add(PartialReport {
             different: different.collect(),
-            ..Compared::default()
+            ..PartialReport::default()
         });
         Ok(true)
     }

@@ -16,13 +16,13 @@ use crate::{
 };
 
 /// An aggregate as its events so far have made it.
-pub(super) struct Fold<'a> {
+pub(super) struct DocumentFold<'a> {
     of: Generation,
     stream: &'a str,
     folded: StreamFold,
 }
 
-impl<'a> Fold<'a> {
+impl<'a> DocumentFold<'a> {
     pub(super) fn new(of: Generation, stream: &'a str) -> Self {
         Self {
             of,

@@ -29,9 +29,9 @@ use super::{
 use crate::{domain::timestamp::Timestamp, read::document::Generation};
 
 pub use cursor::VerificationCursor;
-pub(super) use report::Due;
+pub(super) use report::DueEvents;
 pub(crate) use report::LOG;
-pub use report::{Difference, Report};
+pub use report::{Difference, VerificationReport};
 
 /// How long an event may be under way before a document that lacks it is wrong, in seconds.
 pub(super) const DEFAULT_GRACE: u32 = 300;
@@ -104,7 +104,7 @@ impl Job<Resources> for Verification {
                 let grace = Duration::from_secs(self.grace_seconds.into());
                 // A grace of a century is none that anything could be late by.
                 let due = Timestamp::try_from(OffsetDateTime::now_utc() - grace);
-                let due = Due::Time(due.unwrap_or(Timestamp::UNIX_EPOCH));
+                let due = DueEvents::Time(due.unwrap_or(Timestamp::UNIX_EPOCH));
                 none.insert(VerificationCursor::new(of, due, self.sample, self.grace_seconds))
             }
         };
@@ -125,6 +125,6 @@ pub(crate) async fn of_stream(
     of: Generation,
     stream: &str,
 ) -> Result<Vec<Difference>, JobError> {
-    let aggregates = aggregate::Aggregates::new(admin, of, Due::Position(i64::MAX));
+    let aggregates = aggregate::Aggregates::new(admin, of, DueEvents::Position(i64::MAX));
     Ok(aggregates.named(stream).await?.different)
 }

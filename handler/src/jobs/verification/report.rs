@@ -21,15 +21,15 @@ pub(crate) const LOG: &str = "log";
 /// The events that a document must show.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(in crate::jobs) enum Due {
+pub(in crate::jobs) enum DueEvents {
     /// Those up to this position of the log: a rebuild has put them in.
     Position(i64),
     /// Those that had happened by then.
     Time(Timestamp),
 }
 
-impl Due {
-    pub(super) fn is_past(self, row: &LogEntry) -> bool {
+impl DueEvents {
+    pub(super) fn includes(self, row: &LogEntry) -> bool {
         match self {
             Self::Position(until) => row.position <= until,
             Self::Time(until) => row.event.occurred_at <= until,
@@ -52,7 +52,7 @@ pub struct Difference {
 
 /// The result of a verification.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub struct Report {
+pub struct VerificationReport {
     /// The generation that was compared.
     pub generation: Generation,
     /// Orders, customers and products.
@@ -71,7 +71,7 @@ pub struct Report {
 
 /// A product whose stock level was behind when it was looked at.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct Late {
+pub(super) struct LateStock {
     pub(super) sku: Sku,
     /// The movement that it must show.
     pub(super) seq: i64,
@@ -80,15 +80,15 @@ pub(super) struct Late {
 
 /// The result of comparing a few documents.
 #[derive(Debug, Default)]
-pub(super) struct Compared {
+pub(super) struct PartialReport {
     pub(super) documents: i64,
     pub(super) behind: i64,
     pub(super) moving: i64,
-    pub(super) late: Vec<Late>,
+    pub(super) late: Vec<LateStock>,
     pub(super) different: Vec<Difference>,
 }
 
-impl Compared {
+impl PartialReport {
     /// Counts a document, and what it differs by.
     pub(super) fn document<D: Serialize + PartialEq>(
         &mut self,
@@ -133,14 +133,14 @@ impl Compared {
     }
 }
 
-impl Report {
+impl VerificationReport {
     /// Something differs.
     #[must_use]
     pub fn is_bad(&self) -> bool {
         self.different > 0
     }
 
-    pub(super) fn add(&mut self, compared: Compared) {
+    pub(super) fn add(&mut self, compared: PartialReport) {
         self.documents += compared.documents;
         self.behind += compared.behind;
         self.moving += compared.moving;

@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, time::Duration};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::report::{Compared, Report, is_chosen};
+use super::report::{PartialReport, VerificationReport, is_chosen};
 use crate::{
     jobs::{
         engine::{JobError, StepContext, patiently},
@@ -46,7 +46,7 @@ impl StrayCursor {
         &mut self,
         admin: &ReadModelAdmin,
         percent: u32,
-        report: &mut Report,
+        report: &mut VerificationReport,
         context: &StepContext<'_>,
     ) -> Result<bool, JobError> {
         let Some((container, kind)) = PLACES.get(self.searched) else {
@@ -79,7 +79,7 @@ impl StrayCursor {
             .collect();
         let absent = patiently(|| async { Ok(admin.log.absent(&streams).await?) }).await?;
         let absent: BTreeSet<String> = absent.iter().map(|stream| of.partition(stream)).collect();
-        let mut compared = Compared::default();
+        let mut compared = PartialReport::default();
         for document in found
             .into_iter()
             .filter(|document| absent.contains(place(document)))

@@ -8,7 +8,7 @@ use serde_json::Value;
 use time::Duration;
 use tokio::time::sleep;
 
-use super::report::{Compared, Difference, Due, Report};
+use super::report::{Difference, DueEvents, PartialReport, VerificationReport};
 use crate::{
     domain::aggregate::Aggregate,
     jobs::{
@@ -48,7 +48,7 @@ pub(super) struct SumCursor {
     /// Everything up to this position is summed up.
     position: i64,
     /// Sums that are not compared yet, by partition.
-    open: BTreeMap<String, Open>,
+    open: BTreeMap<String, OpenSum>,
     /// Those that differed in the pass before, with what was found: only they are summed up again.
     again: Option<BTreeMap<String, Value>>,
     /// The first of those that differ in this pass, and whether a sale in them may be under way.
@@ -59,7 +59,7 @@ pub(super) struct SumCursor {
 
 /// A sum so far.
 #[derive(Debug, Serialize, Deserialize)]
-struct Open {
+struct OpenSum {
     sum: TotalsDocument,
     /// It has a sale in it that may be under way.
     is_fresh: bool,
@@ -70,8 +70,8 @@ impl SumCursor {
     pub(super) async fn advance(
         &mut self,
         admin: &ReadModelAdmin,
-        due: Due,
-        report: &mut Report,
+        due: DueEvents,
+        report: &mut VerificationReport,
         context: &StepContext<'_>,
     ) -> Result<bool, JobError> {
         let until = match self.until {
@@ -100,8 +100,8 @@ impl SumCursor {
         Ok(self.end_pass(report).await)
     }
 
-    fn sum_up(&mut self, of: Generation, due: Due, sales: &[LogEntry]) -> Compared {
-        let mut broken = Compared::default();
+    fn sum_up(&mut self, of: Generation, due: DueEvents, sales: &[LogEntry]) -> PartialReport {
+        let mut broken = PartialReport::default();
         for row in sales {
             let event = match incoming(&row.event) {
                 Ok(event) => event,
@@ -119,9 +119,9 @@ impl SumCursor {
             let pk = sale.pk();
             if self.again.as_ref().is_none_or(|again| again.contains_key(&pk)) {
                 let before = self.open.get(&pk);
-                let is_fresh = before.is_some_and(|open| open.is_fresh) || !due.is_past(row);
+                let is_fresh = before.is_some_and(|open| open.is_fresh) || !due.includes(row);
                 let sum = sale.added_to(before.map(|open| &open.sum));
-                self.open.insert(pk, Open { sum, is_fresh });
+                self.open.insert(pk, OpenSum { sum, is_fresh });
             }
         }
         broken
@@ -149,10 +149,10 @@ impl SumCursor {
                 Ok(found.map(|found| found.document))
             })
             .await?;
-            let Some(Open { sum, is_fresh }) = self.open.remove(&pk) else {
+            let Some(OpenSum { sum, is_fresh }) = self.open.remove(&pk) else {
                 continue;
             };
-            let mut compared = Compared::default();
+            let mut compared = PartialReport::default();
             compared.document((&pk, TOTALS), Some(sum), found, false);
             if self.again.is_none() {
                 self.documents += compared.documents;
@@ -167,7 +167,7 @@ impl SumCursor {
     }
 
     /// True when no other pass is needed: what differs, and stands still, is in the report then.
-    async fn end_pass(&mut self, report: &mut Report) -> bool {
+    async fn end_pass(&mut self, report: &mut VerificationReport) -> bool {
         self.passes += 1;
         let differences = std::mem::take(&mut self.differences);
         let last = self.passes == PASSES || differences.len() > MOST_AGAIN;
@@ -179,9 +179,9 @@ impl SumCursor {
             return false;
         }
         let before = self.again.take().unwrap_or_default();
-        let mut compared = Compared {
+        let mut compared = PartialReport {
             documents: std::mem::take(&mut self.documents),
-            ..Compared::default()
+            ..PartialReport::default()
         };
         for (it, is_fresh) in differences {
             if before.get(&it.pk).is_some_and(|found| *found != it.found) {

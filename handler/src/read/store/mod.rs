@@ -17,7 +17,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use tokio::time::timeout;
 
-use super::connection::{Connection, CosmosContainer, PATIENCE};
+use super::connection::{CosmosConnection, CosmosContainer, PATIENCE};
 use crate::{
     condition::{StoreReason, StoreTrouble},
     error_chain::{cause, chain},
@@ -96,14 +96,14 @@ pub trait Collection: Send + Sync {
 /// One container.
 #[derive(Clone)]
 pub struct DocumentStore {
-    connection: Arc<Connection>,
+    connection: Arc<CosmosConnection>,
     container: CosmosContainer,
 }
 
 impl DocumentStore {
     /// A container of this account.
     #[must_use]
-    pub fn new(connection: &Arc<Connection>, container: CosmosContainer) -> Self {
+    pub fn new(connection: &Arc<CosmosConnection>, container: CosmosContainer) -> Self {
         Self {
             connection: Arc::clone(connection),
             container,
