@@ -4,7 +4,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use devstack::{cosmos, demo, operate, plain, servicebus, up};
+use devstack::{cosmos, demo, escape, operate, servicebus, up};
 
 /// Gives memory back when messages or documents are gone; the system's allocator keeps the most there ever was.
 #[global_allocator]
@@ -52,7 +52,7 @@ async fn main() -> ExitCode {
         Err(error) => {
             // The causes on one line, and never a backtrace: this is read by a person at a terminal. What an answer, a message
             // or a file said is among them.
-            eprintln!("{}", plain::line(&format!("{error:#}")));
+            eprintln!("{}", escape::line(&format!("{error:#}")));
             ExitCode::FAILURE
         }
     }

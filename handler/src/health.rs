@@ -176,7 +176,7 @@ impl StoreProbe {
         let pool = self.database.as_ref()?;
         let asking = async {
             let mut connection = pool.acquire().await?;
-            let writes = write::look(&mut connection).await?;
+            let writes = write::probe(&mut connection).await?;
             let reads = if self.tables {
                 read::tables::probe(&mut connection).await
             } else {
@@ -196,7 +196,7 @@ impl StoreProbe {
     }
 
     async fn bus(&self) -> Option<Option<StoreTrouble>> {
-        let found = timeout(PATIENCE, self.bus.as_ref()?.look()).await;
+        let found = timeout(PATIENCE, self.bus.as_ref()?.probe()).await;
         Some(found.unwrap_or_else(|_| Some(no_answer())))
     }
 

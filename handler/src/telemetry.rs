@@ -9,7 +9,7 @@ use std::{
 
 use tracing_subscriber::EnvFilter;
 
-use crate::plain;
+use crate::escape;
 
 /// The stream that log lines go to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +47,7 @@ impl<W: Write> Write for EscapingWriter<W> {
             Some(text) => (text, "\n"),
             None => (&*text, ""),
         };
-        let line = format!("{}{end}", plain::line(text));
+        let line = format!("{}{end}", escape::line(text));
         self.0.write_all(line.as_bytes())?;
         Ok(event.len())
     }

@@ -11,7 +11,7 @@ use tokio_postgres::{Client, NoTls};
 use super::topic::TopicReceiver;
 use crate::api::Api;
 use crate::cosmos::DocumentReader;
-use crate::plain;
+use crate::escape;
 use crate::stack::Stack;
 
 const LIMIT: Duration = Duration::from_secs(10);
@@ -178,7 +178,7 @@ fn nothing() -> HopState {
 
 /// A hop as it is printed: the seen text may come from any sender to the topic, so it is escaped.
 fn line(hop: &str, took: Duration, seen: &str) -> String {
-    let seen = plain::line(seen);
+    let seen = escape::line(seen);
     format!("  {hop:<22} {:>8.1} ms  {seen}", took.as_secs_f64() * 1000.0)
 }
 

@@ -13,7 +13,7 @@ use crate::api::{self, Api};
 use crate::host::Log;
 use crate::servicebus::Entities;
 use crate::stack::{Options, Ports, PostgresChoice, ReadModel, Stack};
-use crate::{app_folder, plain, up};
+use crate::{app_folder, escape, up};
 
 use hops::HopWatch;
 
@@ -78,7 +78,7 @@ async fn drive(stack: &Stack) -> Result<()> {
     let document = api.get(&format!("/orders/{id}")).await?.body;
     println!();
     for line in serde_json::to_string_pretty(&document)?.lines() {
-        println!("{}", plain::line(line));
+        println!("{}", escape::line(line));
     }
     Ok(())
 }

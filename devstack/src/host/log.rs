@@ -11,7 +11,7 @@ use std::{
 use time::{OffsetDateTime, macros::format_description};
 
 use super::error::Error;
-use crate::plain;
+use crate::escape;
 
 /// The place of the log.
 #[derive(Clone, Debug, Default)]
@@ -59,7 +59,7 @@ impl Logger {
             Level::Error => "ERR",
         };
         // What others have written must not look like a line of ours, nor do anything to a terminal.
-        let line = format!("{now} {level} {category}: {}\n", plain::line(text));
+        let line = format!("{now} {level} {category}: {}\n", escape::line(text));
         // A log that cannot be written must not take the host down with it.
         let _ = match &self.0 {
             None => std::io::stdout().lock().write_all(line.as_bytes()),

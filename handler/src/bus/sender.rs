@@ -46,7 +46,7 @@ impl TopicSender {
 
     /// Trouble that keeps the bus from taking messages now. A token is put, which takes a way there and back; for a
     /// sender that does nothing else, as it would wait behind what is being sent.
-    pub async fn look(&self) -> Option<StoreTrouble> {
+    pub async fn probe(&self) -> Option<StoreTrouble> {
         let mut link = self.link.lock().await;
         if let Some(mut open) = link.take()
             && open.prove().await.is_ok()

@@ -19,12 +19,12 @@ use super::{
 use crate::{
     bus::SubscriptionName,
     config::Config,
+    escape,
     jobs::{
         Deletion, JobError, Resubmission, Subscription,
         dead_letters::{DeadLetter, DeadLetterQueue, DeadLetterSelection, DeadLetterView, WholeDeadLetter},
         topic,
     },
-    plain,
 };
 
 #[derive(Debug, Args)]
@@ -131,7 +131,7 @@ async fn list(
     let row = |out: &mut StdoutLock<'_>, letter: &DeadLetter| {
         if queue.json {
             let view = json!(DeadLetterView::of(letter)).to_string();
-            return writeln!(out, "{}", plain::line(&view));
+            return writeln!(out, "{}", escape::line(&view));
         }
         if !std::mem::replace(&mut headed, true) {
             writeln!(out, "{}", letter_view::HEAD)?;
@@ -149,7 +149,7 @@ async fn show(config: &Config, message_id: String, queue: &QueueArguments) -> Re
     let page = |out: &mut StdoutLock<'_>, letter: &DeadLetter| {
         if queue.json {
             let view = json!(WholeDeadLetter::of(letter)).to_string();
-            return writeln!(out, "{}", plain::line(&view));
+            return writeln!(out, "{}", escape::line(&view));
         }
         writeln!(out, "{}", letter_view::page(letter))
     };

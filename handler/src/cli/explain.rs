@@ -13,8 +13,8 @@ use super::{
 use crate::{
     bus::SubscriptionName,
     config::Config,
+    escape,
     inspect::{self, DocumentDifference, ExplainedEvent, OrderExplanation},
-    plain,
 };
 
 /// Shows one order over every hop.
@@ -66,7 +66,7 @@ fn show_event(event: &ExplainedEvent) {
         .unwrap_or_default();
     let at = at.map_or("an unreadable time".to_owned(), |at| at.to_string());
     let words = format!("{version:>3} {type} at {at}, event {event_id}{key}: {outbox}, {history}{message}");
-    say!("{}", plain::line(&words));
+    say!("{}", escape::line(&words));
 }
 
 fn show_documents(explanation: &OrderExplanation) {
@@ -78,14 +78,14 @@ fn show_documents(explanation: &OrderExplanation) {
         explanation.generation
     );
     for DocumentDifference { pk, id, places } in &explanation.differences {
-        say!("    {}", plain::line(&format!("{pk} {id}")));
+        say!("    {}", escape::line(&format!("{pk} {id}")));
         for place in places {
-            say!("      {}", plain::line(place));
+            say!("      {}", escape::line(place));
         }
     }
     let verdict = explanation
         .first_difference
         .as_deref()
         .unwrap_or("all hops agree");
-    say!("    {}", plain::line(verdict));
+    say!("    {}", escape::line(verdict));
 }

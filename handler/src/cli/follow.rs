@@ -14,8 +14,8 @@ use super::progress::ProgressLine;
 use crate::{
     config::Config,
     error_chain::chain,
+    escape,
     jobs::{self, JobError, JobRow, JobState, Jobs, ProgressSink, TurnEnd, WantedState},
-    plain,
 };
 
 /// Documents differ from the log.
@@ -53,7 +53,7 @@ pub(super) async fn follow(jobs: &Jobs, id: Uuid) -> Result<(JobRow, ExitCode), 
     line.leave();
     let job = ended?;
     if let Some(note) = &job.note {
-        eprintln!("handler: {}", plain::line(note));
+        eprintln!("handler: {}", escape::line(note));
     }
     let code = code(&job);
     Ok((job, code))

@@ -5,8 +5,8 @@ use std::fmt::Write;
 
 use crate::{
     domain::timestamp::Timestamp,
+    escape,
     jobs::dead_letters::{DeadLetter, WholeDeadLetter},
-    plain,
 };
 
 /// Over the rows.
@@ -25,10 +25,10 @@ pub(super) fn row(letter: &DeadLetter) -> String {
         letter.subject().unwrap_or("-"),
         received.message_id(),
     );
-    row = plain::line(&row).into_owned();
+    row = escape::line(&row).into_owned();
     if let Some(why) = letter.unreadable() {
         row.push_str("\n  ");
-        row.push_str(&plain::line(&why));
+        row.push_str(&escape::line(&why));
     }
     row
 }
@@ -40,7 +40,7 @@ pub(super) fn page(letter: &DeadLetter) -> String {
     let mut line = |name: &str, value: Option<&str>| {
         if let Some(value) = value {
             // Writing to a string cannot fail.
-            let _ = writeln!(page, "{name:12} {}", plain::line(value));
+            let _ = writeln!(page, "{name:12} {}", escape::line(value));
         }
     };
     line("message id", Some(&received.message_id()));
@@ -69,7 +69,7 @@ pub(super) fn page(letter: &DeadLetter) -> String {
         (_, Some(text), _) => text,
         (.., base64) => format!("(base64) {}", base64.unwrap_or_default()),
     };
-    page + "\n" + &plain::lines(&body)
+    page + "\n" + &escape::lines(&body)
 }
 
 fn seconds(at: Timestamp) -> String {

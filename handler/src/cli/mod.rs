@@ -29,13 +29,13 @@ use crate::{
     bus::SubscriptionName,
     config::{AuthMode, Config, ReadModelKind},
     error_chain::chain,
+    escape,
     http::{
         api,
         openapi::{self, OpenApiVersion},
     },
     jobs::{Replay, Reprojection, Verification},
     migrate::migrate,
-    plain,
     postgres::PoolerMode,
     telemetry::{self, LogTarget},
 };
@@ -138,7 +138,7 @@ pub async fn run() -> ExitCode {
     outcome.unwrap_or_else(|error| {
         match logs {
             LogTarget::Stdout => tracing::error!(%error, "cannot_start"),
-            LogTarget::Stderr => eprintln!("handler: {}", plain::line(&error)),
+            LogTarget::Stderr => eprintln!("handler: {}", escape::line(&error)),
         }
         ExitCode::FAILURE
     })

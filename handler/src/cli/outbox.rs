@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::say::say;
-use crate::{config::Config, error_chain::chain, plain, postgres::PostgresError, relay::Outbox};
+use crate::{config::Config, error_chain::chain, escape, postgres::PostgresError, relay::Outbox};
 
 /// Nothing was there that was meant.
 const NOTHING: u8 = 3;
@@ -57,7 +57,7 @@ pub(super) async fn run(arguments: Arguments, config: Config) -> Result<ExitCode
                         "{position} {kind} of {subject}, event {}: {}",
                         row.event_id, row.reason
                     );
-                    say!("{}", plain::line(&words));
+                    say!("{}", escape::line(&words));
                 }
             }
             parked.len() as u64

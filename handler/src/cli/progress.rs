@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::plain;
+use crate::escape;
 
 /// Between two plain lines.
 const PLAIN: Duration = Duration::from_secs(5);
@@ -37,7 +37,7 @@ impl ProgressLine {
             (done, 0) => format!("{what}: {done}"),
             (done, of) => format!("{what}: {done} of {of} ({} %)", done * 100 / of),
         };
-        let line = plain::line(&line);
+        let line = escape::line(&line);
         let mut stderr = std::io::stderr().lock();
         // A reader who has gone misses it.
         drop(if terminal {

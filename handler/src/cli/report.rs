@@ -5,12 +5,12 @@ use serde_json::Value;
 
 use super::say::say;
 use crate::{
+    escape,
     inspect::difference,
     jobs::{
         Deletion, Job, JobRow, JobState, Rebuild, Resubmission, Retirement, Rollback, Verification,
         verification::{Difference, VerificationReport},
     },
-    plain,
 };
 
 /// Exit code: no dead letter was there that was meant.
@@ -36,7 +36,7 @@ pub(super) fn line(job: &JobRow) -> String {
         job.requested_by,
         job.state.name()
     );
-    plain::line(&words).into_owned()
+    escape::line(&words).into_owned()
 }
 
 /// The plan of a job.
@@ -53,7 +53,7 @@ pub(super) fn plan(job: &JobRow) -> String {
         lines.extend(
             types
                 .iter()
-                .map(|(name, count)| format!("{:>10}  {}", count.to_string(), plain::line(name))),
+                .map(|(name, count)| format!("{:>10}  {}", count.to_string(), escape::line(name))),
         );
     }
     if let (Some(earliest), Some(latest)) = (plan["earliest"].as_str(), plan["latest"].as_str()) {
@@ -95,7 +95,7 @@ fn letters(result: &Value, done: &str) {
     for letter in result["keptLetters"].as_array().into_iter().flatten() {
         let text = |name: &str| letter[name].as_str().unwrap_or_default();
         let words = format!("{} kept: {}", text("messageId"), text("why"));
-        say!("{}", plain::line(&words));
+        say!("{}", escape::line(&words));
     }
     say!("{done} {} of {}", result["done"], result["selected"]);
     if result["missed"].as_i64().is_some_and(|missed| missed > 0) {
@@ -125,14 +125,14 @@ fn differences(result: &Value) -> Result<(), String> {
         found,
     } in &report.differences
     {
-        say!("{}", plain::line(&format!("{pk} {id}")));
+        say!("{}", escape::line(&format!("{pk} {id}")));
         let lines = match found {
             // Of the log itself: why it cannot be read.
             Value::String(why) => vec![why.clone()],
             found => difference(expected, found),
         };
         for line in lines {
-            say!("  {}", plain::line(&line));
+            say!("  {}", escape::line(&line));
         }
     }
     Ok(())

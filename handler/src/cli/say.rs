@@ -7,12 +7,12 @@ use std::{
     process,
 };
 
-use crate::plain;
+use crate::escape;
 
 /// Prints a line; ends the process when nobody reads any more.
 pub(super) fn line(text: fmt::Arguments<'_>) {
     let text = text.to_string();
-    if writeln!(io::stdout().lock(), "{}", plain::lines(&text)).is_err() {
+    if writeln!(io::stdout().lock(), "{}", escape::lines(&text)).is_err() {
         process::exit(0);
     }
 }

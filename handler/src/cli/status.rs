@@ -10,9 +10,9 @@ use crate::{
     bus::SubscriptionName,
     condition::StoreReason,
     config::Config,
+    escape,
     health::{Health, StoreConditions},
     inspect::{self, SystemStatus},
-    plain,
     read::CosmosConnection,
 };
 
@@ -87,7 +87,7 @@ fn show(status: &SystemStatus) {
         say!("job {}", line(job));
     }
     for unknown in &status.unknown {
-        say!("unknown: {}", plain::line(unknown));
+        say!("unknown: {}", escape::line(unknown));
     }
 }
 

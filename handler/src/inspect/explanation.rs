@@ -203,7 +203,9 @@ async fn messages(subscription: &Subscription, events: &[Uuid]) -> Result<BTreeM
         let deliveries = message.deliveries();
         format!("waits at the subscription {name}, {deliveries} deliveries have failed")
     };
-    look(&mut queue, events, &mut found, waits).await.map_err(of)?;
+    note_messages(&mut queue, events, &mut found, waits)
+        .await
+        .map_err(of)?;
     let mut queue = MessageQueue::dead_letters(address, topic, name)
         .await
         .map_err(of)?;
@@ -211,12 +213,14 @@ async fn messages(subscription: &Subscription, events: &[Uuid]) -> Result<BTreeM
         let reason = message.reason().unwrap_or("no reason given");
         format!("is a dead letter of the subscription {name}: {reason}")
     };
-    look(&mut queue, events, &mut found, is_dead).await.map_err(of)?;
+    note_messages(&mut queue, events, &mut found, is_dead)
+        .await
+        .map_err(of)?;
     Ok(found)
 }
 
 /// Notes what is to be said of the messages of these events, as far as they are among the first of a queue.
-async fn look(
+async fn note_messages(
     queue: &mut MessageQueue,
     events: &[Uuid],
     found: &mut BTreeMap<Uuid, String>,

@@ -22,5 +22,5 @@ pub use context::{CommandContext, IdempotencyKey};
 pub use outcome::{AcceptedCommand, CommandResult, WriteError};
 pub use pool::NEEDED_SCHEMA;
 pub use preconditions::{FailedPrecondition, Preconditions, Versions};
-pub use readiness::look;
+pub use readiness::probe;
 pub use writer::Writer;

@@ -7,7 +7,7 @@ use crate::{
 };
 
 /// The session's mode; and the rights that `handler migrate --app-role` gives and that are missing, of tables that exist.
-const LOOK: &str = "
+const PROBE: &str = "
     select current_setting('transaction_read_only')::boolean as read_only,
         array(select r.table_name || ': ' || missing
             from (values
@@ -23,8 +23,8 @@ const LOOK: &str = "
 ///
 /// # Errors
 /// See [`PostgresError`].
-pub async fn look(connection: &mut PooledConnection<'_, ()>) -> Result<Option<StoreTrouble>, PostgresError> {
-    let row = connection.query_one(LOOK, &[]).await?;
+pub async fn probe(connection: &mut PooledConnection<'_, ()>) -> Result<Option<StoreTrouble>, PostgresError> {
+    let row = connection.query_one(PROBE, &[]).await?;
     let (read_only, missing): (bool, Vec<String>) = (row.try_get("read_only")?, row.try_get("missing")?);
     Ok(if read_only {
         Some(StoreTrouble::new(
