@@ -13,9 +13,8 @@ use crate::{
     client::Connection,
     dice::Dice,
     figures::{median, percentile},
-    parts,
     requests::{get, post},
-    usage,
+    servers, usage,
 };
 
 /// An order is placed every so often.
@@ -59,7 +58,7 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
     println!("Building the handler, optimised, which takes minutes");
     let binary = app_folder::build_handler("release")?;
     println!("{}\n", usage::machine());
-    let stack = parts::stack(&binary)?;
+    let stack = servers::stack(&binary)?;
     let mut shop = Shop::open(Connection::open(stack.address()).await?).await?;
     shop.round(WARM_UP).await?;
     println!(

@@ -12,7 +12,6 @@ mod history;
 mod lag;
 mod messages;
 mod operations;
-mod parts;
 mod pgbench;
 mod process;
 mod projection;
@@ -20,6 +19,7 @@ mod reads;
 mod requests;
 mod script;
 mod server_log;
+mod servers;
 mod shop;
 mod usage;
 
@@ -32,11 +32,11 @@ use tokio::runtime::Builder;
 #[command(about = "Measures the handler; see docs/benchmarks.md")]
 struct Cli {
     #[command(subcommand)]
-    what: What,
+    measurement: Measurement,
 }
 
 #[derive(Debug, Subcommand)]
-enum What {
+enum Measurement {
     /// Place and ship orders, beside pgbench sending the same statement to the same PostgreSQL.
     Commands(commands::Options),
     /// Read orders, beside a bare handler that does the same point read.
@@ -49,23 +49,23 @@ enum What {
     Operations(operations::Options),
     /// A server that one of the others needs in a process of its own.
     #[command(hide = true)]
-    Part {
+    Server {
         #[command(subcommand)]
-        part: parts::Part,
+        server: servers::Server,
     },
 }
 
 fn main() -> ExitCode {
-    let what = Cli::parse().what;
-    let mut runtime = match what {
-        What::Part { .. } => Builder::new_multi_thread(),
+    let measurement = Cli::parse().measurement;
+    let mut runtime = match measurement {
+        Measurement::Server { .. } => Builder::new_multi_thread(),
         // One thread, because the machine's other ones are wanted by what is measured.
         _ => Builder::new_current_thread(),
     };
     let done = runtime.enable_all().build();
     let done = done
         .map_err(Into::into)
-        .and_then(|runtime| runtime.block_on(run(&what)));
+        .and_then(|runtime| runtime.block_on(run(&measurement)));
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -75,13 +75,13 @@ fn main() -> ExitCode {
     }
 }
 
-async fn run(what: &What) -> anyhow::Result<()> {
-    match what {
-        What::Commands(options) => commands::run(options).await,
-        What::Reads(options) => reads::run(options).await,
-        What::Projection(options) => projection::run(options).await,
-        What::Lag(options) => lag::run(options).await,
-        What::Operations(options) => operations::run(options).await,
-        What::Part { part } => parts::run(part).await,
+async fn run(measurement: &Measurement) -> anyhow::Result<()> {
+    match measurement {
+        Measurement::Commands(options) => commands::run(options).await,
+        Measurement::Reads(options) => reads::run(options).await,
+        Measurement::Projection(options) => projection::run(options).await,
+        Measurement::Lag(options) => lag::run(options).await,
+        Measurement::Operations(options) => operations::run(options).await,
+        Measurement::Server { server } => servers::run(server).await,
     }
 }

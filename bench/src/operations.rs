@@ -18,7 +18,7 @@ use tokio::{process::Command, select, time::sleep};
 
 use crate::{
     history::{self, Size},
-    parts::{self, Cosmos},
+    servers::{self, Cosmos},
     usage,
 };
 
@@ -75,8 +75,8 @@ async fn measure(binary: &Path, wanted: usize) -> Result<()> {
     let (database, ..) = history::happened(binary, size).await?;
     database.spread(DAYS).await?;
     let events = customers + 2 * products + 3 * orders;
-    let mut bus = parts::bus()?;
-    let bus_settings = both(database.app_settings(), parts::bus_settings(bus.address()));
+    let mut bus = servers::bus()?;
+    let bus_settings = both(database.app_settings(), servers::bus_settings(bus.address()));
     let all = ["--all", "--yes", "--rate", "1000000", "--json"];
     let over_the_bus = [&["replay", "--subscription", "read-model"], &all[..]].concat();
     let run = tool(binary, &bus_settings, &over_the_bus).await?;

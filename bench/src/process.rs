@@ -23,7 +23,7 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts it, and waits until it has said where it listens. With its input piped, it is one of our own parts, which
+    /// Starts it, and waits until it has said where it listens. With its input piped, it is one of our own servers, which
     /// ends when that is closed; any other is killed.
     pub(crate) fn start(command: &mut Command) -> Result<Self> {
         let spawned = Instant::now();

@@ -20,15 +20,15 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Runs the whole system until Ctrl-C.
-    Up(up::Args),
+    Up(up::UpArguments),
     /// Drives one order through the system and prints each hop with its time.
-    Demo(demo::Args),
+    Demo(demo::DemoArguments),
     /// Runs one of the handler's own tools on the local stack: `operate status`.
-    Operate(operate::Args),
+    Operate(operate::OperateArguments),
     /// Runs the Service Bus emulator.
-    Servicebus(servicebus::command::Args),
+    Servicebus(servicebus::command::ServiceBusArguments),
     /// Runs the Cosmos DB emulator.
-    Cosmos(cosmos::command::Args),
+    Cosmos(cosmos::command::CosmosArguments),
 }
 
 #[tokio::main]

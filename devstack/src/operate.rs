@@ -10,7 +10,7 @@ use crate::{host, running};
 
 /// Runs a tool of the handler, such as `status`, `replay` or `dead-letters list`, on the running stack.
 #[derive(Debug, Clone, clap::Args)]
-pub struct Args {
+pub struct OperateArguments {
     /// Stack, where several are running: the name that it was given, or else the port of its host.
     #[arg(long, value_name = "NAME")]
     pub stack: Option<String>,
@@ -20,7 +20,7 @@ pub struct Args {
 }
 
 /// Becomes the handler of the stack's app folder.
-pub fn run(args: Args) -> Result<()> {
+pub fn run(args: OperateArguments) -> Result<()> {
     let launch = running::find(&running::folder()?, args.stack.as_deref())?;
     let settings = host::settings(&launch.app_dir, &launch.without, &launch.environment)?;
     let mut command = Command::new(launch.app_dir.join("handler"));

@@ -11,11 +11,11 @@ use crate::api::Api;
 use crate::app_folder;
 use crate::host::{Log, Role, User};
 use crate::running::{self, StackEntry};
-use crate::stack::{Options, Ports, PostgresChoice, ReadModel, Stack};
+use crate::stack::{Ports, PostgresChoice, ReadModel, Stack, StackOptions};
 
 /// Runs the whole system until Ctrl-C.
 #[derive(Debug, Clone, clap::Args)]
-pub struct Args {
+pub struct UpArguments {
     /// The port of the Functions host.
     #[arg(long, default_value_t = 7071)]
     pub port: u16,
@@ -44,7 +44,7 @@ pub struct Args {
 }
 
 /// Builds, starts, checks, seeds, prints where everything is, and waits.
-pub async fn run(args: Args) -> Result<()> {
+pub async fn run(args: UpArguments) -> Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let starting = start(args);
@@ -66,7 +66,7 @@ pub async fn run(args: Args) -> Result<()> {
     }
 }
 
-async fn start(args: Args) -> Result<(Stack, StackEntry)> {
+async fn start(args: UpArguments) -> Result<(Stack, StackEntry)> {
     let named = args.stack.as_deref();
     let named = named.map(|name| StackEntry::claim(&running::folder()?, name));
     let named = named.transpose()?;
@@ -83,7 +83,7 @@ async fn start(args: Args) -> Result<(Stack, StackEntry)> {
         .user
         .iter()
         .map(|_| ("AUTH".to_owned(), "easyauth".to_owned()));
-    let stack = Stack::start(Options {
+    let stack = Stack::start(StackOptions {
         root,
         ports: Ports {
             host: args.port,
@@ -145,7 +145,7 @@ pub(crate) async fn build_handler() -> Result<PathBuf> {
     tokio::task::spawn_blocking(|| app_folder::build_handler("dev")).await?
 }
 
-fn announce(stack: &Stack, args: &Args, customer: &str) {
+fn announce(stack: &Stack, args: &UpArguments, customer: &str) {
     let user = args.user.as_ref();
     println!();
     println!("  API          {}/api", stack.url());

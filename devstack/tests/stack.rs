@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use axum::body::Body;
 use devstack::app_folder::{assemble, workspace_root};
 use devstack::host::Log;
-use devstack::stack::{Options, Ports, PostgresChoice, ReadModel, Stack};
+use devstack::stack::{Ports, PostgresChoice, ReadModel, Stack, StackOptions};
 use http_body_util::BodyExt as _;
 use hyper::StatusCode;
 use hyper_util::client::legacy::{Client, connect::HttpConnector};
@@ -38,7 +38,7 @@ impl Started {
         let (root, app_dir) = (workspace_root(), folder.path().join("app"));
         assemble(&root, &handler, &app_dir).unwrap();
         let every_second = ("RelaySchedule".to_owned(), "* * * * * *".to_owned());
-        let stack = Stack::start(Options {
+        let stack = Stack::start(StackOptions {
             root,
             ports,
             app_dir,

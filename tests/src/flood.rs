@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use devstack::servicebus::Emulator;
+use devstack::servicebus::ServiceBusEmulator;
 use hyper::StatusCode;
 use serde_json::{Value, json};
 use tokio::time::{interval, timeout};
@@ -69,7 +69,7 @@ async fn a_flood_of_rubbish_costs_one_invocation_and_one_line_a_message() {
 }
 
 /// An app that projects, on this bus.
-async fn projector(bus: &Emulator, documents: BTreeMap<String, String>) -> App {
+async fn projector(bus: &ServiceBusEmulator, documents: BTreeMap<String, String>) -> App {
     let mut settings = documents;
     for (name, value) in [
         ("ServiceBusConnection", bus.connection_string()),

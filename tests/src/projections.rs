@@ -19,8 +19,8 @@ use tokio_postgres::Row;
 use crate::support::{App, Client, DEADLINE, admin_url, connect};
 
 /// An account of its own, and the settings of a process that only projects and reads.
-pub(crate) async fn account() -> (cosmos::Emulator, BTreeMap<String, String>) {
-    let cosmos = cosmos::Emulator::start(cosmos::Options {
+pub(crate) async fn account() -> (cosmos::CosmosEmulator, BTreeMap<String, String>) {
+    let cosmos = cosmos::CosmosEmulator::start(cosmos::CosmosOptions {
         containers: app_folder::workspace_root().join("bicep/cosmos-containers.json"),
         listen: ([127, 0, 0, 1], 0).into(),
         advertise: None,

@@ -13,7 +13,7 @@ const ID: &str = "0198c9c1-0000-7000-8000-000000000001";
 
 struct Projecting {
     app: App,
-    _cosmos: cosmos::Emulator,
+    _cosmos: cosmos::CosmosEmulator,
 }
 
 /// A process with Cosmos settings only, as a projector app has them.

@@ -7,7 +7,7 @@ use devstack::{
     app_folder,
     host::Log,
     servicebus::Entities,
-    stack::{Faults, Options, Ports, PostgresChoice, ReadModel, Stack},
+    stack::{Faults, Ports, PostgresChoice, ReadModel, Stack, StackOptions},
 };
 use hyper::StatusCode;
 use serde_json::Value;
@@ -57,7 +57,7 @@ impl System {
     }
 
     /// Starts with what `change` makes of the usual options and of the bus's Config.json.
-    pub(crate) async fn start_changed(change: impl FnOnce(&mut Options, &mut Value)) -> Self {
+    pub(crate) async fn start_changed(change: impl FnOnce(&mut StackOptions, &mut Value)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (app_dir, log) = (folder.path().join("app"), folder.path().join("host.log"));
         let root = app_folder::workspace_root();
@@ -65,7 +65,7 @@ impl System {
         let database = format!("t{}", Uuid::now_v7().simple());
         let bus = std::fs::read_to_string(root.join("devstack/servicebus/Config.json")).unwrap();
         let mut bus: Value = serde_json::from_str(&bus).unwrap();
-        let mut options = Options {
+        let mut options = StackOptions {
             root,
             ports: Ports::default(),
             app_dir,

@@ -26,7 +26,7 @@ struct Shop {
     settings: BTreeMap<String, String>,
     connection: Arc<CosmosConnection>,
     customer: String,
-    _cosmos: devstack::cosmos::Emulator,
+    _cosmos: devstack::cosmos::CosmosEmulator,
 }
 
 impl Shop {

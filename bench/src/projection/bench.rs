@@ -19,7 +19,7 @@ use crate::{
     figures::{Figures, Meter, Processes, Sample},
     handler::Handler,
     history::History,
-    parts::Cosmos,
+    servers::Cosmos,
 };
 
 /// `maxConcurrentCalls` of host.json.

@@ -16,9 +16,10 @@ use crate::{
     figures::Processes,
     handler::Handler,
     history::{History, Size},
-    parts::{self, Cosmos},
     process::Process,
-    projection, usage,
+    projection,
+    servers::{self, Cosmos},
+    usage,
 };
 use asked::{Asked, Requests};
 use report::{Row, System};
@@ -107,7 +108,7 @@ impl Bench {
         println!("\nRound {round}, load {}\n", usage::load());
         report::heading();
         let handler = Handler::start(&self.binary, &self.settings)?;
-        let bare = parts::bare(&self.settings)?;
+        let bare = servers::bare(&self.settings)?;
         self.compare(&handler, &bare).await?;
         let mut systems = [System::Handler, System::Bare];
         if round.is_multiple_of(2) {

@@ -6,11 +6,11 @@ use std::path::PathBuf;
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Emulator, Options};
+use super::{CosmosEmulator, CosmosOptions};
 
 /// Runs the Cosmos DB emulator.
 #[derive(Debug, Clone, clap::Args)]
-pub struct Args {
+pub struct CosmosArguments {
     /// Address to listen on; port 0 takes a free one.
     #[arg(long, default_value = "127.0.0.1:8081")]
     pub listen: SocketAddr,
@@ -20,9 +20,9 @@ pub struct Args {
 }
 
 /// Starts the emulator, prints its connection string and waits for Ctrl-C or SIGTERM.
-pub async fn run(args: Args) -> anyhow::Result<()> {
+pub async fn run(args: CosmosArguments) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
-    let emulator = Emulator::start(Options {
+    let emulator = CosmosEmulator::start(CosmosOptions {
         containers: args.containers,
         listen: args.listen,
         advertise: None,

@@ -22,7 +22,7 @@ use super::answer::AnswerChange;
 use super::batches::Batches;
 use super::definitions::Definitions;
 use super::request::AccountRequest;
-use super::switches::Switches;
+use super::switches::CosmosSwitches;
 
 const REGION: &str = "West Europe";
 const ROWS: &str = "x-ms-item-count";
@@ -34,12 +34,12 @@ pub(super) struct Gateway {
     service: Batches,
     base: Url,
     pub(super) key: Vec<u8>,
-    pub(super) switches: Switches,
+    pub(super) switches: CosmosSwitches,
     pub(super) definitions: Definitions,
 }
 
 impl Gateway {
-    pub(super) fn new(advertised: SocketAddr, key: &str, switches: Switches) -> Result<Self> {
+    pub(super) fn new(advertised: SocketAddr, key: &str, switches: CosmosSwitches) -> Result<Self> {
         let base = Url::parse(&format!("http://{advertised}/"))?;
         let account = VirtualAccountConfig::new(vec![VirtualRegion::new(REGION, base.clone())])?
             .with_consistency(ConsistencyLevel::Session)

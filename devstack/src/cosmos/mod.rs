@@ -39,7 +39,7 @@ use tokio_util::sync::CancellationToken;
 
 use gateway::Gateway;
 pub(crate) use reader::DocumentReader;
-pub use switches::{Refused, Switches};
+pub use switches::{CosmosSwitches, Refused};
 
 /// The key every Cosmos DB emulator is known by; it guards nothing.
 const KEY: &str = "C2y6yDjf5/R+ob0N8A7Cgv30VRDJIWEHLM+4QDU5DE2nQ9nDuVTqobD4b8mGGyPMbIZnqyMsEcaGQy67XIw/Jw==";
@@ -47,7 +47,7 @@ const STOP_LIMIT: Duration = Duration::from_secs(2);
 
 /// The account's containers and address.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct CosmosOptions {
     /// The file with the database and its containers, shared with the deployment.
     pub containers: PathBuf,
     /// Address to listen on; port 0 takes a free one.
@@ -64,25 +64,25 @@ pub(crate) async fn listen(on: SocketAddr) -> Result<TcpListener> {
 
 /// A running account; dropping it ends it.
 #[derive(Debug)]
-pub struct Emulator {
+pub struct CosmosEmulator {
     address: SocketAddr,
     advertised: SocketAddr,
-    switches: Switches,
+    switches: CosmosSwitches,
     requests: Arc<AtomicU64>,
     cancel: CancellationToken,
     server: JoinHandle<()>,
 }
 
-impl Emulator {
+impl CosmosEmulator {
     /// Listens, with every container made.
-    pub async fn start(options: Options) -> Result<Self> {
+    pub async fn start(options: CosmosOptions) -> Result<Self> {
         let listener = listen(options.listen).await?;
         Self::serve(listener, &options.containers, options.advertise).await
     }
 
     /// The same with each container spread over so many physical partitions: the service in memory copies one for each
     /// batch, which takes the longer the more is in it.
-    pub async fn start_spread(options: Options, partitions: u32) -> Result<Self> {
+    pub async fn start_spread(options: CosmosOptions, partitions: u32) -> Result<Self> {
         let listener = listen(options.listen).await?;
         Self::serve_spread(listener, &options.containers, options.advertise, Some(partitions)).await
     }
@@ -105,7 +105,7 @@ impl Emulator {
         let containers = containers::read(containers)?;
         let address = listener.local_addr()?;
         let advertised = advertise.unwrap_or(address);
-        let switches = Switches::default();
+        let switches = CosmosSwitches::default();
         let gateway = Gateway::new(advertised, KEY, switches.clone())?;
         containers::make(&gateway, &containers, partitions).await?;
         let requests = Arc::new(AtomicU64::new(0));
@@ -157,7 +157,7 @@ impl Emulator {
     }
 
     /// The faults that can be switched on, all off at the start.
-    pub fn switches(&self) -> Switches {
+    pub fn switches(&self) -> CosmosSwitches {
         self.switches.clone()
     }
 
@@ -175,7 +175,7 @@ impl Emulator {
     }
 }
 
-impl Drop for Emulator {
+impl Drop for CosmosEmulator {
     fn drop(&mut self) {
         self.cancel.cancel();
         self.server.abort();

@@ -17,7 +17,7 @@ const DOCS: usize = 5;
 ///
 /// Each counts the document requests that the ones before it in this list let through, from when it was turned on.
 #[derive(Clone, Debug, Default)]
-pub struct Switches(Arc<SwitchState>);
+pub struct CosmosSwitches(Arc<SwitchState>);
 
 #[derive(Debug, Default)]
 struct SwitchState {
@@ -39,7 +39,7 @@ pub struct Refused {
     pub overtaken: u64,
 }
 
-impl Switches {
+impl CosmosSwitches {
     /// Answers every `nth` request with 429, to be sent again after `retry_after`; 0 is never.
     pub fn throttle(&self, nth: u64, retry_after: Duration) {
         self.0.retry_after_ms.store(milliseconds(retry_after), Relaxed);

@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::api::{self, Api};
 use crate::host::Log;
 use crate::servicebus::Entities;
-use crate::stack::{Options, Ports, PostgresChoice, ReadModel, Stack};
+use crate::stack::{Ports, PostgresChoice, ReadModel, Stack, StackOptions};
 use crate::{app_folder, escape, up};
 
 use hops::HopWatch;
@@ -22,17 +22,17 @@ const LISTENER: &str = "demo";
 
 /// Drives one order through the system and prints each hop with its time.
 #[derive(Debug, Clone, clap::Args)]
-pub struct Args {}
+pub struct DemoArguments {}
 
 /// Runs the demo on free ports; an error names the hop that was late.
-pub async fn run(_: Args) -> Result<()> {
+pub async fn run(_: DemoArguments) -> Result<()> {
     let root = app_folder::workspace_root();
     let folder = tempfile::Builder::new().prefix("orders-demo-").tempdir()?;
     let app_dir = folder.path().join("app");
     app_folder::assemble(&root, &up::build_handler().await?, &app_dir)?;
     let entities = Entities::from_file(&root.join("devstack/servicebus/Config.json"))?;
     let log = folder.path().join("host.log");
-    let options = Options {
+    let options = StackOptions {
         root,
         ports: Ports::default(),
         app_dir,

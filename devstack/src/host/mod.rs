@@ -55,7 +55,7 @@ use self::{
 /// The longest that a stop waits for the calls in flight, as the real host does.
 const DRAIN: Duration = Duration::from_secs(10);
 
-/// The environment of this app folder's handler, as [`Options`] say; for its tools too.
+/// The environment of this app folder's handler, as [`HostOptions`] say; for its tools too.
 ///
 /// # Errors
 /// When local.settings.json is no such file.
@@ -71,7 +71,7 @@ pub(crate) fn settings(
 
 /// Everything that the host needs to start.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct HostOptions {
     /// The folder with host.json, the functions and the handler.
     pub script_root: PathBuf,
     /// The address to listen on; port 0 picks a free one.
@@ -100,7 +100,7 @@ pub struct Host {
 
 impl Host {
     /// Starts the host; returns when it listens and the handler is ready.
-    pub async fn start(options: Options) -> Result<Self, Error> {
+    pub async fn start(options: HostOptions) -> Result<Self, Error> {
         let logger = Logger::open(&options.log)?;
         let root = std::path::absolute(&options.script_root)
             .map_err(|error| Error::file(options.script_root.display().to_string(), error.to_string()))?;

@@ -7,14 +7,14 @@ use anyhow::Context;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Emulator, Entities};
+use super::{Entities, ServiceBusEmulator};
 
 /// The port of Service Bus when none is named.
 const PORT: u16 = 5672;
 
 /// Runs the Service Bus emulator.
 #[derive(Debug, Clone, clap::Args)]
-pub struct Args {
+pub struct ServiceBusArguments {
     /// Name or address to listen on, with a port or without; port 0 takes a free one.
     #[arg(long, default_value = "127.0.0.1:5672")]
     pub listen: String,
@@ -24,7 +24,7 @@ pub struct Args {
 }
 
 /// Starts the emulator, prints its connection string and waits for Ctrl-C or SIGTERM.
-pub async fn run(args: Args) -> anyhow::Result<()> {
+pub async fn run(args: ServiceBusArguments) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let entities = match &args.config {
         Some(path) => Entities::from_file(path)?,
@@ -33,7 +33,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let listener = listen(&args.listen)
         .await
         .with_context(|| format!("cannot listen on {}", args.listen))?;
-    let emulator = Emulator::serve(entities, listener)?;
+    let emulator = ServiceBusEmulator::serve(entities, listener)?;
     let address = emulator.address();
     if address.ip().is_unspecified() {
         eprintln!(

@@ -18,5 +18,5 @@ mod token;
 
 pub use broker::Counts;
 pub use entities::{Entities, EntitiesError};
-pub use server::Emulator;
-pub use switches::Switches;
+pub use server::ServiceBusEmulator;
+pub use switches::ServiceBusSwitches;

@@ -13,18 +13,18 @@ use tracing::Instrument;
 use super::clock::{now_ms, until};
 use super::entities::Entities;
 use super::shared::SharedState;
-use super::switches::Switches;
+use super::switches::ServiceBusSwitches;
 use super::{peer, token};
 
 /// A running emulator; dropping it stops it.
 #[derive(Debug)]
-pub struct Emulator {
+pub struct ServiceBusEmulator {
     address: SocketAddr,
     shared: Arc<SharedState>,
     task: JoinHandle<()>,
 }
 
-impl Emulator {
+impl ServiceBusEmulator {
     /// Listens on `address`; port 0 takes a free one.
     pub async fn start(entities: Entities, address: SocketAddr) -> io::Result<Self> {
         Self::serve(entities, TcpListener::bind(address).await?)
@@ -57,8 +57,8 @@ impl Emulator {
     }
 
     /// The faults that can be switched on, all off at the start.
-    pub fn switches(&self) -> Switches {
-        Switches(Arc::clone(&self.shared))
+    pub fn switches(&self) -> ServiceBusSwitches {
+        ServiceBusSwitches(Arc::clone(&self.shared))
     }
 
     /// Stops listening and drops every connection.
@@ -69,7 +69,7 @@ impl Emulator {
     }
 }
 
-impl Drop for Emulator {
+impl Drop for ServiceBusEmulator {
     fn drop(&mut self) {
         self.task.abort();
     }

@@ -10,9 +10,9 @@ use super::shared::SharedState;
 ///
 /// Where a switch takes a number it is how many times from now on: 0 is never, `u64::MAX` is until it is turned off.
 #[derive(Clone, Debug, Default)]
-pub struct Switches(pub(super) Arc<SharedState>);
+pub struct ServiceBusSwitches(pub(super) Arc<SharedState>);
 
-impl Switches {
+impl ServiceBusSwitches {
     /// Breaks every connection there is, without a word; what it had locked stays locked.
     pub fn drop_connections(&self) {
         self.0.faults.drop_connections();

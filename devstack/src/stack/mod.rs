@@ -27,29 +27,29 @@ use crate::servicebus::{self, Entities};
 
 use database::Database;
 pub use faults::Faults;
-pub use options::{Options, Ports, PostgresChoice, ReadModel};
+pub use options::{Ports, PostgresChoice, ReadModel, StackOptions};
 
 /// A running stack; dropping it ends everything it started. The host goes first, as its services outlive it.
 pub struct Stack {
     host: Option<Host>,
-    host_options: host::Options,
+    host_options: host::HostOptions,
     url: String,
     faults: Option<Faults>,
     /// Without a read model in Cosmos DB there is no bus and no account.
-    servicebus: Option<servicebus::Emulator>,
-    cosmos: Option<cosmos::Emulator>,
+    servicebus: Option<servicebus::ServiceBusEmulator>,
+    cosmos: Option<cosmos::CosmosEmulator>,
     database: Database,
 }
 
 impl Stack {
     /// Starts every part and the handler over them.
-    pub async fn start(options: Options) -> Result<Self> {
+    pub async fn start(options: StackOptions) -> Result<Self> {
         let entities = Entities::from_file(&options.root.join("devstack/servicebus/Config.json"))?;
         Self::start_with(options, entities).await
     }
 
     /// Starts with other entities on the bus, such as a subscription that listens in.
-    pub async fn start_with(options: Options, entities: Entities) -> Result<Self> {
+    pub async fn start_with(options: StackOptions, entities: Entities) -> Result<Self> {
         options.ensure_free()?;
         let database = Database::start(&options.postgres, options.ports.postgres).await?;
         let handler = options.app_dir.join("handler");
@@ -64,7 +64,7 @@ impl Stack {
         let faults = if options.faults {
             let bus = servicebus
                 .as_ref()
-                .map_or(local(0), servicebus::Emulator::address);
+                .map_or(local(0), servicebus::ServiceBusEmulator::address);
             Some(Faults::start(database.address().await?, bus, listener.local_addr()?).await?)
         } else {
             None
@@ -72,7 +72,7 @@ impl Stack {
         let cosmos = start_account(&options, listener, faults.as_ref()).await?;
         let mut stack = Self {
             host: None,
-            host_options: host::Options {
+            host_options: host::HostOptions {
                 script_root: options.app_dir,
                 listen: local(options.ports.host),
                 environment: BTreeMap::new(),
@@ -141,32 +141,33 @@ impl Stack {
     /// A connection to the bus, never over a faulty wire; empty without one.
     pub fn servicebus_connection_string(&self) -> String {
         let bus = self.servicebus.as_ref();
-        bus.map(servicebus::Emulator::connection_string)
+        bus.map(servicebus::ServiceBusEmulator::connection_string)
             .unwrap_or_default()
     }
 
     /// The faults of the bus; without one the switches lead nowhere.
-    pub fn servicebus_switches(&self) -> servicebus::Switches {
+    pub fn servicebus_switches(&self) -> servicebus::ServiceBusSwitches {
         let bus = self.servicebus.as_ref();
-        bus.map(servicebus::Emulator::switches).unwrap_or_default()
+        bus.map(servicebus::ServiceBusEmulator::switches)
+            .unwrap_or_default()
     }
 
     /// The account's endpoint, over the faulty wire where there is one: clients are always sent there; empty without an
     /// account.
     pub fn cosmos_endpoint(&self) -> String {
         let account = self.cosmos.as_ref();
-        account.map(cosmos::Emulator::endpoint).unwrap_or_default()
+        account.map(cosmos::CosmosEmulator::endpoint).unwrap_or_default()
     }
 
     /// The account's key; empty without an account.
     pub fn cosmos_key(&self) -> &str {
-        self.cosmos.as_ref().map_or("", cosmos::Emulator::key)
+        self.cosmos.as_ref().map_or("", cosmos::CosmosEmulator::key)
     }
 
     /// The faults of the account; without one the switches lead nowhere.
-    pub fn cosmos_switches(&self) -> cosmos::Switches {
+    pub fn cosmos_switches(&self) -> cosmos::CosmosSwitches {
         let account = self.cosmos.as_ref();
-        account.map(cosmos::Emulator::switches).unwrap_or_default()
+        account.map(cosmos::CosmosEmulator::switches).unwrap_or_default()
     }
 
     /// The handler's process, while the host runs.
@@ -243,25 +244,28 @@ impl Stack {
     }
 }
 
-async fn start_bus(options: &Options, entities: Entities) -> Result<Option<servicebus::Emulator>> {
+async fn start_bus(
+    options: &StackOptions,
+    entities: Entities,
+) -> Result<Option<servicebus::ServiceBusEmulator>> {
     if options.read_model == ReadModel::Postgres {
         return Ok(None);
     }
-    let bus = servicebus::Emulator::start(entities, local(options.ports.servicebus)).await;
+    let bus = servicebus::ServiceBusEmulator::start(entities, local(options.ports.servicebus)).await;
     Ok(Some(bus.context("cannot start the Service Bus emulator")?))
 }
 
 async fn start_account(
-    options: &Options,
+    options: &StackOptions,
     listener: TcpListener,
     faults: Option<&Faults>,
-) -> Result<Option<cosmos::Emulator>> {
+) -> Result<Option<cosmos::CosmosEmulator>> {
     if options.read_model == ReadModel::Postgres {
         return Ok(None);
     }
     let containers = options.root.join("bicep/cosmos-containers.json");
     let advertise = faults.map(|faults| faults.cosmos.address());
-    let account = cosmos::Emulator::serve(listener, &containers, advertise);
+    let account = cosmos::CosmosEmulator::serve(listener, &containers, advertise);
     Ok(Some(account.await?))
 }
 

@@ -58,7 +58,7 @@ pub enum ReadModel {
 
 /// The parts to start, and their places.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct StackOptions {
     /// The repository, for the definitions of containers and entities.
     pub root: PathBuf,
     /// The ports to listen on.
@@ -77,7 +77,7 @@ pub struct Options {
     pub read_model: ReadModel,
 }
 
-impl Options {
+impl StackOptions {
     /// Refuses a port that is taken, among those that will be listened on.
     pub(super) fn ensure_free(&self) -> Result<()> {
         let ports = self.ports;

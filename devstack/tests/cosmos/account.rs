@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use azure_data_cosmos::options::{ItemWriteOptions, Precondition};
 use azure_data_cosmos::{FeedScope, Query};
-use devstack::cosmos::Emulator;
+use devstack::cosmos::CosmosEmulator;
 use devstack::wire::Proxy;
 use futures_util::TryStreamExt as _;
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ use crate::{container, options};
 
 #[tokio::test]
 async fn every_container_of_the_deployment_is_there() {
-    let emulator = Emulator::start(options(None)).await.unwrap();
+    let emulator = CosmosEmulator::start(options(None)).await.unwrap();
     for name in ["orders", "customers", "products", "sales", "control"] {
         assert!(
             container(&emulator.endpoint(), emulator.key(), name)
@@ -28,7 +28,7 @@ async fn every_container_of_the_deployment_is_there() {
 
 #[tokio::test]
 async fn a_document_is_written_read_and_replaced_only_under_its_etag() {
-    let emulator = Emulator::start(options(None)).await.unwrap();
+    let emulator = CosmosEmulator::start(options(None)).await.unwrap();
     let orders = container(&emulator.endpoint(), emulator.key(), "orders")
         .await
         .unwrap();
@@ -59,7 +59,7 @@ async fn a_document_is_written_read_and_replaced_only_under_its_etag() {
 
 #[tokio::test]
 async fn a_query_runs_within_a_partition_and_across_them() {
-    let emulator = Emulator::start(options(None)).await.unwrap();
+    let emulator = CosmosEmulator::start(options(None)).await.unwrap();
     let orders = container(&emulator.endpoint(), emulator.key(), "orders")
         .await
         .unwrap();
@@ -91,7 +91,7 @@ async fn a_query_runs_within_a_partition_and_across_them() {
 
 #[tokio::test]
 async fn a_wrong_key_and_no_key_are_refused() {
-    let emulator = Emulator::start(options(None)).await.unwrap();
+    let emulator = CosmosEmulator::start(options(None)).await.unwrap();
     let refused = container(&emulator.endpoint(), "d3Jvbmc=", "orders").await;
     let error = refused.err().expect("a client with a wrong key");
     assert_eq!(u16::from(error.status().status_code()), 401, "{error}");
@@ -109,7 +109,7 @@ async fn clients_stay_on_the_advertised_address() {
     let proxy = Proxy::start(target).await.unwrap();
     let mut chosen = options(Some(proxy.address()));
     chosen.listen = target;
-    let emulator = Emulator::start(chosen).await.unwrap();
+    let emulator = CosmosEmulator::start(chosen).await.unwrap();
     assert_eq!(emulator.endpoint(), format!("http://{}/", proxy.address()));
     let orders = container(&emulator.endpoint(), emulator.key(), "orders")
         .await
@@ -126,7 +126,7 @@ async fn clients_stay_on_the_advertised_address() {
 
 #[tokio::test]
 async fn a_stopped_account_gives_up_its_port() {
-    let emulator = Emulator::start(options(None)).await.unwrap();
+    let emulator = CosmosEmulator::start(options(None)).await.unwrap();
     let address = emulator.address();
     container(&emulator.endpoint(), emulator.key(), "orders")
         .await

@@ -17,10 +17,10 @@ use std::path::Path;
 use azure_data_cosmos::clients::ContainerClient;
 use azure_data_cosmos::options::Region;
 use azure_data_cosmos::{AccountReference, CosmosClient, RoutingStrategy};
-use devstack::cosmos::Options;
+use devstack::cosmos::CosmosOptions;
 
-fn options(advertise: Option<SocketAddr>) -> Options {
-    Options {
+fn options(advertise: Option<SocketAddr>) -> CosmosOptions {
+    CosmosOptions {
         containers: Path::new(env!("CARGO_MANIFEST_DIR")).join("../bicep/cosmos-containers.json"),
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
         advertise,

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use azure_data_cosmos::clients::ContainerClient;
 use azure_data_cosmos::options::{BatchReplaceOptions, ItemWriteOptions, Precondition};
 use azure_data_cosmos::{CosmosError, TransactionalBatch};
-use devstack::cosmos::{Emulator, Refused, Switches};
+use devstack::cosmos::{CosmosEmulator, CosmosSwitches, Refused};
 use serde_json::{Value, json};
 
 use crate::{container, options};
@@ -15,14 +15,14 @@ const PK: &str = "1|x";
 
 /// An account, its switches, and a client that was opened while they were off.
 struct Account {
-    switches: Switches,
+    switches: CosmosSwitches,
     orders: ContainerClient,
-    _emulator: Emulator,
+    _emulator: CosmosEmulator,
 }
 
 impl Account {
     async fn start() -> Self {
-        let emulator = Emulator::start(options(None)).await.unwrap();
+        let emulator = CosmosEmulator::start(options(None)).await.unwrap();
         let orders = container(&emulator.endpoint(), emulator.key(), "orders").await;
         Self {
             switches: emulator.switches(),
@@ -124,7 +124,7 @@ async fn a_delayed_request_is_carried_after_the_delay_and_not_before() {
 
 #[tokio::test]
 async fn a_client_opens_an_account_that_refuses_every_request_for_documents() {
-    let emulator = Emulator::start(options(None)).await.unwrap();
+    let emulator = CosmosEmulator::start(options(None)).await.unwrap();
     let switches = emulator.switches();
     switches.throttle(1, Duration::ZERO);
     switches.unavailable(1);

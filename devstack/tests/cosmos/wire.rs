@@ -4,7 +4,7 @@
 use axum::body::Bytes;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use devstack::cosmos::Emulator;
+use devstack::cosmos::CosmosEmulator;
 use hmac::{Hmac, Mac as _};
 use http_body_util::{BodyExt as _, Full};
 use hyper::header::HeaderMap;
@@ -40,14 +40,14 @@ impl Answer {
 
 /// An account and a bare client of it.
 pub(crate) struct Account {
-    pub(crate) emulator: Emulator,
+    pub(crate) emulator: CosmosEmulator,
     client: Client<HttpConnector, Full<Bytes>>,
 }
 
 impl Account {
     /// An account with the database `d`.
     pub(crate) async fn start() -> Self {
-        let emulator = Emulator::start(options(None)).await.unwrap();
+        let emulator = CosmosEmulator::start(options(None)).await.unwrap();
         let client = Client::builder(TokioExecutor::new()).build_http();
         let account = Self { emulator, client };
         let made = account.send("POST", "/dbs", &[], json!({"id": "d"})).await;

@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use axum::body::Body;
-use devstack::host::{Error, Host, Log, Options, SignIn};
+use devstack::host::{Error, Host, HostOptions, Log, SignIn};
 use http_body_util::BodyExt;
 use hyper::{Request, Response, StatusCode, body::Incoming};
 use hyper_util::{
@@ -123,8 +123,8 @@ impl App {
         self.folder.path().join("host.log")
     }
 
-    pub(crate) fn options(&self) -> Options {
-        Options {
+    pub(crate) fn options(&self) -> HostOptions {
+        HostOptions {
             script_root: self.folder.path().to_owned(),
             listen: "127.0.0.1:0".parse().expect("an address"),
             environment: self.environment.clone(),

@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use devstack::servicebus::{Emulator, Entities};
+use devstack::servicebus::{Entities, ServiceBusEmulator};
 use fe2o3_amqp::{
     Connection, Receiver, Sendable, Sender, Session,
     connection::ConnectionHandle,
@@ -30,7 +30,7 @@ const DEAD: &str = "events/Subscriptions/view/$DeadLetterQueue";
 
 /// A running emulator.
 pub(crate) struct Broker {
-    pub(crate) emulator: Emulator,
+    pub(crate) emulator: ServiceBusEmulator,
 }
 
 /// A client connection; dropping it closes it.
@@ -52,7 +52,9 @@ impl Broker {
         let config = json!({ "UserConfig": { "Namespaces": [{ "Name": "n", "Topics": [topic] }] } });
         let entities = Entities::from_json(&config.to_string()).expect("a valid configuration");
         Self {
-            emulator: Emulator::start(entities, address).await.expect("a free port"),
+            emulator: ServiceBusEmulator::start(entities, address)
+                .await
+                .expect("a free port"),
         }
     }
 

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use devstack::servicebus::{Emulator, Entities};
+use devstack::servicebus::{Entities, ServiceBusEmulator};
 use fe2o3_amqp::connection::{ConnectionHandle, OpenError};
 use fe2o3_amqp::link::{Receiver, Sender, delivery::Delivery};
 use fe2o3_amqp::sasl_profile::SaslProfile;
@@ -46,7 +46,7 @@ pub(crate) fn namespace(topics: Json, queues: Json) -> Entities {
     Entities::from_json(&config.to_string()).expect("the configuration is valid")
 }
 
-pub(crate) async fn connect(emulator: &Emulator) -> Result<ConnectionHandle<()>, OpenError> {
+pub(crate) async fn connect(emulator: &ServiceBusEmulator) -> Result<ConnectionHandle<()>, OpenError> {
     let address = format!("amqp://{}", emulator.address());
     let connection = Connection::builder()
         .container_id("test")
@@ -55,7 +55,7 @@ pub(crate) async fn connect(emulator: &Emulator) -> Result<ConnectionHandle<()>,
 }
 
 pub(crate) struct Client {
-    pub(crate) emulator: Emulator,
+    pub(crate) emulator: ServiceBusEmulator,
     pub(crate) session: SessionHandle<()>,
     pub(crate) connection: ConnectionHandle<()>,
 }
@@ -63,7 +63,7 @@ pub(crate) struct Client {
 impl Client {
     pub(crate) async fn anonymous(entities: Entities) -> Self {
         let address = "127.0.0.1:0".parse().unwrap();
-        let emulator = Emulator::start(entities, address).await.unwrap();
+        let emulator = ServiceBusEmulator::start(entities, address).await.unwrap();
         let mut connection = connect(&emulator).await.unwrap();
         let session = within(Session::begin(&mut connection)).await.unwrap();
         Self {

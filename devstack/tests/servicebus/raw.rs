@@ -1,7 +1,7 @@
 //! A client that writes its frames by hand, and so may do what no library does.
 //! Never judges: it gives back the frames that came.
 
-use devstack::servicebus::Emulator;
+use devstack::servicebus::ServiceBusEmulator;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -72,7 +72,7 @@ pub(crate) fn has_info(frame: &[u8], condition: &str) -> bool {
 }
 
 impl Raw {
-    pub(crate) async fn open(emulator: &Emulator) -> Self {
+    pub(crate) async fn open(emulator: &ServiceBusEmulator) -> Self {
         let mut raw = Self(TcpStream::connect(emulator.address()).await.unwrap());
         let key = binary(b"\0RootManageSharedAccessKey\0SAS_KEY_VALUE");
         raw.0.write_all(b"AMQP\x03\x01\x00\x00").await.unwrap();

@@ -1,7 +1,7 @@
 //! The faults of the bus as a client meets them: what it is told, and what has become of its messages.
 //! Never waits for a fault: each comes with the frame it was turned on for.
 
-use devstack::servicebus::{Counts, Switches};
+use devstack::servicebus::{Counts, ServiceBusSwitches};
 use fe2o3_amqp::link::Receiver;
 use fe2o3_amqp::link::delivery::Delivery;
 use fe2o3_amqp::types::messaging::{Data, Outcome};
@@ -9,7 +9,7 @@ use fe2o3_amqp::types::primitives::{Array, Uuid, Value};
 
 use crate::client::*;
 
-async fn start() -> (Client, Switches) {
+async fn start() -> (Client, ServiceBusSwitches) {
     let client = Client::new("PT1M").await;
     let switches = client.emulator.switches();
     (client, switches)

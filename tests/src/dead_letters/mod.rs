@@ -13,7 +13,7 @@ use std::{
 };
 
 use devstack::{
-    servicebus::{Emulator, Entities},
+    servicebus::{Entities, ServiceBusEmulator},
     wire::Proxy,
 };
 use serde_json::{Value, json};
@@ -32,7 +32,7 @@ const NOTHING: i32 = 3;
 
 /// A bus, a third party on it, and a database that jobs are kept in.
 pub(crate) struct Bench {
-    pub(crate) bus: Emulator,
+    pub(crate) bus: ServiceBusEmulator,
     pub(crate) topic: Topic,
     database: Database,
 }
@@ -114,7 +114,7 @@ impl Bench {
     }
 
     pub(crate) async fn start_with(entities: Entities) -> Self {
-        let bus = Emulator::start(entities, SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
+        let bus = ServiceBusEmulator::start(entities, SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
             .await
             .unwrap();
         let topic = Topic::connect(&bus.connection_string()).await;

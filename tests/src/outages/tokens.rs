@@ -3,14 +3,14 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use devstack::servicebus::Switches;
+use devstack::servicebus::ServiceBusSwitches;
 use futures_util::future::join;
 
 use super::{Traffic, short_locks, until};
 use crate::system::System;
 
 /// Every token runs out again and again; new ones are refused in between, and at last for a while.
-async fn disturb(bus: &Switches, traffic: &Traffic) {
+async fn disturb(bus: &ServiceBusSwitches, traffic: &Traffic) {
     for refused in [0, 1, 0, 3, 0] {
         traffic.more(10).await;
         bus.refuse_tokens(refused);

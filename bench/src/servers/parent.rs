@@ -1,4 +1,4 @@
-//! A part's two lines to the process that started it: where it listens, and how long it is still wanted.
+//! A server's two lines to the process that started it: where it listens, and how long it is still wanted.
 //! Never says anything that was not asked for.
 
 use std::net::SocketAddr;
@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use crate::process::LISTENING;
 
-/// Tells where the part listens.
+/// Tells where the server listens.
 pub(super) fn tell(address: SocketAddr) {
     println!("{LISTENING}{address}");
 }

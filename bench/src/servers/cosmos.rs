@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, net::SocketAddr};
 use anyhow::Result;
 use devstack::{
     app_folder,
-    cosmos::{Emulator, Options},
+    cosmos::{CosmosEmulator, CosmosOptions},
 };
 
 use super::parent::{tell, until_alone};
@@ -15,14 +15,14 @@ use super::parent::{tell, until_alone};
 const KEY: &str = "C2y6yDjf5/R+ob0N8A7Cgv30VRDJIWEHLM+4QDU5DE2nQ9nDuVTqobD4b8mGGyPMbIZnqyMsEcaGQy67XIw/Jw==";
 
 pub(super) async fn run(partitions: Option<u32>) -> Result<()> {
-    let options = Options {
+    let options = CosmosOptions {
         containers: app_folder::workspace_root().join("bicep/cosmos-containers.json"),
         listen: ([127, 0, 0, 1], 0).into(),
         advertise: None,
     };
     let emulator = match partitions {
-        None => Emulator::start(options).await?,
-        Some(partitions) => Emulator::start_spread(options, partitions).await?,
+        None => CosmosEmulator::start(options).await?,
+        Some(partitions) => CosmosEmulator::start_spread(options, partitions).await?,
     };
     tell(emulator.address());
     until_alone(move || emulator.requests()).await

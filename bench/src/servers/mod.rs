@@ -20,7 +20,7 @@ use clap::Subcommand;
 use crate::process::Process;
 
 #[derive(Debug, Subcommand)]
-pub(crate) enum Part {
+pub(crate) enum Server {
     /// The Cosmos DB emulator; answers each line of its input with the number of requests so far.
     Cosmos {
         /// Physical partitions of each container.
@@ -34,13 +34,13 @@ pub(crate) enum Part {
     Stack { handler: PathBuf },
 }
 
-/// Runs a part until its input ends.
-pub(crate) async fn run(part: &Part) -> Result<()> {
-    match part {
-        Part::Cosmos { partitions } => cosmos::run(*partitions).await,
-        Part::Bus => bus::run().await,
-        Part::Bare => bare::run().await,
-        Part::Stack { handler } => stack::run(handler).await,
+/// Runs a server until its input ends.
+pub(crate) async fn run(server: &Server) -> Result<()> {
+    match server {
+        Server::Cosmos { partitions } => cosmos::run(*partitions).await,
+        Server::Bus => bus::run().await,
+        Server::Bare => bare::run().await,
+        Server::Stack { handler } => stack::run(handler).await,
     }
 }
 
@@ -50,14 +50,14 @@ pub(crate) struct Cosmos(Process);
 
 impl Cosmos {
     pub(crate) fn start() -> Result<Self> {
-        let mut command = part("cosmos")?;
+        let mut command = server("cosmos")?;
         command.env_clear();
         start(&mut command).map(Self)
     }
 
     /// The same for very many documents.
     pub(crate) fn start_spread(partitions: u32) -> Result<Self> {
-        let mut command = part("cosmos")?;
+        let mut command = server("cosmos")?;
         command.env_clear().arg(partitions.to_string());
         start(&mut command).map(Self)
     }
@@ -79,7 +79,7 @@ impl Cosmos {
 
 /// The Service Bus emulator in a process of its own, with the deployment's topic.
 pub(crate) fn bus() -> Result<Process> {
-    let mut command = part("bus")?;
+    let mut command = server("bus")?;
     command.env_clear();
     start(&mut command)
 }
@@ -91,20 +91,20 @@ pub(crate) fn bus_settings(address: SocketAddr) -> BTreeMap<String, String> {
 
 /// The bare handler over this account.
 pub(crate) fn bare(settings: &BTreeMap<String, String>) -> Result<Process> {
-    let mut command = part("bare")?;
+    let mut command = server("bare")?;
     // As the handler is started: with a proxy in its environment the client would go there.
     start(command.env_clear().envs(settings))
 }
 
 /// The whole system, listening as its Functions host does.
 pub(crate) fn stack(handler: &Path) -> Result<Process> {
-    let mut command = part("stack")?;
+    let mut command = server("stack")?;
     start(command.arg(handler))
 }
 
-fn part(name: &str) -> Result<Command> {
+fn server(name: &str) -> Result<Command> {
     let mut command = Command::new(std::env::current_exe()?);
-    command.args(["part", name]);
+    command.args(["server", name]);
     Ok(command)
 }
 

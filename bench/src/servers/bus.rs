@@ -6,14 +6,15 @@ use std::{collections::BTreeMap, net::SocketAddr};
 use anyhow::Result;
 use devstack::{
     app_folder,
-    servicebus::{Emulator, Entities},
+    servicebus::{Entities, ServiceBusEmulator},
 };
 
 use super::parent::{tell, until_alone};
 
 pub(super) async fn run() -> Result<()> {
     let config = app_folder::workspace_root().join("devstack/servicebus/Config.json");
-    let emulator = Emulator::start(Entities::from_file(&config)?, ([127, 0, 0, 1], 0).into()).await?;
+    let emulator =
+        ServiceBusEmulator::start(Entities::from_file(&config)?, ([127, 0, 0, 1], 0).into()).await?;
     let switches = emulator.switches();
     tell(emulator.address());
     until_alone(move || switches.counts().accepted).await

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 use devstack::{
     app_folder,
     host::Log,
-    stack::{Options, Ports, PostgresChoice, ReadModel, Stack},
+    stack::{Ports, PostgresChoice, ReadModel, Stack, StackOptions},
 };
 
 use super::parent::{tell, until_alone};
@@ -17,7 +17,7 @@ pub(super) async fn run(handler: &Path) -> Result<()> {
     let root = app_folder::workspace_root();
     let app_dir = folder.path().join("app");
     app_folder::assemble(&root, handler, &app_dir)?;
-    let stack = Stack::start(Options {
+    let stack = Stack::start(StackOptions {
         root,
         ports: Ports::default(),
         app_dir,
