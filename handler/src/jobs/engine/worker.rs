@@ -24,6 +24,8 @@ use crate::{error_chain::chain, postgres::PostgresError};
 const HEARTBEAT: Duration = Duration::from_secs(3);
 /// So often may a step panic at one place before its job has failed.
 const MOST_PANICS: i32 = 3;
+/// The note in the row of a job whose step was broken off.
+const SLOW: &str = "no step could be done in its time: a store is slow or away";
 
 /// Why work on a job ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,20 +91,13 @@ pub(super) async fn work<R: Sync + ?Sized, J: Job<R>>(
     };
     loop {
         let step = AssertUnwindSafe(job.step(resources, &context, &mut cursor)).catch_unwind();
-        let Ok(worked) = timeout_at(until + HEARTBEAT, alive(ledger, claim, step)).await else {
-            let slow = "no step could be done in its time: a store is slow or away";
-            ledger.release(claim, at.panics, Some(slow)).await?;
-            return Ok(TurnEnd::Waiting);
-        };
-        let outcome = match worked {
-            None => {
-                ledger.release(claim, at.panics, None).await?;
-                return Ok(TurnEnd::Done);
-            }
-            Some(Err(panic)) => {
+        let outcome = match timeout_at(until + HEARTBEAT, alive(ledger, claim, step)).await {
+            Ok(Some(Ok(outcome))) => outcome,
+            Ok(Some(Err(panic))) => {
                 return stumble(ledger, claim, at.panics + 1, &words(panic.as_ref())).await;
             }
-            Some(Ok(outcome)) => outcome,
+            Ok(None) => return release(ledger, claim, at.panics, None, TurnEnd::Done).await,
+            Err(_) => return release(ledger, claim, at.panics, Some(SLOW), TurnEnd::Waiting).await,
         };
         let state = match keep(ledger, claim, &mut at, &cursor, &last.get()).await {
             Ok(state) => state,
@@ -116,15 +111,14 @@ pub(super) async fn work<R: Sync + ?Sized, J: Job<R>>(
             Err(error) if error.is_transient() => {
                 let why = chain(&error).to_string();
                 tracing::warn!(job = %claim.row.id, error = %why, "job_waits");
-                ledger.release(claim, at.panics, Some(&why)).await?;
-                return Ok(TurnEnd::Waiting);
+                return release(ledger, claim, at.panics, Some(&why), TurnEnd::Waiting).await;
             }
             outcome => return settle(ledger, claim, outcome).await,
         }
         let is_active = state.is_some_and(JobState::is_active);
         if !is_active || Instant::now() >= until {
-            ledger.release(claim, at.panics, None).await?;
-            return Ok(if is_active { TurnEnd::TimeUp } else { TurnEnd::Done });
+            let end = if is_active { TurnEnd::TimeUp } else { TurnEnd::Done };
+            return release(ledger, claim, at.panics, None, end).await;
         }
     }
 }
@@ -170,6 +164,18 @@ async fn keep(
     }
 }
 
+/// Lets others work on the job.
+async fn release(
+    ledger: &impl Ledger,
+    claim: &ClaimedJob,
+    panics: i32,
+    note: Option<&str>,
+    end: TurnEnd,
+) -> Result<TurnEnd, PostgresError> {
+    ledger.release(claim, panics, note).await?;
+    Ok(end)
+}
+
 /// After a panic: once more in another turn, or never.
 async fn stumble(
     ledger: &impl Ledger,
@@ -183,8 +189,7 @@ async fn stumble(
     }
     tracing::error!(job = %claim.row.id, panics, %why, "job_panicked");
     let note = format!("it has panicked and is tried again: {why}");
-    ledger.release(claim, panics, Some(&note)).await?;
-    Ok(TurnEnd::Waiting)
+    release(ledger, claim, panics, Some(&note), TurnEnd::Waiting).await
 }
 
 /// The text of a panic.
