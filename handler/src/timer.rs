@@ -14,7 +14,7 @@ use crate::{
     relay::{Outbox, Relay},
 };
 
-/// How long one call may spend on sending, and on each of the other parts: none takes another's time.
+/// Longest time of one call for sending, and for each of the other parts: none takes another's time.
 const SENDING: Duration = Duration::from_secs(20);
 const TIDYING: Duration = Duration::from_secs(5);
 /// The same for a job; a step may take 3 s longer.

@@ -20,9 +20,9 @@ use crate::{
 
 /// Documents differ from the log.
 pub(super) const DIFFERENT: u8 = 3;
-/// How long a terminal keeps a job before it lets others have a turn.
+/// Longest turn of a terminal before it lets others work on the job.
 const TURN: Duration = Duration::from_secs(20);
-/// How long a step may take to come to its end when the job is to stop.
+/// Longest wait for a step's end when the job is to stop.
 const LAST_STEP: Duration = Duration::from_secs(5);
 /// Between two looks at a job that somebody else works on, or that has to wait.
 const LOOK: Duration = Duration::from_millis(500);

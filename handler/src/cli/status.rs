@@ -91,7 +91,7 @@ fn show(status: &SystemStatus) {
     }
 }
 
-/// What does not end by itself.
+/// Lists what does not end by itself.
 fn needs_of_a_person(status: &SystemStatus) -> Vec<String> {
     let mut needs = Vec::new();
     for (name, store) in status.stores.stores() {

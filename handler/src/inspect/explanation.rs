@@ -77,7 +77,7 @@ pub struct ExplainedEvent {
     pub r#type: String,
     /// Its id, which is the message's too.
     pub event_id: Uuid,
-    /// When it happened (UTC); absent where the log has no time that could be written.
+    /// Time of the event (UTC); absent where the log has no time that could be written.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub at: Option<Timestamp>,
     /// The Idempotency-Key that it was asked for under, for a day.
@@ -85,7 +85,7 @@ pub struct ExplainedEvent {
     pub key: Option<String>,
     /// `sent`, `waiting`, or `parked: ` and why the bus refuses it.
     pub outbox: String,
-    /// Where its message is, of an event that was sent and is not in the history; absent where that cannot be asked.
+    /// The place of its message, of an event that was sent and is not in the history; absent where that cannot be asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
     /// True when its document is in the order's history.
@@ -160,7 +160,7 @@ async fn shown(
     })
 }
 
-/// Which document it is, whatever else is in it.
+/// The id of a document, whatever else is in it.
 #[derive(Deserialize)]
 struct DocumentId {
     id: String,
@@ -191,7 +191,7 @@ fn explained(hop: TracedEvent, in_history: bool) -> ExplainedEvent {
     }
 }
 
-/// Where the messages of these events are, as far as they are among the first of the subscription or of its dead letters.
+/// Finds the messages of these events, as far as they are among the first of the subscription or of its dead letters.
 async fn messages(subscription: &Subscription, events: &[Uuid]) -> Result<BTreeMap<Uuid, String>, JobError> {
     let Subscription { address, topic, name } = subscription;
     let of = |error| JobError::from(subscription.explained(error));

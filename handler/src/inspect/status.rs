@@ -24,7 +24,7 @@ const MOST_JOBS: i64 = 50;
 #[derive(Debug, Default, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SystemStatus {
-    /// How the stores are.
+    /// The state of each store.
     pub stores: HealthReport,
     /// Events that the bus has not got.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -37,7 +37,7 @@ pub struct SystemStatus {
     pub generations: Option<GenerationPointer>,
     /// Jobs that are not over.
     pub jobs: Vec<JobRow>,
-    /// What could not be found out, and why.
+    /// Each part that could not be asked, and why.
     pub unknown: Vec<String>,
 }
 
@@ -45,11 +45,11 @@ pub struct SystemStatus {
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OutboxStatus {
-    /// How many are to be sent; counted up to 10 000.
+    /// Events to be sent; counted up to 10 000.
     pub waiting: i64,
-    /// How many the bus has refused; counted up to 10 000.
+    /// Events that the bus has refused; counted up to 10 000.
     pub parked: i64,
-    /// How old the oldest is that waits, in seconds; absent when none does, and where no process relays (`OUTBOX` is `forget`).
+    /// Age of the oldest that waits, in seconds; absent when none does, and where no process relays (`OUTBOX` is `forget`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub oldest_seconds: Option<f64>,
 }
@@ -60,9 +60,9 @@ pub struct OutboxStatus {
 pub struct SubscriptionStatus {
     /// The subscription.
     pub name: SubscriptionName,
-    /// How many are to be delivered, those under way included; counted up to 1 000.
+    /// Messages to be delivered, those under way included; counted up to 1 000.
     pub waiting: usize,
-    /// How many it has given up; counted up to 1 000.
+    /// Messages that it has given up; counted up to 1 000.
     pub dead_letters: usize,
 }
 

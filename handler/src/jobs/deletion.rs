@@ -28,10 +28,10 @@ pub struct Deletion {
     /// The subscription whose dead letters they are.
     #[arg(long, env = "ServiceBusSubscription", default_value_t)]
     pub subscription: SubscriptionName,
-    /// Which of its dead letters; all of them need `"all": true`.
+    /// The dead letters that are meant; all of them need `"all": true`.
     #[command(flatten)]
     pub letters: DeadLetterSelection,
-    /// Why, for the log.
+    /// The reason, for the log.
     #[serde(deserialize_with = "fresh")]
     #[arg(long)]
     pub because: Reason,

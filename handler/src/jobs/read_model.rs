@@ -14,7 +14,7 @@ use crate::{
 
 /// Jobs that change which generation is live, written or removed exclude each other under this name.
 pub const GENERATIONS: &str = "generations";
-/// How often the pointer is tried to be changed when another process was faster.
+/// Most tries to change the pointer when another process was faster.
 const ATTEMPTS: usize = 5;
 
 /// Reaches the documents, the log and the pointer.

@@ -42,7 +42,7 @@ pub struct Rebuild {
     pub rate: Option<NonZeroU32>,
 }
 
-/// How far it is, beside what the pointer says.
+/// The progress of a rebuild, beside what the pointer says.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct RebuildCursor {

@@ -27,7 +27,7 @@ const MOST: u32 = 100;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Args)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Reprojection {
-    /// Which events; all of them need `"all": true`.
+    /// The events that are meant; all of them need `"all": true`.
     #[command(flatten)]
     pub events: EventSelection,
     /// Most events a second.

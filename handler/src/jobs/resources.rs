@@ -33,7 +33,7 @@ fn configured(topic: Option<&TopicAddress>, forgets_outbox: bool) -> Result<&Top
     })
 }
 
-/// What this process reaches.
+/// The stores that this process reaches.
 pub struct Resources {
     log: Arc<EventLog>,
     topic: Option<TopicAddress>,

@@ -28,14 +28,14 @@ use crate::{
     error_chain::{cause, chain},
 };
 
-/// How long sending one batch of letters may take.
+/// Longest time for sending one batch of letters.
 const SENDING: Duration = Duration::from_secs(30);
 
 /// Longest MessageId (Microsoft: "Azure Service Bus quotas"), and what `/r` and a number take of it at most; in units of UTF-16,
 /// as .NET counts.
 const LONGEST_ID: usize = 128;
 const NUMBERED: usize = 2 + 19;
-/// How much of a shortened id tells it from others, in characters of hex.
+/// Length of the digest that tells a shortened id from others, in characters of hex.
 const DIGEST: usize = 32;
 /// No number that we have given: one that can be counted on from.
 const GREATEST: i64 = i64::MAX / 4 * 3;
@@ -47,7 +47,7 @@ pub struct Resubmission {
     /// The subscription whose dead letters they are.
     #[arg(long, env = "ServiceBusSubscription", default_value_t)]
     pub subscription: SubscriptionName,
-    /// Which of its dead letters; all of them need `"all": true`.
+    /// The dead letters that are meant; all of them need `"all": true`.
     #[command(flatten)]
     pub letters: DeadLetterSelection,
     /// Send even where others may get them, too.
@@ -194,7 +194,7 @@ fn shortened(id: &str) -> Cow<'_, str> {
     Cow::Owned(format!("{begin}~{}", &digest[..DIGEST]))
 }
 
-/// What became of the letter at this place.
+/// The end of the letter at this place.
 fn settle(dispositions: &mut [Option<Disposition>], place: i64, disposition: Disposition) {
     if let Some(open) = usize::try_from(place)
         .ok()

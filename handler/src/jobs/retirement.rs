@@ -48,7 +48,7 @@ fn default_rate() -> NonZeroU32 {
     DEFAULT_RATE
 }
 
-/// How far it is.
+/// The progress of a retirement.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct RetirementCursor {
@@ -60,7 +60,7 @@ pub struct RetirementCursor {
     removed: i64,
 }
 
-/// Where a document is.
+/// The place of a document.
 #[derive(Deserialize)]
 struct DocumentKey {
     pk: String,

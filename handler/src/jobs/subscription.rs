@@ -17,7 +17,7 @@ pub struct Subscription {
     pub name: SubscriptionName,
 }
 
-/// Why nothing is sent to a subscription.
+/// The reason why nothing is sent to a subscription.
 #[derive(Debug, thiserror::Error)]
 pub enum SubscriptionError {
     /// The bus is away, slow, or refuses us.
@@ -31,7 +31,7 @@ pub enum SubscriptionError {
         /// The subscription.
         subscription: SubscriptionName,
     },
-    /// What is sent would reach others as well, or not be sure to arrive.
+    /// Messages would reach others as well, or not be sure to arrive.
     #[error(
         "subscription {subscription} has no rule that lets in just replay = '{subscription}', so others may get what is \
          sent; its rules: {rules}; --force does it all the same"
@@ -42,7 +42,7 @@ pub enum SubscriptionError {
         /// Its rules, in words.
         rules: String,
     },
-    /// What is sent would not arrive, and would be lost.
+    /// Messages would not arrive, and would be lost.
     #[error(
         "no rule of subscription {subscription} lets in replay = '{subscription}', so what is sent would be lost; \
          its rules: {rules}"

@@ -29,7 +29,7 @@ pub struct TracedEvent {
     pub kind: String,
     /// Its id.
     pub event_id: Uuid,
-    /// When it happened (UTC); `None` where that is no time that could be written.
+    /// Time of the event (UTC); `None` where that is no time that could be written.
     pub at: Option<Timestamp>,
     /// The customer of an order.
     pub customer: Option<Uuid>,

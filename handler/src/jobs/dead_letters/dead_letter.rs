@@ -29,12 +29,12 @@ pub struct LetterEvent {
     pub r#type: String,
     /// The aggregate's id: an order id, a customer id or a SKU.
     pub subject: String,
-    /// When it happened (UTC).
+    /// Time of the event (UTC).
     pub time: Timestamp,
     /// The aggregate's version after it.
     #[serde(flatten)]
     pub version: StatedVersion,
-    /// What happened (`event`) and what came of it (`state`, `stock`).
+    /// The event's own data (`event`), and the state after it (`state`, `stock`).
     #[serde(default)]
     pub data: Value,
 }

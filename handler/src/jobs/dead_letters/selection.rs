@@ -45,7 +45,7 @@ pub struct DeadLetterSelection {
     #[schemars(with = "Option<Name>")]
     #[arg(long = "type", value_name = "NAME")]
     pub kind: Option<String>,
-    /// Why it was dead-lettered, such as `MaxDeliveryCountExceeded`.
+    /// The reason of its dead-lettering, such as `MaxDeliveryCountExceeded`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<Name>")]
     #[arg(long)]

@@ -24,7 +24,7 @@ use crate::{
 
 /// Messages per batch of working: at most 256 KiB each.
 const BATCH: usize = 50;
-/// How long the next message is waited for. What does not come is locked by somebody else.
+/// Longest wait for the next message. One that does not come is locked by somebody else.
 const WAIT: Duration = Duration::from_secs(5);
 /// Locks on messages that are passed over are renewed half-way through their life, within these bounds: the clock of the
 /// bus may differ from ours.
@@ -35,7 +35,7 @@ const MOST_PASSED_OVER: usize = 10_000;
 /// Most letters that are named one by one, of those that are done and of those that are kept.
 const MOST_NAMED: usize = 100;
 
-/// What became of a letter.
+/// The end of the work on a letter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::jobs) enum Disposition {
     /// It is on the topic again, under this MessageId, and no dead letter any more.
@@ -70,13 +70,13 @@ pub(in crate::jobs) struct BatchOutcome {
     pub(in crate::jobs) stopped: Option<JobError>,
 }
 
-/// What is done with selected letters before they are taken out.
+/// The work on selected letters before they are taken out.
 pub(in crate::jobs) trait LetterWork: Send {
     /// Works on a batch.
     fn work(&mut self, letters: &[DeadLetter]) -> impl Future<Output = BatchOutcome> + Send;
 }
 
-/// How many letters there are.
+/// The numbers of a sweep's letters.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::jobs) struct LetterCounts {
     /// Letters that were selected when it began.
@@ -124,7 +124,7 @@ pub(in crate::jobs) struct NamedLetters {
     pub(in crate::jobs) kept: Vec<NamedLetter>,
 }
 
-/// How far a sweep is: with this it can be gone on with later.
+/// The progress of a sweep: with this it can be gone on with later.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(in crate::jobs) struct SweepCursor {
@@ -140,7 +140,7 @@ pub(in crate::jobs) struct SweepCursor {
     kept: BTreeSet<i64>,
 }
 
-/// Where the outcome of each letter goes.
+/// Takes the outcome of each letter.
 pub(in crate::jobs) struct Outcomes<'a> {
     pub(in crate::jobs) named: &'a mut NamedLetters,
     pub(in crate::jobs) context: &'a StepContext<'a>,
@@ -246,7 +246,7 @@ struct Sweep<'a> {
     cursor: &'a mut SweepCursor,
     /// Sequence number of the last selected letter.
     last: i64,
-    /// When to stop for now.
+    /// The time to stop for now.
     until: Instant,
     /// Locks on letters that are held and not taken out: not selected, or kept. By sequence number, so that one that comes again is
     /// known again.

@@ -13,13 +13,13 @@ use super::{
     sweep::{LetterCounts, LetterWork, NamedLetters, Outcomes, SweepCursor},
 };
 
-/// How long one step lasts.
+/// Length of one step.
 const STEP: Duration = Duration::from_secs(4);
-/// How many steps may find nothing while there is something: locks of a process that has died end within a minute, and a step
+/// Most steps that may find nothing while there is something: locks of a process that has died end within a minute, and a step
 /// waits for five seconds.
 const IDLE_STEPS: u32 = 15;
 
-/// How far it is.
+/// The progress of such a job.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct LetterCursor {

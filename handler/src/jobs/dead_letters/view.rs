@@ -18,12 +18,12 @@ pub struct DeadLetterView {
     pub message_id: String,
     /// Its number in the queue.
     pub sequence: i64,
-    /// When it came onto the subscription (UTC).
+    /// Time at which it came onto the subscription (UTC).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub enqueued_at: Option<Timestamp>,
-    /// How many deliveries have failed.
+    /// Deliveries that have failed.
     pub deliveries: u32,
-    /// Why it was given up, in a word.
+    /// The reason why it was given up, in a word.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// The same in a sentence.
@@ -41,7 +41,7 @@ pub struct DeadLetterView {
     /// The aggregate's version after the event.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<i64>,
-    /// What happened.
+    /// The event's own data.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub event: Option<Value>,
     /// The part that cannot be read, if any: a section of the message, which can then not be resubmitted, and be deleted only by its

@@ -12,13 +12,13 @@ use crate::{
     read::{projector::ProjectError, store::StoreError},
 };
 
-/// How long a step waits for a store or a database that is busy or away, and between which pauses: less than a step may take, so
+/// Longest wait of a step for a store or a database that is busy or away, and the pauses in it: less than a step may take, so
 /// that the row says what is in the way.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(8);
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
-/// Why a job ended early, or was not begun.
+/// The reason why a job ended early, or was not begun.
 #[derive(Debug, thiserror::Error)]
 pub enum JobError {
     /// The log or the table of jobs could not be read or written.

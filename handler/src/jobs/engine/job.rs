@@ -28,7 +28,7 @@ pub trait Job<R: Sync + ?Sized>: Serialize + DeserializeOwned + Send + Sync + 's
     const EXCLUSIVE: Option<&'static str> = None;
     /// True where a job that is cancelled leaves something behind for [`Job::clean_up`].
     const CLEANS_UP: bool = false;
-    /// Where the next step begins; kept in the row.
+    /// The place where the next step begins; kept in the row.
     type Cursor: Serialize + DeserializeOwned + Default + Send + Sync;
 
     /// A request as documentation shows it.
@@ -95,7 +95,7 @@ impl StepContext<'_> {
     }
 }
 
-/// What a step came to.
+/// The outcome of a step.
 #[derive(Debug)]
 pub enum StepOutcome {
     /// There is more to do.
@@ -106,9 +106,9 @@ pub enum StepOutcome {
     Completed(Value),
     /// The job is done, with this result, and something is not as it should be.
     Failed {
-        /// What came of it.
+        /// The result.
         result: Value,
-        /// What is wrong.
+        /// The fault, in words.
         note: String,
     },
 }

@@ -11,19 +11,19 @@ use crate::postgres::PostgresError;
 #[derive(Debug)]
 pub(crate) struct ClaimedJob {
     pub(crate) row: JobRow,
-    /// Where the work stopped; `None` before the first step.
+    /// The place where the work stopped; `None` before the first step.
     pub(crate) cursor: Option<Value>,
-    /// How often it has panicked there.
+    /// Panics at that place.
     pub(crate) panics: i32,
     pub(crate) lease: Uuid,
 }
 
-/// Where a job stands, as it is kept after each step.
+/// A job's progress, as it is kept after each step.
 #[derive(Debug, Default)]
 pub(crate) struct Checkpoint {
-    /// Where the next step begins.
+    /// The place where the next step begins.
     pub(crate) cursor: Value,
-    /// How often it has panicked there.
+    /// Panics at that place.
     pub(crate) panics: i32,
 }
 

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::postgres::PostgresError;
 
-/// Who asks for a job.
+/// The person or program that asks for a job.
 #[derive(Debug, Clone, Copy)]
 pub struct Requester<'a> {
     /// A caller's id, or the name of who sits at the terminal.
@@ -43,7 +43,7 @@ impl<R: Sync> JobQueue<R> {
         }
     }
 
-    /// What this process reaches.
+    /// The stores that this process reaches.
     pub fn resources(&self) -> &R {
         &self.resources
     }

@@ -20,40 +20,40 @@ pub struct JobRow {
     /// The body of the request that started it.
     #[schemars(with = "Map<String, Value>")]
     pub request: Value,
-    /// How things stand.
+    /// The state.
     pub state: JobState,
-    /// Who asked for it: a caller's id, or the name of who sat at the terminal.
+    /// The requester: a caller's id, or the name of who sat at the terminal.
     pub requested_by: String,
-    /// When (UTC).
+    /// Time of the request (UTC).
     pub requested_at: Timestamp,
-    /// When the work began (UTC).
+    /// Time at which the work began (UTC).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub started_at: Option<Timestamp>,
-    /// When it was over (UTC).
+    /// Time at which it was over (UTC).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<Timestamp>,
-    /// How far it is.
+    /// The progress.
     pub progress: JobProgress,
     /// The plan, and when it is over what came of it; each kind says other things.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub result: Option<Value>,
-    /// Why it does not go on, or has failed.
+    /// The reason why it does not go on, or has failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
 }
 
-/// How far a job is.
+/// A job's progress.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct JobProgress {
-    /// What is being done.
+    /// The work that is being done.
     pub doing: String,
-    /// How much of it is done.
+    /// The amount of it that is done.
     pub done: i64,
-    /// How much there is; 0 when that is not known.
+    /// The whole amount; 0 when that is not known.
     pub of: i64,
 }
 
-/// How things stand with a job.
+/// The states of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum JobState {

@@ -124,7 +124,7 @@ pub(super) struct NewJob<'a> {
     pub(super) key: Option<(&'a str, &'a str)>,
 }
 
-/// What came of writing a job down.
+/// The outcome of writing a job down.
 pub(super) enum CreateOutcome {
     Created(Box<JobRow>),
     /// The caller's key is taken.

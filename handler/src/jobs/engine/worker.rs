@@ -20,14 +20,14 @@ use super::{
 };
 use crate::{error_chain::chain, postgres::PostgresError};
 
-/// How often a holder says that it is alive; the lease is three times as long.
+/// Time between two signs of life of a holder; the lease is three times as long.
 const HEARTBEAT: Duration = Duration::from_secs(3);
 /// So often may a step panic at one place before its job has failed.
 const MOST_PANICS: i32 = 3;
 /// The note in the row of a job whose step was broken off.
 const SLOW: &str = "no step could be done in its time: a store is slow or away";
 
-/// Why work on a job ended.
+/// The reason why a turn of work on a job ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TurnEnd {
     /// No job waits, or somebody else is at it.
@@ -138,7 +138,7 @@ fn read<R: Sync + ?Sized, J: Job<R>>(claim: &ClaimedJob) -> Result<(J, J::Cursor
     Ok((job, cursor?))
 }
 
-/// Why it was not written down how far it is.
+/// The reason why the progress was not written down.
 enum SaveError {
     /// It may work later.
     Transient(PostgresError),

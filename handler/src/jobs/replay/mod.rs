@@ -34,7 +34,7 @@ pub struct Replay {
     /// The subscription that gets the messages; no other does.
     #[arg(long)]
     pub subscription: SubscriptionName,
-    /// Which events; all of them need `"all": true`.
+    /// The events that are meant; all of them need `"all": true`.
     #[command(flatten)]
     pub events: EventSelection,
     /// Most messages a second.
@@ -47,7 +47,7 @@ pub struct Replay {
     pub force: bool,
 }
 
-/// How far a replay is.
+/// The progress of a replay.
 #[derive(Default, Serialize, Deserialize)]
 pub struct ReplayCursor {
     #[serde(flatten)]

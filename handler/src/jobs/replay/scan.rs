@@ -18,14 +18,14 @@ pub(in crate::jobs) const DEFAULT_RATE: NonZeroU32 = NonZeroU32::MIN.saturating_
 /// Most refused events that are named one by one.
 const MOST_NAMED: usize = 100;
 
-/// Which events, and how many of them a second.
+/// The events that are meant, and the most of them a second.
 #[derive(Clone, Copy)]
 pub(in crate::jobs) struct Pace<'a> {
     pub(in crate::jobs) events: &'a EventSelection,
     pub(in crate::jobs) rate: NonZeroU32,
 }
 
-/// Where selected events go.
+/// Takes the selected events.
 pub(in crate::jobs) trait Destination {
     /// Most events of one step.
     fn most(&self) -> u32;
@@ -43,7 +43,7 @@ pub(in crate::jobs) trait Destination {
     ) -> impl Future<Output = Result<(), JobError>> + Send;
 }
 
-/// How far a scan is.
+/// The progress of a scan.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct LogScan {
@@ -101,7 +101,7 @@ struct ScanReport<'a> {
 struct ScanPlan<'a> {
     #[serde(flatten)]
     found: &'a SelectionCount,
-    /// How many seconds it will take at the least, at the rate that was asked for.
+    /// The least number of seconds that it will take, at the rate that was asked for.
     seconds: i64,
 }
 

@@ -21,7 +21,7 @@ use crate::{
 
 /// Most events of one step: batches to the bus are cheap.
 const MOST: u32 = 500;
-/// How long one step may spend on sending.
+/// Longest time of one step for sending.
 const SENDING: Duration = Duration::from_secs(8);
 
 /// Sends to one topic for one subscription.

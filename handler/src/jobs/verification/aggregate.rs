@@ -171,7 +171,7 @@ impl<'a> Aggregates<'a> {
         Ok(compared)
     }
 
-    /// What is said of a product is compared at once. Its stock level moves with every order, and no event says when it must be
+    /// Compares a product's own fields at once. Its stock level moves with every order, and no event says when it must be
     /// there: one that is behind is looked at again at the end.
     async fn product(&self, events: &Events<'_>, stream: &str, sku: &Sku) -> Result<PartialReport, JobError> {
         let pk = self.of.partition(stream);
@@ -201,7 +201,7 @@ impl<'a> Aggregates<'a> {
         Ok(compared)
     }
 
-    /// What the events up to a version, and those after it that must be shown as well, make of it.
+    /// Folds the events up to a version, and those after it that must be shown as well.
     async fn fold<'s>(
         &self,
         events: &Events<'_>,
@@ -248,7 +248,7 @@ pub(super) async fn still_late(
     Ok(looked.into_iter().flatten().collect())
 }
 
-/// How far the events of an aggregate were folded.
+/// The events of an aggregate, folded as far as they must be shown.
 struct FoldedStream<'a> {
     fold: DocumentFold<'a>,
     /// There are more, which may be under way still.

@@ -26,13 +26,13 @@ const MOST_LATE: usize = 1_000;
 /// Between two looks at what is late.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// How far a verification is.
+/// The progress of a verification.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct VerificationCursor {
     due: DueEvents,
     percent: u32,
     grace_seconds: u32,
-    /// What begins after this position is for the next time: a busy shop would never end.
+    /// The last position that is compared; later aggregates are for the next time: a busy shop would never end.
     until: Option<i64>,
     /// Aggregates up to this one are compared, in the database's order of text.
     after: String,

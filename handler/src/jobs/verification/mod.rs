@@ -33,22 +33,22 @@ pub(super) use report::DueEvents;
 pub(crate) use report::LOG;
 pub use report::{Difference, VerificationReport};
 
-/// How long an event may be under way before a document that lacks it is wrong, in seconds.
+/// Seconds that an event may be under way before a document that lacks it is wrong.
 pub(super) const DEFAULT_GRACE: u32 = 300;
 
 /// The documents compared with the log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Args)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Verification {
-    /// Which generation; the live one when nothing is said.
+    /// The generation; the live one when nothing is said.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[arg(long)]
     pub generation: Option<u32>,
-    /// How many percent of the orders, customers and products; always the same ones.
+    /// Percent of the orders, customers and products; always the same ones.
     #[schemars(range(min = 1, max = 100))]
     #[arg(long, default_value = "100", value_parser = clap::value_parser!(u32).range(1..=100))]
     pub sample: u32,
-    /// How many seconds an event may be under way before a document that lacks it differs.
+    /// Seconds that an event may be under way before a document that lacks it differs.
     #[arg(long = "grace", value_name = "SECONDS", default_value_t = DEFAULT_GRACE)]
     pub grace_seconds: u32,
 }

@@ -19,7 +19,7 @@ use crate::{
     },
 };
 
-/// Where each aggregate has one document, of a kind that is called as its id is. What else it has is beside this one.
+/// The containers in which each aggregate has one document, of a kind that is called as its id is. Its others are beside this one.
 const PLACES: [(CosmosContainer, &str); 3] = [
     (CosmosContainer::Orders, ORDER),
     (CosmosContainer::Customers, CUSTOMER),
@@ -30,7 +30,7 @@ const STEP: u32 = 200;
 /// A query over all partitions may take so long.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How far it is.
+/// The progress of this part.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct StrayCursor {

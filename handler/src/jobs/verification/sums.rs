@@ -31,13 +31,13 @@ use crate::{
 const WINDOW: i64 = 2_000;
 /// A day is compared when sales of so many days after it have been seen.
 const OPEN_DAYS: Duration = Duration::days(2);
-/// How often what differs is summed up again, and after how long.
+/// Most passes over sums that differ, and the pause between them.
 const PASSES: u32 = 3;
 const BETWEEN: std::time::Duration = std::time::Duration::from_millis(200);
 /// Most sums that are looked at again: with more of them wrong, more is wrong than a moment's delay.
 const MOST_AGAIN: usize = 1_000;
 
-/// How far it is.
+/// The progress of this part.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct SumCursor {
