@@ -14,12 +14,14 @@ const MOST_WORDS: usize = 14;
 /// Names that words of the field have replaced: of types, of functions as they are declared, and of files.
 const OLD_TYPES: &str = "Wish|Mark|Given|Named|Reach|Who|Word|Back|Once|Expected|Pending|Verdict|Rows|Working|Cut|Lost|Look|\
     Seen|Shelf|Shared|Place|Recorded|Anew|Removal|Comparison|Came|Left|Failed|Unfit|Whose|Trail|Letter|Fate|Tally|\
-    Tell|Told|Heard";
-const OLD_FUNCTIONS: &str = r"(?:takes|refuses|asks|accepts)\(mut self|passes\(&self\)";
-const OLD_FILES: [&str; 5] = [
+    Tell|Told|Heard|Invalid|Missing|Offer|Unkept|Creation|Reading|Late|Due|Compared|Reached|Open|Emulator|Switches|Args";
+const OLD_FUNCTIONS: &str = r"(?:takes|refuses|asks|accepts)\(mut self|passes\(&self\)|look\(";
+const OLD_FILES: [&str; 7] = [
     "fresh.rs",
     "asking.rs",
     "looking.rs",
+    "plain.rs",
+    "utc.rs",
     "s1_read.sql",
     "s2_write.sql",
 ];
