@@ -27,18 +27,12 @@ use crate::{
     },
 };
 
-#[derive(Debug, Args)]
-#[command(
-    after_help = "Exit codes: 0 done, 1 not all of it could be done, 2 wrong usage, 3 nothing was selected.\n\
-    Settings: ServiceBusConnection (with the right to listen, and to send for resubmit), ServiceBusTopic; PG* to resubmit and delete."
-)]
-pub(super) struct Arguments {
-    #[command(subcommand)]
-    action: Action,
-}
+/// Ends the help text.
+pub(super) const AFTER_HELP: &str = "Exit codes: 0 done, 1 not all of it could be done, 2 wrong usage, 3 nothing was selected.\n\
+    Settings: ServiceBusConnection (with the right to listen, and to send for resubmit), ServiceBusTopic; PG* to resubmit and delete.";
 
 #[derive(Debug, Subcommand)]
-enum Action {
+pub(super) enum DeadLetterAction {
     /// List dead letters: when each came, how often it was tried, why it is here, what is in it. Locks and counts nothing.
     List {
         #[command(flatten)]
@@ -80,15 +74,17 @@ impl QueueArguments {
 ///
 /// # Errors
 /// One line for the operator.
-pub(super) async fn run(arguments: Arguments, config: Config) -> Result<ExitCode, String> {
-    match arguments.action {
-        Action::List { selection, queue } => list(&config, &selection, &queue).await.map_err(words),
-        Action::Show { message_id, queue } => show(&config, message_id, &queue).await.map_err(words),
-        Action::Resubmit(start) => {
+pub(super) async fn run(action: DeadLetterAction, config: Config) -> Result<ExitCode, String> {
+    match action {
+        DeadLetterAction::List { selection, queue } => list(&config, &selection, &queue).await.map_err(words),
+        DeadLetterAction::Show { message_id, queue } => {
+            show(&config, message_id, &queue).await.map_err(words)
+        }
+        DeadLetterAction::Resubmit(start) => {
             topic(&config).map_err(words)?;
             plan(&open(&config)?, start).await
         }
-        Action::Delete(start) => {
+        DeadLetterAction::Delete(start) => {
             topic(&config).map_err(words)?;
             plan(&open(&config)?, start).await
         }

@@ -3,7 +3,7 @@
 
 use std::process::ExitCode;
 
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -17,17 +17,12 @@ use crate::{
     jobs::{JobState, WantedState},
 };
 
-#[derive(Debug, Args)]
-#[command(
-    after_help = "Exit codes: 0 done, 1 failed or stopped, 2 wrong usage, 3 documents differ from the log."
-)]
-pub(super) struct Arguments {
-    #[command(subcommand)]
-    action: Action,
-}
+/// Ends the help text.
+pub(super) const AFTER_HELP: &str =
+    "Exit codes: 0 done, 1 failed or stopped, 2 wrong usage, 3 documents differ from the log.";
 
 #[derive(Debug, Subcommand)]
-enum Action {
+pub(super) enum JobAction {
     /// List jobs, newest first.
     List {
         /// Only those that are not over.
@@ -69,10 +64,10 @@ enum Action {
 ///
 /// # Errors
 /// One line for the operator.
-pub(super) async fn run(arguments: Arguments, config: Config) -> Result<ExitCode, String> {
+pub(super) async fn run(action: JobAction, config: Config) -> Result<ExitCode, String> {
     let jobs = open(&config)?;
-    match arguments.action {
-        Action::List {
+    match action {
+        JobAction::List {
             open: only_open,
             limit,
             json,
@@ -89,18 +84,18 @@ pub(super) async fn run(arguments: Arguments, config: Config) -> Result<ExitCode
                 );
             }
         }
-        Action::Run { id, json } => {
+        JobAction::Run { id, json } => {
             jobs.set_state(id, WantedState::Running).await.map_err(words)?;
             let (job, code) = follow(&jobs, id).await?;
             report::result(&job, json)?;
             return Ok(code);
         }
-        Action::Show { id } => say!("{:#}", json!(jobs.get(id).await.map_err(words)?)),
-        Action::Pause { id } => {
+        JobAction::Show { id } => say!("{:#}", json!(jobs.get(id).await.map_err(words)?)),
+        JobAction::Pause { id } => {
             let paused = jobs.set_state(id, WantedState::Paused).await;
             say!("{}", report::line(&paused.map_err(words)?));
         }
-        Action::Cancel { id } => {
+        JobAction::Cancel { id } => {
             let cancelled = jobs.set_state(id, WantedState::Cancelled).await;
             say!("{}", report::line(&cancelled.map_err(words)?));
         }

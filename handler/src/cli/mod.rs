@@ -99,12 +99,24 @@ enum Action {
         check: bool,
     },
     /// List the events that the bus has refused for their content, or let the relay try them again.
-    Outbox(outbox::Arguments),
+    #[command(after_help = outbox::AFTER_HELP)]
+    Outbox {
+        #[command(subcommand)]
+        action: outbox::OutboxAction,
+    },
     /// List, show, run, pause or cancel jobs: replays, rebuilds, verifications and others.
-    Jobs(jobs::Arguments),
+    #[command(after_help = jobs::AFTER_HELP)]
+    Jobs {
+        #[command(subcommand)]
+        action: jobs::JobAction,
+    },
     /// List, show, resubmit or delete the dead letters of a subscription. Exit code 0: done; 1: failed, or not all of it could be
     /// done; 3: nothing was selected.
-    DeadLetters(dead_letters::Arguments),
+    #[command(after_help = dead_letters::AFTER_HELP)]
+    DeadLetters {
+        #[command(subcommand)]
+        action: dead_letters::DeadLetterAction,
+    },
     /// Print the API's description, OpenAPI 3.1.
     Openapi {
         /// OpenAPI 3.0.3 instead, for importers that know no newer one.
@@ -124,9 +136,9 @@ pub async fn run() -> ExitCode {
         | Action::Status { .. }
         | Action::Replay(_)
         | Action::Reproject(_)
-        | Action::Jobs(_)
-        | Action::Outbox(_)
-        | Action::DeadLetters(_)
+        | Action::Jobs { .. }
+        | Action::Outbox { .. }
+        | Action::DeadLetters { .. }
         | Action::Openapi { .. } => LogTarget::Stderr,
     };
     telemetry::start(logs);
@@ -179,9 +191,9 @@ async fn act(
         } => status::run(&subscription, json, check, config).await,
         Action::Replay(start) => plan(&open(&config)?, start).await,
         Action::Reproject(start) => plan(&open(&config)?, start).await,
-        Action::Outbox(arguments) => outbox::run(arguments, config).await,
-        Action::Jobs(arguments) => jobs::run(arguments, config).await,
-        Action::DeadLetters(arguments) => dead_letters::run(arguments, config).await,
+        Action::Outbox { action } => outbox::run(action, config).await,
+        Action::Jobs { action } => jobs::run(action, config).await,
+        Action::DeadLetters { action } => dead_letters::run(action, config).await,
         Action::Verify(start) => run_now(&open(&config)?, start).await,
         Action::Migrate { app_role, read_model } => {
             if config.pooler != PoolerMode::None {

@@ -3,7 +3,7 @@
 
 use std::process::ExitCode;
 
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 use serde_json::json;
 
 use super::say::say;
@@ -12,15 +12,12 @@ use crate::{config::Config, error_chain::chain, escape, postgres::PostgresError,
 /// Nothing was there that was meant.
 const NOTHING: u8 = 3;
 
-#[derive(Debug, Args)]
-#[command(after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 there was none. Settings: PG*.")]
-pub(super) struct Arguments {
-    #[command(subcommand)]
-    action: Action,
-}
+/// Ends the help text.
+pub(super) const AFTER_HELP: &str =
+    "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 there was none. Settings: PG*.";
 
 #[derive(Debug, Subcommand)]
-enum Action {
+pub(super) enum OutboxAction {
     /// List the first hundred of them, with what the bus said.
     List {
         /// One JSON object a line.
@@ -42,11 +39,11 @@ enum Action {
 ///
 /// # Errors
 /// One line for the operator.
-pub(super) async fn run(arguments: Arguments, config: Config) -> Result<ExitCode, String> {
+pub(super) async fn run(action: OutboxAction, config: Config) -> Result<ExitCode, String> {
     let outbox = Outbox::new(config.postgres.ok_or("setting PGHOST: is missing")?);
     let words = |fault: PostgresError| chain(&fault).to_string();
-    let count = match arguments.action {
-        Action::List { json } => {
+    let count = match action {
+        OutboxAction::List { json } => {
             let parked = outbox.parked().await.map_err(words)?;
             for row in &parked {
                 if json {
@@ -62,7 +59,7 @@ pub(super) async fn run(arguments: Arguments, config: Config) -> Result<ExitCode
             }
             parked.len() as u64
         }
-        Action::Retry { position, all } => {
+        OutboxAction::Retry { position, all } => {
             let positions = (!all).then_some(position.as_slice());
             let count = outbox.retry(positions).await.map_err(words)?;
             say!("{count} will be tried again");

@@ -11,9 +11,9 @@ use serde_json::{Value, json};
 use super::{
     engine::{Job, JobError, JobState, StepContext, StepOutcome, Violation},
     project::project,
-    replay::scan::{DEFAULT_RATE, Destination, LogScan, Pace},
+    replay::scan::{Destination, LogScan, Pace},
     resources::Resources,
-    rules,
+    rules::{self, default_rate},
 };
 use crate::{
     log::{EventSelection, LogEntry},
@@ -32,12 +32,8 @@ pub struct Reprojection {
     pub events: EventSelection,
     /// Most events a second.
     #[serde(default = "default_rate")]
-    #[arg(long, default_value_t = DEFAULT_RATE)]
+    #[arg(long, default_value_t = default_rate())]
     pub rate: NonZeroU32,
-}
-
-fn default_rate() -> NonZeroU32 {
-    DEFAULT_RATE
 }
 
 impl Job<Resources> for Reprojection {

@@ -14,6 +14,7 @@ use super::{
     engine::{Job, JobError, StepContext, StepOutcome, patiently},
     read_model::{GENERATIONS, ReadModelAdmin},
     resources::Resources,
+    rules::default_rate,
 };
 use crate::read::{
     connection::CosmosContainer, document::Generation, generation::REMEMBERED, store::DocumentStore,
@@ -31,8 +32,6 @@ const NOTHING: &str = "there is no generation to be removed";
 const STEP: u32 = 200;
 /// A query over all partitions may take so long.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Documents a second where the request does not say.
-const DEFAULT_RATE: NonZeroU32 = NonZeroU32::MIN.saturating_add(199);
 
 /// The generation that was live before, or that was given up, removed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Args)]
@@ -40,12 +39,8 @@ const DEFAULT_RATE: NonZeroU32 = NonZeroU32::MIN.saturating_add(199);
 pub struct Retirement {
     /// Most documents a second.
     #[serde(default = "default_rate")]
-    #[arg(long, default_value_t = DEFAULT_RATE)]
+    #[arg(long, default_value_t = default_rate())]
     pub rate: NonZeroU32,
-}
-
-fn default_rate() -> NonZeroU32 {
-    DEFAULT_RATE
 }
 
 /// The progress of a retirement.

@@ -1,6 +1,8 @@
 //! Rules of requests that their schemas do not say.
 //! Never stops at the first that is broken.
 
+use std::num::NonZeroU32;
+
 use super::engine::Violation;
 use crate::{
     domain::value::{MAX_NAME, is_words},
@@ -9,6 +11,11 @@ use crate::{
 
 /// Most aggregates, types or messages that can be named at once.
 const MOST_NAMED: usize = 100;
+
+/// Events or documents a second where the request does not say: what a small account and a careful consumer can take.
+pub(super) fn default_rate() -> NonZeroU32 {
+    NonZeroU32::MIN.saturating_add(199)
+}
 
 /// Tests that texts could be names.
 pub(super) fn names(pointer: &'static str, texts: &[String]) -> Option<Violation> {

@@ -17,13 +17,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use self::{
-    scan::{DEFAULT_RATE, LogScan, Pace},
+    scan::{LogScan, Pace},
     send::Sender,
 };
 use super::{
     engine::{Job, JobError, JobState, StepContext, StepOutcome, Violation},
     resources::Resources,
-    rules,
+    rules::{self, default_rate},
 };
 use crate::{bus::SubscriptionName, log::EventSelection};
 
@@ -39,7 +39,7 @@ pub struct Replay {
     pub events: EventSelection,
     /// Most messages a second.
     #[serde(default = "default_rate")]
-    #[arg(long, default_value_t = DEFAULT_RATE)]
+    #[arg(long, default_value_t = default_rate())]
     pub rate: NonZeroU32,
     /// Send even where others may get them, too.
     #[serde(default)]
@@ -55,10 +55,6 @@ pub struct ReplayCursor {
     /// Opened anew each turn: the subscription's rules may be others by now.
     #[serde(skip)]
     sender: Option<Sender>,
-}
-
-fn default_rate() -> NonZeroU32 {
-    DEFAULT_RATE
 }
 
 impl Job<Resources> for Replay {

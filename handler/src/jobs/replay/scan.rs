@@ -13,8 +13,6 @@ use crate::{
     log::{EventLog, EventSelection, LogEntry, PositionRange, SelectedPage, SelectionCount},
 };
 
-/// Events a second where the request does not say: what a small account and a careful consumer can take.
-pub(in crate::jobs) const DEFAULT_RATE: NonZeroU32 = NonZeroU32::MIN.saturating_add(199);
 /// Most refused events that are named one by one.
 const MOST_NAMED: usize = 100;
 
