@@ -54,7 +54,7 @@ pub(super) enum DeadLetterAction {
 }
 
 #[derive(Debug, Args)]
-struct QueueArguments {
+pub(super) struct QueueArguments {
     /// The subscription.
     #[arg(long, env = "ServiceBusSubscription", default_value_t)]
     subscription: SubscriptionName,

@@ -229,7 +229,7 @@ mod tests {
     fn sender() -> Resubmitter {
         let address = "Endpoint=sb://h;SharedAccessKeyName=n;SharedAccessKey=k";
         let bus = TopicSender::new(TopicAddress::parse(address, "t").unwrap());
-        Resubmitter::new(bus, "s".to_owned())
+        Resubmitter::new(bus, "s".parse().unwrap())
     }
 
     #[test]

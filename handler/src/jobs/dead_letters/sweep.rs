@@ -19,6 +19,7 @@ use super::{
 };
 use crate::{
     bus::{BusError, Completion, MessageLock, MessageQueue, ReceivedBatch},
+    domain::timestamp::Timestamp,
     error_chain::chain,
 };
 
