@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::value::InvalidValue;
 
 /// A subscription's name: 1 to 50 letters, digits, dots, hyphens and underscores (Microsoft: "Naming rules and restrictions for
-/// Azure resources", Microsoft.ServiceBus). By default that of the projector's.
+/// Azure resources", Microsoft.ServiceBus). By default the projector's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
 #[schemars(extend("pattern" = "^[A-Za-z0-9._-]+$", "minLength" = 1, "maxLength" = 50))]

@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::super::access::Scope;
 use super::faults::BodyFaults;
 use crate::{
+    bus::SubscriptionName,
     domain::{
         timestamp::Timestamp,
         value::{Currency, Email, InvalidValue, Name, Quantity, Reason, Sku},
@@ -35,6 +36,7 @@ static RULES: LazyLock<BTreeMap<Cow<'static, str>, ValueRule>> = LazyLock::new(|
         of_text::<Name>(),
         of_text::<Reason>(),
         of_text::<Sku>(),
+        of_text::<SubscriptionName>(),
         of_number::<Quantity>(),
     ]
     .into()
