@@ -27,6 +27,27 @@ struct Probe {
     released: watch::Sender<bool>,
 }
 
+impl Probe {
+    /// Counts a call; how many of this name there have been.
+    fn note(&self, name: &str, call: Value) -> usize {
+        let count = {
+            let mut calls = self.calls.lock().expect("no panic");
+            calls.push((name.to_owned(), call));
+            calls.iter().filter(|(function, _)| function == name).count()
+        };
+        self.changed.send_modify(|changed| *changed += 1);
+        count
+    }
+
+    async fn released(&self) {
+        let mut released = self.released.subscribe();
+        released
+            .wait_for(|released| *released)
+            .await
+            .expect("the probe lives");
+    }
+}
+
 #[tokio::main]
 async fn main() {
     let variable = |name: &str| std::env::var(name).unwrap_or_default();
@@ -34,6 +55,10 @@ async fn main() {
         std::process::exit(code);
     }
     println!("probe started");
+    if variable("PROBE_DEAF") == "yes" {
+        // It never listens, so it never gets ready.
+        std::future::pending::<()>().await;
+    }
     eprintln!("probe writes to stderr");
     let probe = Arc::new(Probe {
         calls: Mutex::default(),
@@ -44,6 +69,8 @@ async fn main() {
         .route("/", get(StatusCode::NOT_FOUND))
         .route("/api/health", get(Json(json!({ "status": "ok" }))))
         .route("/api/exit/{code}", any(exit))
+        .route("/api/cut", any(cut))
+        .route("/api/held", any(held))
         .route("/api/stream", any(stream))
         .route("/api/environment/{name}", any(environment))
         .route("/api/calls/{name}/{count}", get(calls))
@@ -91,6 +118,21 @@ async fn exit(Path(code): Path<i32>) -> StatusCode {
     std::process::exit(code)
 }
 
+/// Notes the call, and breaks its connection without an answer.
+async fn cut(State(probe): State<Arc<Probe>>, request: Request) -> Response {
+    let id = request.headers().get("x-azure-functions-invocationid");
+    let id = id.and_then(|id| id.to_str().ok()).unwrap_or_default();
+    probe.note("cut", json!(id));
+    panic!("a connection is cut");
+}
+
+/// Notes the call, and answers after `/api/release`, with the id of this process.
+async fn held(State(probe): State<Arc<Probe>>) -> String {
+    probe.note("held", Value::Null);
+    probe.released().await;
+    std::process::id().to_string()
+}
+
 /// Gives every piece back as soon as it comes.
 async fn stream(request: Request) -> Body {
     Body::from_stream(request.into_body().into_data_stream())
@@ -124,8 +166,8 @@ async fn release(State(probe): State<Arc<Probe>>) -> StatusCode {
     StatusCode::OK
 }
 
-/// `PROBE_<FUNCTION>` is `ok`, `empty`, `text`, `fail`, `fail-once`, `hold` (until `/api/release`) or
-/// `hold-fail` (until then, and then it fails).
+/// `PROBE_<FUNCTION>` is a word of [`answer`], `fail-once`, `hold` (until `/api/release`) or `hold-fail` (until then, and
+/// then it fails).
 async fn call(State(probe): State<Arc<Probe>>, Path(name): Path<String>, request: Request) -> Response {
     let headers = request.headers().clone();
     let body = request
@@ -141,30 +183,38 @@ async fn call(State(probe): State<Arc<Probe>>, Path(name): Path<String>, request
             .is_some_and(|value| value == "chunked")
     );
     body["invocation"] = json!(headers.contains_key("x-azure-functions-invocationid"));
-    let count = {
-        let mut calls = probe.calls.lock().expect("no panic");
-        calls.push((name.clone(), body));
-        calls.iter().filter(|(function, _)| *function == name).count()
-    };
-    probe.changed.send_modify(|changed| *changed += 1);
+    let count = probe.note(&name, body);
     let ok = Json(json!({ "Outputs": {}, "Logs": [format!("{name} was called")], "ReturnValue": null }));
     let mode = std::env::var(format!("PROBE_{}", name.to_uppercase())).unwrap_or_default();
     match mode.as_str() {
-        "empty" => StatusCode::NO_CONTENT.into_response(),
-        "text" => "not JSON".into_response(),
-        "fail" => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
         "fail-once" if count == 1 => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
         "hold" | "hold-fail" => {
-            let mut released = probe.released.subscribe();
-            released
-                .wait_for(|released| *released)
-                .await
-                .expect("the probe lives");
+            probe.released().await;
             if mode == "hold-fail" {
                 return StatusCode::INTERNAL_SERVER_ERROR.into_response();
             }
             ok.into_response()
         }
-        _ => ok.into_response(),
+        mode => answer(mode).unwrap_or_else(|| ok.into_response()),
     }
+}
+
+/// An answer that is not what a host wants; `None` for a word that means no such answer.
+fn answer(mode: &str) -> Option<Response> {
+    let json = |kind: &'static str, body: &'static str| ([(header::CONTENT_TYPE, kind)], body).into_response();
+    Some(match mode {
+        "no-content" => StatusCode::NO_CONTENT.into_response(),
+        "empty" => StatusCode::OK.into_response(),
+        "null" => json("application/json", "null"),
+        "text" => "not JSON".into_response(),
+        "problem" => json("application/problem+json", "{}"),
+        "array" => json("application/json", "[]"),
+        "string" => json("application/json", "\"done\""),
+        "broken" => json("application/json", "{"),
+        "refuse" => StatusCode::BAD_REQUEST.into_response(),
+        "fail" => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        "redirect" => (StatusCode::FOUND, [(header::LOCATION, "/api/health")]).into_response(),
+        "cut" => panic!("a connection is cut"),
+        _ => return None,
+    })
 }

@@ -34,7 +34,6 @@ pub(crate) struct Resendable(Arc<Mutex<TakenBody>>);
 
 struct TakenBody {
     body: Body,
-    touched: bool,
     /// The answer to its sender, once it has turned out not to be what was announced.
     bad: Option<StatusCode>,
 }
@@ -43,13 +42,8 @@ impl Resendable {
     pub(crate) fn new(body: Body) -> Self {
         Self(Arc::new(Mutex::new(TakenBody {
             body,
-            touched: false,
             bad: None,
         })))
-    }
-
-    pub(crate) fn is_untouched(&self) -> bool {
-        !self.0.lock().unwrap_or_else(PoisonError::into_inner).touched
     }
 
     /// The answer to its sender, if it broke off or is too long.
@@ -79,7 +73,6 @@ impl hyper::body::Body for Resendable {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        inner.touched = true;
         let polled = Pin::new(&mut inner.body).poll_frame(context);
         if let Poll::Ready(Some(Err(error))) = &polled {
             inner.bad = Some(status(error));

@@ -25,6 +25,7 @@ use super::{
 };
 
 const CATEGORY: &str = "Host.Function.Console";
+const NOT_READY: &str = "Initializing HttpWorker timed out.";
 const STRIKES: usize = 3;
 const STRIKE_WINDOW: Duration = Duration::from_secs(30 * 60);
 
@@ -114,8 +115,9 @@ impl Handler {
     }
 
     /// Kills this process, which is then started again; does nothing when another one has taken its place.
-    pub(crate) fn restart(&self, pid: Option<u32>) {
-        if pid.is_some() && pid == self.pid() {
+    pub(crate) fn restart(&self, pid: u32) {
+        let pid = Some(pid);
+        if pid == self.pid() {
             *self
                 .shared
                 .unwanted
@@ -226,6 +228,7 @@ impl HandlerShared {
     /// Runs one process to its end, whatever ends it.
     async fn run(&self, child: &mut Child) -> ProcessEnd {
         let pid = child.id();
+        let late = tokio::time::Instant::now() + self.json.initialization_timeout;
         let end = tokio::select! {
             status = child.wait() => match status {
                 Ok(status) => ProcessEnd::Exited(status),
@@ -238,10 +241,13 @@ impl HandlerShared {
         let early = *self.state.borrow() == HandlerState::Starting;
         let end = match end {
             ProcessEnd::Exited(_) if self.take_unwanted() == pid => ProcessEnd::Unwanted,
-            ProcessEnd::Exited(status) if early && status.code() == Some(0) => ProcessEnd::Failed(format!(
-                "{} exited with code 0 before it was ready",
-                self.program()
-            )),
+            ProcessEnd::Exited(status) if early && status.code() == Some(0) => {
+                // The real host does not notice: it goes on waiting for the port.
+                tokio::select! {
+                    () = tokio::time::sleep_until(late) => ProcessEnd::Failed(NOT_READY.to_owned()),
+                    () = self.end.cancelled() => ProcessEnd::Stopping,
+                }
+            }
             end => end,
         };
         let refuses_from_now_on = matches!(&end, ProcessEnd::Exited(status) if status.code() == Some(0));
@@ -269,7 +275,7 @@ impl HandlerShared {
     async fn watch(&self) -> String {
         let limit = self.json.initialization_timeout;
         match tokio::time::timeout(limit, self.answers()).await {
-            Err(_) => "Initializing HttpWorker timed out.".to_owned(),
+            Err(_) => NOT_READY.to_owned(),
             Ok(()) => {
                 self.state.send_replace(HandlerState::Ready);
                 std::future::pending().await

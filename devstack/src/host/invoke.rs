@@ -1,12 +1,12 @@
-//! Calls a function as `POST /<Name>` and reads the answer by the rules of the real host.
-//! It never hangs on an empty answer, as the real host does: it fails the call and names the function.
+//! Calls a function as `POST /<Name>` and waits for the outcome, under functionTimeout.
+//! It never ends a call whose answer was empty: like the real host it hangs, and says so in the log.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicU32, Ordering::Relaxed},
+    time::Duration,
+};
 
-use axum::body::Body;
-use bytes::Bytes;
-use http_body_util::BodyExt;
-use hyper::{HeaderMap, Request, header};
+use hyper::{header, http::request};
 use serde_json::Value;
 use tokio_util::task::{TaskTracker, task_tracker::TaskTrackerToken};
 use uuid::Uuid;
@@ -15,6 +15,8 @@ use super::{
     client::Http,
     handler::Handler,
     log::{Level, Logger},
+    outcome::{self, Outcome},
+    redirect,
 };
 
 /// The version in the headers: a recent one of the v4 host.
@@ -30,6 +32,16 @@ pub(crate) struct Invoker {
     pub(crate) timeout: Option<Duration>,
     /// Counts the calls in flight, for a stop that waits for them.
     pub(crate) tracker: TaskTracker,
+}
+
+/// The process that has a call: each time that it is sent, it may be another one.
+#[derive(Debug, Default)]
+pub(crate) struct Target(AtomicU32);
+
+impl Target {
+    pub(crate) fn is_now(&self, handler: &Handler) {
+        self.0.store(handler.pid().unwrap_or_default(), Relaxed);
+    }
 }
 
 impl Invoker {
@@ -49,19 +61,19 @@ impl Invoker {
         &self,
         name: &str,
         id: Uuid,
+        target: &Target,
         call: impl Future<Output = Result<T, String>>,
     ) -> Result<T, String> {
         let Some(limit) = self.timeout else {
             return call.await;
         };
-        let pid = self.handler.pid();
         match tokio::time::timeout(limit, call).await {
             Ok(result) => result,
             Err(_) => {
                 self.logger.warning(format!(
                     "A function timeout has occurred. Restarting worker process executing invocationId '{id}'."
                 ));
-                self.handler.restart(pid);
+                self.handler.restart(target.0.load(Relaxed));
                 Err(format!(
                     "Timeout value of {limit:?} exceeded by function 'Functions.{name}' (Id: '{id}')."
                 ))
@@ -74,7 +86,11 @@ impl Invoker {
         let _running = self.track();
         let id = Uuid::new_v4();
         let result = match self.wait_ready().await {
-            Ok(()) => self.limited(name, id, self.call(name, id, body)).await,
+            Ok(()) => {
+                let target = Target::default();
+                target.is_now(&self.handler);
+                self.limited(name, id, &target, self.call(name, id, body)).await
+            }
             Err(reason) => Err(reason),
         };
         match &result {
@@ -90,78 +106,40 @@ impl Invoker {
     }
 
     async fn call(&self, name: &str, id: Uuid, body: Value) -> Result<(), String> {
-        let bytes = serde_json::to_vec(&body).map_err(|error| error.to_string())?;
-        // A stream has no length, so the body is sent chunked as the real host sends it.
-        let stream = futures_util::stream::iter([Ok::<_, std::io::Error>(Bytes::from(bytes))]);
-        let request = Request::post(format!("http://127.0.0.1:{}/{name}", self.handler.port()))
-            .header(header::CONTENT_TYPE, "application/json; charset=utf-8")
-            .header(header::USER_AGENT, format!("Azure-Functions-Host/{VERSION}"))
-            .header("x-azure-functions-hostversion", VERSION)
-            .header("x-azure-functions-invocationid", id.to_string())
-            .header("traceparent", traceparent())
-            .body(Body::from_stream(stream))
-            .map_err(|error| error.to_string())?;
-        let response = self
-            .client
-            .request(request)
-            .await
-            .map_err(|error| chain(&error))?;
-        let (head, body) = response.into_parts();
-        let body = body.collect().await.map_err(|error| chain(&error))?.to_bytes();
+        let url = format!("http://127.0.0.1:{}/{name}", self.handler.port());
+        let body = serde_json::to_vec(&body).map_err(|error| error.to_string())?;
+        let (head, body) = redirect::follow(&self.client, &url, |request| invocation(request, id), body).await?;
         if !head.status.is_success() {
             return Err(format!(
                 "Response status code does not indicate success: {}.",
                 head.status
             ));
         }
-        self.answer(name, &head.headers, &body)
+        match outcome::read(&head.headers, &body)? {
+            Outcome::Nothing => {
+                self.logger.error(format!(
+                    "Functions.{name} answered with nothing: the call hangs until functionTimeout (Id={id}). Send at least {{}}."
+                ));
+                std::future::pending().await
+            }
+            Outcome::Success { logs } => {
+                for line in logs {
+                    self.logger
+                        .write(Level::Information, &format!("Function.{name}.User"), &line);
+                }
+                Ok(())
+            }
+        }
     }
+}
 
-    fn answer(&self, name: &str, headers: &HeaderMap, body: &[u8]) -> Result<(), String> {
-        let nothing = format!(
-            "function '{name}' answered with an empty body: the real host would hang until functionTimeout, so send at least {{}}"
-        );
-        if body.iter().all(u8::is_ascii_whitespace) {
-            return Err(nothing);
-        }
-        let content_type = headers
-            .get(header::CONTENT_TYPE)
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or("");
-        let media = content_type.split(';').next().unwrap_or("").trim();
-        if !["application/json", "text/json"]
-            .iter()
-            .any(|json| media.eq_ignore_ascii_case(json))
-        {
-            let text = String::from_utf8_lossy(body);
-            return Err(format!(
-                "Invalid HttpResponseMessage: content type '{content_type}', body '{text}'"
-            ));
-        }
-        let answer: Value =
-            serde_json::from_slice(body).map_err(|error| format!("the answer is no JSON: {error}"))?;
-        let Value::Object(members) = answer else {
-            return Err(if answer.is_null() {
-                nothing
-            } else {
-                "the answer is no JSON object".to_owned()
-            });
-        };
-        let logs = members
-            .iter()
-            .find(|(key, _)| key.eq_ignore_ascii_case("Logs"))
-            .map(|(_, logs)| logs);
-        for line in logs
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_str)
-        {
-            self.logger
-                .write(Level::Information, &format!("Function.{name}.User"), line);
-        }
-        Ok(())
-    }
+/// The headers of a call.
+fn invocation(request: request::Builder, id: Uuid) -> request::Builder {
+    request
+        .header(header::USER_AGENT, format!("Azure-Functions-Host/{VERSION}"))
+        .header("x-azure-functions-hostversion", VERSION)
+        .header("x-azure-functions-invocationid", id.to_string())
+        .header("traceparent", traceparent())
 }
 
 /// A fresh W3C trace context, sampled.

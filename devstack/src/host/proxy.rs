@@ -1,21 +1,24 @@
 //! Proxies an HTTP function to the handler, streaming both ways with the headers of the real host.
 //! It never passes on who callers say they are: `sign_in` replaces that by who is signed in.
 
-use std::time::Duration;
-
 use axum::{body::Body, extract::Request, response::Response};
 use http_body_util::{BodyExt, Limited};
-use hyper::{HeaderMap, StatusCode, Uri, header};
+use hyper::{
+    HeaderMap, StatusCode, Uri,
+    body::{Body as _, Incoming},
+    header,
+};
 use uuid::Uuid;
 
 use super::{
     client::Resendable,
-    invoke::{Invoker, VERSION, chain, traceparent},
+    handler::HandlerState,
+    invoke::{Invoker, Target, VERSION, chain, traceparent},
+    resend::{Failure, RequestContent, Resends},
     sign_in::SignIn,
 };
 
 const BODY_LIMIT: u64 = 104_857_600;
-const RETRIES: u32 = 10;
 /// Headers of one connection, which do not belong to the next one.
 const HOP: [&str; 8] = [
     "connection",
@@ -56,7 +59,11 @@ pub(crate) async fn forward(
     drop_hop(request.headers_mut());
     let signed = sign_in.apply(request.headers_mut());
     let result = match signed.and(invoker.wait_ready().await) {
-        Ok(()) => invoker.limited(name, id, send(invoker, id, request)).await,
+        Ok(()) => {
+            let target = Target::default();
+            let sending = send(invoker, &target, id, request);
+            invoker.limited(name, id, &target, sending).await
+        }
         Err(reason) => Err(reason),
     };
     match result {
@@ -77,7 +84,7 @@ pub(crate) async fn forward(
     }
 }
 
-async fn send(invoker: &Invoker, id: Uuid, request: Request) -> Result<Response, String> {
+async fn send(invoker: &Invoker, target: &Target, id: Uuid, request: Request) -> Result<Response, String> {
     let (mut head, body) = request.into_parts();
     let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
     let url = format!("http://127.0.0.1:{}{path}", invoker.handler.port());
@@ -86,39 +93,56 @@ async fn send(invoker: &Invoker, id: Uuid, request: Request) -> Result<Response,
         .map_err(|error| format!("the path cannot be sent on: {error}"))?;
     add(&mut head.headers, id)?;
     let limit = usize::try_from(BODY_LIMIT).unwrap_or(usize::MAX);
+    let mut resends = Resends::new(content(&head.headers, &body));
     let body = Resendable::new(Body::new(Limited::new(body, limit)));
-    let mut attempt = 0;
     loop {
         let mut again = hyper::Request::new(Body::new(body.clone()));
         *again.method_mut() = head.method.clone();
         *again.uri_mut() = url.clone();
         *again.headers_mut() = head.headers.clone();
-        match invoker.client.request(again).await {
-            Ok(response) => {
-                let (mut head, body) = response.into_parts();
-                drop_hop(&mut head.headers);
-                // A length is the handler's to tell: of an answer to HEAD, what is sent is not what it is about.
-                let announced = head.headers.contains_key(header::CONTENT_LENGTH);
-                let body = if announced {
-                    Body::new(body)
-                } else {
-                    Body::from_stream(body.into_data_stream())
-                };
-                return Ok(Response::from_parts(head, body));
-            }
-            Err(error) if error.is_connect() && attempt < RETRIES && body.is_untouched() => {
-                attempt += 1;
-                tokio::time::sleep(Duration::from_millis((50 * u64::from(attempt)).min(250))).await;
-            }
-            // The caller's fault, and not the function's.
-            Err(error) => {
-                return match body.bad() {
-                    Some(status) => Ok(empty(status)),
-                    None => Err(format!("Failed to proxy request: {}", chain(&error))),
-                };
-            }
+        target.is_now(&invoker.handler);
+        let error = match invoker.client.request(again).await {
+            Ok(response) => return Ok(answer(response)),
+            Err(error) => error,
+        };
+        // The caller's fault, and not the function's.
+        if let Some(status) = body.bad() {
+            return Ok(empty(status));
+        }
+        let failure = if error.is_connect() {
+            Failure::Refused
+        } else {
+            Failure::Broken
+        };
+        let stopped = matches!(*invoker.handler.state().borrow(), HandlerState::Stopped(_));
+        match resends.after(failure) {
+            Some(pause) if !stopped => tokio::time::sleep(pause).await,
+            _ => return Err(format!("Failed to proxy request: {}", chain(&error))),
         }
     }
+}
+
+fn content(headers: &HeaderMap, body: &Body) -> RequestContent {
+    if !body.is_end_stream() {
+        RequestContent::Body
+    } else if headers.contains_key(header::CONTENT_LENGTH) {
+        RequestContent::Empty
+    } else {
+        RequestContent::Absent
+    }
+}
+
+fn answer(response: hyper::Response<Incoming>) -> Response {
+    let (mut head, body) = response.into_parts();
+    drop_hop(&mut head.headers);
+    // A length is the handler's to tell: of an answer to HEAD, what is sent is not what it is about.
+    let announced = head.headers.contains_key(header::CONTENT_LENGTH);
+    let body = if announced {
+        Body::new(body)
+    } else {
+        Body::from_stream(body.into_data_stream())
+    };
+    Response::from_parts(head, body)
 }
 
 fn drop_hop(headers: &mut HeaderMap) {

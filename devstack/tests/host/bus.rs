@@ -1,6 +1,7 @@
 //! The Service Bus trigger against the emulator: what a function gets, and what becomes of the message.
 //! Never waits for nothing to happen: a later message proves that an earlier one did not come again.
 
+use axum::body::Body;
 use hyper::StatusCode;
 use nix::{
     sys::signal::{Signal, kill},
@@ -9,7 +10,7 @@ use nix::{
 use serde_json::{Value, json};
 
 use crate::{
-    app::{App, Running},
+    app::{App, Running, eventually},
     broker::{Broker, TOPIC},
 };
 
@@ -98,6 +99,19 @@ async fn a_message_that_always_fails_becomes_a_dead_letter() {
     client.send("m-1", "poison").await;
     assert_eq!(client.dead_letter().await, "poison");
     assert_eq!(running.calls("Project", 2).await.len(), 2);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn after_exit_code_0_messages_become_dead_letters() {
+    let broker = Broker::start("PT1M", 3).await;
+    let running = listening(&broker, "binary").start().await;
+    let request = running.request("POST", "/api/exit/0").body(Body::from("{}"));
+    running.send(request.expect("a request")).await;
+    eventually(|| running.host.handler_pid().is_none().then_some(())).await;
+    let mut client = broker.client().await;
+    client.send("m-1", "nobody").await;
+    assert_eq!(client.dead_letter().await, "nobody");
     running.stop().await;
 }
 

@@ -10,6 +10,7 @@ mod folder;
 mod guard;
 mod http;
 mod process;
+mod resend;
 mod routes;
 mod sign_in;
 mod trigger;

@@ -1,6 +1,9 @@
 //! The life of the handler process: its environment, its ends and the end of the host.
 //! Never leaves one running: a stopped host has no process, and a dropped one has not either.
 
+use std::time::Instant;
+
+use axum::body::Body;
 use hyper::StatusCode;
 use nix::{
     sys::signal::{Signal, kill},
@@ -15,6 +18,14 @@ fn pid(number: u32) -> Pid {
 
 fn is_running(number: u32) -> bool {
     kill(pid(number), None).is_ok()
+}
+
+/// Makes the handler end so; the body lets it come only once.
+async fn exit(running: &Running, code: u8) {
+    let request = running.request("POST", &format!("/api/exit/{code}"));
+    running
+        .send(request.body(Body::from("{}")).expect("a request"))
+        .await;
 }
 
 async fn kill_it(running: &Running) -> u32 {
@@ -82,12 +93,14 @@ async fn an_omitted_setting_comes_from_the_caller_alone() {
 #[tokio::test]
 async fn exit_code_0_is_final_but_the_host_goes_on() {
     let running = App::new().http("Echo", "echo").start().await;
-    running.call("GET", "/api/exit/0").await;
+    exit(&running, 0).await;
     eventually(|| running.host.handler_pid().is_none().then_some(())).await;
+    let asked = Instant::now();
     assert_eq!(
         running.call("GET", "/api/echo").await.0,
         StatusCode::INTERNAL_SERVER_ERROR
     );
+    assert!(asked.elapsed().as_millis() >= 1_850, "it was tried ten times");
     assert_eq!(running.call("GET", "/admin/host/status").await.0, StatusCode::OK);
     running.stop().await;
 }
@@ -97,7 +110,7 @@ async fn exit_code_200_starts_another_one_as_often_as_it_likes() {
     let running = App::new().http("Echo", "echo").start().await;
     for _ in 0..4 {
         let before = running.host.handler_pid().expect("a process");
-        running.call("GET", "/api/exit/200").await;
+        exit(&running, 200).await;
         running.another_pid(before).await;
     }
     assert_eq!(running.call("GET", "/api/echo").await.0, StatusCode::IM_A_TEAPOT);
@@ -108,7 +121,7 @@ async fn exit_code_200_starts_another_one_as_often_as_it_likes() {
 async fn another_exit_code_starts_another_one_and_calls_wait_for_it() {
     let running = App::new().http("Echo", "echo").start().await;
     let before = running.host.handler_pid().expect("a process");
-    running.call("GET", "/api/exit/3").await;
+    exit(&running, 3).await;
     // It has been seen to go, and the next one has just been started.
     running.another_pid(before).await;
     assert_eq!(running.call("GET", "/api/echo").await.0, StatusCode::IM_A_TEAPOT);
@@ -151,6 +164,22 @@ async fn a_handler_that_never_starts_is_an_error_that_names_it() {
         missing.contains("Failed to start Worker Channel") && missing.contains("no-such-program"),
         "{missing}"
     );
+}
+
+#[tokio::test]
+async fn a_handler_that_does_not_get_ready_has_three_tries() {
+    for (setting, value) in [("PROBE_DEAF", "yes"), ("PROBE_EXIT_AT_ONCE", "0")] {
+        let app = App::new()
+            .setting(setting, value)
+            .host("customHandler__initializationTimeout", "00:00:00.3");
+        let started = Instant::now();
+        let refused = app.refused().await;
+        assert!(
+            refused.contains("restart retry count") && refused.contains("Initializing HttpWorker timed out"),
+            "{refused}"
+        );
+        assert!(started.elapsed().as_millis() >= 900, "{setting}");
+    }
 }
 
 #[tokio::test]

@@ -45,20 +45,62 @@ async fn an_admin_call_runs_a_function_now() {
 }
 
 #[tokio::test]
-async fn a_bad_answer_fails_loudly_and_names_the_function() {
-    for (answer, words) in [
-        ("empty", "empty body"),
+async fn an_answer_that_is_no_json_object_of_success_fails_the_call() {
+    let answers = [
         ("text", "Invalid HttpResponseMessage"),
+        ("problem", "Invalid HttpResponseMessage"),
+        ("array", "no JSON object"),
+        ("string", "no JSON object"),
+        ("broken", "no JSON"),
+        ("refuse", "400"),
         ("fail", "500"),
-    ] {
+        ("cut", "connection"),
+    ];
+    let mut app = App::new();
+    for (answer, _) in answers {
+        app = app
+            .timer(answer, "0 0 0 1 1 *")
+            .setting(&format!("PROBE_{}", answer.to_uppercase()), answer);
+    }
+    let running = app.start().await;
+    for (answer, words) in answers {
+        assert_eq!(start(&running, answer, json!("")).await, StatusCode::ACCEPTED);
+        let failed = format!("Executed 'Functions.{answer}' (Failed");
+        running.logged(&["ERR", &failed, words]).await;
+    }
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn an_answer_with_nothing_hangs_until_the_handler_is_replaced() {
+    for answer in ["null", "empty", "no-content"] {
         let app = App::new()
+            .host("functionTimeout", "00:00:00.3")
             .setting("PROBE_YEARLY", answer)
             .timer("Yearly", "0 0 0 1 1 *");
         let running = app.start().await;
+        let before = running.host.handler_pid().expect("a process");
+        let asked = std::time::Instant::now();
         assert_eq!(start(&running, "Yearly", json!("")).await, StatusCode::ACCEPTED);
-        running.logged(&["ERR", "Functions.Yearly", words]).await;
+        running.logged(&["ERR", "Functions.Yearly", "hangs"]).await;
+        running.another_pid(before).await;
+        assert!(asked.elapsed().as_millis() >= 300, "{answer}");
+        running.logged(&["ERR", "Functions.Yearly", "Timeout value"]).await;
         running.stop().await;
     }
+}
+
+#[tokio::test]
+async fn a_redirect_is_followed() {
+    let app = App::new()
+        .setting("PROBE_YEARLY", "redirect")
+        .timer("Yearly", "0 0 0 1 1 *");
+    let running = app.start().await;
+    assert_eq!(start(&running, "Yearly", json!("")).await, StatusCode::ACCEPTED);
+    running
+        .logged(&["Executed 'Functions.Yearly' (Succeeded"])
+        .await;
+    running.stop().await;
 }
 
 fn disabled(list: &Value) -> Vec<&str> {
