@@ -201,7 +201,8 @@ async fn call(State(probe): State<Arc<Probe>>, Path(name): Path<String>, request
 
 /// An answer that is not what a host wants; `None` for a word that means no such answer.
 fn answer(mode: &str) -> Option<Response> {
-    let json = |kind: &'static str, body: &'static str| ([(header::CONTENT_TYPE, kind)], body).into_response();
+    let json =
+        |kind: &'static str, body: &'static str| ([(header::CONTENT_TYPE, kind)], body).into_response();
     Some(match mode {
         "no-content" => StatusCode::NO_CONTENT.into_response(),
         "empty" => StatusCode::OK.into_response(),

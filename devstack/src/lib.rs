@@ -3,6 +3,7 @@
 
 mod api;
 pub mod app_folder;
+pub mod azurite;
 mod bus_address;
 pub mod cosmos;
 pub mod demo;
@@ -10,6 +11,7 @@ pub mod escape;
 pub mod host;
 mod http;
 pub mod operate;
+mod platform;
 mod ports;
 pub mod postgres;
 mod running;

@@ -4,14 +4,16 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::api::Api;
 use crate::app_folder;
-use crate::host::{Log, Role, User};
+use crate::escape;
+use crate::host::{Log, Role, Times, User};
+use crate::platform;
 use crate::running::{self, StackEntry};
-use crate::stack::{Ports, PostgresChoice, ReadModel, Stack, StackOptions};
+use crate::stack::{Ports, PostgresChoice, ReadModel, Stack, StackOptions, StorageChoice};
 
 /// Runs the whole system until Ctrl-C.
 #[derive(Debug, Clone, clap::Args)]
@@ -34,6 +36,9 @@ pub struct UpArguments {
     /// Keeps PostgreSQL's data in this folder, for the next `up --keep`; the documents are made anew from the log then.
     #[arg(long, value_name = "FOLDER", num_args = 0..=1, default_missing_value = "/var/tmp/orders-postgres")]
     pub keep: Option<PathBuf>,
+    /// The storage account in which the host locks its timers.
+    #[arg(long, value_enum, default_value_t)]
+    pub storage: StorageChoice,
     /// Signs this user in: customer, staff, operator or staff,operator, with this object id or a random one.
     /// Without it every caller is staff.
     #[arg(long = "as", value_name = "ROLE[,ROLE][:OID]")]
@@ -49,20 +54,22 @@ pub async fn run(args: UpArguments) -> Result<()> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let starting = start(args);
     // Whatever has been started by then is ended as `starting` is dropped.
-    let (stack, _entry) = tokio::select! {
+    let (mut stack, _entry) = tokio::select! {
         started = starting => started?,
         _ = terminate.recv() => return Ok(()),
         _ = interrupt.recv() => return Ok(()),
     };
-    let reason = tokio::select! {
-        reason = stack.stopped() => Some(reason),
-        _ = terminate.recv() => None,
-        _ = interrupt.recv() => None,
-    };
-    stack.stop().await?;
-    match reason {
-        Some(reason) => bail!("the host ended by itself: {reason}"),
-        None => Ok(()),
+    tokio::select! {
+        () = platform::keep_running(&mut stack, |line| eprintln!("{}", escape::line(line))) => {}
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    println!("  Stopping; Ctrl-C again stops at once.");
+    tokio::select! {
+        stopped = stack.stop() => stopped,
+        // Whatever still runs is ended as `stack` is dropped.
+        _ = terminate.recv() => Ok(()),
+        _ = interrupt.recv() => Ok(()),
     }
 }
 
@@ -97,6 +104,8 @@ async fn start(args: UpArguments) -> Result<(Stack, StackEntry)> {
         environment: auth.collect(),
         postgres: PostgresChoice::from_environment(args.keep.clone())?,
         read_model: args.read_model,
+        storage: args.storage.clone(),
+        times: Times::default(),
     })
     .await?;
     stack.refill().await?;
@@ -157,6 +166,9 @@ fn announce(stack: &Stack, args: &UpArguments, customer: &str) {
             stack.cosmos_endpoint(),
             stack.cosmos_key()
         );
+    }
+    if let Some(storage) = stack.storage_connection_string() {
+        println!("  Storage      {storage}");
     }
     if let Some(user) = user {
         println!("  Signed in    {user}");

@@ -47,7 +47,8 @@ impl Up {
         let ports = ["--port", "--postgres-port", "--servicebus-port", "--cosmos-port"];
         let ports: Vec<&str> = ports.iter().flat_map(|port| [*port, "0"]).collect();
         let mut command = devstack(&[&["up"], ports.as_slice(), more].concat());
-        let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
+        // A group of its own, as a shell gives it: Ctrl-C reaches all of it.
+        let mut process = command.stdout(Stdio::piped()).process_group(0).spawn().unwrap();
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
         let mut said = String::new();
         let ready = async {
@@ -131,9 +132,31 @@ impl Up {
         kill(Pid::from_raw(self.pid()), signal).unwrap();
     }
 
+    /// The handler's process, once there is one.
+    async fn handler(&self) -> i32 {
+        let looking = async {
+            let mut again = interval(Duration::from_millis(20));
+            loop {
+                again.tick().await;
+                let all = processes("comm").await;
+                let own =
+                    |(_, parent, name): &&(i32, i32, String)| *parent == self.pid() && name == "handler";
+                if let Some((pid, ..)) = all.iter().find(own) {
+                    return *pid;
+                }
+            }
+        };
+        timeout(SOON, looking).await.expect("a handler")
+    }
+
+    /// What a terminal does on Ctrl-C.
+    fn interrupt(&self) {
+        kill(Pid::from_raw(-self.pid()), Signal::SIGINT).unwrap();
+    }
+
     /// The processes it has started, and those they have started.
     async fn descendants(&self) -> Vec<i32> {
-        let all = processes().await;
+        let all = processes("stat").await;
         let mut found = vec![self.pid()];
         let mut looked = 0;
         while looked < found.len() {
@@ -145,10 +168,10 @@ impl Up {
     }
 }
 
-/// Process id, parent's id and state of every process.
-async fn processes() -> Vec<(i32, i32, String)> {
+/// Process id, parent's id and one thing more of every process.
+async fn processes(what: &str) -> Vec<(i32, i32, String)> {
     let output = Command::new("ps")
-        .args(["-A", "-o", "pid=,ppid=,stat="])
+        .args(["-A", "-o", &format!("pid=,ppid=,{what}=")])
         .output()
         .await
         .unwrap();
@@ -166,7 +189,7 @@ async fn gone(pids: &[i32]) {
         let mut again = interval(Duration::from_millis(20));
         loop {
             again.tick().await;
-            let all = processes().await;
+            let all = processes("stat").await;
             // A zombie waits for its parent only: it holds nothing any more.
             if !all
                 .iter()
@@ -192,7 +215,7 @@ async fn up_prints_addresses_and_a_working_curl_and_ctrl_c_leaves_nothing() {
         descendants.len() >= 3,
         "handler, keeper and PostgreSQL: {descendants:?}"
     );
-    up.signal(Signal::SIGINT);
+    up.interrupt();
     let status = timeout(SOON, up.process.wait()).await.unwrap().unwrap();
     assert!(status.success(), "{status}");
     gone(&descendants).await;
@@ -231,6 +254,21 @@ async fn up_with_the_read_model_in_postgres_needs_no_bus_and_no_documents() {
             "{tool:?}: {said}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_host_that_has_ended_by_itself_is_started_again() {
+    let up = Up::start(&["--storage", "azurite"]).await;
+    assert!(up.said.contains("BlobEndpoint=http://127.0.0.1:"), "{}", up.said);
+    for _ in 0..3 {
+        let handler = up.handler().await;
+        kill(Pid::from_raw(handler), Signal::SIGKILL).unwrap();
+        gone(&[handler]).await;
+    }
+    up.handler().await;
+    up.read("health", "\"ok\"").await;
+    up.place_an_order().await;
+    up.orders().await;
 }
 
 #[tokio::test]

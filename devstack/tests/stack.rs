@@ -9,8 +9,8 @@ use std::path::PathBuf;
 
 use axum::body::Body;
 use devstack::app_folder::{assemble, workspace_root};
-use devstack::host::Log;
-use devstack::stack::{Ports, PostgresChoice, ReadModel, Stack, StackOptions};
+use devstack::host::{Log, Times};
+use devstack::stack::{Ports, PostgresChoice, ReadModel, Stack, StackOptions, StorageChoice};
 use http_body_util::BodyExt as _;
 use hyper::StatusCode;
 use hyper_util::client::legacy::{Client, connect::HttpConnector};
@@ -47,6 +47,8 @@ impl Started {
             environment: [every_second].into(),
             postgres: PostgresChoice::Own,
             read_model,
+            storage: StorageChoice::Inner,
+            times: Times::default(),
         });
         let stack = stack.await.unwrap();
         stack.check_health().await.unwrap();

@@ -1,9 +1,8 @@
-//! Puts the parts together and serves them until SIGTERM, or until the Functions host is gone.
+//! Puts the parts together and serves them until the Functions host is gone, or a second signal has come.
 //! Never exits 0 while serving: the host would not start it again.
 
 use std::{
     net::Ipv4Addr,
-    os::unix::process::parent_id,
     process::ExitCode,
     sync::{Arc, LazyLock},
     time::Duration,
@@ -19,7 +18,6 @@ use axum::{
 };
 use tokio::{
     net::TcpListener,
-    signal::unix::SignalKind,
     sync::{Notify, oneshot},
     time,
 };
@@ -41,6 +39,7 @@ use crate::{
     jobs,
     read::{self, CosmosConnection, PointerCache, Projector, TableReadModel, cosmos::CosmosReadModel},
     relay::{Outbox, Relay},
+    signals::Signals,
     timer::Timer,
     triggers,
     write::{Writer, pool::CommandPool},
@@ -48,7 +47,7 @@ use crate::{
 
 /// Connections to PostgreSQL for commands, per process.
 const COMMAND_CONNECTIONS: usize = 2;
-/// Time for requests under way after SIGTERM.
+/// Time for requests under way at the end.
 const GRACE: Duration = Duration::from_secs(2);
 /// Exit code that the Functions host takes for a wanted restart, not an error.
 const WANTED_RESTART: u8 = 200;
@@ -156,13 +155,12 @@ async fn other_method(method: Method) -> Response {
     }
 }
 
-/// Listens on 127.0.0.1 and serves until SIGTERM, or until the process that started it is gone.
+/// Listens on 127.0.0.1 and serves until [`Signals`] say that it is time to end.
 ///
 /// # Errors
 /// The port is taken, or signals cannot be watched.
 pub async fn serve(config: Config, auth: AuthMode) -> std::io::Result<ExitCode> {
-    let mut terminate = tokio::signal::unix::signal(SignalKind::terminate())?;
-    let mut interrupt = tokio::signal::unix::signal(SignalKind::interrupt())?;
+    let signals = Signals::watch()?;
     // Only now, with the signals watched, may anybody know that we are here.
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, config.port)).await?;
     tracing::info!(address = %listener.local_addr()?, "listening");
@@ -189,23 +187,10 @@ pub async fn serve(config: Config, auth: AuthMode) -> std::io::Result<ExitCode> 
         let _ = stopped.await;
     });
     let server = tokio::spawn(server.into_future());
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-        () = orphaned() => tracing::warn!("orphaned"),
-    }
+    signals.end().await;
     let _ = stop.send(());
     if time::timeout(GRACE, server).await.is_err() {
         tracing::warn!("stopped_with_requests_under_way");
     }
     Ok(ExitCode::from(WANTED_RESTART))
-}
-
-/// Ends when the parent has died. The host SIGKILLed leaves us running; a parent id that changes is how we know.
-async fn orphaned() {
-    let parent = parent_id();
-    let mut ticks = time::interval(Duration::from_millis(500));
-    while parent_id() == parent {
-        ticks.tick().await;
-    }
 }

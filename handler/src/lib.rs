@@ -19,6 +19,7 @@ pub mod migrate;
 pub mod postgres;
 pub mod read;
 pub mod relay;
+pub mod signals;
 pub mod telemetry;
 pub mod timer;
 pub mod triggers;

@@ -46,6 +46,7 @@ mod rebuild;
 mod relay;
 mod roles;
 mod session_settings;
+mod shutdown;
 mod sign_in;
 mod support;
 mod sweeps;

@@ -2,25 +2,38 @@
 //! Never kills a process that the test did not start.
 
 use hyper::StatusCode;
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 use serde_json::json;
 use tokio::{process::Command, time::timeout};
 
 use crate::support::{App, DEADLINE, Database, binary};
 
+fn signal(app: &App, signal: Signal) {
+    let pid = i32::try_from(app.process.id().unwrap()).unwrap();
+    kill(Pid::from_raw(pid), signal).unwrap();
+}
+
 #[tokio::test]
-async fn sigterm_ends_it_with_the_exit_code_of_a_wanted_restart() {
-    let mut app = App::start().await;
-    let pid = app.process.id().unwrap().to_string();
-    assert!(
-        Command::new("kill")
-            .args(["-TERM", &pid])
-            .status()
-            .await
-            .unwrap()
-            .success()
-    );
-    let status = timeout(DEADLINE, app.process.wait()).await.unwrap().unwrap();
-    assert_eq!(status.code(), Some(200));
+async fn one_signal_ends_nothing_and_the_second_is_a_wanted_restart() {
+    for (first, second) in [
+        (Signal::SIGINT, Signal::SIGINT),
+        (Signal::SIGTERM, Signal::SIGTERM),
+        (Signal::SIGINT, Signal::SIGTERM),
+    ] {
+        let mut app = App::start().await;
+        signal(&app, first);
+        app.logged("signal_received").await;
+        assert_eq!(
+            app.send("GET", "/api/health/live", "", &[]).await.status,
+            StatusCode::OK
+        );
+        signal(&app, second);
+        let status = timeout(DEADLINE, app.process.wait()).await.unwrap().unwrap();
+        assert_eq!(status.code(), Some(200));
+    }
 }
 
 #[tokio::test]

@@ -5,9 +5,9 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use devstack::{
     app_folder,
-    host::Log,
+    host::{Log, Times},
     servicebus::Entities,
-    stack::{Faults, Ports, PostgresChoice, ReadModel, Stack, StackOptions},
+    stack::{Faults, Ports, PostgresChoice, ReadModel, Stack, StackOptions, StorageChoice},
 };
 use hyper::StatusCode;
 use serde_json::Value;
@@ -74,6 +74,8 @@ impl System {
             environment: BTreeMap::new(),
             read_model: ReadModel::Cosmos,
             postgres: PostgresChoice::Shared(admin_url(&database)),
+            storage: StorageChoice::Inner,
+            times: Times::default(),
         };
         change(&mut options, &mut bus);
         let entities = Entities::from_json(&bus.to_string()).unwrap();

@@ -6,8 +6,8 @@ use std::{collections::BTreeMap, path::Path};
 use anyhow::{Context as _, Result};
 use devstack::{
     app_folder,
-    host::Log,
-    stack::{Ports, PostgresChoice, ReadModel, Stack, StackOptions},
+    host::{Log, Times},
+    stack::{Ports, PostgresChoice, ReadModel, Stack, StackOptions, StorageChoice},
 };
 
 use super::parent::{tell, until_alone};
@@ -26,6 +26,8 @@ pub(super) async fn run(handler: &Path) -> Result<()> {
         environment: BTreeMap::new(),
         postgres: PostgresChoice::Own,
         read_model: ReadModel::Cosmos,
+        storage: StorageChoice::Inner,
+        times: Times::default(),
     })
     .await?;
     let address = stack.url().strip_prefix("http://").context("no address")?;

@@ -10,9 +10,9 @@ use anyhow::Result;
 use serde_json::json;
 
 use crate::api::{self, Api};
-use crate::host::Log;
+use crate::host::{Log, Times};
 use crate::servicebus::Entities;
-use crate::stack::{Ports, PostgresChoice, ReadModel, Stack, StackOptions};
+use crate::stack::{Ports, PostgresChoice, ReadModel, Stack, StackOptions, StorageChoice};
 use crate::{app_folder, escape, up};
 
 use hops::HopWatch;
@@ -41,6 +41,8 @@ pub async fn run(_: DemoArguments) -> Result<()> {
         environment: BTreeMap::new(),
         postgres: PostgresChoice::Own,
         read_model: ReadModel::Cosmos,
+        storage: StorageChoice::Inner,
+        times: Times::default(),
     };
     let stack = Stack::start_with(options, entities.with_listener(LISTENER)).await?;
     let driven = tokio::select! {

@@ -40,10 +40,7 @@ struct TakenBody {
 
 impl Resendable {
     pub(crate) fn new(body: Body) -> Self {
-        Self(Arc::new(Mutex::new(TakenBody {
-            body,
-            bad: None,
-        })))
+        Self(Arc::new(Mutex::new(TakenBody { body, bad: None })))
     }
 
     /// The answer to its sender, if it broke off or is too long.

@@ -8,7 +8,6 @@ use std::{
 
 use hyper::{header, http::request};
 use serde_json::Value;
-use tokio_util::task::{TaskTracker, task_tracker::TaskTrackerToken};
 use uuid::Uuid;
 
 use super::{
@@ -30,8 +29,6 @@ pub(crate) struct Invoker {
     pub(crate) client: Http,
     pub(crate) logger: Logger,
     pub(crate) timeout: Option<Duration>,
-    /// Counts the calls in flight, for a stop that waits for them.
-    pub(crate) tracker: TaskTracker,
 }
 
 /// The process that has a call: each time that it is sent, it may be another one.
@@ -45,11 +42,6 @@ impl Target {
 }
 
 impl Invoker {
-    /// Marks a call as being in flight until the token is dropped.
-    pub(crate) fn track(&self) -> TaskTrackerToken {
-        self.tracker.token()
-    }
-
     /// Waits for a handler that is starting, as long as the real host does.
     pub(crate) async fn wait_ready(&self) -> Result<(), String> {
         let ready = tokio::time::timeout(READY_LIMIT, self.handler.ready()).await;
@@ -83,7 +75,6 @@ impl Invoker {
 
     /// Calls the function; `Err` means that the trigger has to treat the call as failed.
     pub(crate) async fn invoke(&self, name: &str, body: Value) -> Result<(), String> {
-        let _running = self.track();
         let id = Uuid::new_v4();
         let result = match self.wait_ready().await {
             Ok(()) => {
@@ -108,7 +99,8 @@ impl Invoker {
     async fn call(&self, name: &str, id: Uuid, body: Value) -> Result<(), String> {
         let url = format!("http://127.0.0.1:{}/{name}", self.handler.port());
         let body = serde_json::to_vec(&body).map_err(|error| error.to_string())?;
-        let (head, body) = redirect::follow(&self.client, &url, |request| invocation(request, id), body).await?;
+        let (head, body) =
+            redirect::follow(&self.client, &url, |request| invocation(request, id), body).await?;
         if !head.status.is_success() {
             return Err(format!(
                 "Response status code does not indicate success: {}.",
@@ -146,15 +138,4 @@ fn invocation(request: request::Builder, id: Uuid) -> request::Builder {
 pub(crate) fn traceparent() -> String {
     let span = Uuid::new_v4().simple().to_string();
     format!("00-{}-{}-01", Uuid::new_v4().simple(), &span[..16])
-}
-
-/// The error with its causes, which hold the part that explains it.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }

@@ -3,14 +3,17 @@
 
 mod bus;
 mod client;
+mod command_line;
 mod cors;
 mod error;
+mod error_chain;
 mod function;
 mod guard;
 mod handler;
 mod host_json;
 mod invoke;
 mod json;
+mod life;
 mod log;
 mod outcome;
 mod payload;
@@ -22,41 +25,54 @@ mod schedule;
 mod server;
 mod settings;
 pub mod sign_in;
+mod storage;
 mod timer;
+mod timer_lock;
+mod times;
 mod user;
 
 use std::{
     collections::BTreeMap,
     io,
-    net::{Ipv4Addr, SocketAddr},
+    net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
-use tokio::{net::TcpListener, task::JoinHandle};
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio::{
+    net::TcpListener,
+    sync::{mpsc, watch},
+};
+use tokio_util::{
+    sync::CancellationToken,
+    task::{AbortOnDropHandle, TaskTracker},
+};
 
 pub use self::{
     error::Error,
     log::Log,
     sign_in::SignIn,
+    storage::InnerStorage,
+    times::Times,
     user::{InvalidUser, Role, User},
 };
 
 use self::{
     cors::Cors,
     function::{Function, Functions, Trigger},
-    handler::{Handler, HandlerState},
+    handler::Handler,
     host_json::HostJson,
     invoke::Invoker,
+    life::Life,
     log::Logger,
     server::App,
     settings::Settings,
+    storage::Storage,
+    timer_lock::TimerLock,
 };
 
-/// The longest that a stop waits for the calls in flight, as the real host does.
-const DRAIN: Duration = Duration::from_secs(10);
+const STORAGE: &str = "AzureWebJobsStorage";
 
 /// The environment of this app folder's handler, as [`HostOptions`] say; for its tools too.
 ///
@@ -87,18 +103,21 @@ pub struct HostOptions {
     pub log: Log,
     /// The signed-in user, as App Service authentication would tell the handler; kept to change it later.
     pub sign_in: SignIn,
+    /// The storage of an app with `AzureWebJobsStorage=UseDevelopmentStorage=true`.
+    pub storage: InnerStorage,
+    /// How long the host waits for what.
+    pub times: Times,
 }
 
 /// A running host; dropping it kills the handler.
 pub struct Host {
     url: String,
     handler: Handler,
-    tracker: TaskTracker,
-    sign_in: SignIn,
-    stop: CancellationToken,
-    supervisor: Option<JoinHandle<()>>,
-    server: Option<JoinHandle<()>>,
-    listeners: TaskTracker,
+    /// Asks for the end.
+    ask: CancellationToken,
+    /// The reason once it has ended by itself.
+    ended: watch::Receiver<Option<String>>,
+    life: AbortOnDropHandle<()>,
 }
 
 impl Host {
@@ -116,103 +135,104 @@ impl Host {
         }
         check(&settings, &functions)?;
         let buses = bus::sources(&functions.loaded, &settings)?;
+        let storage = settings.get(STORAGE);
+        let storage = Storage::read(storage, options.storage.clone()).map_err(|problem| Error::Setting {
+            name: STORAGE.to_owned(),
+            problem,
+        })?;
+        let host_id = settings
+            .get("AzureFunctionsWebHost__hostid")
+            .unwrap_or("devstack");
+        let host_id = host_id.to_owned();
         let listener = listen(options.listen).await?;
         let address = listener.local_addr().map_err(|source| Error::Listen {
             address: options.listen,
             source,
         })?;
         let url = format!("http://{address}");
-        let handler = prepare(&root, &json, &settings, address, &logger)?;
+        let handler = command_line::prepare(&root, &json, &settings, address, &logger)?;
         let invoker = Invoker {
-            handler: handler.clone(),
-            client: client::new(),
-            logger: logger.clone(),
-            timeout: json.function_timeout,
-            tracker: TaskTracker::new(),
-        };
-        let mut host = Self {
-            url,
             handler,
-            tracker: invoker.tracker.clone(),
-            sign_in: options.sign_in,
-            stop: CancellationToken::new(),
-            supervisor: None,
-            server: None,
-            listeners: TaskTracker::new(),
+            client: client::new(),
+            logger,
+            timeout: json.function_timeout,
         };
-        host.run(functions, invoker, (listener, cors), buses, &json)
-            .await?;
-        Ok(host)
+        let parts = Parts {
+            invoker,
+            buses,
+            json,
+            cors,
+            options,
+            url,
+            storage,
+            host_id,
+        };
+        Self::run(parts, functions, listener).await
     }
 
-    async fn run(
-        &mut self,
-        functions: Functions,
-        invoker: Invoker,
-        (listener, cors): (TcpListener, Option<Cors>),
-        buses: Vec<bus::TriggerSource>,
-        json: &HostJson,
-    ) -> Result<(), Error> {
+    async fn run(parts: Parts, functions: Functions, listener: TcpListener) -> Result<Self, Error> {
+        let invoker = parts.invoker.clone();
+        let (logger, handler) = (invoker.logger.clone(), invoker.handler.clone());
         let Functions { loaded, failed } = functions;
-        let logger = invoker.logger.clone();
+        wait_for(&parts.storage, parts.options.times, &logger).await;
+        let mut supervisor = None;
         if loaded.is_empty() {
             logger.warning("No functions found, so the handler is not started.");
         } else {
-            self.supervisor = Some(tokio::spawn(self.handler.clone().supervise()));
-            self.handler.ready().await.map_err(Error::Handler)?;
+            supervisor = Some(AbortOnDropHandle::new(tokio::spawn(handler.clone().supervise())));
+            handler.ready().await.map_err(Error::Handler)?;
         }
-        self.start_timers(&loaded, &invoker);
-        for source in buses {
-            let listener = bus::listen(
-                source,
-                json.service_bus.clone(),
-                invoker.clone(),
-                self.stop.clone(),
-            );
-            self.listeners.spawn(listener);
-        }
+        let stop = CancellationToken::new();
+        let (listeners, faults) = parts.start_triggers(&loaded, &stop);
         for function in &loaded {
             let what = if function.disabled { "Disabled" } else { "Found" };
             logger.info(format!("{what} function {}", function.name));
         }
-        logger.info(format!("Listening on {}", self.url));
-        let (url, started) = (self.url.clone(), Instant::now());
+        logger.info(format!("Listening on {}", parts.url));
         let app = Arc::new(App {
             functions: loaded,
             failed,
             invoker,
-            sign_in: self.sign_in.clone(),
-            url,
-            started,
+            sign_in: parts.options.sign_in,
+            url: parts.url.clone(),
+            started: Instant::now(),
         });
-        let stop = self.stop.clone();
-        self.server = Some(tokio::spawn(async move {
+        let close = CancellationToken::new();
+        let closed = close.clone();
+        let server = tokio::spawn(async move {
             // Kept-alive connections are closed as well: the next host on this port must get their requests.
-            let serving = axum::serve(listener, Cors::layer(cors, server::router(app)));
+            let serving = axum::serve(listener, Cors::layer(parts.cors, server::router(app)));
             let _ = serving
-                .with_graceful_shutdown(async move { stop.cancelled().await })
+                .with_graceful_shutdown(async move { closed.cancelled().await })
                 .await;
-        }));
-        Ok(())
+        });
+        let life = Life {
+            handler: handler.clone(),
+            supervisor,
+            server: AbortOnDropHandle::new(server),
+            close,
+            stop,
+            listeners,
+            faults,
+            times: parts.options.times,
+            logger,
+        };
+        Ok(Self::living(life, parts.url))
     }
 
-    fn start_timers(&self, functions: &[Function], invoker: &Invoker) {
-        for function in functions {
-            if let Trigger::Timer {
-                schedule,
-                run_on_startup,
-                use_monitor,
-            } = &function.trigger
-            {
-                let plan = timer::TimerPlan {
-                    function: function.clone(),
-                    schedule: schedule.clone(),
-                    at_once: *run_on_startup,
-                    monitor: *use_monitor,
-                };
-                self.listeners
-                    .spawn(timer::run(plan, invoker.clone(), self.stop.clone()));
-            }
+    fn living(life: Life, url: String) -> Self {
+        let (ask, (end, ended)) = (CancellationToken::new(), watch::channel(None));
+        let (handler, asked) = (life.handler.clone(), ask.clone());
+        let life = tokio::spawn(async move {
+            let reason = life.run(asked).await;
+            end.send_replace(reason);
+        });
+        Self {
+            url,
+            handler,
+            ask,
+            ended,
+            life: AbortOnDropHandle::new(life),
         }
     }
 
@@ -228,59 +248,84 @@ impl Host {
         self.handler.pid()
     }
 
-    /// Waits until the host stops by itself, and returns the reason.
+    /// Waits until the host has ended by itself, and returns the reason.
     pub async fn stopped(&self) -> String {
-        let mut state = self.handler.state();
-        let state = state
-            .wait_for(|state| matches!(state, HandlerState::Stopped(_)))
-            .await;
-        match state.as_deref() {
-            Ok(HandlerState::Stopped(reason)) => reason.clone(),
-            _ => "the host has stopped".to_owned(),
-        }
+        let mut ended = self.ended.clone();
+        let reason = ended.wait_for(Option::is_some).await;
+        let reason = reason.ok().and_then(|reason| reason.clone());
+        reason.unwrap_or_else(|| "the host was stopped".to_owned())
     }
 
-    /// Stops the listeners, waits up to 10 s for the calls in flight, and kills the handler.
+    /// Ends the host as SIGTERM ends the real one: it closes its port, finishes HTTP requests while triggers go on, stops
+    /// the triggers, and kills the handler.
     pub async fn stop(mut self) {
-        self.stop.cancel();
-        self.listeners.close();
-        self.tracker.close();
-        let drained = async {
-            self.listeners.wait().await;
-            self.tracker.wait().await;
-        };
-        // A handler that has stopped for good answers nothing, so there is nothing to wait for.
-        let drain = if self.handler.pid().is_some() {
-            DRAIN
-        } else {
-            Duration::from_secs(1)
-        };
-        let _ = tokio::time::timeout(drain, drained).await;
-        self.handler.end();
-        if let Some(mut server) = self.server.take() {
-            // With the handler gone no answer can hold it up for long; the port is free when it has ended.
-            if tokio::time::timeout(Duration::from_secs(1), &mut server)
-                .await
-                .is_err()
-            {
-                server.abort();
-                let _ = server.await;
-            }
-        }
-        if let Some(supervisor) = self.supervisor.take() {
-            // It ends when the process has been reaped; a panic in it has dropped the process as well.
-            let _ = supervisor.await;
-        }
+        self.ask.cancel();
+        // A panic in it has ended everything as well.
+        let _ = (&mut self.life).await;
     }
 }
 
 impl Drop for Host {
     fn drop(&mut self) {
-        self.stop.cancel();
         self.handler.kill();
-        for task in self.server.iter().chain(&self.supervisor) {
-            task.abort();
+    }
+}
+
+/// Everything that has been read, before anything runs.
+struct Parts {
+    invoker: Invoker,
+    buses: Vec<bus::TriggerSource>,
+    json: HostJson,
+    cors: Option<Cors>,
+    options: HostOptions,
+    url: String,
+    storage: Storage,
+    /// The app's name in the storage account: hosts that have it share their timers.
+    host_id: String,
+}
+
+impl Parts {
+    /// Starts a task for each trigger other than HTTP. What makes the host end comes out of the channel.
+    fn start_triggers(
+        &self,
+        functions: &[Function],
+        stop: &CancellationToken,
+    ) -> (TaskTracker, mpsc::UnboundedReceiver<String>) {
+        let listeners = TaskTracker::new();
+        let (fault, faults) = mpsc::unbounded_channel();
+        for plan in functions.iter().filter_map(timer::TimerPlan::of) {
+            let lock = TimerLock::new(
+                self.storage.clone(),
+                &format!(
+                    "locks/{}/Host.Functions.{}.Listener",
+                    self.host_id, plan.function.name
+                ),
+                self.options.times,
+                self.invoker.logger.clone(),
+            );
+            let (invoker, fault) = (self.invoker.clone(), fault.clone());
+            listeners.spawn(timer::run(plan, invoker, lock, fault, stop.clone()));
         }
+        for source in self.buses.iter().cloned() {
+            let (json, invoker) = (self.json.service_bus.clone(), self.invoker.clone());
+            listeners.spawn(bus::listen(source, json, invoker, stop.clone()));
+        }
+        (listeners, faults)
+    }
+}
+
+/// Gives the storage account its time to answer; a host starts without it as well.
+async fn wait_for(storage: &Storage, times: Times, logger: &Logger) {
+    let answering = async {
+        while !storage.answers().await {
+            tokio::time::sleep(times.storage / 100).await;
+        }
+    };
+    if tokio::time::timeout(times.storage_at_start, answering)
+        .await
+        .is_err()
+    {
+        logger.warning("The storage account is away: timers wait for it");
     }
 }
 
@@ -297,7 +342,7 @@ fn check(settings: &Settings, functions: &Functions) -> Result<(), Error> {
     {
         return Err(missing(name, "must be 'custom'"));
     }
-    let name = "AzureWebJobsStorage";
+    let name = STORAGE;
     let needed = functions
         .loaded
         .iter()
@@ -318,82 +363,4 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, Error> {
             io::ErrorKind::AddrInUse => Error::PortTaken { port: address.port() },
             _ => Error::Listen { address, source },
         })
-}
-
-/// The handler with its arguments and the environment that the real host and `func` give it.
-fn prepare(
-    root: &std::path::Path,
-    json: &HostJson,
-    settings: &Settings,
-    address: SocketAddr,
-    logger: &Logger,
-) -> Result<Handler, Error> {
-    let handler = &json.handler;
-    let port = match handler.port {
-        Some(port) => port,
-        // Closed again before the handler opens it: a small race, which the real host has as well.
-        None => std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-            .and_then(|probe| probe.local_addr())
-            .map_err(|source| Error::Listen {
-                address: (Ipv4Addr::LOCALHOST, 0).into(),
-                source,
-            })?
-            .port(),
-    };
-    let mut environment: Vec<(String, String)> = settings
-        .iter()
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .collect();
-    let (port_text, id) = (port.to_string(), uuid::Uuid::new_v4().to_string());
-    let root = root.display().to_string();
-    let own = [
-        ("FUNCTIONS_CUSTOMHANDLER_PORT", port_text.as_str()),
-        ("FUNCTIONS_HTTPWORKER_PORT", &port_text),
-        ("FUNCTIONS_CUSTOMHANDLER_WORKER_ID", &id),
-        ("FUNCTIONS_HTTPWORKER_ID", &id),
-        ("FUNCTIONS_APP_ROOT_PATH", &root),
-        ("AzureWebJobsScriptRoot", &root),
-        ("WEBSITE_HOSTNAME", &address.to_string()),
-        ("AZURE_FUNCTIONS_ENVIRONMENT", "Development"),
-        ("FUNCTIONS_CORETOOLS_ENVIRONMENT", "true"),
-    ]
-    .map(|(name, value)| (name.to_owned(), value.to_owned()));
-    environment.extend(own.clone());
-    let arguments = handler.arguments.iter().map(|text| {
-        let text = text.replace("%FUNCTIONS_CUSTOMHANDLER_PORT%", &port_text);
-        settings.expand(&text)
-    });
-    // The real host joins the arguments with spaces, so one with spaces is two unless it brings quotes.
-    let line = arguments.collect::<Vec<_>>().join(" ");
-    Ok(Handler::new(
-        handler.clone(),
-        words(&line),
-        environment,
-        port,
-        logger.clone(),
-    ))
-}
-
-/// Splits a command line at spaces outside double quotes.
-fn words(line: &str) -> Vec<String> {
-    let (mut words, mut word, mut quoted, mut begun) = (Vec::new(), String::new(), false, false);
-    for letter in line.chars() {
-        match letter {
-            '"' => (quoted, begun) = (!quoted, true),
-            ' ' if !quoted => {
-                if begun {
-                    words.push(std::mem::take(&mut word));
-                }
-                begun = false;
-            }
-            letter => {
-                word.push(letter);
-                begun = true;
-            }
-        }
-    }
-    if begun {
-        words.push(word);
-    }
-    words
 }

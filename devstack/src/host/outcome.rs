@@ -65,7 +65,11 @@ mod tests {
         assert_eq!(outcome("application/json; charset=utf-8", "{}"), success(&[]));
         assert_eq!(outcome("text/json", r#"{"logs":["one"]}"#), success(&["one"]));
         for nothing in ["", " ", "null"] {
-            assert_eq!(outcome("application/json", nothing), Ok(Outcome::Nothing), "{nothing:?}");
+            assert_eq!(
+                outcome("application/json", nothing),
+                Ok(Outcome::Nothing),
+                "{nothing:?}"
+            );
         }
         for bad in ["[]", "\"text\"", "1", "{"] {
             assert!(outcome("application/json", bad).is_err(), "{bad}");

@@ -12,8 +12,9 @@ use uuid::Uuid;
 
 use super::{
     client::Resendable,
+    error_chain::chain,
     handler::HandlerState,
-    invoke::{Invoker, Target, VERSION, chain, traceparent},
+    invoke::{Invoker, Target, VERSION, traceparent},
     resend::{Failure, RequestContent, Resends},
     sign_in::SignIn,
 };
@@ -52,7 +53,6 @@ pub(crate) async fn forward(
     if length.is_some_and(|length| length > BODY_LIMIT) {
         return empty(StatusCode::PAYLOAD_TOO_LARGE);
     }
-    let running = invoker.track();
     let id = Uuid::new_v4();
     // First, so that a `Connection` header cannot name one of the platform's; and before any wait, because who is
     // signed in when the request comes is the caller.
@@ -67,14 +67,7 @@ pub(crate) async fn forward(
         Err(reason) => Err(reason),
     };
     match result {
-        // The call is in flight until its body has gone, so the token travels with the body.
-        Ok(response) => response.map(|body| {
-            let keep = move |frame| {
-                let _running = &running;
-                frame
-            };
-            Body::new(body.map_frame(keep))
-        }),
+        Ok(response) => response,
         Err(reason) => {
             invoker
                 .logger

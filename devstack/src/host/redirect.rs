@@ -10,7 +10,7 @@ use hyper::{
 };
 use url::Url;
 
-use super::{client::Http, invoke::chain};
+use super::{client::Http, error_chain::chain};
 
 /// As many as .NET follows.
 const MOST: u32 = 50;

@@ -1,13 +1,20 @@
 //! The loop that runs a timer function.
-//! It never overlaps two runs of one function, and never makes up for a tick that was missed.
+//! It never overlaps two runs of one function, never runs it without the timer's lock, and never makes up for a missed tick.
 
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::{function::Function, invoke::Invoker, payload, schedule::Schedule};
+use super::{
+    function::{Function, Trigger},
+    invoke::Invoker,
+    payload,
+    schedule::Schedule,
+    timer_lock::TimerLock,
+};
 
 /// A timer function and when it runs.
 pub(crate) struct TimerPlan {
@@ -19,8 +26,52 @@ pub(crate) struct TimerPlan {
     pub(crate) monitor: bool,
 }
 
-/// Runs the function whenever it is due, until the host stops.
-pub(crate) async fn run(plan: TimerPlan, invoker: Invoker, stop: CancellationToken) {
+impl TimerPlan {
+    /// `None` for a function that no timer runs.
+    pub(crate) fn of(function: &Function) -> Option<Self> {
+        let Trigger::Timer {
+            schedule,
+            run_on_startup,
+            use_monitor,
+        } = &function.trigger
+        else {
+            return None;
+        };
+        Some(Self {
+            function: function.clone(),
+            schedule: schedule.clone(),
+            at_once: *run_on_startup,
+            monitor: *use_monitor,
+        })
+    }
+}
+
+/// Runs the function whenever it is due while this host has the timer's lock, until the host stops. What ends the lock is a
+/// fault of the host, which goes on until that has stopped it.
+pub(crate) async fn run(
+    plan: TimerPlan,
+    invoker: Invoker,
+    lock: TimerLock,
+    faults: mpsc::UnboundedSender<String>,
+    stop: CancellationToken,
+) {
+    tokio::select! {
+        () = stop.cancelled() => return,
+        () = lock.acquire() => {}
+    }
+    let ticks = ticks(plan, invoker, stop);
+    tokio::pin!(ticks);
+    tokio::select! {
+        () = &mut ticks => return lock.release().await,
+        fault = lock.keep() => {
+            // Nobody listens any more when the host is ending anyway.
+            let _ = faults.send(fault);
+        }
+    }
+    ticks.await;
+}
+
+async fn ticks(plan: TimerPlan, invoker: Invoker, stop: CancellationToken) {
     let TimerPlan {
         function,
         schedule,
@@ -47,6 +98,7 @@ pub(crate) async fn run(plan: TimerPlan, invoker: Invoker, stop: CancellationTok
         // A clock that fires a little early must not make the same tick due again.
         due = schedule.next(at.max(OffsetDateTime::now_utc()));
     }
+    stop.cancelled().await;
 }
 
 fn status(last: Option<OffsetDateTime>, next: Option<OffsetDateTime>) -> Value {

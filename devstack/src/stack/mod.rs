@@ -8,6 +8,7 @@ mod faults;
 mod health;
 mod options;
 mod settings;
+mod storage;
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -27,7 +28,8 @@ use crate::servicebus::{self, Entities};
 
 use database::Database;
 pub use faults::Faults;
-pub use options::{Ports, PostgresChoice, ReadModel, StackOptions};
+pub use options::{Ports, PostgresChoice, ReadModel, StackOptions, StorageChoice};
+use storage::StackStorage;
 
 /// A running stack; dropping it ends everything it started. The host goes first, as its services outlive it.
 pub struct Stack {
@@ -38,6 +40,7 @@ pub struct Stack {
     /// Without a read model in Cosmos DB there is no bus and no account.
     servicebus: Option<servicebus::ServiceBusEmulator>,
     cosmos: Option<cosmos::CosmosEmulator>,
+    storage: StackStorage,
     database: Database,
 }
 
@@ -70,6 +73,7 @@ impl Stack {
             None
         };
         let cosmos = start_account(&options, listener, faults.as_ref()).await?;
+        let storage = StackStorage::start(&options.storage, options.faults).await?;
         let mut stack = Self {
             host: None,
             host_options: host::HostOptions {
@@ -79,11 +83,14 @@ impl Stack {
                 without: Vec::new(),
                 log: options.log,
                 sign_in: SignIn::default(),
+                storage: storage.inner(),
+                times: options.times,
             },
             url: String::new(),
             faults,
             servicebus,
             cosmos,
+            storage,
             database,
         };
         stack.host_options.environment = stack.environment(options.environment);
@@ -195,6 +202,21 @@ impl Stack {
     /// Starts PostgreSQL again, and waits until it answers.
     pub async fn start_postgres(&self) -> Result<()> {
         self.database.start_again().await
+    }
+
+    /// The storage account's connection string, over the faulty wire where there is one; `None` for the one within the host.
+    pub fn storage_connection_string(&self) -> Option<String> {
+        self.storage.connection_string()
+    }
+
+    /// Lets no call through to the storage account.
+    pub fn take_storage_away(&self) {
+        self.storage.take_away();
+    }
+
+    /// Lets calls through to the storage account again.
+    pub fn give_storage_back(&self) {
+        self.storage.give_back();
     }
 
     /// Stops the host and the handler, and leaves the services running.

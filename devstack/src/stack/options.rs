@@ -56,6 +56,19 @@ pub enum ReadModel {
     Postgres,
 }
 
+/// The storage account in which hosts lock their timers.
+#[derive(Clone, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum StorageChoice {
+    /// One within the host.
+    #[default]
+    Inner,
+    /// Azurite, started for this stack; npm gets it where it is not there.
+    Azurite,
+    /// A running Azurite, by its port.
+    #[value(skip)]
+    Shared(u16),
+}
+
 /// The parts to start, and their places.
 #[derive(Clone, Debug)]
 pub struct StackOptions {
@@ -75,6 +88,10 @@ pub struct StackOptions {
     pub postgres: PostgresChoice,
     /// The store of the read model, and so what is started.
     pub read_model: ReadModel,
+    /// The storage account of the app.
+    pub storage: StorageChoice,
+    /// How long the host waits for what.
+    pub times: host::Times,
 }
 
 impl StackOptions {

@@ -59,6 +59,9 @@ impl Stack {
                 set(name, value.to_owned());
             }
         }
+        for (name, value) in self.storage.settings() {
+            environment.insert(name.to_owned(), value);
+        }
         environment.extend(over);
         environment
     }

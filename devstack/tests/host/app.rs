@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use axum::body::Body;
-use devstack::host::{Error, Host, HostOptions, Log, SignIn};
+use devstack::host::{Error, Host, HostOptions, InnerStorage, Log, SignIn, Times};
 use http_body_util::BodyExt;
 use hyper::{Request, Response, StatusCode, body::Incoming};
 use hyper_util::{
@@ -40,6 +40,8 @@ pub(crate) struct App {
     pub(crate) environment: BTreeMap<String, String>,
     pub(crate) without: Vec<String>,
     pub(crate) sign_in: SignIn,
+    pub(crate) storage: InnerStorage,
+    pub(crate) times: Times,
 }
 
 impl App {
@@ -50,6 +52,8 @@ impl App {
             environment: BTreeMap::new(),
             without: Vec::new(),
             sign_in: SignIn::default(),
+            storage: InnerStorage::default(),
+            times: Times::default(),
         };
         let probe = std::env::current_exe().expect("a path");
         let probe = probe
@@ -119,8 +123,24 @@ impl App {
         self.function(name, json!([timer]))
     }
 
+    pub(crate) fn times(mut self, change: impl FnOnce(&mut Times)) -> Self {
+        change(&mut self.times);
+        self
+    }
+
     fn log(&self) -> PathBuf {
         self.folder.path().join("host.log")
+    }
+
+    /// Waits until the log has a line with all these words.
+    pub(crate) async fn logged(&self, words: &[&str]) {
+        eventually(|| {
+            let text = std::fs::read_to_string(self.log()).unwrap_or_default();
+            text.lines()
+                .any(|line| words.iter().all(|word| line.contains(word)))
+                .then_some(())
+        })
+        .await;
     }
 
     pub(crate) fn options(&self) -> HostOptions {
@@ -131,6 +151,8 @@ impl App {
             without: self.without.clone(),
             log: Log::File(self.log()),
             sign_in: self.sign_in.clone(),
+            storage: self.storage.clone(),
+            times: self.times,
         }
     }
 
@@ -185,6 +207,14 @@ impl Running {
         (head.status, body)
     }
 
+    /// The probe's own address, for what must reach it when the host has closed its port.
+    pub(crate) async fn probe(&self) -> String {
+        let (_, port) = self
+            .call("GET", "/api/environment/FUNCTIONS_CUSTOMHANDLER_PORT")
+            .await;
+        format!("http://127.0.0.1:{}", String::from_utf8_lossy(&port))
+    }
+
     pub(crate) async fn json(&self, method: &str, path: &str) -> Value {
         let (_, body) = self.call(method, path).await;
         serde_json::from_slice(&body).expect("JSON")
@@ -198,13 +228,7 @@ impl Running {
 
     /// Waits until the log has a line with all these words.
     pub(crate) async fn logged(&self, words: &[&str]) {
-        eventually(|| {
-            let text = std::fs::read_to_string(self.app.log()).unwrap_or_default();
-            text.lines()
-                .any(|line| words.iter().all(|word| line.contains(word)))
-                .then_some(())
-        })
-        .await;
+        self.app.logged(words).await;
     }
 
     /// How many lines of the log say this so far.

@@ -14,7 +14,7 @@ use crate::{
     broker::{Broker, TOPIC},
 };
 
-fn listening(broker: &Broker, data_type: &str) -> App {
+pub(crate) fn listening(broker: &Broker, data_type: &str) -> App {
     let trigger = json!({
         "type": "serviceBusTrigger", "direction": "in", "name": "message",
         "topicName": "%Topic%", "subscriptionName": "view",

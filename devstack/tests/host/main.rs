@@ -12,5 +12,7 @@ mod http;
 mod process;
 mod resend;
 mod routes;
+mod shutdown;
 mod sign_in;
+mod storage;
 mod trigger;

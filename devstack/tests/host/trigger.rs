@@ -85,7 +85,9 @@ async fn an_answer_with_nothing_hangs_until_the_handler_is_replaced() {
         running.logged(&["ERR", "Functions.Yearly", "hangs"]).await;
         running.another_pid(before).await;
         assert!(asked.elapsed().as_millis() >= 300, "{answer}");
-        running.logged(&["ERR", "Functions.Yearly", "Timeout value"]).await;
+        running
+            .logged(&["ERR", "Functions.Yearly", "Timeout value"])
+            .await;
         running.stop().await;
     }
 }
@@ -97,9 +99,7 @@ async fn a_redirect_is_followed() {
         .timer("Yearly", "0 0 0 1 1 *");
     let running = app.start().await;
     assert_eq!(start(&running, "Yearly", json!("")).await, StatusCode::ACCEPTED);
-    running
-        .logged(&["Executed 'Functions.Yearly' (Succeeded"])
-        .await;
+    running.logged(&["Executed 'Functions.Yearly' (Succeeded"]).await;
     running.stop().await;
 }
 

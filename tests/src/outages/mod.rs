@@ -9,6 +9,7 @@ mod lost_answers;
 mod other_pools;
 mod postgres;
 mod recovery;
+mod storage;
 mod tokens;
 
 use std::{

@@ -20,7 +20,7 @@ use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use super::renew::Renewer;
-use crate::{bus_address::Address, host::invoke::chain};
+use crate::{bus_address::Address, host::error_chain::chain};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 /// A token outlives half of this before it is put again.

@@ -22,10 +22,7 @@ use super::{
     source::TriggerSource,
 };
 use crate::host::{
-    handler::HandlerState,
-    host_json::ServiceBusJson,
-    invoke::{Invoker, chain},
-    payload,
+    error_chain::chain, handler::HandlerState, host_json::ServiceBusJson, invoke::Invoker, payload,
 };
 
 /// Nothing more is on its way when this long nothing has come.

@@ -15,7 +15,7 @@ use tokio::sync::Mutex;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
 
-use crate::host::{invoke::chain, log::Logger};
+use crate::host::{error_chain::chain, log::Logger};
 
 /// Renews locks over one connection; clones share the link.
 #[derive(Clone)]
