@@ -10,7 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::api::Api;
 use crate::app_folder;
 use crate::escape;
-use crate::host::{Log, Role, Times, User};
+use crate::host::{Log, Role, HostTimes, User};
 use crate::platform;
 use crate::running::{self, StackEntry};
 use crate::stack::{Ports, PostgresChoice, ReadModel, Stack, StackOptions, StorageChoice};
@@ -105,7 +105,7 @@ async fn start(args: UpArguments) -> Result<(Stack, StackEntry)> {
         postgres: PostgresChoice::from_environment(args.keep.clone())?,
         read_model: args.read_model,
         storage: args.storage.clone(),
-        times: Times::default(),
+        times: HostTimes::default(),
     })
     .await?;
     stack.refill().await?;

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use axum::body::Body;
 use devstack::app_folder::{assemble, workspace_root};
-use devstack::host::{Log, Times};
+use devstack::host::{Log, HostTimes};
 use devstack::stack::{Ports, PostgresChoice, ReadModel, Stack, StackOptions, StorageChoice};
 use http_body_util::BodyExt as _;
 use hyper::StatusCode;
@@ -48,7 +48,7 @@ impl Started {
             postgres: PostgresChoice::Own,
             read_model,
             storage: StorageChoice::Inner,
-            times: Times::default(),
+            times: HostTimes::default(),
         });
         let stack = stack.await.unwrap();
         stack.check_health().await.unwrap();

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use devstack::{
     app_folder,
-    host::{Log, Times},
+    host::{Log, HostTimes},
     servicebus::Entities,
     stack::{Faults, Ports, PostgresChoice, ReadModel, Stack, StackOptions, StorageChoice},
 };
@@ -75,7 +75,7 @@ impl System {
             read_model: ReadModel::Cosmos,
             postgres: PostgresChoice::Shared(admin_url(&database)),
             storage: StorageChoice::Inner,
-            times: Times::default(),
+            times: HostTimes::default(),
         };
         change(&mut options, &mut bus);
         let entities = Entities::from_json(&bus.to_string()).unwrap();

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, path::Path};
 use anyhow::{Context as _, Result};
 use devstack::{
     app_folder,
-    host::{Log, Times},
+    host::{Log, HostTimes},
     stack::{Ports, PostgresChoice, ReadModel, Stack, StackOptions, StorageChoice},
 };
 
@@ -27,7 +27,7 @@ pub(super) async fn run(handler: &Path) -> Result<()> {
         postgres: PostgresChoice::Own,
         read_model: ReadModel::Cosmos,
         storage: StorageChoice::Inner,
-        times: Times::default(),
+        times: HostTimes::default(),
     })
     .await?;
     let address = stack.url().strip_prefix("http://").context("no address")?;

@@ -10,7 +10,7 @@ use anyhow::Result;
 use serde_json::json;
 
 use crate::api::{self, Api};
-use crate::host::{Log, Times};
+use crate::host::{Log, HostTimes};
 use crate::servicebus::Entities;
 use crate::stack::{Ports, PostgresChoice, ReadModel, Stack, StackOptions, StorageChoice};
 use crate::{app_folder, escape, up};
@@ -42,7 +42,7 @@ pub async fn run(_: DemoArguments) -> Result<()> {
         postgres: PostgresChoice::Own,
         read_model: ReadModel::Cosmos,
         storage: StorageChoice::Inner,
-        times: Times::default(),
+        times: HostTimes::default(),
     };
     let stack = Stack::start_with(options, entities.with_listener(LISTENER)).await?;
     let driven = tokio::select! {

@@ -14,7 +14,7 @@ use super::{
     client::Http,
     handler::Handler,
     log::{Level, Logger},
-    outcome::{self, Outcome},
+    outcome::{self, CallOutcome},
     redirect,
 };
 
@@ -33,9 +33,9 @@ pub(crate) struct Invoker {
 
 /// The process that has a call: each time that it is sent, it may be another one.
 #[derive(Debug, Default)]
-pub(crate) struct Target(AtomicU32);
+pub(crate) struct CallTarget(AtomicU32);
 
-impl Target {
+impl CallTarget {
     pub(crate) fn is_now(&self, handler: &Handler) {
         self.0.store(handler.pid().unwrap_or_default(), Relaxed);
     }
@@ -53,7 +53,7 @@ impl Invoker {
         &self,
         name: &str,
         id: Uuid,
-        target: &Target,
+        target: &CallTarget,
         call: impl Future<Output = Result<T, String>>,
     ) -> Result<T, String> {
         let Some(limit) = self.timeout else {
@@ -78,7 +78,7 @@ impl Invoker {
         let id = Uuid::new_v4();
         let result = match self.wait_ready().await {
             Ok(()) => {
-                let target = Target::default();
+                let target = CallTarget::default();
                 target.is_now(&self.handler);
                 self.limited(name, id, &target, self.call(name, id, body)).await
             }
@@ -108,13 +108,13 @@ impl Invoker {
             ));
         }
         match outcome::read(&head.headers, &body)? {
-            Outcome::Nothing => {
+            CallOutcome::Nothing => {
                 self.logger.error(format!(
                     "Functions.{name} answered with nothing: the call hangs until functionTimeout (Id={id}). Send at least {{}}."
                 ));
                 std::future::pending().await
             }
-            Outcome::Success { logs } => {
+            CallOutcome::Success { logs } => {
                 for line in logs {
                     self.logger
                         .write(Level::Information, &format!("Function.{name}.User"), &line);

@@ -12,11 +12,11 @@ use tokio_util::{
 use super::{
     handler::{Handler, HandlerState},
     log::Logger,
-    times::Times,
+    times::HostTimes,
 };
 
 /// Everything that ends with the host; dropping it ends all at once.
-pub(super) struct Life {
+pub(super) struct HostLife {
     pub(super) handler: Handler,
     /// `None` where there is nothing to run.
     pub(super) supervisor: Option<AbortOnDropHandle<()>>,
@@ -28,11 +28,11 @@ pub(super) struct Life {
     pub(super) listeners: TaskTracker,
     /// Reasons to end, other than the handler's.
     pub(super) faults: mpsc::UnboundedReceiver<String>,
-    pub(super) times: Times,
+    pub(super) times: HostTimes,
     pub(super) logger: Logger,
 }
 
-impl Life {
+impl HostLife {
     /// Waits for a reason to end, ends, and returns it; `None` when the end was asked for.
     pub(super) async fn run(mut self, asked: CancellationToken) -> Option<String> {
         let mut state = self.handler.state();
@@ -79,7 +79,7 @@ impl Life {
     }
 }
 
-impl Drop for Life {
+impl Drop for HostLife {
     fn drop(&mut self) {
         self.close.cancel();
         self.stop.cancel();

@@ -54,7 +54,7 @@ pub use self::{
     log::Log,
     sign_in::SignIn,
     storage::InnerStorage,
-    times::Times,
+    times::HostTimes,
     user::{InvalidUser, Role, User},
 };
 
@@ -64,7 +64,7 @@ use self::{
     handler::Handler,
     host_json::HostJson,
     invoke::Invoker,
-    life::Life,
+    life::HostLife,
     log::Logger,
     server::App,
     settings::Settings,
@@ -106,7 +106,7 @@ pub struct HostOptions {
     /// The storage of an app with `AzureWebJobsStorage=UseDevelopmentStorage=true`.
     pub storage: InnerStorage,
     /// How long the host waits for what.
-    pub times: Times,
+    pub times: HostTimes,
 }
 
 /// A running host; dropping it kills the handler.
@@ -157,7 +157,7 @@ impl Host {
             logger,
             timeout: json.function_timeout,
         };
-        let parts = Parts {
+        let parts = HostParts {
             invoker,
             buses,
             json,
@@ -170,7 +170,7 @@ impl Host {
         Self::run(parts, functions, listener).await
     }
 
-    async fn run(parts: Parts, functions: Functions, listener: TcpListener) -> Result<Self, Error> {
+    async fn run(parts: HostParts, functions: Functions, listener: TcpListener) -> Result<Self, Error> {
         let invoker = parts.invoker.clone();
         let (logger, handler) = (invoker.logger.clone(), invoker.handler.clone());
         let Functions { loaded, failed } = functions;
@@ -206,7 +206,7 @@ impl Host {
                 .with_graceful_shutdown(async move { closed.cancelled().await })
                 .await;
         });
-        let life = Life {
+        let life = HostLife {
             handler: handler.clone(),
             supervisor,
             server: AbortOnDropHandle::new(server),
@@ -220,7 +220,7 @@ impl Host {
         Ok(Self::living(life, parts.url))
     }
 
-    fn living(life: Life, url: String) -> Self {
+    fn living(life: HostLife, url: String) -> Self {
         let (ask, (end, ended)) = (CancellationToken::new(), watch::channel(None));
         let (handler, asked) = (life.handler.clone(), ask.clone());
         let life = tokio::spawn(async move {
@@ -272,7 +272,7 @@ impl Drop for Host {
 }
 
 /// Everything that has been read, before anything runs.
-struct Parts {
+struct HostParts {
     invoker: Invoker,
     buses: Vec<bus::TriggerSource>,
     json: HostJson,
@@ -284,7 +284,7 @@ struct Parts {
     host_id: String,
 }
 
-impl Parts {
+impl HostParts {
     /// Starts a task for each trigger other than HTTP. What makes the host end comes out of the channel.
     fn start_triggers(
         &self,
@@ -315,7 +315,7 @@ impl Parts {
 }
 
 /// Gives the storage account its time to answer; a host starts without it as well.
-async fn wait_for(storage: &Storage, times: Times, logger: &Logger) {
+async fn wait_for(storage: &Storage, times: HostTimes, logger: &Logger) {
     let answering = async {
         while !storage.answers().await {
             tokio::time::sleep(times.storage / 100).await;

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 /// An answer that is not a failure.
 #[derive(Debug, PartialEq)]
-pub(crate) enum Outcome {
+pub(crate) enum CallOutcome {
     Success {
         /// The lines that the function wants logged.
         logs: Vec<String>,
@@ -16,9 +16,9 @@ pub(crate) enum Outcome {
 }
 
 /// What the answer means; a reason when the real host cannot read it.
-pub(crate) fn read(headers: &HeaderMap, body: &[u8]) -> Result<Outcome, String> {
+pub(crate) fn read(headers: &HeaderMap, body: &[u8]) -> Result<CallOutcome, String> {
     if body.iter().all(u8::is_ascii_whitespace) {
-        return Ok(Outcome::Nothing);
+        return Ok(CallOutcome::Nothing);
     }
     let content_type = headers
         .get(header::CONTENT_TYPE)
@@ -35,12 +35,12 @@ pub(crate) fn read(headers: &HeaderMap, body: &[u8]) -> Result<Outcome, String> 
         ));
     }
     match serde_json::from_slice(body) {
-        Ok(Value::Null) => Ok(Outcome::Nothing),
+        Ok(Value::Null) => Ok(CallOutcome::Nothing),
         Ok(Value::Object(members)) => {
             let logs = members.iter().find(|(key, _)| key.eq_ignore_ascii_case("Logs"));
             let logs = logs.and_then(|(_, logs)| logs.as_array()).into_iter().flatten();
             let logs = logs.filter_map(Value::as_str).map(str::to_owned).collect();
-            Ok(Outcome::Success { logs })
+            Ok(CallOutcome::Success { logs })
         }
         Ok(_) => Err("the answer is no JSON object".to_owned()),
         Err(error) => Err(format!("the answer is no JSON: {error}")),
@@ -51,7 +51,7 @@ pub(crate) fn read(headers: &HeaderMap, body: &[u8]) -> Result<Outcome, String> 
 mod tests {
     use super::*;
 
-    fn outcome(content_type: &str, body: &str) -> Result<Outcome, String> {
+    fn outcome(content_type: &str, body: &str) -> Result<CallOutcome, String> {
         let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, content_type.parse().expect("a value"))]);
         read(&headers, body.as_bytes())
     }
@@ -60,14 +60,14 @@ mod tests {
     fn only_a_json_object_is_a_success_and_nothing_hangs() {
         let success = |logs: &[&str]| {
             let logs = logs.iter().map(|line| (*line).to_owned()).collect();
-            Ok(Outcome::Success { logs })
+            Ok(CallOutcome::Success { logs })
         };
         assert_eq!(outcome("application/json; charset=utf-8", "{}"), success(&[]));
         assert_eq!(outcome("text/json", r#"{"logs":["one"]}"#), success(&["one"]));
         for nothing in ["", " ", "null"] {
             assert_eq!(
                 outcome("application/json", nothing),
-                Ok(Outcome::Nothing),
+                Ok(CallOutcome::Nothing),
                 "{nothing:?}"
             );
         }

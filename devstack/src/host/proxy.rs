@@ -14,8 +14,8 @@ use super::{
     client::Resendable,
     error_chain::chain,
     handler::HandlerState,
-    invoke::{Invoker, Target, VERSION, traceparent},
-    resend::{Failure, RequestContent, Resends},
+    invoke::{Invoker, CallTarget, VERSION, traceparent},
+    resend::{SendFailure, RequestContent, Resends},
     sign_in::SignIn,
 };
 
@@ -60,7 +60,7 @@ pub(crate) async fn forward(
     let signed = sign_in.apply(request.headers_mut());
     let result = match signed.and(invoker.wait_ready().await) {
         Ok(()) => {
-            let target = Target::default();
+            let target = CallTarget::default();
             let sending = send(invoker, &target, id, request);
             invoker.limited(name, id, &target, sending).await
         }
@@ -77,7 +77,7 @@ pub(crate) async fn forward(
     }
 }
 
-async fn send(invoker: &Invoker, target: &Target, id: Uuid, request: Request) -> Result<Response, String> {
+async fn send(invoker: &Invoker, target: &CallTarget, id: Uuid, request: Request) -> Result<Response, String> {
     let (mut head, body) = request.into_parts();
     let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
     let url = format!("http://127.0.0.1:{}{path}", invoker.handler.port());
@@ -103,9 +103,9 @@ async fn send(invoker: &Invoker, target: &Target, id: Uuid, request: Request) ->
             return Ok(empty(status));
         }
         let failure = if error.is_connect() {
-            Failure::Refused
+            SendFailure::Refused
         } else {
-            Failure::Broken
+            SendFailure::Broken
         };
         let stopped = matches!(*invoker.handler.state().borrow(), HandlerState::Stopped(_));
         match resends.after(failure) {

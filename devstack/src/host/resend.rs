@@ -23,7 +23,7 @@ pub(crate) enum RequestContent {
 
 /// A connection that brought no answer.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Failure {
+pub(crate) enum SendFailure {
     /// It was not made, so the handler has seen nothing.
     Refused,
     /// It broke, and the handler may have acted on the request.
@@ -50,8 +50,8 @@ impl Resends {
     }
 
     /// The pause before the request is sent again; `None` when it is not.
-    pub(crate) fn after(&mut self, failure: Failure) -> Option<Duration> {
-        if failure == Failure::Broken {
+    pub(crate) fn after(&mut self, failure: SendFailure) -> Option<Duration> {
+        if failure == SendFailure::Broken {
             match self.content {
                 RequestContent::Body => return None,
                 RequestContent::Absent if self.sends < SENDS_WITHOUT_CONTENT => {
@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     /// How often a request is sent when each connection fails so, and for how long.
-    fn all(content: RequestContent, failure: Failure) -> (u32, Duration) {
+    fn all(content: RequestContent, failure: SendFailure) -> (u32, Duration) {
         let (mut resends, mut sent, mut paused) = (Resends::new(content), 1, Duration::ZERO);
         while let Some(pause) = resends.after(failure) {
             (sent, paused) = (sent + 1, paused + pause);
@@ -87,10 +87,10 @@ mod tests {
     #[test]
     fn a_request_is_sent_as_often_as_its_content_allows() {
         let whole = Duration::from_millis(1_850);
-        assert_eq!(all(RequestContent::Absent, Failure::Broken), (40, whole));
-        assert_eq!(all(RequestContent::Empty, Failure::Broken), (10, whole));
-        assert_eq!(all(RequestContent::Body, Failure::Broken), (1, Duration::ZERO));
-        assert_eq!(all(RequestContent::Body, Failure::Refused), (10, whole));
-        assert_eq!(all(RequestContent::Absent, Failure::Refused), (10, whole));
+        assert_eq!(all(RequestContent::Absent, SendFailure::Broken), (40, whole));
+        assert_eq!(all(RequestContent::Empty, SendFailure::Broken), (10, whole));
+        assert_eq!(all(RequestContent::Body, SendFailure::Broken), (1, Duration::ZERO));
+        assert_eq!(all(RequestContent::Body, SendFailure::Refused), (10, whole));
+        assert_eq!(all(RequestContent::Absent, SendFailure::Refused), (10, whole));
     }
 }

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::{
     log::Logger,
     storage::{LeaseError, Storage},
-    times::Times,
+    times::HostTimes,
 };
 
 /// The lock of one timer function.
@@ -18,12 +18,12 @@ pub(crate) struct TimerLock {
     /// The blob.
     name: String,
     owner: Uuid,
-    times: Times,
+    times: HostTimes,
     logger: Logger,
 }
 
 impl TimerLock {
-    pub(crate) fn new(storage: Storage, name: &str, times: Times, logger: Logger) -> Self {
+    pub(crate) fn new(storage: Storage, name: &str, times: HostTimes, logger: Logger) -> Self {
         Self {
             storage,
             name: name.to_owned(),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 /// The times of the real host by default; tests shorten them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Times {
+pub struct HostTimes {
     /// For HTTP requests under way, once the host is to end.
     pub drain: Duration,
     /// For triggers under way, after that.
@@ -22,7 +22,7 @@ pub struct Times {
     pub recovery: Duration,
 }
 
-impl Default for Times {
+impl Default for HostTimes {
     fn default() -> Self {
         Self {
             drain: Duration::from_secs(30),

@@ -91,7 +91,7 @@ pub struct StackOptions {
     /// The storage account of the app.
     pub storage: StorageChoice,
     /// How long the host waits for what.
-    pub times: host::Times,
+    pub times: host::HostTimes,
 }
 
 impl StackOptions {

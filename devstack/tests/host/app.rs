@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use axum::body::Body;
-use devstack::host::{Error, Host, HostOptions, InnerStorage, Log, SignIn, Times};
+use devstack::host::{Error, Host, HostOptions, InnerStorage, Log, SignIn, HostTimes};
 use http_body_util::BodyExt;
 use hyper::{Request, Response, StatusCode, body::Incoming};
 use hyper_util::{
@@ -41,7 +41,7 @@ pub(crate) struct App {
     pub(crate) without: Vec<String>,
     pub(crate) sign_in: SignIn,
     pub(crate) storage: InnerStorage,
-    pub(crate) times: Times,
+    pub(crate) times: HostTimes,
 }
 
 impl App {
@@ -53,7 +53,7 @@ impl App {
             without: Vec::new(),
             sign_in: SignIn::default(),
             storage: InnerStorage::default(),
-            times: Times::default(),
+            times: HostTimes::default(),
         };
         let probe = std::env::current_exe().expect("a path");
         let probe = probe
@@ -123,7 +123,7 @@ impl App {
         self.function(name, json!([timer]))
     }
 
-    pub(crate) fn times(mut self, change: impl FnOnce(&mut Times)) -> Self {
+    pub(crate) fn times(mut self, change: impl FnOnce(&mut HostTimes)) -> Self {
         change(&mut self.times);
         self
     }

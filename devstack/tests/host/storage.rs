@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use devstack::{azurite::Azurite, host::Times, wire::Proxy};
+use devstack::{azurite::Azurite, host::HostTimes, wire::Proxy};
 use hyper::StatusCode;
 
 use crate::app::{App, within};
@@ -13,7 +13,7 @@ fn ticking() -> App {
 }
 
 /// Short enough for a test, and in the order of the real ones.
-fn short(times: &mut Times) {
+fn short(times: &mut HostTimes) {
     times.lease = Duration::from_millis(3_000);
     times.renewal = Duration::from_millis(100);
     times.storage = Duration::from_millis(300);

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use devstack::host::Times;
+use devstack::host::HostTimes;
 use futures_util::future::join;
 use hyper::StatusCode;
 use serde_json::json;
@@ -16,7 +16,7 @@ use crate::{
     system::System,
 };
 
-fn short(times: &mut Times) {
+fn short(times: &mut HostTimes) {
     times.lease = Duration::from_secs(15);
     times.renewal = Duration::from_millis(200);
     times.storage = Duration::from_millis(500);

@@ -24,7 +24,7 @@ const API_VERSION: &str = "2021-12-02";
 
 /// The blob service of one account.
 #[derive(Clone)]
-pub(crate) struct Account {
+pub(crate) struct StorageAccount {
     endpoint: Url,
     name: String,
     key: Vec<u8>,
@@ -32,13 +32,13 @@ pub(crate) struct Account {
 }
 
 /// A call of the service; headers are those it is signed with.
-struct Call<'a> {
+struct BlobCall<'a> {
     path: String,
     query: &'a [(&'a str, &'a str)],
     headers: &'a [(&'a str, &'a str)],
 }
 
-impl Account {
+impl StorageAccount {
     /// Reads a connection string; the problem in words when it is none that can be used here.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let mut parts: BTreeMap<String, &str> = BTreeMap::new();
@@ -69,7 +69,7 @@ impl Account {
     }
 
     pub(super) async fn answers(&self) -> bool {
-        let call = Call {
+        let call = BlobCall {
             path: CONTAINER.to_owned(),
             query: &[("restype", "container")],
             headers: &[],
@@ -108,7 +108,7 @@ impl Account {
     }
 
     async fn lease(&self, name: &str, headers: &[(&str, &str)]) -> Result<StatusCode, LeaseError> {
-        let call = Call {
+        let call = BlobCall {
             path: format!("{CONTAINER}/{name}"),
             query: &[("comp", "lease")],
             headers,
@@ -118,12 +118,12 @@ impl Account {
 
     /// Makes the container and the blob; another host may just have made them.
     async fn create(&self, name: &str) -> Result<(), LeaseError> {
-        let container = Call {
+        let container = BlobCall {
             path: CONTAINER.to_owned(),
             query: &[("restype", "container")],
             headers: &[],
         };
-        let blob = Call {
+        let blob = BlobCall {
             path: format!("{CONTAINER}/{name}"),
             query: &[],
             headers: &[("if-none-match", "*"), ("x-ms-blob-type", "BlockBlob")],
@@ -138,7 +138,7 @@ impl Account {
         Ok(())
     }
 
-    async fn send(&self, method: Method, call: Call<'_>) -> Result<StatusCode, LeaseError> {
+    async fn send(&self, method: Method, call: BlobCall<'_>) -> Result<StatusCode, LeaseError> {
         let request = self.signed(method, &call).map_err(LeaseError::Away)?;
         let response = self.client.request(request).await;
         let response = response.map_err(|error| LeaseError::Away(chain(&error)))?;
@@ -148,7 +148,7 @@ impl Account {
         Ok(status)
     }
 
-    fn signed(&self, method: Method, call: &Call<'_>) -> Result<Request<Body>, String> {
+    fn signed(&self, method: Method, call: &BlobCall<'_>) -> Result<Request<Body>, String> {
         let date = OffsetDateTime::now_utc().format(&Rfc2822);
         let date = date.map_err(|error| error.to_string())?.replace("+0000", "GMT");
         let mut headers: BTreeMap<&str, &str> = call.headers.iter().copied().collect();
@@ -214,7 +214,7 @@ mod tests {
     #[test]
     fn a_connection_string_that_cannot_be_used_is_told_in_words() {
         let whole = "AccountName=a;AccountKey=a2V5;BlobEndpoint=http://127.0.0.1:10000/a;";
-        assert!(Account::parse(whole).is_ok());
+        assert!(StorageAccount::parse(whole).is_ok());
         for (text, words) in [
             ("AccountName=a;AccountKey=a2V5", "BlobEndpoint"),
             ("AccountName=a;BlobEndpoint=http://h/a", "AccountKey"),
@@ -223,7 +223,7 @@ mod tests {
             ("AccountName=a;AccountKey=&;BlobEndpoint=http://h/a", "base64"),
             ("nonsense", "connection string"),
         ] {
-            let problem = Account::parse(text).err().expect(text);
+            let problem = StorageAccount::parse(text).err().expect(text);
             assert!(problem.contains(words), "{problem}");
         }
     }

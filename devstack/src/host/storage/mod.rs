@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use self::account::Account;
+use self::account::StorageAccount;
 pub use self::inner::InnerStorage;
 pub(crate) use self::lease::LeaseError;
 
@@ -22,7 +22,7 @@ const NO_ANSWER: Duration = Duration::from_secs(5);
 #[derive(Clone)]
 pub(crate) enum Storage {
     Inner(InnerStorage),
-    Account(Box<Account>),
+    Account(Box<StorageAccount>),
 }
 
 impl Storage {
@@ -31,7 +31,7 @@ impl Storage {
         match setting.map(|text| text.trim().trim_end_matches(';')) {
             None | Some("") => Ok(Self::Inner(inner)),
             Some(text) if text.eq_ignore_ascii_case(INNER) => Ok(Self::Inner(inner)),
-            Some(text) => Account::parse(text).map(Box::new).map(Self::Account),
+            Some(text) => StorageAccount::parse(text).map(Box::new).map(Self::Account),
         }
     }
 
