@@ -5,13 +5,17 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use devstack::{
     app_folder,
+    azurite::Azurite,
     host::{Log, HostTimes},
     servicebus::Entities,
     stack::{Faults, Ports, PostgresChoice, ReadModel, Stack, StackOptions, StorageChoice},
 };
 use hyper::StatusCode;
 use serde_json::Value;
-use tokio::time::{interval, timeout};
+use tokio::{
+    sync::OnceCell,
+    time::{interval, timeout},
+};
 use uuid::Uuid;
 
 use crate::{
@@ -23,6 +27,21 @@ use crate::{
 pub(crate) async fn both(settings: &[(&str, &str)], test: impl AsyncFn(System)) {
     for read_model in [ReadModel::Cosmos, ReadModel::Postgres] {
         test(System::start_reading(read_model, settings).await).await;
+    }
+}
+
+/// With `E2E_STORAGE=azurite` the hosts of all systems lock their timers in one Azurite.
+async fn storage() -> StorageChoice {
+    static AZURITE: OnceCell<Azurite> = OnceCell::const_new();
+    match std::env::var("E2E_STORAGE").as_deref() {
+        Err(_) => StorageChoice::Inner,
+        Ok("azurite") => {
+            let azurite = AZURITE
+                .get_or_init(async || Azurite::start().await.unwrap())
+                .await;
+            StorageChoice::Shared(azurite.address().port())
+        }
+        Ok(other) => panic!("E2E_STORAGE is azurite or nothing, and not {other}"),
     }
 }
 
@@ -74,7 +93,7 @@ impl System {
             environment: BTreeMap::new(),
             read_model: ReadModel::Cosmos,
             postgres: PostgresChoice::Shared(admin_url(&database)),
-            storage: StorageChoice::Inner,
+            storage: storage().await,
             times: HostTimes::default(),
         };
         change(&mut options, &mut bus);

@@ -140,16 +140,15 @@ impl Host {
             name: STORAGE.to_owned(),
             problem,
         })?;
-        let host_id = settings
-            .get("AzureFunctionsWebHost__hostid")
-            .unwrap_or("devstack");
-        let host_id = host_id.to_owned();
         let listener = listen(options.listen).await?;
         let address = listener.local_addr().map_err(|source| Error::Listen {
             address: options.listen,
             source,
         })?;
         let url = format!("http://{address}");
+        // Apart from what a setting says, a host on this machine is an app of its own, and comes again on its port.
+        let host_id = settings.get("AzureFunctionsWebHost__hostid");
+        let host_id = host_id.map_or_else(|| format!("devstack-{}", address.port()), str::to_owned);
         let handler = command_line::prepare(&root, &json, &settings, address, &logger)?;
         let invoker = Invoker {
             handler,

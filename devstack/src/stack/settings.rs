@@ -59,8 +59,8 @@ impl Stack {
                 set(name, value.to_owned());
             }
         }
-        for (name, value) in self.storage.settings() {
-            environment.insert(name.to_owned(), value);
+        if let Some(account) = self.storage.connection_string() {
+            environment.insert("AzureWebJobsStorage".to_owned(), account);
         }
         environment.extend(over);
         environment

@@ -4,7 +4,6 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use anyhow::Result;
-use uuid::Uuid;
 
 use super::StorageChoice;
 use crate::azurite::{self, Azurite};
@@ -50,21 +49,7 @@ impl StackStorage {
         self.inner.clone()
     }
 
-    /// Where it is and what this app is called there; nothing for the inner one, which local.settings.json names.
-    pub(super) fn settings(&self) -> Vec<(&'static str, String)> {
-        let Some(address) = self.address else {
-            return Vec::new();
-        };
-        vec![
-            ("AzureWebJobsStorage", azurite::connection_string(address)),
-            // Apps that share an account are kept apart by this.
-            (
-                "AzureFunctionsWebHost__hostid",
-                Uuid::new_v4().simple().to_string(),
-            ),
-        ]
-    }
-
+    /// `None` for the inner one, which local.settings.json names.
     pub(super) fn connection_string(&self) -> Option<String> {
         self.address.map(azurite::connection_string)
     }
