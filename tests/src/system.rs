@@ -30,10 +30,10 @@ pub(crate) async fn both(settings: &[(&str, &str)], test: impl AsyncFn(System)) 
     }
 }
 
-/// With `E2E_STORAGE=azurite` the hosts of all systems lock their timers in one Azurite.
+/// With `TEST_STORAGE=azurite` the hosts of all systems lock their timers in one Azurite.
 async fn storage() -> StorageChoice {
     static AZURITE: OnceCell<Azurite> = OnceCell::const_new();
-    match std::env::var("E2E_STORAGE").as_deref() {
+    match std::env::var("TEST_STORAGE").as_deref() {
         Err(_) => StorageChoice::Inner,
         Ok("azurite") => {
             let azurite = AZURITE
@@ -41,7 +41,7 @@ async fn storage() -> StorageChoice {
                 .await;
             StorageChoice::Shared(azurite.address().port())
         }
-        Ok(other) => panic!("E2E_STORAGE is azurite or nothing, and not {other}"),
+        Ok(other) => panic!("TEST_STORAGE is azurite or nothing, and not {other}"),
     }
 }
 
