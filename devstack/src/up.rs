@@ -10,7 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::api::Api;
 use crate::app_folder;
 use crate::escape;
-use crate::host::{Log, Role, HostTimes, User};
+use crate::host::{HostTimes, Log, Role, User};
 use crate::platform;
 use crate::running::{self, StackEntry};
 use crate::stack::{Ports, PostgresChoice, ReadModel, Stack, StackOptions, StorageChoice};

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use axum::body::Body;
 use devstack::app_folder::{assemble, workspace_root};
-use devstack::host::{Log, HostTimes};
+use devstack::host::{HostTimes, Log};
 use devstack::stack::{Ports, PostgresChoice, ReadModel, Stack, StackOptions, StorageChoice};
 use http_body_util::BodyExt as _;
 use hyper::StatusCode;

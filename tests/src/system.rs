@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 use devstack::{
     app_folder,
     azurite::Azurite,
-    host::{Log, HostTimes},
+    host::{HostTimes, Log},
     servicebus::Entities,
     stack::{Faults, Ports, PostgresChoice, ReadModel, Stack, StackOptions, StorageChoice},
 };

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, path::Path};
 use anyhow::{Context as _, Result};
 use devstack::{
     app_folder,
-    host::{Log, HostTimes},
+    host::{HostTimes, Log},
     stack::{Ports, PostgresChoice, ReadModel, Stack, StackOptions, StorageChoice},
 };
 

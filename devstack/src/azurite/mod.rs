@@ -61,6 +61,19 @@ impl Azurite {
         })
     }
 
+    /// True where npm and Node.js can be run; `cargo test` does without.
+    pub fn can_start() -> bool {
+        let runs = |program| {
+            let mut command = std::process::Command::new(program);
+            let command = command.arg("--version").stdin(Stdio::null());
+            command
+                .stdout(Stdio::null())
+                .status()
+                .is_ok_and(|status| status.success())
+        };
+        runs("npm") && runs("node")
+    }
+
     /// The address of its blob service.
     pub fn address(&self) -> SocketAddr {
         self.address

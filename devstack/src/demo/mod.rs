@@ -10,7 +10,7 @@ use anyhow::Result;
 use serde_json::json;
 
 use crate::api::{self, Api};
-use crate::host::{Log, HostTimes};
+use crate::host::{HostTimes, Log};
 use crate::servicebus::Entities;
 use crate::stack::{Ports, PostgresChoice, ReadModel, Stack, StackOptions, StorageChoice};
 use crate::{app_folder, escape, up};

@@ -14,8 +14,8 @@ use super::{
     client::Resendable,
     error_chain::chain,
     handler::HandlerState,
-    invoke::{Invoker, CallTarget, VERSION, traceparent},
-    resend::{SendFailure, RequestContent, Resends},
+    invoke::{CallTarget, Invoker, VERSION, traceparent},
+    resend::{RequestContent, Resends, SendFailure},
     sign_in::SignIn,
 };
 
@@ -77,7 +77,12 @@ pub(crate) async fn forward(
     }
 }
 
-async fn send(invoker: &Invoker, target: &CallTarget, id: Uuid, request: Request) -> Result<Response, String> {
+async fn send(
+    invoker: &Invoker,
+    target: &CallTarget,
+    id: Uuid,
+    request: Request,
+) -> Result<Response, String> {
     let (mut head, body) = request.into_parts();
     let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
     let url = format!("http://127.0.0.1:{}{path}", invoker.handler.port());

@@ -89,7 +89,10 @@ mod tests {
         let whole = Duration::from_millis(1_850);
         assert_eq!(all(RequestContent::Absent, SendFailure::Broken), (40, whole));
         assert_eq!(all(RequestContent::Empty, SendFailure::Broken), (10, whole));
-        assert_eq!(all(RequestContent::Body, SendFailure::Broken), (1, Duration::ZERO));
+        assert_eq!(
+            all(RequestContent::Body, SendFailure::Broken),
+            (1, Duration::ZERO)
+        );
         assert_eq!(all(RequestContent::Body, SendFailure::Refused), (10, whole));
         assert_eq!(all(RequestContent::Absent, SendFailure::Refused), (10, whole));
     }

@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use axum::body::Body;
-use devstack::host::{Error, Host, HostOptions, InnerStorage, Log, SignIn, HostTimes};
+use devstack::host::{Error, Host, HostOptions, HostTimes, InnerStorage, Log, SignIn};
 use http_body_util::BodyExt;
 use hyper::{Request, Response, StatusCode, body::Incoming};
 use hyper_util::{

@@ -11,7 +11,9 @@ use crate::app::{App, within};
 /// Hosts of this are one app.
 fn ticking() -> App {
     App::new()
-        .setting("AzureFunctionsWebHost__hostid", "shop").http("Echo", "echo").timer("Tick", "* * * * * *")
+        .setting("AzureFunctionsWebHost__hostid", "shop")
+        .http("Echo", "echo")
+        .timer("Tick", "* * * * * *")
 }
 
 /// Short enough for a test, and in the order of the real ones.
@@ -92,6 +94,10 @@ async fn a_host_that_starts_without_storage_serves_and_its_timer_waits() {
 
 #[tokio::test]
 async fn the_lock_is_a_real_lease_in_azurite() {
+    if !Azurite::can_start() {
+        assert!(std::env::var_os("CI").is_none(), "Azurite needs npm and Node.js");
+        return println!("not run: Azurite needs npm and Node.js");
+    }
     let azurite = Azurite::start().await.expect("Azurite starts");
     let wire = Proxy::start(azurite.address()).await.expect("a wire");
     let account = azurite.connection_string();
