@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::http::{Answer, Client};
+use crate::stack::Stack;
 
 /// The products of a fresh shop, with prices in cents.
 const PRODUCTS: [(&str, &str, i64); 3] = [
@@ -14,19 +15,22 @@ const PRODUCTS: [(&str, &str, i64); 3] = [
     ("BOOK-DDD", "Book", 4900),
 ];
 
-/// One host's API.
-#[derive(Clone, Debug)]
-pub(crate) struct Api {
+/// The API of a stack, whichever host serves a call.
+pub(crate) struct Api<'a> {
     client: Client,
-    base: String,
+    stack: &'a Stack,
 }
 
-impl Api {
-    pub(crate) fn new(host: &str) -> Self {
+impl<'a> Api<'a> {
+    pub(crate) fn new(stack: &'a Stack) -> Self {
         Self {
             client: Client::new(),
-            base: format!("{host}/api"),
+            stack,
         }
+    }
+
+    fn url(&self, method: &str, path: &str) -> String {
+        format!("{}/api{path}", self.stack.url_of(method, path))
     }
 
     pub(crate) async fn post(&self, path: &str, body: &Value) -> Result<Value> {
@@ -38,11 +42,11 @@ impl Api {
     }
 
     pub(crate) async fn try_post(&self, path: &str, body: &Value) -> Result<Answer> {
-        self.client.post(&format!("{}{path}", self.base), &[], body).await
+        self.client.post(&self.url("POST", path), &[], body).await
     }
 
     pub(crate) async fn get(&self, path: &str) -> Result<Answer> {
-        self.client.get(&format!("{}{path}", self.base), &[]).await
+        self.client.get(&self.url("GET", path), &[]).await
     }
 
     /// Customers, and products with stock; gives a customer's id. Products that exist are only restocked.

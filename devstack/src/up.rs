@@ -13,14 +13,17 @@ use crate::escape;
 use crate::host::{HostTimes, Log, Role, User};
 use crate::platform;
 use crate::running::{self, StackEntry};
-use crate::stack::{Ports, PostgresChoice, ReadModel, Stack, StackOptions, StorageChoice};
+use crate::stack::{Part, PartsLayout, Ports, PostgresChoice, ReadModel, Stack, StackOptions, StorageChoice};
 
 /// Runs the whole system until Ctrl-C.
 #[derive(Debug, Clone, clap::Args)]
 pub struct UpArguments {
-    /// The port of the Functions host.
+    /// The port of the Functions host; of the first one with `--parts split`, and the others have the next.
     #[arg(long, default_value_t = 7071)]
     pub port: u16,
+    /// A host and a handler for all parts of the system, or for each.
+    #[arg(long, value_enum, default_value_t)]
+    pub parts: PartsLayout,
     /// The port of PostgreSQL; not used with `DATABASE_URL`.
     #[arg(long, default_value_t = 5432)]
     pub postgres_port: u16,
@@ -106,6 +109,7 @@ async fn start(args: UpArguments) -> Result<(Stack, StackEntry)> {
         read_model: args.read_model,
         storage: args.storage.clone(),
         times: HostTimes::default(),
+        parts: args.parts,
     })
     .await?;
     stack.refill().await?;
@@ -125,7 +129,7 @@ async fn start(args: UpArguments) -> Result<(Stack, StackEntry)> {
 
 /// Fills the shop where it is empty and leaves `user` signed in; gives the customer to order for.
 async fn seed(stack: &Stack, user: Option<&User>) -> Result<String> {
-    let api = Api::new(stack.url());
+    let api = Api::new(stack);
     // What was kept is neither restocked nor given the same customers again.
     let known = stack.customer().await?.map(|customer| customer.to_string());
     let Some(user) = user else {
@@ -157,7 +161,9 @@ pub(crate) async fn build_handler() -> Result<PathBuf> {
 fn announce(stack: &Stack, args: &UpArguments, customer: &str) {
     let user = args.user.as_ref();
     println!();
-    println!("  API          {}/api", stack.url());
+    for (part, url) in stack.urls() {
+        println!("  {:<12} {url}/api", part.map_or("API", Part::title));
+    }
     println!("  PostgreSQL   {}", stack.postgres_url());
     if args.read_model == ReadModel::Cosmos {
         println!("  Service Bus  {}", stack.servicebus_connection_string());
@@ -191,6 +197,6 @@ fn announce_order(stack: &Stack, customer: &str) {
         "    -d '{{\"customerId\":\"{customer}\",\"lines\":[{{\"sku\":\"MUG-BLUE\",\"quantity\":2}}]}}'"
     );
     println!("  Read it back, with the id of the answer:");
-    println!("  curl -s {}/api/orders/<id>", stack.url());
+    println!("  curl -s {}/api/orders/<id>", stack.url_of("GET", "/orders/id"));
     println!();
 }

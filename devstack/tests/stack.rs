@@ -10,7 +10,9 @@ use std::path::PathBuf;
 use axum::body::Body;
 use devstack::app_folder::{assemble, workspace_root};
 use devstack::host::{HostTimes, Log};
-use devstack::stack::{Ports, PostgresChoice, ReadModel, Stack, StackOptions, StorageChoice};
+use devstack::stack::{
+    Part, PartsLayout, Ports, PostgresChoice, ReadModel, Stack, StackOptions, StorageChoice,
+};
 use http_body_util::BodyExt as _;
 use hyper::StatusCode;
 use hyper_util::client::legacy::{Client, connect::HttpConnector};
@@ -26,6 +28,10 @@ struct Started {
 
 impl Started {
     async fn start(read_model: ReadModel, ports: Ports) -> Self {
+        Self::start_parts(PartsLayout::Together, read_model, ports).await
+    }
+
+    async fn start_parts(parts: PartsLayout, read_model: ReadModel, ports: Ports) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let script = format!(
             "#!/bin/sh\ncase \"$1\" in\n  migrate) echo \"$@\" > '{}' ;;\n  *) exec '{}' ;;\nesac\n",
@@ -49,6 +55,7 @@ impl Started {
             read_model,
             storage: StorageChoice::Inner,
             times: HostTimes::default(),
+            parts,
         });
         let stack = stack.await.unwrap();
         stack.check_health().await.unwrap();
@@ -64,7 +71,11 @@ impl Started {
     }
 
     async fn get(&self, path: &str) -> (StatusCode, String) {
-        let url = format!("{}/api/{path}", self.stack.url());
+        self.get_of(self.stack.url(), path).await
+    }
+
+    async fn get_of(&self, host: &str, path: &str) -> (StatusCode, String) {
+        let url = format!("{host}/api/{path}");
         let answer = self.client.get(url.parse().unwrap()).await.unwrap();
         let status = answer.status();
         let body = answer.into_body().collect().await.unwrap().to_bytes();
@@ -143,4 +154,43 @@ async fn a_read_model_in_cosmos_db_has_both_behind_wires() {
     assert!(account.contains(&wires.cosmos.address().to_string()), "{account}");
     assert!(started.wrote("host.log").contains("Found function ProjectEvent"));
     started.stack.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn each_part_of_a_split_stack_has_a_host_and_only_its_own_settings() {
+    for read_model in [ReadModel::Cosmos, ReadModel::Postgres] {
+        let started = Started::start_parts(PartsLayout::Split, read_model, Ports::default()).await;
+        let urls = started.stack.urls();
+        let parts: Vec<Part> = urls.iter().filter_map(|(part, _)| *part).collect();
+        let tables = read_model == ReadModel::Postgres;
+        let all = [Part::Command, Part::Query, Part::Operator, Part::Projector];
+        assert_eq!(parts, all[..if tables { 3 } else { 4 }]);
+        for (part, url) in urls {
+            let part = part.unwrap();
+            let said = started.get_of(url, "environment/PARTS").await.1;
+            assert_eq!(said, part.name());
+            for (name, users) in [
+                ("PGHOST", &[Part::Command, Part::Operator][..]),
+                (
+                    "ServiceBusConnection",
+                    &[Part::Command, Part::Operator, Part::Projector],
+                ),
+                ("COSMOS_KEY", &[Part::Query, Part::Operator, Part::Projector]),
+            ] {
+                let expected = if tables {
+                    name == "PGHOST"
+                } else {
+                    users.contains(&part)
+                };
+                let (_, value) = started.get_of(url, &format!("environment/{name}")).await;
+                assert_eq!(!value.is_empty(), expected, "{}: {name}", part.name());
+            }
+        }
+        let listening = started
+            .wrote("host.log")
+            .matches("Found function ProjectEvent")
+            .count();
+        assert_eq!(listening, usize::from(!tables), "only the projector listens");
+        started.stack.stop().await.unwrap();
+    }
 }

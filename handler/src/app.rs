@@ -25,7 +25,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::{
     bus::{MessageSettlement, TopicSender},
-    config::{AuthMode, Config, ReadModelKind},
+    config::{AuthMode, Config, Part, ReadModelKind, ServedParts},
     domain::quote,
     health::{Health, StoreConditions},
     http::{
@@ -58,28 +58,29 @@ static OPENAPI: LazyLock<String> =
 
 /// Every route of the handler, and the relay that runs beside them when there is one.
 pub fn assemble(config: &Config, auth: AuthMode) -> (Router, Option<Arc<Relay>>) {
+    let serves = |part: Part| config.parts.has(part);
     let committed = Arc::new(Notify::new());
     let conditions = StoreConditions::default();
-    let bus = config.bus.clone().map(TopicSender::new).map(Arc::new);
-    let outbox = config
-        .postgres
+    let commands = config.postgres.clone().filter(|_| serves(Part::Command));
+    let outbox = commands
         .clone()
         .map(|postgres| Arc::new(Outbox::new(postgres).reporting_to(&conditions.write_model)));
+    let bus = config.bus.clone().map(TopicSender::new).map(Arc::new);
     let relay = outbox
         .clone()
         .zip(bus)
         .map(|(outbox, bus)| Arc::new(Relay::new(outbox, bus, Arc::clone(&committed))));
     let tables = tables(config, &conditions);
-    let jobs = jobs::open(config).map(Arc::new);
-    let timer = outbox.zip(jobs.clone()).map(|(outbox, jobs)| Timer {
+    let jobs = serves(Part::Operator).then(|| jobs::open(config)).flatten();
+    let jobs = jobs.map(Arc::new);
+    let timer = outbox.map(|outbox| Timer {
         outbox,
         relay: relay.clone(),
         tables: tables.clone(),
-        jobs,
         forgets_outbox: config.forgets_outbox,
     });
-    let writer = config.postgres.as_ref().map(|postgres| {
-        let pool = CommandPool::new(postgres.clone(), config.pooler, COMMAND_CONNECTIONS);
+    let writer = commands.map(|postgres| {
+        let pool = CommandPool::new(postgres, config.pooler, COMMAND_CONNECTIONS);
         let pool = pool.reporting_to(&conditions.write_model);
         Arc::new(Writer::start(pool, COMMAND_CONNECTIONS, committed))
     });
@@ -96,10 +97,12 @@ pub fn assemble(config: &Config, auth: AuthMode) -> (Router, Option<Arc<Relay>>)
             read::ReadModel::Cosmos(CosmosReadModel::new(connection, generations))
         }),
     };
+    let projected = cosmos.as_ref().filter(|_| serves(Part::Projector));
     let triggers = triggers::TriggerState {
+        parts: config.parts.clone(),
         timer: timer.map(Arc::new),
-        projector: cosmos
-            .as_ref()
+        jobs: jobs.clone(),
+        projector: projected
             .map(|(connection, generations)| Arc::new(Projector::new(connection, generations))),
         settlement: settlement(config),
     };
@@ -111,16 +114,17 @@ pub fn assemble(config: &Config, auth: AuthMode) -> (Router, Option<Arc<Relay>>)
         auth,
         openapi: &OPENAPI,
     };
-    (router(state, triggers), relay)
+    (router(state, triggers, &config.parts), relay)
 }
 
 /// The projector's way to dead-letter, where there are a bus and documents.
 fn settlement(config: &Config) -> Option<MessageSettlement> {
-    let topic = config.bus.as_ref().filter(|_| config.cosmos.is_some())?;
+    let projects = config.cosmos.is_some() && config.parts.has(Part::Projector);
+    let topic = config.bus.as_ref().filter(|_| projects)?;
     Some(MessageSettlement::start(topic, &config.subscription))
 }
 
-/// The tables that queries read, where the read model is in PostgreSQL.
+/// The tables that queries read and the timer sums up, where the read model is in PostgreSQL.
 fn tables(config: &Config, conditions: &StoreConditions) -> Option<Arc<TableReadModel>> {
     let postgres = config.postgres.clone()?;
     let tables = TableReadModel::new(postgres, config.pooler).reporting_to(&conditions.read_model);
@@ -128,8 +132,8 @@ fn tables(config: &Config, conditions: &StoreConditions) -> Option<Arc<TableRead
 }
 
 /// Routes of the HTTP API, and of the functions that the host calls by itself.
-fn router(state: AppState, triggers: triggers::TriggerState) -> Router {
-    Endpoint::router(api::endpoints())
+fn router(state: AppState, triggers: triggers::TriggerState, parts: &ServedParts) -> Router {
+    Endpoint::router(api::endpoints(), parts)
         .route("/", get(host_probe))
         .fallback(async || Problem::new(ProblemKind::UnknownRoute, "there is nothing here"))
         .method_not_allowed_fallback(other_method)
@@ -164,13 +168,7 @@ pub async fn serve(config: Config, auth: AuthMode) -> std::io::Result<ExitCode> 
     // Only now, with the signals watched, may anybody know that we are here.
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, config.port)).await?;
     tracing::info!(address = %listener.local_addr()?, "listening");
-    if config.read_model == ReadModelKind::Postgres && config.bus.is_none() && !config.forgets_outbox {
-        // Right where another app has the bus; without any, the outbox would grow for ever.
-        tracing::warn!("outbox_is_left_to_others: if nobody has a bus, set OUTBOX=forget");
-    }
-    if matches!(&auth, AuthMode::EasyAuth(admitted) if admitted.tenants.is_empty()) {
-        tracing::warn!("nobody_can_sign_in: AUTH_TENANTS is not set");
-    }
+    warn_of_settings(&config, &auth);
     let (stop, stopped) = oneshot::channel::<()>();
     let (router, relay) = assemble(&config, auth);
     if let Some(relay) = relay {
@@ -193,4 +191,23 @@ pub async fn serve(config: Config, auth: AuthMode) -> std::io::Result<ExitCode> 
         tracing::warn!("stopped_with_requests_under_way");
     }
     Ok(ExitCode::from(WANTED_RESTART))
+}
+
+/// Says what may be a mistake in settings that work.
+fn warn_of_settings(config: &Config, auth: &AuthMode) {
+    let has_no_bus = config.parts == ServedParts::Unsaid && config.bus.is_none();
+    if config.read_model == ReadModelKind::Postgres && has_no_bus && !config.forgets_outbox {
+        // Right where another app has the bus; without any, the outbox would grow for ever.
+        tracing::warn!("outbox_is_left_to_others: if nobody has a bus, set OUTBOX=forget");
+    }
+    if matches!(auth, AuthMode::EasyAuth(admitted) if admitted.tenants.is_empty()) {
+        tracing::warn!("nobody_can_sign_in: AUTH_TENANTS is not set");
+    }
+    if !config.unused.is_empty() {
+        let settings = config.unused.join(", ");
+        tracing::warn!(
+            settings,
+            "settings_not_used: the parts in PARTS have no use for them"
+        );
+    }
 }

@@ -13,7 +13,7 @@ use tokio::{
 use crate::{
     bus::TopicSender,
     condition::{StoreCondition, StoreReason, StoreTrouble},
-    config::{Config, ReadModelKind},
+    config::{Config, Part, ReadModelKind},
     error_chain::chain,
     postgres::{ConnectionPool, PostgresError},
     read::{self, CosmosConnection, cosmos},
@@ -53,7 +53,7 @@ pub struct StoreHealth {
     pub why: Option<String>,
 }
 
-/// `off`: this deployment has no settings for it.
+/// `off`: this process has no settings for it, or serves no part that uses it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ComponentStatus {
@@ -61,7 +61,7 @@ pub enum ComponentStatus {
     Ok,
     /// Something is.
     Degraded,
-    /// This process has no settings for it.
+    /// This process does without it.
     #[default]
     Off,
 }
@@ -78,6 +78,9 @@ struct StoreProbe {
     bus: Option<TopicSender>,
     /// The documents, if they are in Cosmos DB.
     documents: Option<read::store::DocumentStore>,
+    /// What commands and jobs write is asked about.
+    writes: bool,
+    /// The tables that queries read are.
     tables: bool,
     conditions: StoreConditions,
 }
@@ -104,14 +107,17 @@ impl Default for StoreConditions {
 }
 
 impl Health {
-    /// Of the stores of these settings; `documents` is the account that they name, if they do. Connects when first asked.
+    /// Of the stores that these settings name and whose parts use them; `documents` is the account, if they name one. Connects when
+    /// first asked.
     #[must_use]
     pub fn new(
         config: &Config,
         documents: Option<&Arc<CosmosConnection>>,
         conditions: StoreConditions,
     ) -> Self {
-        let tables = config.read_model == ReadModelKind::Postgres;
+        let serves = |part: Part| config.parts.has(part);
+        let is_read = serves(Part::Query) || serves(Part::Operator);
+        let tables = config.read_model == ReadModelKind::Postgres && is_read;
         let needed = if tables {
             read::tables::NEEDED_SCHEMA
         } else {
@@ -125,6 +131,7 @@ impl Health {
             database: config.postgres.as_ref().map(pool),
             bus: bus.cloned().map(TopicSender::new),
             documents: documents.map(cosmos::probed_container),
+            writes: serves(Part::Command) || serves(Part::Operator),
             tables,
             conditions,
         };
@@ -157,7 +164,8 @@ impl Health {
 impl StoreProbe {
     async fn run(&self) -> HealthReport {
         let (database, bus, documents) = tokio::join!(self.database(), self.bus(), self.documents());
-        let (write_model, tables) = database.unzip();
+        let (writes, tables) = database.unzip();
+        let write_model = writes.filter(|_| self.writes);
         let read_model = if self.tables { tables } else { documents };
         let StoreConditions {
             write_model: write,
@@ -176,7 +184,11 @@ impl StoreProbe {
         let pool = self.database.as_ref()?;
         let asking = async {
             let mut connection = pool.acquire().await?;
-            let writes = write::probe(&mut connection).await?;
+            let writes = if self.writes {
+                write::probe(&mut connection).await?
+            } else {
+                None
+            };
             let reads = if self.tables {
                 read::tables::probe(&mut connection).await
             } else {

@@ -1,4 +1,4 @@
-//! The functions that the host calls by itself: `POST /RelayOutbox` (timer) and `POST /ProjectEvent` (Service Bus).
+//! The functions that the host calls by itself: `POST /RelayOutbox` and `POST /RunJobs` (timers), and `POST /ProjectEvent` (Service Bus).
 //! Never answers without a JSON object: the host would wait for one until functionTimeout.
 
 use std::sync::Arc;
@@ -18,16 +18,18 @@ use uuid::Uuid;
 
 use crate::{
     bus::MessageSettlement,
+    config::{Part, ServedParts},
     domain::quote,
     error_chain::chain,
     http::body::{self, BodyEnd},
+    jobs::Jobs,
     read::{
         Projector,
         incoming::decode,
         projector::{PATIENCE, ProjectError},
     },
     telemetry,
-    timer::{TickError, Timer},
+    timer::{self, TickError, Timer},
 };
 
 /// Largest invocation, in bytes: a message of 256 KiB, each byte of which may be escaped twice.
@@ -41,9 +43,13 @@ const REFUSED: &str = "RefusedByReadModel";
 /// The parts of the process that triggers use.
 #[derive(Clone)]
 pub struct TriggerState {
-    /// `None` when this deployment has no PG settings.
+    /// The parts that this process serves.
+    pub parts: ServedParts,
+    /// `None` when this process takes no commands.
     pub timer: Option<Arc<Timer>>,
-    /// `None` when this deployment has no Cosmos settings.
+    /// `None` when this process works on no jobs.
+    pub jobs: Option<Arc<Jobs>>,
+    /// `None` when this process projects nothing.
     pub projector: Option<Arc<Projector>>,
     /// `None` when this deployment has no bus settings, or projects nothing.
     pub settlement: Option<MessageSettlement>,
@@ -63,6 +69,7 @@ struct HostInvocation {
 pub fn routes() -> Router<TriggerState> {
     Router::new()
         .route("/RelayOutbox", post(relay_outbox))
+        .route("/RunJobs", post(run_jobs))
         .route("/ProjectEvent", post(project_event))
         .method_not_allowed_fallback(other_method)
         .layer(from_fn(buffer))
@@ -127,10 +134,23 @@ pub fn panicked(panic: Box<dyn std::any::Any + Send>) -> Response {
 
 async fn relay_outbox(State(state): State<TriggerState>) -> Response {
     let Some(timer) = &state.timer else {
-        // Nothing to do here: another app of the deployment has the settings.
+        // Nothing to do here: it is the work of another app of the deployment.
         return done();
     };
-    match timer.tick().await {
+    ticked(timer.tick().await)
+}
+
+async fn run_jobs(State(state): State<TriggerState>) -> Response {
+    let Some(jobs) = &state.jobs else {
+        // Nothing to do here either.
+        return done();
+    };
+    ticked(timer::run_jobs(jobs).await)
+}
+
+/// The answer to a timer's call.
+fn ticked(tick: Result<(), TickError>) -> Response {
+    match tick {
         Ok(()) => done(),
         Err(TickError) => answer(StatusCode::SERVICE_UNAVAILABLE),
     }
@@ -156,11 +176,7 @@ async fn project_event(
         }
     };
     let Some(projector) = &state.projector else {
-        // As long as a projector would wait for its store: answered at once, the message would have used up its deliveries
-        // within seconds.
-        tracing::error!("projector_not_configured");
-        tokio::time::sleep(PATIENCE).await;
-        return answer(StatusCode::SERVICE_UNAVAILABLE);
+        return hold(&state.parts, &invocation.metadata).await;
     };
     // One binding, so one value, whatever its name.
     let body = invocation.data.into_values().next().unwrap_or_default();
@@ -181,6 +197,35 @@ async fn project_event(
     }
 }
 
+/// A member of the metadata as text; empty where there is none.
+fn text(metadata: &Map<String, Value>, name: &str) -> String {
+    match metadata.get(name) {
+        Some(Value::String(text)) => text.trim_matches('"').to_owned(),
+        Some(other) => other.to_string(),
+        None => String::new(),
+    }
+}
+
+/// The number of this delivery.
+fn delivery(metadata: &Map<String, Value>) -> i64 {
+    text(metadata, "DeliveryCount").parse().unwrap_or(1)
+}
+
+/// A message that should have come to another process. It is kept for as long as a projector would wait for its store: answered
+/// at once, it would have used up its deliveries within seconds. Said on the first.
+async fn hold(parts: &ServedParts, metadata: &Map<String, Value>) -> Response {
+    if delivery(metadata) <= 1 {
+        let message_id = text(metadata, "MessageId");
+        if parts.has(Part::Projector) {
+            tracing::error!(message_id, "projector_not_configured");
+        } else {
+            tracing::error!(message_id, part = %Part::Projector, "message_of_another_part");
+        }
+    }
+    tokio::time::sleep(PATIENCE).await;
+    answer(StatusCode::SERVICE_UNAVAILABLE)
+}
+
 /// A message that can never be projected becomes a dead letter at once, and 200 then only ends the call: the host's own settling meets a lost
 /// lock. Where that cannot be, the call fails until the bus gives the message up; said on the first and on the last delivery.
 async fn poison(
@@ -189,13 +234,9 @@ async fn poison(
     reason: &'static str,
     why: &str,
 ) -> Response {
-    let text = |name: &str| match metadata.get(name) {
-        Some(Value::String(text)) => text.trim_matches('"').to_owned(),
-        Some(other) => other.to_string(),
-        None => String::new(),
-    };
-    let (message_id, delivery) = (text("MessageId"), text("DeliveryCount").parse().unwrap_or(1));
-    if let (Some(settlement), Ok(lock)) = (&state.settlement, Uuid::parse_str(&text("LockToken"))) {
+    let (message_id, delivery) = (text(metadata, "MessageId"), delivery(metadata));
+    let lock = Uuid::parse_str(&text(metadata, "LockToken"));
+    if let (Some(settlement), Ok(lock)) = (&state.settlement, lock) {
         match settlement.dead_letter(lock, reason, why).await {
             Ok(()) => {
                 tracing::error!(message_id, reason = why, delivery, "message_dead_lettered");
@@ -227,16 +268,21 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn without_a_projector_a_message_outlives_an_afternoon() {
-        let state = TriggerState {
-            timer: None,
-            projector: None,
-            settlement: None,
-        };
-        let invocation = serde_json::from_value(json!({ "Data": { "message": "e30=" } })).unwrap();
-        let started = Instant::now();
-        let answer = project_event(State(state), Ok(Json(invocation))).await;
-        assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
-        let all = started.elapsed() * u32::try_from(LAST_DELIVERY).unwrap();
-        assert!(all > std::time::Duration::from_secs(3 * 60 * 60), "{all:?}");
+        let elsewhere = ServedParts::Named([Part::Command, Part::Operator].into());
+        for parts in [ServedParts::Unsaid, elsewhere] {
+            let state = TriggerState {
+                parts,
+                timer: None,
+                jobs: None,
+                projector: None,
+                settlement: None,
+            };
+            let invocation = serde_json::from_value(json!({ "Data": { "message": "e30=" } })).unwrap();
+            let started = Instant::now();
+            let answer = project_event(State(state), Ok(Json(invocation))).await;
+            assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+            let all = started.elapsed() * u32::try_from(LAST_DELIVERY).unwrap();
+            assert!(all > std::time::Duration::from_secs(3 * 60 * 60), "{all:?}");
+        }
     }
 }

@@ -21,7 +21,7 @@ async fn a_crowd_is_answered_by_one_look_a_second_that_waits_for_no_command() {
     let database = Database::create().await;
     let wire = Proxy::start(Database::server_address()).await.unwrap();
     let settings = database.settings(wire.address());
-    let app = App::start_with(database, settings).await;
+    let app = App::start_whole(database, settings).await;
     let customer = app.seed(&[("MUG", 5)]).await;
     let owner = connect(&admin_url(&app.database().name)).await;
     owner

@@ -61,10 +61,10 @@ async fn visit(client: &Client, customer: &str) {
     }
 }
 
-/// Kills the handler when its wire has stopped there, and opens the wire for the next one.
+/// Kills every handler when their wire has stopped there, and opens the wire for the next ones.
 async fn strike(system: &System, wire: &Proxy) {
     wire.stopped().await;
-    if let Some(pid) = system.stack.handler_pid() {
+    for pid in system.stack.handler_pids() {
         kill(Pid::from_raw(i32::try_from(pid).unwrap()), Signal::SIGKILL).unwrap();
     }
     wire.resume();

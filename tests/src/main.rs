@@ -34,6 +34,7 @@ mod openapi;
 mod orders;
 mod outages;
 mod owners;
+mod parts;
 mod pgbouncer;
 mod pooler;
 mod preconditions;

@@ -81,7 +81,7 @@ async fn without_postgresql_settings_commands_are_not_configured() {
     let database = Database::create().await;
     let mut settings = database.settings(Database::server_address());
     settings.retain(|name, _| !name.starts_with("PG"));
-    let app = App::start_with(database, settings).await;
+    let app = App::start_whole(database, settings).await;
     let answer = app
         .post(
             "/api/customers",

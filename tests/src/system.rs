@@ -19,7 +19,7 @@ use tokio::{
 use uuid::Uuid;
 
 use crate::{
-    support::{Answer, Client, DEADLINE, admin_url, binary, connect},
+    support::{Answer, Client, DEADLINE, admin_url, binary, connect, layout},
     topic::LISTENER,
 };
 
@@ -92,6 +92,7 @@ impl System {
             faults: true,
             environment: BTreeMap::new(),
             read_model: ReadModel::Cosmos,
+            parts: layout(),
             postgres: PostgresChoice::Shared(admin_url(&database)),
             storage: storage().await,
             times: HostTimes::default(),
@@ -102,7 +103,7 @@ impl System {
             .await
             .unwrap();
         stack.check_health().await.unwrap();
-        let client = Client::new(stack.url().to_owned());
+        let client = Client::of(&stack);
         Self {
             stack,
             client,

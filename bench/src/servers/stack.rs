@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 use devstack::{
     app_folder,
     host::{HostTimes, Log},
-    stack::{Ports, PostgresChoice, ReadModel, Stack, StackOptions, StorageChoice},
+    stack::{PartsLayout, Ports, PostgresChoice, ReadModel, Stack, StackOptions, StorageChoice},
 };
 
 use super::parent::{tell, until_alone};
@@ -28,6 +28,7 @@ pub(super) async fn run(handler: &Path) -> Result<()> {
         read_model: ReadModel::Cosmos,
         storage: StorageChoice::Inner,
         times: HostTimes::default(),
+        parts: PartsLayout::default(),
     })
     .await?;
     let address = stack.url().strip_prefix("http://").context("no address")?;

@@ -20,11 +20,11 @@ const DOCUMENT: &str = "dbs/orders/colls/orders/docs/order";
 const PAUSE: Duration = Duration::from_millis(2);
 
 /// Eyes on the table, the topic, the document and the API.
-pub(super) struct HopWatch {
+pub(super) struct HopWatch<'a> {
     events: Client,
     topic: TopicReceiver,
     documents: DocumentReader,
-    api: Api,
+    api: Api<'a>,
     since: Instant,
 }
 
@@ -41,16 +41,16 @@ struct Hop {
     last: HopState,
 }
 
-impl HopWatch {
+impl<'a> HopWatch<'a> {
     /// Begins to watch; the subscription is one of the watch alone.
-    pub(super) async fn start(stack: &Stack, subscription: &str) -> Result<Self> {
+    pub(super) async fn start(stack: &'a Stack, subscription: &str) -> Result<Self> {
         let (events, connection) = tokio_postgres::connect(stack.postgres_url(), NoTls).await?;
         tokio::spawn(connection);
         Ok(Self {
             events,
             topic: TopicReceiver::open(&stack.servicebus_connection_string(), subscription).await?,
             documents: DocumentReader::new(&stack.cosmos_endpoint(), stack.cosmos_key()),
-            api: Api::new(stack.url()),
+            api: Api::new(stack),
             since: Instant::now(),
         })
     }

@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::api::{self, Api};
 use crate::host::{HostTimes, Log};
 use crate::servicebus::Entities;
-use crate::stack::{Ports, PostgresChoice, ReadModel, Stack, StackOptions, StorageChoice};
+use crate::stack::{PartsLayout, Ports, PostgresChoice, ReadModel, Stack, StackOptions, StorageChoice};
 use crate::{app_folder, escape, up};
 
 use hops::HopWatch;
@@ -22,10 +22,14 @@ const LISTENER: &str = "demo";
 
 /// Drives one order through the system and prints each hop with its time.
 #[derive(Debug, Clone, clap::Args)]
-pub struct DemoArguments {}
+pub struct DemoArguments {
+    /// A host and a handler for all parts of the system, or for each.
+    #[arg(long, value_enum, default_value_t)]
+    pub parts: PartsLayout,
+}
 
 /// Runs the demo on free ports; an error names the hop that was late.
-pub async fn run(_: DemoArguments) -> Result<()> {
+pub async fn run(args: DemoArguments) -> Result<()> {
     let root = app_folder::workspace_root();
     let folder = tempfile::Builder::new().prefix("orders-demo-").tempdir()?;
     let app_dir = folder.path().join("app");
@@ -43,6 +47,7 @@ pub async fn run(_: DemoArguments) -> Result<()> {
         read_model: ReadModel::Cosmos,
         storage: StorageChoice::Inner,
         times: HostTimes::default(),
+        parts: args.parts,
     };
     let stack = Stack::start_with(options, entities.with_listener(LISTENER)).await?;
     let driven = tokio::select! {
@@ -60,7 +65,7 @@ pub async fn run(_: DemoArguments) -> Result<()> {
 
 async fn drive(stack: &Stack) -> Result<()> {
     stack.check_health().await?;
-    let api = Api::new(stack.url());
+    let api = Api::new(stack);
     let customer = api.seed().await?;
     let mut watch = HopWatch::start(stack, LISTENER).await?;
     let order = json!({ "customerId": customer, "lines": [{ "sku": "MUG-BLUE", "quantity": 2 }] });

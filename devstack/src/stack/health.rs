@@ -36,27 +36,30 @@ impl Stack {
                 .context("Cosmos DB is not healthy")?;
             control.context("Cosmos DB is not healthy: it has no container `control`")?;
         }
-        self.wait_for_handler().await
-    }
-
-    /// The handler connects to its services after it began to listen, so it is given a while.
-    async fn wait_for_handler(&self) -> Result<()> {
-        let client = Client::new();
-        let url = format!("{}/api/health", self.url);
-        let mut seen = "no answer".to_owned();
-        let asking = async {
-            loop {
-                match client.get(&url, &[]).await {
-                    Ok(answer) if answer.status == 200 && answer.body["status"] == "ok" => return,
-                    Ok(answer) => seen = format!("{} {}", answer.status, answer.body),
-                    Err(error) => seen = format!("{error:#}"),
-                }
-                tokio::time::sleep(PAUSE).await;
-            }
-        };
-        if tokio::time::timeout(LIMIT, asking).await.is_err() {
-            bail!("the handler is not healthy after {LIMIT:?}: {seen}");
+        for (_, url) in self.urls() {
+            wait_for_handler(url).await?;
         }
         Ok(())
     }
+}
+
+/// The handler connects to its services after it began to listen, so it is given a while.
+async fn wait_for_handler(url: &str) -> Result<()> {
+    let client = Client::new();
+    let url = format!("{url}/api/health");
+    let mut seen = "no answer".to_owned();
+    let asking = async {
+        loop {
+            match client.get(&url, &[]).await {
+                Ok(answer) if answer.status == 200 && answer.body["status"] == "ok" => return,
+                Ok(answer) => seen = format!("{} {}", answer.status, answer.body),
+                Err(error) => seen = format!("{error:#}"),
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    };
+    if tokio::time::timeout(LIMIT, asking).await.is_err() {
+        bail!("the handler is not healthy after {LIMIT:?}: {seen}");
+    }
+    Ok(())
 }

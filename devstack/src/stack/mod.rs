@@ -1,12 +1,17 @@
 //! The whole system on loopback: database, bus and documents where they are wanted, the handler behind a Functions host.
 //! It never looks into the handler: settings go in as environment, everything else over the wire.
 
+mod addresses;
+mod calls;
 mod create;
 mod database;
 mod database_url;
 mod faults;
 mod health;
+mod hosts;
 mod options;
+mod parts;
+mod read_model;
 mod settings;
 mod storage;
 
@@ -17,25 +22,29 @@ use std::process::Stdio;
 use anyhow::{Context as _, Result, ensure};
 use tokio::net::TcpListener;
 use tokio::process::Command;
-use url::Url;
 use uuid::Uuid;
 
 use crate::cosmos;
-use crate::host::{self, Host, SignIn, User};
+use crate::host::{self, SignIn, User};
 use crate::postgres::Shutdown;
 use crate::running::Launch;
 use crate::servicebus::{self, Entities};
 
+use calls::CallTable;
 use database::Database;
 pub use faults::Faults;
-pub use options::{Ports, PostgresChoice, ReadModel, StackOptions, StorageChoice};
+use hosts::Hosts;
+pub use options::{Ports, PostgresChoice, StackOptions, StorageChoice};
+pub use parts::{Part, PartsLayout};
+pub use read_model::ReadModel;
 use storage::StackStorage;
 
-/// A running stack; dropping it ends everything it started. The host goes first, as its services outlive it.
+/// A running stack; dropping it ends everything it started. The hosts go first, as their services outlive them.
 pub struct Stack {
-    host: Option<Host>,
+    hosts: Hosts,
+    calls: CallTable,
+    /// The start of a host for everything.
     host_options: host::HostOptions,
-    url: String,
     faults: Option<Faults>,
     /// Without a read model in Cosmos DB there is no bus and no account.
     servicebus: Option<servicebus::ServiceBusEmulator>,
@@ -75,26 +84,27 @@ impl Stack {
         let cosmos = start_account(&options, listener, faults.as_ref()).await?;
         let storage = StackStorage::start(&options.storage, options.faults).await?;
         let mut stack = Self {
-            host: None,
+            hosts: Hosts::default(),
+            calls: CallTable::read(&options.root)?,
             host_options: host::HostOptions {
-                script_root: options.app_dir,
+                script_root: options.app_dir.clone(),
                 listen: local(options.ports.host),
                 environment: BTreeMap::new(),
                 without: Vec::new(),
-                log: options.log,
+                log: options.log.clone(),
                 sign_in: SignIn::default(),
                 storage: storage.inner(),
                 times: options.times,
             },
-            url: String::new(),
             faults,
             servicebus,
             cosmos,
             storage,
             database,
         };
-        stack.host_options.environment = stack.environment(options.environment);
+        stack.host_options.environment = stack.environment(options.environment.clone());
         stack.host_options.without = stack.without();
+        stack.hosts = Hosts::new(&stack.host_options, &options);
         stack.start_host().await?;
         Ok(stack)
     }
@@ -121,23 +131,19 @@ impl Stack {
         Ok(())
     }
 
-    /// The start of the handler, for its tools.
+    /// The start of the operators' handler, for its tools.
     pub(crate) fn launch(&self) -> Launch {
+        let options = self.hosts.operators().unwrap_or(&self.host_options).clone();
         Launch {
-            app_dir: self.host_options.script_root.clone(),
-            environment: self.host_options.environment.clone(),
-            without: self.host_options.without.clone(),
+            app_dir: options.script_root,
+            environment: options.environment,
+            without: options.without,
         }
     }
 
     /// A customer of the shop, if there is one: then it has been filled before.
     pub(crate) async fn customer(&self) -> Result<Option<Uuid>> {
         self.database.customer().await
-    }
-
-    /// The host's address, without a path.
-    pub fn url(&self) -> &str {
-        &self.url
     }
 
     /// The administrator's connection to the application's database, never over a faulty wire.
@@ -177,11 +183,6 @@ impl Stack {
         account.map(cosmos::CosmosEmulator::switches).unwrap_or_default()
     }
 
-    /// The handler's process, while the host runs.
-    pub fn handler_pid(&self) -> Option<u32> {
-        self.host.as_ref().and_then(Host::handler_pid)
-    }
-
     /// The wires to break, when the stack was started with them.
     pub fn faults(&self) -> Option<&Faults> {
         self.faults.as_ref()
@@ -219,36 +220,32 @@ impl Stack {
         self.storage.give_back();
     }
 
-    /// Stops the host and the handler, and leaves the services running.
+    /// The process of the handler that takes commands, while its host runs.
+    pub fn handler_pid(&self) -> Option<u32> {
+        self.hosts.first_handler()
+    }
+
+    /// Every handler's process.
+    pub fn handler_pids(&self) -> Vec<u32> {
+        self.hosts.handlers()
+    }
+
+    /// Stops hosts and handlers, and leaves the services running.
     pub async fn stop_host(&mut self) {
-        if let Some(host) = self.host.take() {
-            host.stop().await;
-        }
+        self.hosts.stop().await;
     }
 
-    /// Starts the host again, on the address it had.
+    /// Starts the hosts again, on the addresses they had.
     pub async fn start_host(&mut self) -> Result<()> {
-        if self.host.is_some() {
-            return Ok(());
-        }
-        let host = Host::start(self.host_options.clone()).await?;
-        self.url = host.url();
-        if let Some(port) = Url::parse(&self.url)?.port() {
-            self.host_options.listen.set_port(port);
-        }
-        self.host = Some(host);
-        Ok(())
+        self.hosts.start().await
     }
 
-    /// Waits until the host stops by itself, and says why.
+    /// Waits until a host stops by itself, and says why.
     pub async fn stopped(&self) -> String {
-        match &self.host {
-            Some(host) => host.stopped().await,
-            None => "the host was stopped".to_owned(),
-        }
+        self.hosts.stopped().await
     }
 
-    /// Stops everything, the host first.
+    /// Stops everything, the hosts first.
     pub async fn stop(mut self) -> Result<()> {
         self.stop_host().await;
         if let Some(faults) = self.faults.take() {

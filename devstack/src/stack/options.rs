@@ -5,14 +5,15 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
-use clap::ValueEnum;
 
+use super::parts::{Part, PartsLayout};
+use super::read_model::ReadModel;
 use crate::{host, ports};
 
 /// The ports to listen on; 0 takes a free one.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Ports {
-    /// The Functions host.
+    /// The Functions host; where each part has one, the first of them.
     pub host: u16,
     /// PostgreSQL, when it is our own.
     pub postgres: u16,
@@ -44,16 +45,6 @@ impl PostgresChoice {
             (Err(_), None) => Ok(Self::Own),
         }
     }
-}
-
-/// Store of the documents that queries answer from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum ReadModel {
-    /// In documents of Cosmos DB, which events reach over Service Bus.
-    #[default]
-    Cosmos,
-    /// In PostgreSQL, beside the write model; neither Service Bus nor Cosmos DB is started.
-    Postgres,
 }
 
 /// The storage account in which hosts lock their timers.
@@ -92,13 +83,29 @@ pub struct StackOptions {
     pub storage: StorageChoice,
     /// How long the host waits for what.
     pub times: host::HostTimes,
+    /// One host for all parts of the system, or one for each.
+    pub parts: PartsLayout,
 }
 
 impl StackOptions {
+    /// The port of each host: one after the other, or all of them free ones.
+    pub(super) fn host_ports(&self) -> Vec<u16> {
+        let hosts = match self.parts {
+            PartsLayout::Together => 1,
+            PartsLayout::Split => Part::all(self.read_model).len(),
+        };
+        match self.ports.host {
+            0 => vec![0; hosts],
+            first => (first..=u16::MAX).take(hosts).collect(),
+        }
+    }
+
     /// Refuses a port that is taken, among those that will be listened on.
     pub(super) fn ensure_free(&self) -> Result<()> {
         let ports = self.ports;
-        ports::ensure_free(ports.host, "--port", "Functions host")?;
+        for port in self.host_ports() {
+            ports::ensure_free(port, "--port", "Functions host")?;
+        }
         if self.read_model == ReadModel::Cosmos {
             ports::ensure_free(ports.servicebus, "--servicebus-port", "Service Bus")?;
             ports::ensure_free(ports.cosmos, "--cosmos-port", "Cosmos DB")?;

@@ -143,7 +143,11 @@ pub async fn run() -> ExitCode {
     };
     telemetry::start(logs);
     let environment = std::env::vars().collect();
-    let outcome = match Config::from_environment(&environment) {
+    let config = match action {
+        Action::Serve => Config::to_serve(&environment),
+        _ => Config::from_environment(&environment),
+    };
+    let outcome = match config {
         Err(error) => Err(error.to_string()),
         Ok(config) => act(action, config, &environment).await,
     };

@@ -3,28 +3,26 @@
 
 mod auth;
 mod error;
+mod part_settings;
+mod parts;
 mod postgres;
+mod read_model;
 
 use std::collections::BTreeMap;
 
 pub use auth::{AuthMode, SignInPolicy};
 pub use error::ConfigError;
 use error::invalid;
+use part_settings::SettingsGroup;
+pub use parts::{Part, ServedParts};
+pub use read_model::ReadModelKind;
+use read_model::{COSMOS, read_model};
 
 use crate::{
     bus::{SubscriptionName, TopicAddress},
     postgres::PoolerMode,
     read::CosmosAccount,
 };
-
-/// The store that answers queries.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum ReadModelKind {
-    /// Documents in Cosmos DB, projected from the bus.
-    Cosmos,
-    /// The schema `read_model` of the database that commands write to.
-    Postgres,
-}
 
 /// All settings of the process.
 #[derive(Debug, Clone)]
@@ -45,10 +43,38 @@ pub struct Config {
     pub forgets_outbox: bool,
     /// `COSMOS_ENDPOINT`, `COSMOS_KEY`, `COSMOS_DATABASE`; `None` when this process has no documents.
     pub cosmos: Option<CosmosAccount>,
+    /// `PARTS`: the parts of the system that this process serves; all (default) as far as there are settings for them.
+    pub parts: ServedParts,
+    /// Names of settings that are there and that its parts have no use for.
+    pub unused: Vec<String>,
 }
 
 impl Config {
-    /// The settings out of `environment`.
+    /// The settings of a process that serves. Its parts get the settings that they use: what else is there is not even read.
+    ///
+    /// # Errors
+    /// Also for a setting that is missing and that a part needs which `PARTS` names.
+    pub fn to_serve(environment: &BTreeMap<String, String>) -> Result<Self, ConfigError> {
+        let parts = ServedParts::from_environment(environment)?;
+        let read_model = read_model(environment)?;
+        part_settings::check_projector(&parts, read_model)?;
+        let (used, unused) = part_settings::divide(environment, &parts, read_model);
+        let config = Self {
+            parts,
+            unused,
+            ..Self::from_environment(&used)?
+        };
+        let tables = read_model == ReadModelKind::Postgres;
+        let groups = [
+            (SettingsGroup::Postgres, config.postgres.is_some()),
+            (SettingsGroup::Bus, config.bus.is_some() || config.forgets_outbox),
+            (SettingsGroup::Cosmos, config.cosmos.is_some() || tables),
+        ];
+        part_settings::check(&config.parts, read_model, groups)?;
+        Ok(config)
+    }
+
+    /// The settings out of `environment`, for a tool in a terminal: it is no part, and does what it has settings for.
     ///
     /// # Errors
     /// [`ConfigError`] for the first setting that is wrong or missing from a group that was begun.
@@ -68,6 +94,8 @@ impl Config {
             bus: bus(environment)?,
             subscription: subscription(environment)?,
             cosmos: cosmos(environment)?,
+            parts: ServedParts::Unsaid,
+            unused: Vec::new(),
         })
     }
 }
@@ -110,8 +138,6 @@ fn subscription(environment: &BTreeMap<String, String>) -> Result<SubscriptionNa
     name.map_err(|rule| invalid("ServiceBusSubscription", &rule.to_string()))
 }
 
-const COSMOS: [&str; 3] = ["COSMOS_ENDPOINT", "COSMOS_KEY", "COSMOS_DATABASE"];
-
 fn cosmos(environment: &BTreeMap<String, String>) -> Result<Option<CosmosAccount>, ConfigError> {
     let Some([endpoint, key, database]) = group(environment, COSMOS)? else {
         return Ok(None);
@@ -124,23 +150,6 @@ fn cosmos(environment: &BTreeMap<String, String>) -> Result<Option<CosmosAccount
         key: key.to_owned(),
         database: database.to_owned(),
     }))
-}
-
-/// One process has one read model: settings for two would leave open which one is meant.
-fn read_model(environment: &BTreeMap<String, String>) -> Result<ReadModelKind, ConfigError> {
-    match environment.get("READ_MODEL").map_or("cosmos", String::as_str) {
-        "cosmos" => Ok(ReadModelKind::Cosmos),
-        "postgres" => {
-            if let Some(name) = COSMOS.iter().find(|name| environment.contains_key(**name)) {
-                return Err(invalid(name, "has no use: READ_MODEL is postgres"));
-            }
-            if !environment.contains_key("PGHOST") {
-                return Err(invalid("PGHOST", "is missing; READ_MODEL is postgres"));
-            }
-            Ok(ReadModelKind::Postgres)
-        }
-        _ => Err(invalid("READ_MODEL", "is neither cosmos nor postgres")),
-    }
 }
 
 /// Refuses to forget events where documents are projected: they would lack them for ever.

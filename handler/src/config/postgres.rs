@@ -30,13 +30,14 @@ const NOT_OF_CLIENTS: [&str; 1] = ["PGDATA"];
 
 type Environment = BTreeMap<String, String>;
 
+/// True for a setting by which a process is taken to have a database.
+pub(super) fn is_setting(name: &str) -> bool {
+    KEPT.contains(&name) || ["PGSSLMODE", POOLER].contains(&name)
+}
+
 /// The database's address and credentials; `None` when no setting names one.
 pub(super) fn postgres(environment: &Environment) -> Result<Option<tokio_postgres::Config>, ConfigError> {
-    if !KEPT
-        .iter()
-        .chain(&["PGSSLMODE", POOLER])
-        .any(|name| environment.contains_key(*name))
-    {
+    if !environment.keys().any(|name| is_setting(name)) {
         return Ok(None);
     }
     environment

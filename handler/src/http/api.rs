@@ -1,4 +1,4 @@
-//! Every call of the API on one page: function, path, access rule, handler and description.
+//! Every call of the API on one page: part, function, path, access rule, handler and description; and the other functions' parts.
 //! Never a rule beyond that: a call's work is in its handler.
 
 use super::{
@@ -7,15 +7,40 @@ use super::{
     endpoint::Endpoint,
     health, inspection, jobs, openapi, queries,
 };
-use crate::jobs::{
-    Deletion, Rebuild, Replay, Reprojection, Resubmission, Retirement, Rollback, Verification,
+use crate::{
+    config::Part,
+    jobs::{Deletion, Rebuild, Replay, Reprojection, Resubmission, Retirement, Rollback, Verification},
 };
+use Endpoint as E;
+
+/// The functions that the host calls by itself, each with the part that serves it.
+pub const TRIGGERS: [(&str, Part); 3] = [
+    ("RelayOutbox", Part::Command),
+    ("ProjectEvent", Part::Projector),
+    ("RunJobs", Part::Operator),
+];
+
+/// Every function with the part that serves it, but for the catch-all; `None`: each part does.
+#[must_use]
+pub fn functions() -> Vec<(&'static str, Option<Part>)> {
+    let triggers = TRIGGERS.map(|(name, part)| (name, Some(part)));
+    let calls = endpoints().into_iter().map(|call| (call.name, call.part));
+    calls.chain(triggers).collect()
+}
 
 /// All calls.
 #[must_use]
-#[rustfmt::skip]
 pub fn endpoints() -> Vec<Endpoint> {
-    use Endpoint as E;
+    let of = |part: Part, calls: Vec<Endpoint>| calls.into_iter().map(move |call| call.served_by(part));
+    of(Part::Command, commands())
+        .chain(of(Part::Query, queries()))
+        .chain(of(Part::Operator, operations()))
+        .chain(for_all())
+        .collect()
+}
+
+#[rustfmt::skip]
+fn commands() -> Vec<Endpoint> {
     vec![
         E::post("PlaceOrder", "/orders", OwnerOrStaff, orders::place, orders::place_doc()),
         E::put("ChangeOrderLines", "/orders/{id}/lines", OwnerOrStaff, orders::change_lines, orders::change_lines_doc()),
@@ -30,6 +55,12 @@ pub fn endpoints() -> Vec<Endpoint> {
         E::put("RenameProduct", "/products/{sku}/name", Staff, products::rename, products::rename_doc()),
         E::put("ChangeProductPrice", "/products/{sku}/price", Staff, products::change_price, products::change_price_doc()),
         E::post("RestockProduct", "/products/{sku}/stock", Staff, products::restock, products::restock_doc()),
+    ]
+}
+
+#[rustfmt::skip]
+fn queries() -> Vec<Endpoint> {
+    vec![
         E::get("GetOrder", "/orders/{id}", OwnerOrStaff, queries::orders::get, queries::orders::get_doc()),
         E::get("GetOrderHistory", "/orders/{id}/history", OwnerOrStaff, queries::orders::history, queries::orders::history_doc()),
         E::get("ListOrders", "/orders", Staff, queries::orders::list, queries::orders::list_doc()),
@@ -38,6 +69,12 @@ pub fn endpoints() -> Vec<Endpoint> {
         E::get("GetProduct", "/products/{sku}", SignedIn, queries::products::get, queries::products::get_doc()),
         E::get("ListProducts", "/products", SignedIn, queries::products::list, queries::products::list_doc()),
         E::get("GetSales", "/sales", Staff, queries::sales::get, queries::sales::get_doc()),
+    ]
+}
+
+#[rustfmt::skip]
+fn operations() -> Vec<Endpoint> {
+    vec![
         E::get("ListJobs", "/jobs", Operator, jobs::list, jobs::list_doc()),
         E::get("GetJob", "/jobs/{id}", Operator, jobs::get, jobs::get_doc()),
         E::put("SetJobState", "/jobs/{id}/state", Operator, jobs::set_state, jobs::set_state_doc()),
@@ -53,6 +90,13 @@ pub fn endpoints() -> Vec<Endpoint> {
         E::get("GetDeadLetter", "/operations/dead-letters/{sequence}", Operator, inspection::get_dead_letter, inspection::get_dead_letter_doc()),
         E::get("ExplainOrder", "/operations/orders/{id}/explanation", Operator, inspection::explain, inspection::explain_doc()),
         E::get("GetStatus", "/operations/status", Operator, inspection::status, inspection::status_doc()),
+    ]
+}
+
+/// What each process serves, whatever its part.
+#[rustfmt::skip]
+fn for_all() -> Vec<Endpoint> {
+    vec![
         E::get("Health", "/health", Anybody, health::health, health::health_doc()),
         E::get("HealthLive", "/health/live", Anybody, health::live, health::live_doc()),
         E::get("HealthReady", "/health/ready", Anybody, health::ready, health::ready_doc()),

@@ -1,16 +1,25 @@
 //! One call of the API: the function's name, method and path, its access rule, what serves it, and its description.
 //! Never a second list: the router, the access rules and the OpenAPI document are all made of these.
 
+use std::future::ready;
+
 use axum::{
     Extension, Router,
+    extract::Request,
     handler::Handler,
-    middleware::from_fn,
+    middleware::{Next, from_fn},
     routing::{MethodFilter, MethodRouter, on},
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Value, json};
 
-use super::{AppState, access::AccessRule, problem::ProblemKind, query};
+use super::{
+    AppState,
+    access::AccessRule,
+    problem::{Problem, ProblemKind},
+    query,
+};
+use crate::config::{Part, ServedParts};
 
 /// A call; `path` is below the host's route prefix.
 pub struct Endpoint {
@@ -22,6 +31,8 @@ pub struct Endpoint {
     pub path: &'static str,
     /// The roles that may make it.
     pub access: AccessRule,
+    /// The part of the system that serves it; `None`: each part does.
+    pub part: Option<Part>,
     /// Its description in OpenAPI.
     pub doc: EndpointDoc,
     serve: MethodRouter<AppState>,
@@ -151,6 +162,15 @@ impl Endpoint {
         self.access == AccessRule::Operator
     }
 
+    /// The same call, served by this part alone.
+    #[must_use]
+    pub fn served_by(self, part: Part) -> Self {
+        Self {
+            part: Some(part),
+            ..self
+        }
+    }
+
     /// A call by GET, and so by HEAD.
     pub fn get<T: 'static, H: Handler<T, AppState>>(
         name: &'static str,
@@ -197,20 +217,37 @@ impl Endpoint {
             method,
             path,
             access,
+            part: None,
             doc,
             serve,
         }
     }
 
-    /// Routes these calls, each with its access rule.
-    pub fn router(endpoints: Vec<Self>) -> Router<AppState> {
+    /// Routes these calls, each with its access rule; one of a part that is not served here is answered in words.
+    pub fn router(endpoints: Vec<Self>, parts: &ServedParts) -> Router<AppState> {
         endpoints.into_iter().fold(Router::new(), |router, endpoint| {
             let path = format!("/api{}", endpoint.path);
             let known: Vec<&str> = endpoint.doc.query.iter().map(|(name, ..)| *name).collect();
             let refuse_unknown =
                 from_fn(move |request, next| query::refuse_unknown(known.clone(), request, next));
             let serve: MethodRouter<AppState> = endpoint.serve.layer(refuse_unknown);
-            router.route(&path, serve.layer(Extension(endpoint.access)))
+            let serve = serve.layer(Extension(endpoint.access));
+            let name = endpoint.name;
+            router.route(
+                &path,
+                match endpoint.part.filter(|part| !parts.has(*part)) {
+                    None => serve,
+                    Some(part) => {
+                        serve.layer(from_fn(move |_: Request, _: Next| ready(not_served(name, part))))
+                    }
+                },
+            )
         })
     }
+}
+
+/// The answer to a call of a part that other processes serve.
+fn not_served(name: &str, part: Part) -> Problem {
+    let why = format!("{name} belongs to the part {part}, which this process does not serve");
+    Problem::new(ProblemKind::PartNotServed, why)
 }

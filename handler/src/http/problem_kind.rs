@@ -50,6 +50,8 @@ kinds! {
     Unauthenticated, UNAUTHORIZED, "unauthenticated", "Nobody is signed in, or somebody who may not sign in here.";
     Forbidden, FORBIDDEN, "forbidden", "None of the caller's roles includes this call.";
     UnknownRoute, NOT_FOUND, "unknown-route", "There is nothing at this path.";
+    PartNotServed, NOT_FOUND, "part-not-served",
+        "The call belongs to a part of the system that this process does not serve; `detail` names it.";
     UnknownOrder, NOT_FOUND, "unknown-order", "There is no such order, or it is not the caller's.";
     UnknownCustomer, NOT_FOUND, "unknown-customer", "There is no such customer, or it is not the caller.";
     UnknownProduct, NOT_FOUND, "unknown-product", "There is no such product.";

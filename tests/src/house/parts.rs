@@ -46,7 +46,16 @@ const MAY_USE: [(&str, &[&str]); 18] = [
     ("timer", &["postgres", "relay", "read", "jobs"]),
     (
         "triggers",
-        &["domain", "timer", "read", "bus", "http", "telemetry"],
+        &[
+            "config",
+            "domain",
+            "timer",
+            "jobs",
+            "read",
+            "bus",
+            "http",
+            "telemetry",
+        ],
     ),
     ("config", &["bus", "postgres", "read"]),
     ("migrate", &[]),

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// The timer's turns are what most of these tests wait for.
-const OFTEN: [(&str, &str); 1] = [("RelaySchedule", "* * * * * *")];
+const OFTEN: [(&str, &str); 1] = [("JobsSchedule", "* * * * * *")];
 
 /// Looks again and again until a job is in a state.
 async fn until(client: &Client, location: &str, state: &str) -> Value {
@@ -401,7 +401,7 @@ async fn two_processes_never_work_on_one_job_at_once() {
     let json = [("content-type", "application/json")];
     let ticks = apps
         .each_ref()
-        .map(|app| app.try_send("POST", "/RelayOutbox", "{}", &json));
+        .map(|app| app.try_send("POST", "/RunJobs", "{}", &json));
     futures_util::future::join_all(ticks).await;
     assert_eq!(log.show(&id).await["state"], "completed");
     let heard = log.bench.topic.hear("mail", 2 * all.len()).await;

@@ -122,7 +122,7 @@ async fn a_job_that_cannot_be_read_is_listed_and_fails_alone() {
         (StatusCode::OK, &json!(7)),
         "{shown:?}"
     );
-    app.post("/RelayOutbox", json!({})).await;
+    app.post("/RunJobs", json!({})).await;
     let failed = log.show(&broken).await;
     assert_eq!(failed["state"], "failed", "{failed}");
     assert!(

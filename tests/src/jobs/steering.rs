@@ -122,7 +122,7 @@ async fn a_stopped_terminal_finds_its_job_done_and_sends_nothing_twice() {
         while log.show(&id).await["state"] != "completed" {
             again.tick().await;
             let call = [("content-type", "application/json")];
-            app.try_send("POST", "/RelayOutbox", "{}", &call).await;
+            app.try_send("POST", "/RunJobs", "{}", &call).await;
         }
     };
     timeout(4 * DEADLINE, calling).await.unwrap();
@@ -163,7 +163,7 @@ async fn the_timer_continues_a_terminals_job_and_an_outage_only_delays_it() {
         loop {
             again.tick().await;
             let call = [("content-type", "application/json")];
-            app.try_send("POST", "/RelayOutbox", "{}", &call).await;
+            app.try_send("POST", "/RunJobs", "{}", &call).await;
             let operation = log.show(&id).await;
             if operation["note"].is_string() {
                 assert_eq!(operation["state"], "running", "{operation}");

@@ -17,7 +17,7 @@ async fn a_message_repeated_beyond_the_duplicate_window_counts_once() {
     let client = &system.client;
     let customer = client.seed(&[("MUG", 1_000)]).await;
     system.relayed().await;
-    let (bus, handler) = (system.stack.servicebus_switches(), system.stack.handler_pid());
+    let (bus, handlers) = (system.stack.servicebus_switches(), system.stack.handler_pids());
     let traffic = Traffic::default();
 
     // A batch waits; the bus takes it, and its answer never comes.
@@ -48,7 +48,7 @@ async fn a_message_repeated_beyond_the_duplicate_window_counts_once() {
     let back = Instant::now();
     let account = system.assert_whole().await;
 
-    assert_eq!(system.stack.handler_pid(), handler, "it was never restarted");
+    assert_eq!(system.stack.handler_pids(), handlers, "it was never restarted");
     assert_eq!(
         traffic.refused.into_inner(),
         0,

@@ -51,7 +51,7 @@ async fn fail(system: &System, customer: &str, traffic: &Traffic, deliveries: u6
 #[tokio::test]
 async fn an_outage_of_cosmos_db_shorter_than_the_deliveries_heals_itself() {
     let (system, customer) = system().await;
-    let (traffic, handler) = (Traffic::default(), system.stack.handler_pid());
+    let (traffic, handlers) = (Traffic::default(), system.stack.handler_pids());
     system.faults().cosmos.cut();
     fail(&system, &customer, &traffic, DELIVERIES - 2).await;
     let read = system.client.send("GET", "/api/products/MUG", "", &[]).await;
@@ -60,7 +60,7 @@ async fn an_outage_of_cosmos_db_shorter_than_the_deliveries_heals_itself() {
     system.faults().cosmos.restore();
     let account = system.assert_whole().await;
     let counts = system.stack.servicebus_switches().counts();
-    assert_eq!(system.stack.handler_pid(), handler, "it was never restarted");
+    assert_eq!(system.stack.handler_pids(), handlers, "it was never restarted");
     assert_eq!((counts.dead_letters, account.again), (0, 0));
     println!(
         "Cosmos DB away for {} of {DELIVERIES} deliveries: {MESSAGES} messages, {} deliveries in all, no dead letters, drained \

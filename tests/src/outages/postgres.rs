@@ -79,7 +79,7 @@ async fn a_crash_of_postgresql_under_load_loses_and_doubles_no_order() {
     let system = System::start_changed(|options, _| options.postgres = PostgresChoice::Kept(data)).await;
     let customer = system.client.seed(&[("MUG", 10_000)]).await;
     let traffic = Traffic::default();
-    let handler = system.stack.handler_pid();
+    let handlers = system.stack.handler_pids();
     let restarting = async {
         for how in [Shutdown::Immediate, Shutdown::Fast] {
             traffic.more(60).await;
@@ -93,7 +93,7 @@ async fn a_crash_of_postgresql_under_load_loses_and_doubles_no_order() {
     };
     join(traffic.flow(&system.client, &customer, 16), restarting).await;
 
-    assert_eq!(system.stack.handler_pid(), handler, "it was never restarted");
+    assert_eq!(system.stack.handler_pids(), handlers, "it was never restarted");
     assert!(
         traffic.slowest_ms.load(Relaxed) < ANSWERED_MS,
         "{}",

@@ -32,13 +32,13 @@ async fn both_sides_renew_expiring_tokens_in_the_middle_of_traffic() {
     let system = System::start_changed(|_, bus| short_locks(bus)).await;
     let customer = system.client.seed(&[("MUG", 10_000)]).await;
     system.projected().await;
-    let (bus, handler) = (system.stack.servicebus_switches(), system.stack.handler_pid());
+    let (bus, handlers) = (system.stack.servicebus_switches(), system.stack.handler_pids());
     let traffic = Traffic::default();
     let shopping = traffic.flow(&system.client, &customer, 2);
     join(shopping, disturb(&bus, &traffic)).await;
     let account = system.assert_whole().await;
 
-    assert_eq!(system.stack.handler_pid(), handler, "it was never restarted");
+    assert_eq!(system.stack.handler_pids(), handlers, "it was never restarted");
     assert_eq!(traffic.refused.load(Relaxed), 0, "commands do not need the bus");
     let log = std::fs::read_to_string(&system.log).unwrap();
     let listens = log.matches("listens to").count();

@@ -1,7 +1,11 @@
 //! Requests to the API, and their answers.
 //! Never judges a status: a test does.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
+use devstack::stack::Stack;
+use handler::config::Part;
 use http_body_util::{BodyExt, Full};
 use hyper::{HeaderMap, Request, StatusCode};
 use hyper_util::{
@@ -11,12 +15,14 @@ use hyper_util::{
 use serde_json::Value;
 use tokio::time::timeout;
 
-use super::DEADLINE;
+use super::{DEADLINE, parts::part_of};
 
 /// Speaks the API at one address.
 #[derive(Clone)]
 pub(crate) struct Client {
     url: String,
+    /// Where the calls of each part go, when each has a process of its own.
+    parts: Arc<[(Part, String)]>,
     /// Sent with every request.
     headers: Vec<(String, String)>,
     http: HttpClient<HttpConnector, Full<Bytes>>,
@@ -66,17 +72,50 @@ impl Answer {
 }
 
 impl Client {
-    /// Where its requests go.
+    /// Where its commands go.
     pub(crate) fn address(&self) -> &str {
-        self.url.trim_start_matches("http://")
+        self.url_of("POST", "/api/orders").trim_start_matches("http://")
     }
 
     pub(crate) fn new(url: String) -> Self {
         Self {
             url,
+            parts: Arc::default(),
             headers: Vec::new(),
             http: HttpClient::builder(TokioExecutor::new()).build_http(),
         }
+    }
+
+    /// Speaks the API of a stack, whichever host serves a call; what each serves, that of operators.
+    pub(crate) fn of(stack: &Stack) -> Self {
+        let urls = stack.urls().into_iter().filter_map(|(part, url)| {
+            let part = Part::ALL
+                .into_iter()
+                .find(|its| Some(its.name()) == part.map(|part| part.name()));
+            Some((part?, url.to_owned()))
+        });
+        Self::over(urls.collect(), stack.url())
+    }
+
+    /// Speaks the API of several processes, each with its part; `whole` where there is one for all.
+    pub(super) fn over(urls: Vec<(Part, String)>, whole: &str) -> Self {
+        let operators = urls.iter().find(|(part, _)| *part == Part::Operator);
+        let url = operators.map_or(whole, |(_, url)| url).to_owned();
+        Self {
+            parts: urls.into(),
+            ..Self::new(url)
+        }
+    }
+
+    /// Where this request goes.
+    fn url_of(&self, method: &str, path: &str) -> &str {
+        if self.parts.is_empty() {
+            return &self.url;
+        }
+        let part = part_of(method, path);
+        let mut urls = self.parts.iter();
+        let found = urls.find(|(its, _)| part == Some(*its));
+        found.map_or(&self.url, |(_, url)| url)
     }
 
     /// The same client, which sends this header with every request.
@@ -108,7 +147,7 @@ impl Client {
     ) -> Option<Answer> {
         let mut request = Request::builder()
             .method(method)
-            .uri(format!("{}{path}", self.url));
+            .uri(format!("{}{path}", self.url_of(method, path)));
         for (name, value) in &self.headers {
             request = request.header(name, value);
         }

@@ -5,6 +5,7 @@ mod app;
 pub(crate) mod calls;
 mod client;
 mod database;
+mod parts;
 mod shop;
 mod signed_in;
 
@@ -20,6 +21,7 @@ pub(crate) use self::{
     app::App,
     client::{Answer, Call, Client},
     database::Database,
+    parts::layout,
     signed_in::{claims, principal},
 };
 

@@ -67,6 +67,9 @@ pub(super) fn operation(endpoint: &Endpoint, schemas: &mut SchemaGenerator, prob
     if endpoint.access == AccessRule::Anybody {
         operation["security"] = json!([]);
     }
+    if let Some(part) = endpoint.part {
+        operation["x-part"] = json!(part.name());
+    }
     operation
 }
 
@@ -179,7 +182,8 @@ fn responses(endpoint: &Endpoint, schemas: &mut SchemaGenerator, problem: &Schem
         (true, Some(_)) => [&OF_COMMANDS[..], &OF_CALLERS].concat(),
     };
     let mut by_status: BTreeMap<u16, Vec<ProblemKind>> = BTreeMap::new();
-    for kind in doc.problems.iter().chain(&always) {
+    let elsewhere = endpoint.part.map(|_| &ProblemKind::PartNotServed);
+    for kind in doc.problems.iter().chain(&always).chain(elsewhere) {
         let kinds = by_status.entry(kind.status().as_u16()).or_default();
         if !kinds.contains(kind) {
             kinds.push(*kind);
