@@ -104,10 +104,7 @@ fn check_preconditions(
         _ if command.creates() => (None, None),
         // The stock of a product has times of its own, so that a product is shown without one.
         Some(Aggregate::Product(product)) => (Some(product.version), None),
-        Some(before) => (
-            Some(before.version()),
-            read.changed.get(&before.id()).map(|at| at.utc()),
-        ),
+        Some(before) => (Some(before.version()), read.changed.get(&before.id()).copied()),
         // What does not exist has no version; the domain says that it does not exist.
         None => return Ok(()),
     };

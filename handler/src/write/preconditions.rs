@@ -3,6 +3,8 @@
 
 use time::OffsetDateTime;
 
+use crate::domain::timestamp::Timestamp;
+
 /// Conditions of a caller on the aggregate that a command is about; all must hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Preconditions {
@@ -43,12 +45,12 @@ impl Preconditions {
     pub fn hold(
         &self,
         version: Option<i64>,
-        changed_at: Option<OffsetDateTime>,
+        changed_at: Option<Timestamp>,
     ) -> Result<(), FailedPrecondition> {
         match (&self.matches, self.unmodified_since, changed_at) {
             (Some(versions), ..) if !versions.contain(version) => return Err(FailedPrecondition::IfMatch),
             // Times go over the wire in whole seconds.
-            (None, Some(since), Some(changed)) if changed.unix_timestamp() > since.unix_timestamp() => {
+            (None, Some(since), Some(changed)) if changed.utc().unix_timestamp() > since.unix_timestamp() => {
                 return Err(FailedPrecondition::IfUnmodifiedSince);
             }
             _ => {}
