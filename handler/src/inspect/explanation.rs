@@ -22,6 +22,7 @@ use crate::{
     read::{
         connection::CosmosContainer,
         document::{
+            Document,
             customer::OrderRowDocument,
             order::{ORDER, OrderDocument, event},
         },

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::{
     connection::{CosmosConnection, CosmosContainer},
     document::{
-        Generation,
+        Document, Generation,
         customer::{CUSTOMER, CustomerDocument, OrderRowDocument},
         order::{EventDocument, ORDER, OrderDocument, event},
         product::{PRODUCT, ProductDocument},

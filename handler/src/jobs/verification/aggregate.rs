@@ -22,7 +22,7 @@ use crate::{
     read::{
         connection::CosmosContainer,
         document::{
-            Generation,
+            Document, Generation,
             customer::{CUSTOMER, CustomerDocument, OrderRowDocument},
             order::{EventDocument, ORDER, OrderDocument},
             product::{PRODUCT, ProductDocument},

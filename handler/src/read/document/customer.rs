@@ -61,12 +61,6 @@ impl CustomerDocument {
         }
     }
 
-    /// The customer's version that this document shows.
-    #[must_use]
-    pub fn version(&self) -> i64 {
-        self.version
-    }
-
     /// The customer as callers know it.
     #[must_use]
     pub fn into_versioned(self) -> Versioned<Customer> {
@@ -108,12 +102,6 @@ impl OrderRowDocument {
             order_id: row.id,
             row,
         }
-    }
-
-    /// The version of the order that it shows.
-    #[must_use]
-    pub fn version(&self) -> i64 {
-        self.row.version
     }
 
     /// The row as callers know it.

@@ -76,12 +76,6 @@ impl OrderDocument {
         }
     }
 
-    /// The order's version that this document shows.
-    #[must_use]
-    pub fn version(&self) -> i64 {
-        self.version
-    }
-
     /// Time of the last change (UTC).
     #[must_use]
     pub fn changed_at(&self) -> Timestamp {

@@ -80,12 +80,6 @@ impl ProductDocument {
         }
     }
 
-    /// The product's version that this document shows; 0 when it does not know the product yet.
-    #[must_use]
-    pub fn version(&self) -> i64 {
-        self.described.as_ref().map_or(0, |described| described.version)
-    }
-
     /// The `seq` of its stock level; 0 when it has none.
     #[must_use]
     pub fn seq(&self) -> i64 {
@@ -179,8 +173,9 @@ impl Document for ProductDocument {
         self.id.clone()
     }
 
+    /// 0 when it does not know the product yet.
     fn version(&self) -> i64 {
-        self.version()
+        self.described.as_ref().map_or(0, |described| described.version)
     }
 
     fn replacing(&self, existing: &Self) -> Option<Self> {
