@@ -1,4 +1,4 @@
-//! Rules of requests that their schemas do not say.
+//! Rules of requests that their schemas do not say, and the rate of one that says none.
 //! Never stops at the first that is broken.
 
 use std::num::NonZeroU32;

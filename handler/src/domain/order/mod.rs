@@ -106,13 +106,14 @@ pub fn decide(
         }
         OrderCommand::Pay { amount } => {
             let order = expect(order()?, &[OrderStatus::Placed], "paid")?;
-            let (expected, amount) = (order.total.clone(), amount.clone());
-            if amount == expected {
-                Ok(Event::OrderPaid { amount, at })
-            } else {
-                let paid = amount;
-                Err(Rejection::WrongAmount { expected, paid })
+            let amount = amount.clone();
+            if amount != order.total {
+                return Err(Rejection::WrongAmount {
+                    expected: order.total.clone(),
+                    paid: amount,
+                });
             }
+            Ok(Event::OrderPaid { amount, at })
         }
         OrderCommand::Ship { shipment } => {
             expect(order()?, &[OrderStatus::Paid], "shipped")?;
