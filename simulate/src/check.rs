@@ -1,5 +1,5 @@
-//! What must hold at the end of a run: nothing lost, nothing twice, each aggregate in order, every document as the plain fold of
-//! the history says. Never asks a projection what a document must be.
+//! What must hold at the end of a run: nothing lost, nothing twice, each aggregate in order, no job failed, every document as the
+//! plain fold of the history says. Never asks a projection what a document must be.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -7,13 +7,19 @@ use std::{
     sync::Arc,
 };
 
-use handler::{bus::CloudEvent, read::document::Generation};
-use serde_json::Value;
+use handler::{
+    bus::CloudEvent,
+    jobs::{JobRow, JobState},
+    read::document::Generation,
+};
+use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use crate::{
     documents::Place,
+    environment::Environment,
     fold::{self, All},
-    process::Environment,
+    job_plan::{JobPlan, REBUILD, RETIREMENT},
     shop::Shop,
     subscription::RUBBISH,
 };
@@ -23,7 +29,7 @@ const TOLD: usize = 5;
 
 /// # Errors
 /// What does not hold.
-pub(crate) fn check(shop: &Shop, outside: &Environment, generations: &[u32]) -> Result<(), String> {
+pub(crate) fn check(shop: &Shop, outside: &Environment, plan: &JobPlan) -> Result<(), String> {
     topic(shop, outside)?;
     let good = |body: &Arc<[u8]>| &**body != RUBBISH;
     if let Some(dead) = outside.topic.subscription.dead().into_iter().find(good) {
@@ -32,12 +38,82 @@ pub(crate) fn check(shop: &Shop, outside: &Environment, generations: &[u32]) -> 
             String::from_utf8_lossy(&dead)
         ));
     }
+    let jobs = outside.jobs.rows();
+    outcomes(plan, &jobs)?;
+    let mut found = outside.documents.all();
+    retired(plan, &jobs, &mut found)?;
     let mut wanted = All::new();
-    for generation in generations {
-        let documents = fold::documents(shop, Generation(*generation));
+    for generation in [Some(plan.live), plan.previous].into_iter().flatten() {
+        let documents = fold::documents(shop, generation);
         wanted.extend(documents.ok_or("the history is not one that can be")?);
     }
-    compare(&wanted, &outside.documents.all())
+    if !jobs.is_empty() {
+        wanted.insert(
+            ("control", "control".to_owned(), "pointer".to_owned()),
+            pointer(plan),
+        );
+    }
+    let found = found.into_iter().map(|(place, (document, _))| (place, document));
+    compare(&wanted, &found.collect())
+}
+
+/// Each job has done what it was asked for, and has found what is wrong and nothing else.
+fn outcomes(plan: &JobPlan, jobs: &[(JobRow, Option<Instant>)]) -> Result<(), String> {
+    let mut generation = Generation::FIRST;
+    for (n, (row, _)) in (1..).zip(jobs) {
+        generation.0 += u32::from(row.kind == REBUILD);
+        let is_forged = row.kind == REBUILD && plan.forged.contains(&generation);
+        let wanted = if is_forged {
+            (JobState::Failed, 1)
+        } else {
+            (JobState::Completed, 0)
+        };
+        // While all goes on, a document may be behind or moving.
+        let counts: &[&str] = if n == jobs.len() {
+            &["different", "behind", "moving"]
+        } else {
+            &["different", "refused"]
+        };
+        let result = row.result.clone().unwrap_or_default();
+        let wrong: i64 = counts.iter().filter_map(|count| result[count].as_i64()).sum();
+        if (row.state, wrong) != wanted {
+            let (kind, state, note) = (&row.kind, row.state.name(), &row.note);
+            return Err(format!("the {kind} is {state}, {note:?}: {result}"));
+        }
+    }
+    Ok(())
+}
+
+/// Nothing is left of a retired generation but what a late request has written after the retirement had begun.
+fn retired(
+    plan: &JobPlan,
+    jobs: &[(JobRow, Option<Instant>)],
+    found: &mut BTreeMap<Place, (Value, Instant)>,
+) -> Result<(), String> {
+    let retirements = jobs.iter().filter(|(row, _)| row.kind == RETIREMENT);
+    for (generation, (_, begun)) in plan.retired.iter().zip(retirements) {
+        let is_of = |document: &Value| document["gen"] == generation.0;
+        let mut left = found.iter().filter(|(_, (document, _))| is_of(document));
+        if let Some((place, _)) = left.find(|(_, (_, written))| Some(*written) < *begun) {
+            return Err(format!(
+                "generation {generation} is retired, and has still {place:?}"
+            ));
+        }
+        found.retain(|_, (document, _)| !is_of(document));
+    }
+    Ok(())
+}
+
+/// The pointer after all jobs, as docs/read-model.md describes it.
+fn pointer(plan: &JobPlan) -> Value {
+    let mut pointer = json!({ "id": "pointer", "pk": "control", "live": plan.live, "highest": plan.highest });
+    if let Some(previous) = plan.previous {
+        pointer["previous"] = json!(previous);
+    }
+    if plan.rolled_back {
+        pointer["rolledBack"] = json!(true);
+    }
+    pointer
 }
 
 /// Every event is there, under one id and with one body, and each aggregate's in order.

@@ -1,5 +1,5 @@
-//! The database as the relay sees it: a log whose events become visible in another order than their positions, an outbox,
-//! and the one lock of the whole deployment. Never forgets a row that a committed transaction has not deleted.
+//! The database as the relay and the jobs see it: a log whose events become visible in another order than their positions, an
+//! outbox, and the one lock of the whole deployment. Never forgets a row that a committed transaction has not deleted.
 
 use std::{
     collections::BTreeMap,
@@ -9,11 +9,15 @@ use std::{
 
 use handler::{
     bus::{RefusedMessage, SendReport},
-    domain::event::RecordedEvent,
+    domain::{
+        event::{RecordedEvent, StockLevel},
+        value::Sku,
+    },
     error_chain::cause,
     postgres::PostgresError,
     relay::{DrainOutcome, OutboxEntry, OutboxStore},
 };
+use serde::Deserialize;
 use tokio::time::Instant;
 
 use crate::{
@@ -32,9 +36,11 @@ pub(crate) struct SimulatedDatabase {
     inner: Mutex<DatabaseState>,
 }
 
+/// The tables.
 #[derive(Default)]
-struct DatabaseState {
-    log: BTreeMap<i64, RecordedEvent>,
+pub(crate) struct DatabaseState {
+    pub(crate) log: BTreeMap<i64, RecordedEvent>,
+    pub(crate) stock: BTreeMap<Sku, StockLevel>,
     /// By position; parked ones with the reason.
     outbox: BTreeMap<i64, Option<String>>,
     /// The session that has the lock, and the time at which the database takes it away.
@@ -73,7 +79,34 @@ impl SimulatedDatabase {
         ));
         let mut inner = lock(&self.inner);
         inner.outbox.insert(position, None);
+        let moved = Vec::<StockLevel>::deserialize(&event.stock).unwrap_or_default();
+        inner
+            .stock
+            .extend(moved.into_iter().map(|level| (level.sku.clone(), level)));
         inner.log.insert(position, event);
+    }
+
+    /// A statement that is a transaction of its own.
+    pub(crate) async fn statement<T>(
+        &self,
+        work: impl FnOnce(&mut DatabaseState) -> T,
+    ) -> Result<T, PostgresError> {
+        let plan = &self.plan;
+        if plan.strikes(Trouble::DatabaseAway) {
+            plan.wait(1..=3_000).await;
+            return Err(away());
+        }
+        plan.wait(1..=5).await;
+        if plan.strikes(Trouble::CommitLost) {
+            return Err(lost());
+        }
+        let done = work(&mut lock(&self.inner));
+        if plan.strikes(Trouble::CommitUnheard) {
+            plan.wait(1..=2_000).await;
+            return Err(lost());
+        }
+        plan.wait(1..=5).await;
+        Ok(done)
     }
 
     /// An operator has all parked rows sent after all.
@@ -86,23 +119,6 @@ impl SimulatedDatabase {
     /// Rows that wait.
     pub(crate) fn waiting(&self) -> usize {
         lock(&self.inner).outbox.len()
-    }
-
-    /// The last position that can be seen.
-    pub(crate) fn last(&self) -> i64 {
-        let inner = lock(&self.inner);
-        inner.log.keys().next_back().copied().unwrap_or_default()
-    }
-
-    /// Some of what can be seen now, after one position and up to another.
-    pub(crate) fn page(&self, after: i64, until: i64, most: usize) -> Vec<OutboxEntry> {
-        let inner = lock(&self.inner);
-        let rows = inner.log.range(after + 1..=until).take(most);
-        let pending = |(position, event): (&i64, &RecordedEvent)| OutboxEntry {
-            position: *position,
-            event: event.clone(),
-        };
-        rows.map(pending).collect()
     }
 
     /// Takes the lock, unless another session has it.
@@ -142,6 +158,13 @@ impl SimulatedDatabase {
         for RefusedMessage { key, reason } in &report.refused {
             inner.outbox.insert(*key, Some(reason.clone()));
         }
+    }
+}
+
+impl DatabaseState {
+    /// The last position that can be seen.
+    pub(crate) fn last(&self) -> i64 {
+        self.log.keys().next_back().copied().unwrap_or_default()
     }
 }
 
@@ -185,6 +208,10 @@ impl SimulatedOutbox {
     }
 }
 
+fn away() -> PostgresError {
+    PostgresError::Unreachable(cause("simulated"))
+}
+
 fn lost() -> PostgresError {
     PostgresError::Lost(cause("simulated"))
 }
@@ -201,7 +228,7 @@ impl OutboxStore for SimulatedOutbox {
         let plan = &self.database.plan;
         if plan.strikes(Trouble::DatabaseAway) {
             plan.wait(1..=3_000).await;
-            return Err(PostgresError::Unreachable(cause("simulated")));
+            return Err(away());
         }
         plan.wait(1..=5).await;
         let Some(session) = self.database.begin() else {

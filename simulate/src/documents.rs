@@ -1,5 +1,5 @@
-//! The read store as projections see it: documents with ETags in memory, written by requests that may be refused, lost, late
-//! or unheard. Never half a batch, and never a write against another ETag than the document has.
+//! The read store as projections and jobs see it: documents with ETags in memory, written by requests that may be refused,
+//! lost, late or unheard. Never half a batch, and never a write against another ETag than the document has.
 
 use std::{
     collections::BTreeMap,
@@ -11,11 +11,14 @@ use handler::{
     error_chain::cause,
     read::{
         connection::CosmosContainer,
-        store::{BatchError, BatchWrite, Collection, StoreError, StoredDocument, from_status},
+        document::Generation,
+        store::{
+            BatchError, BatchWrite, Collection, DocumentSearch, StoreError, StoredDocument, from_status,
+        },
     },
 };
 use serde::{Serialize, de::DeserializeOwned};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::{
@@ -60,6 +63,10 @@ pub(crate) struct SimulatedContainer {
     container: &'static str,
 }
 
+/// A write of a batch: the document's id, its condition, and the document, or `None` where it is removed. The condition: `None`
+/// whatever is there, `Some(None)` nothing is there, else this ETag.
+type Write = (String, Option<Option<u64>>, Option<Value>);
+
 /// A write that did not hold, by its place in the batch.
 type Held = Result<Vec<String>, usize>;
 
@@ -91,15 +98,26 @@ impl SimulatedStore {
         lock(&self.inner).away_until = Some(Instant::now() + duration);
     }
 
-    /// Everything but the control documents.
-    pub(crate) fn all(&self) -> BTreeMap<Place, Value> {
+    /// Everything, with the time at which it was last written.
+    pub(crate) fn all(&self) -> BTreeMap<Place, (Value, Instant)> {
         let inner = lock(&self.inner);
-        let all = inner
-            .there
-            .iter()
-            .filter(|((container, ..), _)| *container != "control");
-        all.map(|(place, versions)| (place.clone(), versions.now.0.clone()))
+        let all = inner.there.iter();
+        all.map(|(place, versions)| (place.clone(), (versions.now.0.clone(), versions.written)))
             .collect()
+    }
+
+    /// A stranger writes the document of an aggregate that is not in the log.
+    pub(crate) fn forge(&self, generation: Generation) {
+        let places = [
+            ("orders", "order"),
+            ("customers", "customer"),
+            ("products", "product"),
+        ];
+        let (container, kind) = places[self.plan.pick(places.len())];
+        let pk = generation.partition("forged");
+        let document = json!({ "id": kind, "pk": pk, "gen": generation, "kind": kind });
+        // Whatever is there; so it holds.
+        let _ = self.write_all(container, &pk, vec![(kind.to_owned(), None, Some(document))]);
     }
 
     fn is_away(&self) -> bool {
@@ -109,22 +127,38 @@ impl SimulatedStore {
     }
 
     fn read(&self, place: &Place, stale: bool) -> Option<(Value, u64)> {
+        lock(&self.inner).there.get(place)?.shown(stale)
+    }
+
+    /// In the order of the partitions.
+    fn find(&self, container: &str, search: DocumentSearch<'_>, stale: bool) -> Vec<Value> {
         let inner = lock(&self.inner);
-        let versions = inner.there.get(place)?;
-        if stale && versions.written.elapsed() < LAG {
-            versions.before.clone()
-        } else {
-            Some(versions.now.clone())
+        let shown = inner.there.iter().filter(|(place, _)| place.0 == container);
+        let shown = shown.filter_map(|(_, versions)| versions.shown(stale));
+        let shown = shown.map(|(document, _)| document);
+        match search {
+            DocumentSearch::OfPartition { pk, kind } => shown
+                .filter(|document| document["pk"] == pk && document["kind"] == kind)
+                .collect(),
+            DocumentSearch::OfKind {
+                generation,
+                kind,
+                after,
+                most,
+            } => shown
+                .filter(|document| is_of(document, generation) && document["kind"] == kind)
+                .filter(|document| document["pk"].as_str() > Some(after))
+                .take(most as usize)
+                .collect(),
+            DocumentSearch::Keys { generation, most } => shown
+                .filter(|document| is_of(document, generation))
+                .take(most as usize)
+                .collect(),
         }
     }
 
-    /// All of it or nothing. The condition: `None` whatever is there, `Some(None)` nothing is there, else this ETag.
-    fn write_all(
-        &self,
-        container: &'static str,
-        pk: &str,
-        writes: Vec<(String, Option<Option<u64>>, Value)>,
-    ) -> Held {
+    /// All of it or nothing.
+    fn write_all(&self, container: &'static str, pk: &str, writes: Vec<Write>) -> Held {
         let mut inner = lock(&self.inner);
         let place = |id: &str| (container, pk.to_owned(), id.to_owned());
         for (at, (id, condition, _)) in writes.iter().enumerate() {
@@ -135,6 +169,10 @@ impl SimulatedStore {
         }
         let mut etags = Vec::new();
         for (id, _, document) in writes {
+            let Some(document) = document else {
+                inner.there.remove(&place(&id));
+                continue;
+            };
             inner.etags += 1;
             let etag = inner.etags;
             let before = inner.there.get(&place(&id)).map(|versions| versions.now.clone());
@@ -149,6 +187,16 @@ impl SimulatedStore {
             etags.push(etag.to_string());
         }
         Ok(etags)
+    }
+}
+
+impl DocumentVersions {
+    fn shown(&self, stale: bool) -> Option<(Value, u64)> {
+        if stale && self.written.elapsed() < LAG {
+            self.before.clone()
+        } else {
+            Some(self.now.clone())
+        }
     }
 }
 
@@ -177,11 +225,7 @@ impl SimulatedContainer {
     }
 
     /// One request that writes.
-    async fn write(
-        &self,
-        pk: &str,
-        writes: Vec<(String, Option<Option<u64>>, Value)>,
-    ) -> Result<Held, StoreError> {
+    async fn write(&self, pk: &str, writes: Vec<Write>) -> Result<Held, StoreError> {
         self.knock().await?;
         let plan = &self.documents.plan;
         if plan.strikes(Trouble::Contended) {
@@ -219,13 +263,18 @@ impl SimulatedContainer {
         condition: Option<Option<u64>>,
         document: Value,
     ) -> Result<String, StoreError> {
-        let held = self.write(pk, vec![(id.to_owned(), condition, document)]).await?;
+        let write = (id.to_owned(), condition, Some(document));
+        let held = self.write(pk, vec![write]).await?;
         let etags = held.map_err(|_| StoreError::Changed)?;
         Ok(etags.into_iter().next().unwrap_or_default())
     }
 }
 
-fn json<T: Serialize>(document: &T) -> Result<Value, StoreError> {
+fn is_of(document: &Value, generation: Generation) -> bool {
+    document["gen"] == generation.0
+}
+
+fn encoded<T: Serialize>(document: &T) -> Result<Value, StoreError> {
     serde_json::to_value(document).map_err(|error| StoreError::Refused(cause(error)))
 }
 
@@ -267,11 +316,11 @@ impl Collection for SimulatedContainer {
         id: &str,
         document: &T,
     ) -> Result<String, StoreError> {
-        self.one(pk, id, Some(None), json(document)?).await
+        self.one(pk, id, Some(None), encoded(document)?).await
     }
 
     async fn upsert<T: Serialize + Sync>(&self, pk: &str, id: &str, document: &T) -> Result<(), StoreError> {
-        self.one(pk, id, None, json(document)?).await.map(drop)
+        self.one(pk, id, None, encoded(document)?).await.map(drop)
     }
 
     async fn replace<T: Serialize + Sync>(
@@ -281,18 +330,19 @@ impl Collection for SimulatedContainer {
         document: &T,
         read: &str,
     ) -> Result<String, StoreError> {
-        self.one(pk, id, Some(Some(number(read))), json(document)?).await
+        self.one(pk, id, Some(Some(number(read))), encoded(document)?)
+            .await
     }
 
     async fn batch(&self, pk: &str, writes: Vec<BatchWrite>) -> Result<Vec<String>, BatchError> {
         let named = |document: Value, condition| {
             let id = document["id"].as_str().unwrap_or_default().to_owned();
-            (id, condition, document)
+            (id, condition, Some(document))
         };
         let writes = writes.into_iter().map(|write| match write {
             BatchWrite::Create(document) => named(document, Some(None)),
             BatchWrite::Upsert(document) => named(document, None),
-            BatchWrite::Replace { id, etag, document } => (id, Some(Some(number(&etag))), document),
+            BatchWrite::Replace { id, etag, document } => (id, Some(Some(number(&etag))), Some(document)),
         });
         match self.write(pk, writes.collect()).await {
             Ok(held) => held.map_err(|at| BatchError {
@@ -301,5 +351,25 @@ impl Collection for SimulatedContainer {
             }),
             Err(error) => Err(BatchError { at: None, error }),
         }
+    }
+
+    async fn find<T: DeserializeOwned + Send + 'static>(
+        &self,
+        search: DocumentSearch<'_>,
+        _: Duration,
+    ) -> Result<Vec<T>, StoreError> {
+        self.knock().await?;
+        let plan = &self.documents.plan;
+        plan.wait(0..=10).await;
+        let stale = plan.strikes(Trouble::StaleRead);
+        let found = self.documents.find(self.container, search, stale);
+        plan.wait(0..=10).await;
+        let read = |document| serde_json::from_value(document);
+        let read: Result<_, _> = found.into_iter().map(read).collect();
+        read.map_err(|error| StoreError::Refused(cause(error)))
+    }
+
+    async fn delete(&self, pk: &str, id: &str) -> Result<(), StoreError> {
+        self.write(pk, vec![(id.to_owned(), None, None)]).await.map(drop)
     }
 }

@@ -1,14 +1,18 @@
 //! `cargo simulate --seed N --runs M`: histories with drops, duplicates, reordering, lost locks, crashes and a throttled
-//! store, played against the real relay and the real projections in virtual time. Each seed is a run, and always the same run.
+//! store, played against the real relay, the real projections and the real jobs in virtual time. Each seed is a run, and always the same run.
 //! Never touches a network, a disk or the machine's clock.
 
 mod check;
 mod database;
 mod documents;
+mod environment;
 mod fault_plan;
 mod fold;
+mod job_plan;
+mod job_table;
+mod job_worker;
+mod log;
 mod process;
-mod rebuild;
 mod run;
 mod shop;
 mod subscription;
@@ -34,7 +38,7 @@ use crate::{fault_plan::lock, run::run, summary::RunSummary};
 /// Most failing seeds that are told.
 const TOLD: usize = 5;
 
-/// Plays random histories against the relay and the projections, and holds what comes of them against the plain fold.
+/// Plays random histories against the relay, the projections and the jobs, and holds what comes of them against the plain fold.
 #[derive(Parser)]
 #[command(name = "cargo simulate")]
 struct Arguments {

@@ -1,4 +1,4 @@
-//! A handler process with the Functions host before it: the relay, the timer's call, and invocations of the projector.
+//! A handler process with the Functions host before it: the relay, the timer's calls, and invocations of the projector.
 //! Never keeps anything over a crash.
 
 use std::{sync::Arc, time::Duration};
@@ -16,27 +16,12 @@ use tokio::{
 };
 
 use crate::{
-    database::{SimulatedDatabase, SimulatedOutbox},
-    documents::{SimulatedContainer, SimulatedStore},
-    fault_plan::FaultPlan,
-    subscription::Delivery,
-    topic::{Bus, SimulatedTopic},
-    trouble::Trouble,
+    database::SimulatedOutbox, documents::SimulatedContainer, environment::Environment,
+    fault_plan::FaultPlan, job_worker::work_on_jobs, subscription::Delivery, topic::Bus, trouble::Trouble,
 };
 
 /// The longest that a sweep may send, as the timer has it.
 const SWEEP: Duration = Duration::from_secs(20);
-
-/// Everything that processes share and that outlives them.
-#[derive(Clone)]
-pub(crate) struct Environment {
-    pub(crate) plan: Arc<FaultPlan>,
-    pub(crate) database: Arc<SimulatedDatabase>,
-    pub(crate) topic: Arc<SimulatedTopic>,
-    pub(crate) documents: Arc<SimulatedStore>,
-    /// Messages that a host hands over at the same time.
-    pub(crate) together: usize,
-}
 
 /// A process that lives.
 pub(crate) struct Process {
@@ -65,6 +50,7 @@ impl Process {
         let running = Arc::clone(&relay);
         tasks.spawn(async move { running.run().await });
         tasks.spawn(pump(outside.clone(), Arc::new(projector)));
+        tasks.spawn(work_on_jobs(outside.clone()));
         Self {
             relay,
             committed,

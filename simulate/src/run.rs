@@ -8,10 +8,9 @@ use std::{
     time::Duration,
 };
 
-use handler::domain::event::RecordedEvent;
+use handler::{domain::event::RecordedEvent, read::document::Generation};
 use tokio::{
     runtime::Builder,
-    task::JoinSet,
     time::{Instant, sleep_until},
 };
 
@@ -19,9 +18,11 @@ use crate::{
     check,
     database::SimulatedDatabase,
     documents::SimulatedStore,
+    environment::Environment,
     fault_plan::{FaultPlan, RunCounts},
-    process::{Environment, Process},
-    rebuild::rebuild,
+    job_plan::{JobPlan, JobRequest},
+    job_table::JobTable,
+    process::Process,
     shop::Shop,
     subscription::RUBBISH,
     topic::SimulatedTopic,
@@ -29,7 +30,7 @@ use crate::{
 };
 
 /// The longest that the system may take to get done once nothing goes wrong any more.
-const BOUND_MS: u64 = 5 * 60 * 1_000;
+const BOUND_MS: u64 = 10 * 60 * 1_000;
 /// The longest that requests may still be on their way then.
 const LATE_MS: u64 = 60_000;
 
@@ -51,7 +52,7 @@ enum RunAction {
     MayCrash,
     MayBeAway,
     MayGetRubbish,
-    Rebuild,
+    AskForJobs,
     Tick,
     Commit(i64, Box<RecordedEvent>),
     Relent,
@@ -62,10 +63,10 @@ enum RunAction {
 struct Simulation {
     outside: Environment,
     processes: Vec<Option<Process>>,
-    /// The rebuild that is running, if one is.
-    rebuild: JoinSet<()>,
     agenda: BTreeMap<u64, VecDeque<RunAction>>,
-    rebuilds: bool,
+    jobs: JobPlan,
+    /// The last verification is asked for.
+    verifies: bool,
     /// Milliseconds between two calls of the timer.
     period: u64,
     relented: Option<u64>,
@@ -92,8 +93,10 @@ async fn play(seed: u64, print: bool) -> RunReport {
         .log
         .get(plan.pick(shop.log.len()))
         .map(|committed| committed.event.event_id.to_string());
+    let database = Arc::new(SimulatedDatabase::new(&plan));
     let outside = Environment {
-        database: Arc::new(SimulatedDatabase::new(&plan)),
+        jobs: Arc::new(JobTable::new(&plan, &database)),
+        database,
         topic: Arc::new(SimulatedTopic::new(
             &plan,
             refused.filter(|_| plan.strikes(Trouble::SendRefused)),
@@ -108,14 +111,18 @@ async fn play(seed: u64, print: bool) -> RunReport {
     let since = |at: u64| Duration::from_millis(at - world.relented.unwrap_or(at));
     let verdict = if late {
         Err(format!(
-            "not done {} s after all trouble has ended: {} rows in the outbox, {} messages in the subscription",
+            "not done {} s after all trouble has ended: {} rows in the outbox, {} messages in the subscription, {}",
             BOUND_MS / 1_000,
             world.outside.database.waiting(),
-            world.outside.topic.subscription.waiting()
+            world.outside.topic.subscription.waiting(),
+            if world.outside.jobs.is_done() {
+                "no job"
+            } else {
+                "a job"
+            }
         ))
     } else {
-        let generations: &[u32] = if world.rebuilds { &[1, 2] } else { &[1] };
-        check::check(&shop, &world.outside, generations)
+        check::check(&shop, &world.outside, &world.jobs)
     };
     RunReport {
         seed,
@@ -134,13 +141,16 @@ impl Simulation {
         let mut world = Self {
             outside,
             processes: (0..processes).map(|_| None).collect(),
-            rebuild: JoinSet::new(),
             agenda: BTreeMap::new(),
-            rebuilds: plan.percent(25),
+            jobs: JobPlan::random(&plan),
+            verifies: false,
             period: plan.between(5_000..=30_000),
             relented: None,
             done: None,
         };
+        for generation in &world.jobs.forged {
+            world.outside.documents.forge(*generation);
+        }
         for n in 0..processes {
             world.at(plan.between(0..=2_000), RunAction::Start(n));
         }
@@ -153,9 +163,7 @@ impl Simulation {
         for _ in 0..2 {
             world.at(plan.between(0..=end), RunAction::MayGetRubbish);
         }
-        if world.rebuilds {
-            world.at(plan.between(0..=end), RunAction::Rebuild);
-        }
+        world.at(plan.between(0..=end / 2), RunAction::AskForJobs);
         // The relay needs it only for what an operator has sent again: what a dead process has left it finds at its next start.
         if plan.percent(75) || world.outside.topic.refused().is_some() {
             world.at(plan.between(0..=world.period), RunAction::Tick);
@@ -220,31 +228,23 @@ impl Simulation {
         true
     }
 
-    /// The rebuild is killed, and goes on later.
-    async fn kill_rebuild(&mut self, now: u64) {
-        let plan = Arc::clone(&self.outside.plan);
-        while self.rebuild.try_join_next().is_some() {}
-        if !self.rebuild.is_empty() && plan.strikes(Trouble::Crash) {
-            plan.say(format_args!("the rebuild is killed"));
-            self.rebuild.shutdown().await;
-            self.at(now + plan.between(1..=20_000), RunAction::Rebuild);
-        }
-    }
-
-    /// True when everything is sent, projected and rebuilt.
+    /// True when everything is sent and projected, and every job is done. Where there were jobs, a verification is the last.
     fn is_idle(&mut self) -> bool {
-        while self.rebuild.try_join_next().is_some() {}
         let waiting = self.outside.database.waiting() + self.outside.topic.subscription.waiting();
-        waiting == 0 && self.rebuild.is_empty()
+        let idle = waiting == 0 && self.outside.jobs.is_done();
+        if idle && !self.verifies && self.jobs.highest > Generation::FIRST {
+            self.verifies = true;
+            self.outside.jobs.add(JobRequest::last_verification());
+            return false;
+        }
+        idle
     }
 
-    /// Kills a process, or the rebuild, if chance has it so; it starts again some time later.
+    /// Kills a process if chance has it so; it starts again some time later.
     async fn may_crash(&mut self, now: u64) {
         let plan = Arc::clone(&self.outside.plan);
-        let n = plan.pick(self.processes.len() + 1);
-        if n == self.processes.len() {
-            self.kill_rebuild(now).await;
-        } else if self.processes[n].is_some() && plan.strikes(Trouble::Crash) {
+        let n = plan.pick(self.processes.len());
+        if self.processes[n].is_some() && plan.strikes(Trouble::Crash) {
             plan.say(format_args!("process {n} is killed"));
             if let Some(process) = self.processes[n].take() {
                 process.kill().await;
@@ -273,9 +273,10 @@ impl Simulation {
                     self.outside.topic.subscription.put(&RUBBISH.into());
                 }
             }
-            RunAction::Rebuild => {
-                plan.say(format_args!("a rebuild is begun, or gone on with"));
-                self.rebuild.spawn(rebuild(self.outside.clone()));
+            RunAction::AskForJobs => {
+                for request in std::mem::take(&mut self.jobs.requests) {
+                    self.outside.jobs.add(request);
+                }
             }
             RunAction::Tick => {
                 // The host has it called in one process.

@@ -20,8 +20,8 @@ macro_rules! troubles {
 
 troubles! {
     DatabaseAway, 300, "database: cannot be reached";
-    CommitLost, 300, "database: gone before a drain's commit";
-    CommitUnheard, 300, "database: gone after a drain's commit, before its answer";
+    CommitLost, 300, "database: gone before a commit";
+    CommitUnheard, 300, "database: gone after a commit, before its answer";
     LockLingers, 500, "database: a vanished drainer's lock stays for 30 s";
     BusAway, 200, "bus: cannot be reached";
     BusBusy, 300, "bus: server-busy";

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::{
     follow::{follow, open, words},
-    report,
+    report::{self, REBUILD},
     say::say,
     start::{Start, run_now, start},
 };
@@ -16,7 +16,7 @@ use crate::{
     config::Config,
     error_chain::chain,
     jobs::{
-        GENERATIONS, Job, JobRow, Jobs, Rebuild, Retirement, Rollback, WantedState,
+        GENERATIONS, JobRow, Jobs, Rebuild, Retirement, Rollback, WantedState,
         verification::VerificationReport,
     },
     read::generation::GenerationPointer,
@@ -63,7 +63,7 @@ pub(super) async fn step(step: Step, config: Config) -> Result<ExitCode, String>
 async fn rebuild(jobs: &Jobs, Start { request, json }: Start<Rebuild>) -> Result<ExitCode, String> {
     jobs.resources().read_model().map_err(words)?;
     let (job, code) = match jobs.open_of(GENERATIONS).await.map_err(words)? {
-        Some(open) if open.kind != Rebuild::KIND => {
+        Some(open) if open.kind != REBUILD => {
             let JobRow { id, kind, .. } = open;
             return Err(format!(
                 "a {kind} is open; `handler jobs run {id}` goes on with it"
@@ -121,7 +121,7 @@ async fn estimate(jobs: &Jobs, rate: Option<NonZeroU32>) -> Result<(), String> {
 async fn cancel(jobs: &Jobs) -> Result<(), String> {
     let admin = jobs.resources().read_model().map_err(words)?;
     let open = jobs.open_of(GENERATIONS).await.map_err(words)?;
-    let open = open.filter(|open| open.kind == Rebuild::KIND);
+    let open = open.filter(|open| open.kind == REBUILD);
     if open.is_none() && admin.pointer().await.map_err(words)?.building.is_none() {
         return Err("no rebuild is under way".to_owned());
     }

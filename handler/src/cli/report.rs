@@ -8,10 +8,17 @@ use crate::{
     escape,
     inspect::difference,
     jobs::{
-        Deletion, Job, JobRow, JobState, Rebuild, Resubmission, Retirement, Rollback, Verification,
+        Deletion, Job, JobRow, JobState, Rebuild, Resources, Resubmission, Retirement, Rollback,
+        Verification,
         verification::{Difference, VerificationReport},
     },
 };
+
+/// Kinds whose results are shown each in its way.
+pub(super) const REBUILD: &str = <Rebuild as Job<Resources>>::KIND;
+const ROLLBACK: &str = <Rollback as Job<Resources>>::KIND;
+const RETIREMENT: &str = <Retirement as Job<Resources>>::KIND;
+const VERIFICATION: &str = <Verification as Job<Resources>>::KIND;
 
 /// Exit code: no dead letter was there that was meant.
 pub(super) const NOTHING_SELECTED: u8 = 3;
@@ -78,11 +85,11 @@ pub(super) fn result(job: &JobRow, as_json: bool) -> Result<(), String> {
     let result = job.result.as_ref();
     match (result, job.kind.as_str()) {
         (Some(result), _) if as_json => say!("{result}"),
-        (Some(result), Verification::KIND | Rebuild::KIND) => differences(result)?,
-        (Some(result), Retirement::KIND) if job.state == JobState::Completed => {
+        (Some(result), VERIFICATION | REBUILD) => differences(result)?,
+        (Some(result), RETIREMENT) if job.state == JobState::Completed => {
             say!("{} documents removed", result["removed"]);
         }
-        (Some(result), Rollback::KIND) => say!("{result}"),
+        (Some(result), ROLLBACK) => say!("{result}"),
         (Some(result), Resubmission::KIND) => letters(result, "resubmitted"),
         (Some(result), Deletion::KIND) => letters(result, "deleted"),
         (None, _) if as_json => say!("null"),

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -24,9 +24,9 @@ use crate::{
         document::{
             Document,
             customer::OrderRowDocument,
-            order::{ORDER, OrderDocument, event},
+            order::{EVENT, ORDER, OrderDocument, event},
         },
-        store::{DocumentStore, FoundDocument},
+        store::{Collection, DocumentKey, DocumentSearch, FoundDocument},
     },
 };
 
@@ -137,16 +137,16 @@ async fn shown(
     hops: Vec<TracedEvent>,
 ) -> Result<OrderExplanation, JobError> {
     let live = admin.pointer().await?.live;
-    let orders = DocumentStore::new(&admin.connection, CosmosContainer::Orders);
-    let pk = live.partition(&order.to_string());
-    let text = "SELECT * FROM c WHERE c.kind = 'event'";
-    let history: Vec<DocumentId> = orders.query(Some(&pk), text, &[], PATIENCE).await?;
+    let orders = admin.container(CosmosContainer::Orders);
+    let pk = &live.partition(&order.to_string());
+    let search = DocumentSearch::OfPartition { pk, kind: EVENT };
+    let history: Vec<DocumentKey> = orders.find(search, PATIENCE).await?;
     let events = hops.into_iter().map(|hop| {
         let document = event(hop.version);
         explained(hop, history.iter().any(|place| place.id == document))
     });
-    let document = orders.read::<FoundDocument<OrderDocument>>(&pk, ORDER).await?;
-    let rows = DocumentStore::new(&admin.connection, CosmosContainer::Customers);
+    let document = orders.read::<FoundDocument<OrderDocument>>(pk, ORDER).await?;
+    let rows = admin.container(CosmosContainer::Customers);
     let row = rows
         .read::<FoundDocument<OrderRowDocument>>(&live.partition(&customer.to_string()), &order.to_string())
         .await?;
@@ -159,12 +159,6 @@ async fn shown(
         differences: differences.into_iter().map(DocumentDifference::from).collect(),
         first_difference: None,
     })
-}
-
-/// The id of a document, whatever else is in it.
-#[derive(Deserialize)]
-struct DocumentId {
-    id: String,
 }
 
 impl From<Difference> for DocumentDifference {

@@ -22,8 +22,8 @@ use crate::config::Config;
 
 pub use deletion::Deletion;
 pub use engine::{
-    Job, JobError, JobKind, JobProgress, JobQueue, JobRow, JobState, ProgressSink, Requester, StepContext,
-    StepOutcome, TurnEnd, Violation, WantedState,
+    Checkpoint, ClaimedJob, Job, JobError, JobKind, JobProgress, JobQueue, JobRow, JobState, Ledger,
+    ProgressSink, Requester, StepContext, StepOutcome, TurnEnd, Violation, WantedState, work,
 };
 pub use read_model::{GENERATIONS, ReadModelAdmin};
 pub use rebuild::Rebuild;

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     error_chain::chain,
     log::LogEntry,
-    read::{Projector, document::Generation, projector::ProjectError},
+    read::{Projector, document::Generation, projector::ProjectError, store::Collection},
 };
 
 /// Events that are projected at the same time.
@@ -23,7 +23,7 @@ const TOGETHER: usize = 16;
 /// # Errors
 /// [`JobError`] when the store is away: some may be in by then.
 pub(super) async fn project(
-    projector: &Projector,
+    projector: &Projector<impl Collection>,
     into: Option<Generation>,
     page: Vec<LogEntry>,
 ) -> Result<Vec<(Uuid, String)>, JobError> {

@@ -7,8 +7,12 @@ use super::engine::JobError;
 use crate::{
     log::EventLog,
     read::{
-        CosmosAccount, CosmosConnection, PointerCache, Projector, generation::GenerationPointer,
-        store::StoredDocument,
+        CosmosAccount, CosmosConnection, PointerCache, Projector,
+        apply::DocumentWriter,
+        connection::CosmosContainer,
+        generation::GenerationPointer,
+        jitter::Jitter,
+        store::{Collection, DocumentStore, StoredDocument},
     },
 };
 
@@ -18,11 +22,11 @@ pub const GENERATIONS: &str = "generations";
 const ATTEMPTS: usize = 5;
 
 /// Reaches the documents, the log and the pointer.
-pub struct ReadModelAdmin {
-    pub(crate) log: Arc<EventLog>,
-    pub(crate) connection: Arc<CosmosConnection>,
-    generations: Arc<PointerCache>,
-    pub(super) projector: Projector,
+pub struct ReadModelAdmin<L = EventLog, S = DocumentStore> {
+    pub(crate) log: Arc<L>,
+    containers: [S; CosmosContainer::ALL.len()],
+    generations: Arc<PointerCache<S>>,
+    pub(super) projector: Projector<S>,
 }
 
 impl ReadModelAdmin {
@@ -30,13 +34,27 @@ impl ReadModelAdmin {
     #[must_use]
     pub fn new(log: Arc<EventLog>, account: CosmosAccount) -> Self {
         let connection = Arc::new(CosmosConnection::new(account));
-        let generations = Arc::new(PointerCache::new(&connection));
+        let open = |container| DocumentStore::new(&connection, container);
+        Self::with_parts(log, open, Jitter::default())
+    }
+}
+
+impl<L, S: Collection> ReadModelAdmin<L, S> {
+    /// Reaches these containers and this log.
+    #[must_use]
+    pub fn with_parts(log: Arc<L>, open: impl Fn(CosmosContainer) -> S, jitter: Jitter) -> Self {
+        let generations = Arc::new(PointerCache::with_store(open(CosmosContainer::Control)));
         Self {
             log,
-            projector: Projector::new(&connection, &generations),
-            connection,
+            projector: Projector::with_parts(&generations, DocumentWriter::with_stores(&open), jitter),
+            containers: CosmosContainer::ALL.map(open),
             generations,
         }
+    }
+
+    /// A container's documents.
+    pub(crate) fn container(&self, container: CosmosContainer) -> &S {
+        &self.containers[container as usize]
     }
 
     /// The pointer as it is.

@@ -21,10 +21,13 @@ use super::{
     resources::Resources,
     verification::{DEFAULT_GRACE, DueEvents, VerificationCursor},
 };
-use crate::read::{
-    document::Generation,
-    generation::{BuildProgress, GenerationPointer, REMEMBERED},
-    store::StoredDocument,
+use crate::{
+    log::LogStore,
+    read::{
+        document::Generation,
+        generation::{BuildProgress, GenerationPointer, REMEMBERED},
+        store::{Collection, StoredDocument},
+    },
 };
 
 /// Longer than any statement of the app may take: its role's statement_timeout is 2 s.
@@ -52,7 +55,7 @@ pub struct RebuildCursor {
     proof: Option<VerificationCursor>,
 }
 
-impl Job<Resources> for Rebuild {
+impl<L: LogStore, S: Collection> Job<Resources<L, S>> for Rebuild {
     const KIND: &'static str = "rebuild";
     const SUMMARY: &'static str = "Rebuild the read model";
     const DETAIL: &'static str = "Fills new documents beside those that are read, proves them, and switches over. Cancelled, it gives up what it has filled.";
@@ -64,17 +67,17 @@ impl Job<Resources> for Rebuild {
         json!({ "rate": 500 })
     }
 
-    fn needs(resources: &Resources) -> Result<(), JobError> {
+    fn needs(resources: &Resources<L, S>) -> Result<(), JobError> {
         resources.read_model().map(drop)
     }
 
-    async fn may_start(&self, resources: &Resources) -> Result<(), JobError> {
+    async fn may_start(&self, resources: &Resources<L, S>) -> Result<(), JobError> {
         may_begin(&resources.read_model()?.pointer().await?)
     }
 
     async fn step(
         &self,
-        resources: &Resources,
+        resources: &Resources<L, S>,
         context: &StepContext<'_>,
         cursor: &mut RebuildCursor,
     ) -> Result<StepOutcome, JobError> {
@@ -108,7 +111,7 @@ impl Job<Resources> for Rebuild {
         Ok(StepOutcome::Completed(json!(report)))
     }
 
-    async fn clean_up(resources: &Resources) -> Result<(), JobError> {
+    async fn clean_up(resources: &Resources<L, S>) -> Result<(), JobError> {
         resources.read_model()?.give_up().await.map(drop)
     }
 }
@@ -117,7 +120,7 @@ impl Rebuild {
     /// Fills in some more; when everything is in, up to which position that is.
     async fn fill(
         &self,
-        admin: &ReadModelAdmin,
+        admin: &ReadModelAdmin<impl LogStore, impl Collection>,
         read: &StoredDocument<GenerationPointer>,
         mut building: BuildProgress,
         context: &StepContext<'_>,
@@ -163,8 +166,8 @@ fn may_begin(pointer: &GenerationPointer) -> Result<(), JobError> {
 }
 
 /// The generation to be filled, with the pointer that names it.
-async fn begun(
-    admin: &ReadModelAdmin,
+async fn begun<L>(
+    admin: &ReadModelAdmin<L, impl Collection>,
     read: StoredDocument<GenerationPointer>,
     cursor: &RebuildCursor,
 ) -> Result<(StoredDocument<GenerationPointer>, BuildProgress), JobError> {
@@ -195,8 +198,8 @@ async fn begun(
 }
 
 /// Reads the new generation from now on; the one before stays written.
-async fn switch(
-    admin: &ReadModelAdmin,
+async fn switch<L>(
+    admin: &ReadModelAdmin<L, impl Collection>,
     read: &StoredDocument<GenerationPointer>,
     to: Generation,
 ) -> Result<(), JobError> {

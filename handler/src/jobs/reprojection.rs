@@ -16,8 +16,8 @@ use super::{
     rules::{self, default_rate},
 };
 use crate::{
-    log::{EventSelection, LogEntry},
-    read::Projector,
+    log::{EventSelection, LogEntry, LogStore},
+    read::{Projector, store::Collection},
 };
 
 /// Most events of one step: each costs some four requests.
@@ -36,7 +36,7 @@ pub struct Reprojection {
     pub rate: NonZeroU32,
 }
 
-impl Job<Resources> for Reprojection {
+impl<L: LogStore, S: Collection> Job<Resources<L, S>> for Reprojection {
     const KIND: &'static str = "reprojection";
     const SUMMARY: &'static str =
         "Plan to bring events of the log once more into the documents, without the bus";
@@ -48,7 +48,7 @@ impl Job<Resources> for Reprojection {
         json!({ "events": { "subjects": ["0198c9c1-5a1e-7c44-9d0f-2b6a1f0e7a11"] }, "rate": 200 })
     }
 
-    fn needs(resources: &Resources) -> Result<(), JobError> {
+    fn needs(resources: &Resources<L, S>) -> Result<(), JobError> {
         resources.read_model().map(drop)
     }
 
@@ -58,7 +58,7 @@ impl Job<Resources> for Reprojection {
 
     async fn step(
         &self,
-        resources: &Resources,
+        resources: &Resources<L, S>,
         context: &StepContext<'_>,
         scan: &mut LogScan,
     ) -> Result<StepOutcome, JobError> {
@@ -74,7 +74,7 @@ impl Job<Resources> for Reprojection {
     }
 }
 
-impl Destination for Projector {
+impl<S: Collection> Destination for Projector<S> {
     fn most(&self) -> u32 {
         MOST
     }

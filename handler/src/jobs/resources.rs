@@ -12,6 +12,7 @@ use crate::{
     bus::{SubscriptionName, TopicAddress},
     config::{Config, ReadModelKind},
     log::EventLog,
+    read::store::DocumentStore,
 };
 
 /// The topic, where these settings have one.
@@ -34,12 +35,12 @@ fn configured(topic: Option<&TopicAddress>, forgets_outbox: bool) -> Result<&Top
 }
 
 /// The stores that this process reaches.
-pub struct Resources {
-    log: Arc<EventLog>,
+pub struct Resources<L = EventLog, S = DocumentStore> {
+    log: Arc<L>,
     topic: Option<TopicAddress>,
     forgets_outbox: bool,
     target: ReadModelKind,
-    read_model: Option<ReadModelAdmin>,
+    read_model: Option<ReadModelAdmin<L, S>>,
 }
 
 impl Resources {
@@ -56,10 +57,24 @@ impl Resources {
             log,
         }
     }
+}
+
+impl<L, S> Resources<L, S> {
+    /// Reaches a log and documents, and no bus.
+    #[must_use]
+    pub fn of_read_model(admin: ReadModelAdmin<L, S>) -> Self {
+        Self {
+            log: Arc::clone(&admin.log),
+            topic: None,
+            forgets_outbox: false,
+            target: ReadModelKind::Cosmos,
+            read_model: Some(admin),
+        }
+    }
 
     /// The event log.
     #[must_use]
-    pub fn log(&self) -> &EventLog {
+    pub fn log(&self) -> &L {
         &self.log
     }
 
@@ -93,7 +108,7 @@ impl Resources {
     ///
     /// # Errors
     /// [`JobError::NotConfigured`] or [`JobError::NotApplicable`].
-    pub fn read_model(&self) -> Result<&ReadModelAdmin, JobError> {
+    pub fn read_model(&self) -> Result<&ReadModelAdmin<L, S>, JobError> {
         if self.target == ReadModelKind::Postgres {
             return Err(JobError::NotApplicable(
                 "the read model is in PostgreSQL, where each command keeps it up to date itself",

@@ -17,7 +17,10 @@ use super::{
     rules::default_rate,
 };
 use crate::read::{
-    connection::CosmosContainer, document::Generation, generation::REMEMBERED, store::DocumentStore,
+    connection::CosmosContainer,
+    document::Generation,
+    generation::REMEMBERED,
+    store::{Collection, DocumentKey, DocumentSearch},
 };
 
 /// The containers that have documents of a generation.
@@ -55,14 +58,7 @@ pub struct RetirementCursor {
     removed: i64,
 }
 
-/// The place of a document.
-#[derive(Deserialize)]
-struct DocumentKey {
-    pk: String,
-    id: String,
-}
-
-impl Job<Resources> for Retirement {
+impl<L: Send + Sync, S: Collection> Job<Resources<L, S>> for Retirement {
     const KIND: &'static str = "retirement";
     const SUMMARY: &'static str = "Remove the documents of a generation that is not read any more";
     const DETAIL: &'static str =
@@ -74,11 +70,11 @@ impl Job<Resources> for Retirement {
         json!({ "rate": 200 })
     }
 
-    fn needs(resources: &Resources) -> Result<(), JobError> {
+    fn needs(resources: &Resources<L, S>) -> Result<(), JobError> {
         resources.read_model().map(drop)
     }
 
-    async fn may_start(&self, resources: &Resources) -> Result<(), JobError> {
+    async fn may_start(&self, resources: &Resources<L, S>) -> Result<(), JobError> {
         let pointer = resources.read_model()?.pointer().await?;
         match (pointer.retiring, pointer.previous, pointer.building) {
             (None, None, None) => Err(JobError::refused(NOTHING)),
@@ -88,7 +84,7 @@ impl Job<Resources> for Retirement {
 
     async fn step(
         &self,
-        resources: &Resources,
+        resources: &Resources<L, S>,
         context: &StepContext<'_>,
         cursor: &mut RetirementCursor,
     ) -> Result<StepOutcome, JobError> {
@@ -109,9 +105,8 @@ impl Job<Resources> for Retirement {
                 json!({ "generation": generation, "removed": cursor.removed }),
             ));
         };
-        let store = DocumentStore::new(&admin.connection, *container);
         let most = self.rate.get().min(STEP);
-        let removed = self.some(&store, generation, most).await?;
+        let removed = self.some(admin.container(*container), generation, most).await?;
         cursor.removed += removed;
         if removed == 0 {
             cursor.emptied += 1;
@@ -123,11 +118,10 @@ impl Job<Resources> for Retirement {
 
 impl Retirement {
     /// Removes up to so many documents; how many there were.
-    async fn some(&self, store: &DocumentStore, of: Generation, most: u32) -> Result<i64, JobError> {
-        let text = format!("SELECT TOP {most} c.pk, c.id FROM c WHERE c.gen = @gen");
-        let parameters = [("@gen", json!(of))];
+    async fn some(&self, store: &impl Collection, of: Generation, most: u32) -> Result<i64, JobError> {
+        let search = DocumentSearch::Keys { generation: of, most };
         let places: Vec<DocumentKey> =
-            patiently(|| async { Ok(store.query(None, &text, &parameters, PATIENCE).await?) }).await?;
+            patiently(|| async { Ok(store.find(search, PATIENCE).await?) }).await?;
         let mut removed = 0;
         for DocumentKey { pk, id } in places {
             let began = Instant::now();
@@ -141,7 +135,7 @@ impl Retirement {
 
 /// The generation that is to go; who asks from now on does not find it in the pointer. One that is half filled is given up: no
 /// rebuild is open beside a retirement.
-async fn taken_out(admin: &ReadModelAdmin) -> Result<Generation, JobError> {
+async fn taken_out<L>(admin: &ReadModelAdmin<L, impl Collection>) -> Result<Generation, JobError> {
     let read = admin.load().await?;
     let pointer = &read.document;
     if let Some(retiring) = pointer.retiring {

@@ -11,7 +11,7 @@ use super::{
     read_model::GENERATIONS,
     resources::Resources,
 };
-use crate::read::{document::Generation, generation::GenerationPointer};
+use crate::read::{document::Generation, generation::GenerationPointer, store::Collection};
 
 /// The generation that was live before the last switch, read again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Args)]
@@ -48,7 +48,7 @@ impl Rollback {
     }
 }
 
-impl Job<Resources> for Rollback {
+impl<L: Send + Sync, S: Collection> Job<Resources<L, S>> for Rollback {
     const KIND: &'static str = "rollback";
     const SUMMARY: &'static str = "Read the documents again that were read before the last switch";
     const DETAIL: &'static str =
@@ -61,18 +61,18 @@ impl Job<Resources> for Rollback {
         json!({ "to": 1 })
     }
 
-    fn needs(resources: &Resources) -> Result<(), JobError> {
+    fn needs(resources: &Resources<L, S>) -> Result<(), JobError> {
         resources.read_model().map(drop)
     }
 
-    async fn may_start(&self, resources: &Resources) -> Result<(), JobError> {
+    async fn may_start(&self, resources: &Resources<L, S>) -> Result<(), JobError> {
         let pointer = resources.read_model()?.pointer().await?;
         self.target(&pointer).map(drop)
     }
 
     async fn step(
         &self,
-        resources: &Resources,
+        resources: &Resources<L, S>,
         _: &StepContext<'_>,
         cursor: &mut Option<Generation>,
     ) -> Result<StepOutcome, JobError> {

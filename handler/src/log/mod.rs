@@ -6,10 +6,12 @@ mod backlog;
 mod entry;
 mod reader;
 mod selection;
+mod store;
 mod trace;
 
 pub use backlog::{COUNT_BACKLOG, OutboxBacklog};
 pub use entry::{EVENT_COLUMNS, EntryResult, LogEntry, UnreadableEntry, read_entry};
 pub use reader::EventLog;
 pub use selection::{EventSelection, PositionRange, SelectedPage, SelectionCount};
+pub use store::LogStore;
 pub use trace::{OutboxState, TracedEvent};

@@ -58,6 +58,17 @@ pub enum CosmosContainer {
     Control,
 }
 
+impl CosmosContainer {
+    /// Every container, in the order of the enum.
+    pub const ALL: [Self; CONTAINERS.len()] = [
+        Self::Orders,
+        Self::Customers,
+        Self::Products,
+        Self::Sales,
+        Self::Control,
+    ];
+}
+
 /// Their names, in the order of the enum.
 const CONTAINERS: [&str; 5] = ["orders", "customers", "products", "sales", "control"];
 

@@ -1,4 +1,4 @@
-//! Where claimed rows are kept while somebody works on them: the table, or memory in a test of virtual time.
+//! Where claimed rows are kept while somebody works on them: the table, or memory in virtual time.
 //! Never says what the work is.
 
 use serde_json::Value;
@@ -9,26 +9,31 @@ use crate::postgres::PostgresError;
 
 /// A row that nobody else works on while its lease lasts.
 #[derive(Debug)]
-pub(crate) struct ClaimedJob {
-    pub(crate) row: JobRow,
+pub struct ClaimedJob {
+    /// The job as it is when this turn begins.
+    pub row: JobRow,
     /// The place where the work stopped; `None` before the first step.
-    pub(crate) cursor: Option<Value>,
+    pub cursor: Option<Value>,
     /// Panics at that place.
-    pub(crate) panics: i32,
-    pub(crate) lease: Uuid,
+    pub panics: i32,
+    /// Its holder's lease, of which nobody else has the like.
+    pub lease: Uuid,
 }
 
 /// A job's progress, as it is kept after each step.
 #[derive(Debug, Default)]
-pub(crate) struct Checkpoint {
+pub struct Checkpoint {
     /// The place where the next step begins.
-    pub(crate) cursor: Value,
+    pub cursor: Value,
     /// Panics at that place.
-    pub(crate) panics: i32,
+    pub panics: i32,
 }
 
-/// Keeps claimed rows.
-pub(crate) trait Ledger: Sync {
+/// Keeps claimed rows: the table, or one in a simulation.
+///
+/// Errors of all of them: see [`PostgresError`].
+#[expect(clippy::missing_errors_doc, reason = "said once, above")]
+pub trait Ledger: Sync {
     /// Says that the holder is alive; the job's state now, or `None` when the lease is somebody else's.
     fn renew(
         &self,

@@ -65,7 +65,7 @@ impl LastProgress {
 ///
 /// # Errors
 /// When the ledger cannot be reached; the lease ends by itself.
-pub(super) async fn work<R: Sync + ?Sized, J: Job<R>>(
+pub async fn work<R: Sync + ?Sized, J: Job<R>>(
     ledger: &impl Ledger,
     claim: &ClaimedJob,
     resources: &R,

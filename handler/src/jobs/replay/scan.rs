@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::{
     jobs::engine::{JobError, StepContext, StepOutcome, patiently, storable},
-    log::{EventLog, EventSelection, LogEntry, PositionRange, SelectedPage, SelectionCount},
+    log::{EventSelection, LogEntry, LogStore, PositionRange, SelectedPage, SelectionCount},
 };
 
 /// Most refused events that are named one by one.
@@ -116,7 +116,7 @@ impl LogScan {
     /// Counts some more.
     pub(in crate::jobs) async fn plan(
         &mut self,
-        log: &EventLog,
+        log: &impl LogStore,
         pace: Pace<'_>,
         context: &StepContext<'_>,
     ) -> Result<StepOutcome, JobError> {
@@ -154,7 +154,7 @@ impl LogScan {
     /// Takes the next events when it is time for them, and has them delivered. What was delivered is noted even when the rest fails.
     pub(in crate::jobs) async fn deliver(
         &mut self,
-        log: &EventLog,
+        log: &impl LogStore,
         pace: Pace<'_>,
         to: &(impl Destination + Sync),
         context: &StepContext<'_>,

@@ -19,15 +19,16 @@ use crate::{
         engine::{JobError, patiently},
         read_model::ReadModelAdmin,
     },
+    log::LogStore,
     read::{
         connection::CosmosContainer,
         document::{
             Document, Generation,
             customer::{CUSTOMER, CustomerDocument, OrderRowDocument},
-            order::{EventDocument, ORDER, OrderDocument},
+            order::{EVENT, EventDocument, ORDER, OrderDocument},
             product::{PRODUCT, ProductDocument},
         },
-        store::{DocumentStore, FoundDocument},
+        store::{Collection, DocumentSearch, FoundDocument},
     },
 };
 
@@ -38,25 +39,24 @@ const TOGETHER: usize = 8;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The aggregates of a generation.
-pub(super) struct Aggregates<'a> {
-    admin: &'a ReadModelAdmin,
+pub(super) struct Aggregates<'a, L, S> {
+    admin: &'a ReadModelAdmin<L, S>,
     of: Generation,
     due: DueEvents,
-    orders: DocumentStore,
-    customers: DocumentStore,
-    products: DocumentStore,
+    orders: &'a S,
+    customers: &'a S,
+    products: &'a S,
 }
 
-impl<'a> Aggregates<'a> {
-    pub(super) fn new(admin: &'a ReadModelAdmin, of: Generation, due: DueEvents) -> Self {
-        let store = |container| DocumentStore::new(&admin.connection, container);
+impl<'a, L: LogStore, S: Collection> Aggregates<'a, L, S> {
+    pub(super) fn new(admin: &'a ReadModelAdmin<L, S>, of: Generation, due: DueEvents) -> Self {
         Self {
             admin,
             of,
             due,
-            orders: store(CosmosContainer::Orders),
-            customers: store(CosmosContainer::Customers),
-            products: store(CosmosContainer::Products),
+            orders: admin.container(CosmosContainer::Orders),
+            customers: admin.container(CosmosContainer::Customers),
+            products: admin.container(CosmosContainer::Products),
         }
     }
 
@@ -94,7 +94,7 @@ impl<'a> Aggregates<'a> {
     }
 
     async fn one(&self, stream: &str) -> Result<PartialReport, JobError> {
-        let events = Events::open(&self.admin.log, stream).await?;
+        let events = Events::open(&*self.admin.log, stream).await?;
         let broken = |why: String| JobError::refused(format!("the log of {stream}: {why}"));
         let first = events.first();
         let first = first.ok_or_else(|| broken("it has no events".to_owned()))?;
@@ -105,9 +105,9 @@ impl<'a> Aggregates<'a> {
         }
     }
 
-    async fn order(&self, events: &Events<'_>, stream: &str, id: Uuid) -> Result<PartialReport, JobError> {
+    async fn order(&self, events: &Events<'_, L>, stream: &str, id: Uuid) -> Result<PartialReport, JobError> {
         let pk = self.of.partition(stream);
-        let found: Option<FoundDocument<OrderDocument>> = read(&self.orders, &pk, ORDER).await?;
+        let found: Option<FoundDocument<OrderDocument>> = read(self.orders, &pk, ORDER).await?;
         let shown = readable(&found).map_or(0, OrderDocument::version);
         let mut compared = PartialReport::default();
         self.history(events, id, (&pk, shown), &mut compared).await?;
@@ -120,7 +120,7 @@ impl<'a> Aggregates<'a> {
         }
         let customer = first.customer_of_order().unwrap_or_default();
         let pk = self.of.partition(&customer.to_string());
-        let found: Option<FoundDocument<OrderRowDocument>> = read(&self.customers, &pk, stream).await?;
+        let found: Option<FoundDocument<OrderRowDocument>> = read(self.customers, &pk, stream).await?;
         let shown = readable(&found).map_or(0, OrderRowDocument::version);
         let reached = self.fold(events, stream, shown).await?;
         compared.document((&pk, stream), reached.fold.row(), found, reached.is_behind);
@@ -130,14 +130,13 @@ impl<'a> Aggregates<'a> {
     /// An order's events, each of which stands there for itself.
     async fn history(
         &self,
-        events: &Events<'_>,
+        events: &Events<'_, L>,
         order: Uuid,
         (pk, shown): (&str, i64),
         compared: &mut PartialReport,
     ) -> Result<(), JobError> {
-        let text = "SELECT * FROM c WHERE c.kind = 'event' ORDER BY c.version";
-        let found: Vec<FoundDocument<EventDocument>> =
-            self.orders.query(Some(pk), text, &[], PATIENCE).await?;
+        let search = DocumentSearch::OfPartition { pk, kind: EVENT };
+        let found: Vec<FoundDocument<EventDocument>> = self.orders.find(search, PATIENCE).await?;
         let readable = found.iter().filter_map(FoundDocument::readable);
         let highest = readable.map(EventDocument::version).max().unwrap_or(0);
         let by_id = found.into_iter().map(|event| (id_of(&event), event));
@@ -161,9 +160,9 @@ impl<'a> Aggregates<'a> {
         Ok(())
     }
 
-    async fn customer(&self, events: &Events<'_>, stream: &str) -> Result<PartialReport, JobError> {
+    async fn customer(&self, events: &Events<'_, L>, stream: &str) -> Result<PartialReport, JobError> {
         let pk = self.of.partition(stream);
-        let found: Option<FoundDocument<CustomerDocument>> = read(&self.customers, &pk, CUSTOMER).await?;
+        let found: Option<FoundDocument<CustomerDocument>> = read(self.customers, &pk, CUSTOMER).await?;
         let shown = readable(&found).map_or(0, CustomerDocument::version);
         let reached = self.fold(events, stream, shown).await?;
         let mut compared = PartialReport::default();
@@ -173,9 +172,14 @@ impl<'a> Aggregates<'a> {
 
     /// Compares a product's own fields at once. Its stock level moves with every order, and no event says when it must be
     /// there: one that is behind is looked at again at the end.
-    async fn product(&self, events: &Events<'_>, stream: &str, sku: &Sku) -> Result<PartialReport, JobError> {
+    async fn product(
+        &self,
+        events: &Events<'_, L>,
+        stream: &str,
+        sku: &Sku,
+    ) -> Result<PartialReport, JobError> {
         let pk = self.of.partition(stream);
-        let found: Option<FoundDocument<ProductDocument>> = read(&self.products, &pk, PRODUCT).await?;
+        let found: Option<FoundDocument<ProductDocument>> = read(self.products, &pk, PRODUCT).await?;
         // One that has never moved is in no event.
         let level = self.admin.log.stock(sku).await?.filter(|level| level.seq > 0);
         let shown = readable(&found).map_or(0, ProductDocument::version);
@@ -204,7 +208,7 @@ impl<'a> Aggregates<'a> {
     /// Folds the events up to a version, and those after it that must be shown as well.
     async fn fold<'s>(
         &self,
-        events: &Events<'_>,
+        events: &Events<'_, L>,
         stream: &'s str,
         shown: i64,
     ) -> Result<FoldedStream<'s>, JobError> {
@@ -231,12 +235,12 @@ impl<'a> Aggregates<'a> {
 ///
 /// # Errors
 /// When the store cannot be read.
-pub(super) async fn still_late(
-    admin: &ReadModelAdmin,
+pub(super) async fn still_late<L>(
+    admin: &ReadModelAdmin<L, impl Collection>,
     of: Generation,
     late: &[LateStock],
 ) -> Result<Vec<LateStock>, JobError> {
-    let products = &DocumentStore::new(&admin.connection, CosmosContainer::Products);
+    let products = admin.container(CosmosContainer::Products);
     let looks = stream::iter(late.to_vec()).map(|one| async move {
         let pk = of.partition(one.sku.as_str());
         let found: Option<FoundDocument<ProductDocument>> =
@@ -255,7 +259,11 @@ struct FoldedStream<'a> {
     is_behind: bool,
 }
 
-async fn read<D: DeserializeOwned>(store: &DocumentStore, pk: &str, id: &str) -> Result<Option<D>, JobError> {
+async fn read<D: DeserializeOwned + Send>(
+    store: &impl Collection,
+    pk: &str,
+    id: &str,
+) -> Result<Option<D>, JobError> {
     Ok(store.read::<D>(pk, id).await?.map(|found| found.document))
 }
 

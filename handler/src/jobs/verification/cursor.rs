@@ -18,7 +18,11 @@ use crate::{
         engine::{JobError, StepContext, patiently},
         read_model::ReadModelAdmin,
     },
-    read::document::{Generation, product::PRODUCT},
+    log::LogStore,
+    read::{
+        document::{Generation, product::PRODUCT},
+        store::Collection,
+    },
 };
 
 /// Most stock levels that are remembered as late; with more of them, projections are behind as a whole.
@@ -74,7 +78,7 @@ impl VerificationCursor {
     /// Compares some more; true when all is compared.
     pub(in crate::jobs) async fn advance(
         &mut self,
-        admin: &ReadModelAdmin,
+        admin: &ReadModelAdmin<impl LogStore, impl Collection>,
         context: &StepContext<'_>,
     ) -> Result<bool, JobError> {
         let of = self.report.generation;
@@ -128,7 +132,7 @@ impl VerificationCursor {
     /// Looks again at stock levels that were behind, until none is or they have had their time; true when that is so.
     async fn wait_for_late(
         &mut self,
-        admin: &ReadModelAdmin,
+        admin: &ReadModelAdmin<impl LogStore, impl Collection>,
         context: &StepContext<'_>,
     ) -> Result<bool, JobError> {
         let of = self.report.generation;

@@ -26,7 +26,11 @@ use super::{
     read_model::ReadModelAdmin,
     resources::Resources,
 };
-use crate::{domain::timestamp::Timestamp, read::document::Generation};
+use crate::{
+    domain::timestamp::Timestamp,
+    log::LogStore,
+    read::{document::Generation, store::Collection},
+};
 
 pub use cursor::VerificationCursor;
 pub(super) use report::DueEvents;
@@ -63,7 +67,7 @@ impl Default for Verification {
     }
 }
 
-impl Job<Resources> for Verification {
+impl<L: LogStore, S: Collection> Job<Resources<L, S>> for Verification {
     const KIND: &'static str = "verification";
     const SUMMARY: &'static str = "Compare the documents with the log";
     const DETAIL: &'static str =
@@ -74,7 +78,7 @@ impl Job<Resources> for Verification {
         json!({ "sample": 5, "graceSeconds": 300 })
     }
 
-    fn needs(resources: &Resources) -> Result<(), JobError> {
+    fn needs(resources: &Resources<L, S>) -> Result<(), JobError> {
         resources.read_model().map(drop)
     }
 
@@ -89,7 +93,7 @@ impl Job<Resources> for Verification {
 
     async fn step(
         &self,
-        resources: &Resources,
+        resources: &Resources<L, S>,
         context: &StepContext<'_>,
         cursor: &mut Option<VerificationCursor>,
     ) -> Result<StepOutcome, JobError> {

@@ -2,28 +2,28 @@
 //! Never holds more than two pages of them: a product may have been restocked for years.
 
 use super::super::{engine::JobError, events::all_readable};
-use crate::log::{EventLog, LogEntry};
+use crate::log::{LogEntry, LogStore};
 
 /// Events of one page.
 const PAGE: i64 = 200;
 
 /// The events of an aggregate, of which the first page is there: mostly that is all of them.
-pub(super) struct Events<'a> {
-    log: &'a EventLog,
+pub(super) struct Events<'a, L> {
+    log: &'a L,
     stream: &'a str,
     first: Vec<LogEntry>,
 }
 
 /// A position in them.
-pub(super) struct Walk<'e> {
-    events: &'e Events<'e>,
+pub(super) struct Walk<'e, L> {
+    events: &'e Events<'e, L>,
     /// The page that is being walked through; none is the first one.
     later: Option<Vec<LogEntry>>,
     index: usize,
 }
 
-impl<'a> Events<'a> {
-    pub(super) async fn open(log: &'a EventLog, stream: &'a str) -> Result<Self, JobError> {
+impl<'a, L: LogStore> Events<'a, L> {
+    pub(super) async fn open(log: &'a L, stream: &'a str) -> Result<Self, JobError> {
         let first = all_readable(log.stream(stream, 0, PAGE).await?)?;
         Ok(Self { log, stream, first })
     }
@@ -34,7 +34,7 @@ impl<'a> Events<'a> {
     }
 
     /// From the beginning.
-    pub(super) fn walk(&self) -> Walk<'_> {
+    pub(super) fn walk(&self) -> Walk<'_, L> {
         Walk {
             events: self,
             later: None,
@@ -43,7 +43,7 @@ impl<'a> Events<'a> {
     }
 }
 
-impl Walk<'_> {
+impl<L: LogStore> Walk<'_, L> {
     /// The next event, which stays the next one. Of those that have come since the last page was read only as many are there
     /// as it takes to come to this version.
     pub(super) async fn peek(&mut self, at_least: i64) -> Result<Option<&LogEntry>, JobError> {

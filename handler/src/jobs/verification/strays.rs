@@ -4,7 +4,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::report::{PartialReport, VerificationReport, is_chosen};
 use crate::{
@@ -12,10 +12,11 @@ use crate::{
         engine::{JobError, StepContext, patiently},
         read_model::ReadModelAdmin,
     },
+    log::LogStore,
     read::{
         connection::CosmosContainer,
         document::{customer::CUSTOMER, order::ORDER, product::PRODUCT},
-        store::{DocumentStore, FoundDocument},
+        store::{Collection, DocumentSearch, FoundDocument},
     },
 };
 
@@ -44,7 +45,7 @@ impl StrayCursor {
     /// Looks through some more; true when there is no more. Strays are in the report then.
     pub(super) async fn advance(
         &mut self,
-        admin: &ReadModelAdmin,
+        admin: &ReadModelAdmin<impl LogStore, impl Collection>,
         percent: u32,
         report: &mut VerificationReport,
         context: &StepContext<'_>,
@@ -53,22 +54,19 @@ impl StrayCursor {
             return Ok(true);
         };
         let of = report.generation;
-        let store = DocumentStore::new(&admin.connection, *container);
-        let text = format!(
-            "SELECT TOP {STEP} * FROM c WHERE c.gen = @gen AND c.kind = @kind AND c.pk > @after ORDER BY c.pk"
-        );
-        let parameters = [
-            ("@gen", json!(of)),
-            ("@kind", json!(kind)),
-            ("@after", json!(self.after)),
-        ];
-        let found: Vec<Value> =
-            patiently(|| async { Ok(store.query(None, &text, &parameters, PATIENCE).await?) }).await?;
+        let store = admin.container(*container);
+        let search = DocumentSearch::OfKind {
+            generation: of,
+            kind,
+            after: &self.after,
+            most: STEP,
+        };
+        let found: Vec<Value> = patiently(|| async { Ok(store.find(search, PATIENCE).await?) }).await?;
         let Some(last) = found.last() else {
             (self.searched, self.after) = (self.searched + 1, String::new());
             return Ok(false);
         };
-        self.after = place(last).to_owned();
+        let last = place(last).to_owned();
         let prefix = of.partition("");
         let streams = found
             .iter()
@@ -78,6 +76,8 @@ impl StrayCursor {
             .map(str::to_owned)
             .collect();
         let absent = patiently(|| async { Ok(admin.log.absent(&streams).await?) }).await?;
+        // Only now: what a step knows is kept even when the rest of it fails.
+        self.after = last;
         let absent: BTreeSet<String> = absent.iter().map(|stream| of.partition(stream)).collect();
         let mut compared = PartialReport::default();
         for document in found

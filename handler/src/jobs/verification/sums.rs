@@ -16,14 +16,14 @@ use crate::{
         events::incoming,
         read_model::ReadModelAdmin,
     },
-    log::LogEntry,
+    log::{LogEntry, LogStore},
     read::{
         connection::CosmosContainer,
         document::{
             Generation,
             sales::{Sale, TOTALS, TotalsDocument},
         },
-        store::{DocumentStore, FoundDocument},
+        store::{Collection, FoundDocument},
     },
 };
 
@@ -69,7 +69,7 @@ impl SumCursor {
     /// Does some of it; true when all is compared, and in the report.
     pub(super) async fn advance(
         &mut self,
-        admin: &ReadModelAdmin,
+        admin: &ReadModelAdmin<impl LogStore, impl Collection>,
         due: DueEvents,
         report: &mut VerificationReport,
         context: &StepContext<'_>,
@@ -80,7 +80,7 @@ impl SumCursor {
                 .until
                 .insert(patiently(|| async { Ok(admin.log.last().await?) }).await?),
         };
-        let store = DocumentStore::new(&admin.connection, CosmosContainer::Sales);
+        let store = admin.container(CosmosContainer::Sales);
         if self.position < until {
             let position = self.position;
             let upto = (position + WINDOW).min(until);
@@ -92,11 +92,11 @@ impl SumCursor {
                 report.add(broken);
             }
             self.position = upto;
-            self.compare(&store, self.closed_days()).await?;
+            self.compare(store, self.closed_days()).await?;
             context.progress("sales summed up", upto, until);
             return Ok(false);
         }
-        self.compare(&store, self.open.keys().cloned().collect()).await?;
+        self.compare(store, self.open.keys().cloned().collect()).await?;
         Ok(self.end_pass(report).await)
     }
 
@@ -142,7 +142,7 @@ impl SumCursor {
     }
 
     /// Compares these sums; each is open until that is done.
-    async fn compare(&mut self, store: &DocumentStore, sums: Vec<String>) -> Result<(), JobError> {
+    async fn compare(&mut self, store: &impl Collection, sums: Vec<String>) -> Result<(), JobError> {
         for pk in sums {
             let found: Option<FoundDocument<TotalsDocument>> = patiently(|| async {
                 let found = store.read(&pk, TOTALS).await?;

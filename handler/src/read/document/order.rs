@@ -18,6 +18,9 @@ use crate::{
 /// Every order's own document has this id in its partition.
 pub const ORDER: &str = "order";
 
+/// The kind of the documents of an order's events.
+pub const EVENT: &str = "event";
+
 /// The id of the event that made this version, in its order's partition.
 #[must_use]
 pub fn event(version: i64) -> String {
@@ -126,7 +129,7 @@ impl EventDocument {
             id: self::event(version),
             pk: generation.partition(&order.to_string()),
             r#gen: generation,
-            kind: "event".to_owned(),
+            kind: EVENT.to_owned(),
             order_id: order,
             event: HistoryEvent {
                 version,

@@ -4,6 +4,7 @@
 mod batch;
 mod error;
 mod found;
+mod search;
 
 use std::{sync::Arc, time::Duration};
 
@@ -26,6 +27,7 @@ use crate::{
 pub use batch::{BatchError, BatchWrite};
 pub use error::{StoreError, from_status};
 pub use found::FoundDocument;
+pub use search::{DocumentKey, DocumentSearch};
 
 /// A document and the ETag it had when it was read or written.
 #[derive(Debug, Clone)]
@@ -36,7 +38,7 @@ pub struct StoredDocument<T> {
     pub etag: String,
 }
 
-/// A container as projections need it: documents with ETags, in Cosmos DB or in a simulation.
+/// A container as projections and jobs need it: documents with ETags, in Cosmos DB or in a simulation.
 pub trait Collection: Send + Sync {
     /// A point read; `None` when there is no such document.
     ///
@@ -91,6 +93,22 @@ pub trait Collection: Send + Sync {
         pk: &str,
         writes: Vec<BatchWrite>,
     ) -> impl Future<Output = Result<Vec<String>, BatchError>> + Send;
+
+    /// Finds documents, or as much of each as `T` takes, in so long.
+    ///
+    /// # Errors
+    /// [`StoreError::Away`], [`StoreError::Busy`] or [`StoreError::Refused`].
+    fn find<T: DeserializeOwned + Send + 'static>(
+        &self,
+        search: DocumentSearch<'_>,
+        patience: Duration,
+    ) -> impl Future<Output = Result<Vec<T>, StoreError>> + Send;
+
+    /// Removes a document; that it is gone already is as good.
+    ///
+    /// # Errors
+    /// [`StoreError::Away`], [`StoreError::Busy`] or [`StoreError::Refused`].
+    fn delete(&self, pk: &str, id: &str) -> impl Future<Output = Result<(), StoreError>> + Send;
 }
 
 /// One container.
@@ -171,18 +189,6 @@ impl DocumentStore {
         }
     }
 
-    /// Removes a document; that it is gone already is as good.
-    ///
-    /// # Errors
-    /// [`StoreError::Away`], [`StoreError::Busy`] or [`StoreError::Refused`].
-    pub async fn delete(&self, pk: &str, id: &str) -> Result<(), StoreError> {
-        let client = self.connection.container(self.container).await?;
-        match with_deadline(client.delete_item(pk.to_owned(), id, None)).await? {
-            Err(error) if error.status().is_not_found() => Ok(()),
-            answer => Ok(answer.map(drop)?),
-        }
-    }
-
     /// Probes the container: its trouble, if it has any.
     pub async fn probe(&self) -> Option<StoreTrouble> {
         let error = self.read::<Value>("health", "health").await.err()?;
@@ -241,6 +247,23 @@ impl Collection for DocumentStore {
 
     async fn batch(&self, pk: &str, writes: Vec<BatchWrite>) -> Result<Vec<String>, BatchError> {
         self.execute_batch(pk, writes).await
+    }
+
+    async fn find<T: DeserializeOwned + Send + 'static>(
+        &self,
+        search: DocumentSearch<'_>,
+        patience: Duration,
+    ) -> Result<Vec<T>, StoreError> {
+        let (text, parameters) = search.query();
+        self.query(search.partition(), &text, &parameters, patience).await
+    }
+
+    async fn delete(&self, pk: &str, id: &str) -> Result<(), StoreError> {
+        let client = self.connection.container(self.container).await?;
+        match with_deadline(client.delete_item(pk.to_owned(), id, None)).await? {
+            Err(error) if error.status().is_not_found() => Ok(()),
+            answer => Ok(answer.map(drop)?),
+        }
     }
 }
 

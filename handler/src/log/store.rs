@@ -1,0 +1,132 @@
+//! The log as jobs read it: a seam, with the table on one side and a simulated log on the other.
+//! Never has a way to write.
+
+use super::{
+    entry::EntryResult,
+    reader::EventLog,
+    selection::{EventSelection, PositionRange, SelectedPage, SelectionCount},
+};
+use crate::{
+    domain::{event::StockLevel, value::Sku},
+    postgres::PostgresError,
+};
+
+/// The events in the order of their positions, and the stock beside them.
+///
+/// Errors of all of them: see [`PostgresError`].
+#[expect(clippy::missing_errors_doc, reason = "said once, above")]
+pub trait LogStore: Send + Sync {
+    /// The last position that can be seen now; 0 of an empty log.
+    fn last(&self) -> impl Future<Output = Result<i64, PostgresError>> + Send;
+
+    /// The next entries by position, from after one position to another one, at most so many.
+    fn page(
+        &self,
+        after: i64,
+        until: i64,
+        most: i64,
+    ) -> impl Future<Output = Result<Vec<EntryResult>, PostgresError>> + Send;
+
+    /// The payments and cancellations from after one position to another one.
+    fn sales(
+        &self,
+        after: i64,
+        until: i64,
+    ) -> impl Future<Output = Result<Vec<EntryResult>, PostgresError>> + Send;
+
+    /// The entries of one aggregate after a version, by version, at most so many.
+    fn stream(
+        &self,
+        id: &str,
+        after: i64,
+        most: i64,
+    ) -> impl Future<Output = Result<Vec<EntryResult>, PostgresError>> + Send;
+
+    /// The next aggregates' ids in the store's order of text, of those that began up to a position, at most so many.
+    fn streams(
+        &self,
+        after: &str,
+        until: i64,
+        most: i64,
+    ) -> impl Future<Output = Result<Vec<String>, PostgresError>> + Send;
+
+    /// Those of these ids that no aggregate has.
+    fn absent(&self, ids: &[String]) -> impl Future<Output = Result<Vec<String>, PostgresError>> + Send;
+
+    /// The stock of a SKU now.
+    fn stock(&self, sku: &Sku) -> impl Future<Output = Result<Option<StockLevel>, PostgresError>> + Send;
+
+    /// The positions of the selected events, as far as that can be told at once: none that comes later is meant.
+    fn bounds(
+        &self,
+        of: &EventSelection,
+    ) -> impl Future<Output = Result<PositionRange, PostgresError>> + Send;
+
+    /// Adds the events selected in the first part of a range to a count, and returns the last position of that part.
+    fn count(
+        &self,
+        of: &EventSelection,
+        range: PositionRange,
+        count: &mut SelectionCount,
+    ) -> impl Future<Output = Result<i64, PostgresError>> + Send;
+
+    /// The next selected events of a range, at most so many.
+    fn select(
+        &self,
+        of: &EventSelection,
+        range: PositionRange,
+        most: i64,
+    ) -> impl Future<Output = Result<SelectedPage, PostgresError>> + Send;
+}
+
+impl LogStore for EventLog {
+    async fn last(&self) -> Result<i64, PostgresError> {
+        self.last().await
+    }
+
+    async fn page(&self, after: i64, until: i64, most: i64) -> Result<Vec<EntryResult>, PostgresError> {
+        self.page(after, until, most).await
+    }
+
+    async fn sales(&self, after: i64, until: i64) -> Result<Vec<EntryResult>, PostgresError> {
+        self.sales(after, until).await
+    }
+
+    async fn stream(&self, id: &str, after: i64, most: i64) -> Result<Vec<EntryResult>, PostgresError> {
+        self.stream(id, after, most).await
+    }
+
+    async fn streams(&self, after: &str, until: i64, most: i64) -> Result<Vec<String>, PostgresError> {
+        self.streams(after, until, most).await
+    }
+
+    async fn absent(&self, ids: &[String]) -> Result<Vec<String>, PostgresError> {
+        self.absent(ids).await
+    }
+
+    async fn stock(&self, sku: &Sku) -> Result<Option<StockLevel>, PostgresError> {
+        self.stock(sku).await
+    }
+
+    async fn bounds(&self, of: &EventSelection) -> Result<PositionRange, PostgresError> {
+        self.bounds(of).await
+    }
+
+    async fn count(
+        &self,
+        of: &EventSelection,
+        range: PositionRange,
+        count: &mut SelectionCount,
+    ) -> Result<i64, PostgresError> {
+        self.count(of, range, count).await
+    }
+
+    async fn select(
+        &self,
+        of: &EventSelection,
+        range: PositionRange,
+        most: i64,
+    ) -> Result<SelectedPage, PostgresError> {
+        self.select(of, range, most).await
+    }
+}
