@@ -74,7 +74,7 @@ impl JobTable {
             request,
             state,
             requested_by: "an operator".to_owned(),
-            requested_at: Timestamp::UNIX_EPOCH.utc(),
+            requested_at: Timestamp::UNIX_EPOCH,
             started_at: None,
             ended_at: None,
             progress: JobProgress::default(),
