@@ -14,7 +14,6 @@ use crate::{
 /// The events in the order of their positions, and the stock beside them.
 ///
 /// Errors of all of them: see [`PostgresError`].
-#[expect(clippy::missing_errors_doc, reason = "said once, above")]
 pub trait LogStore: Send + Sync {
     /// The last position that can be seen now; 0 of an empty log.
     fn last(&self) -> impl Future<Output = Result<i64, PostgresError>> + Send;

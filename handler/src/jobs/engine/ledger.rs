@@ -32,7 +32,6 @@ pub struct Checkpoint {
 /// Keeps claimed rows: the table, or one in a simulation.
 ///
 /// Errors of all of them: see [`PostgresError`].
-#[expect(clippy::missing_errors_doc, reason = "said once, above")]
 pub trait Ledger: Sync {
     /// Says that the holder is alive; the job's state now, or `None` when the lease is somebody else's.
     fn renew(
