@@ -1,6 +1,8 @@
 //! Faults of a body, place by place, in the API's words.
 //! Never lists more of them than a person reads, nor more of the input than shows which part is meant.
 
+use std::fmt::Display;
+
 use crate::domain::quote;
 
 /// Most faults that are listed one by one: more than an order's hundred lines can have of one kind.
@@ -15,22 +17,26 @@ pub(in crate::http) struct BodyFault {
     pub(in crate::http) detail: String,
 }
 
-/// All faults so far, and the place that is being checked.
+/// All faults so far; their pointers begin at the place that is being checked.
 #[derive(Debug, Default)]
 pub(in crate::http) struct BodyFaults {
     listed: Vec<BodyFault>,
     unlisted: usize,
-    here: String,
 }
 
 impl BodyFaults {
-    /// Checks a member or an item of the present place.
-    pub(super) fn within<T>(&mut self, step: &str, check: impl FnOnce(&mut Self) -> T) -> T {
-        let here = self.here.len();
-        self.here.push('/');
-        self.here.push_str(&step.replace('~', "~0").replace('/', "~1"));
+    /// Checks a member or an item of the present place. The pointers of its faults get the step when it is done: a body
+    /// without faults costs nothing here.
+    pub(super) fn within<T>(&mut self, step: impl Display, check: impl FnOnce(&mut Self) -> T) -> T {
+        let before = self.listed.len();
         let result = check(self);
-        self.here.truncate(here);
+        let found = self.listed.get_mut(before..).unwrap_or_default();
+        if !found.is_empty() {
+            let step = step.to_string().replace('~', "~0").replace('/', "~1");
+            for fault in found {
+                fault.pointer.insert_str(0, &format!("/{step}"));
+            }
+        }
         result
     }
 
@@ -49,7 +55,7 @@ impl BodyFaults {
             return;
         }
         self.listed.push(BodyFault {
-            pointer: self.here.clone(),
+            pointer: String::new(),
             detail: detail.into(),
         });
     }

@@ -2,6 +2,8 @@
 //! Never tells a caller the names of our types, nor more of the input than shows which part is meant.
 
 mod faults;
+mod rules;
+mod schema;
 mod shape;
 
 use std::{
@@ -17,7 +19,7 @@ use serde_path_to_error::Segment;
 use super::access::Scope;
 use crate::json::JsonTree;
 pub(super) use faults::BodyFaults;
-use shape::BodySchema;
+use schema::BodySchema;
 
 /// A type that a body can be.
 pub(super) trait BodyType: DeserializeOwned + JsonSchema + 'static {}
@@ -38,7 +40,7 @@ pub(super) fn read<T: BodyType>(bytes: &[u8], scope: Scope) -> Result<T, BodyErr
     let mut tree: JsonTree =
         serde_json::from_slice(bytes).map_err(|error| BodyError::NotJson(error.to_string()))?;
     let mut faults = BodyFaults::default();
-    shape::<T>().check(&mut tree, scope, &mut faults);
+    shape::check(&schema::<T>(), &mut tree, scope, &mut faults);
     if faults.count() > 0 {
         return Err(BodyError::Wrong(faults));
     }
@@ -54,19 +56,19 @@ pub(super) fn read<T: BodyType>(bytes: &[u8], scope: Scope) -> Result<T, BodyErr
     })
 }
 
-/// The shape of a type, made once.
-fn shape<T: BodyType>() -> Arc<BodySchema> {
-    static SHAPES: LazyLock<RwLock<HashMap<TypeId, Arc<BodySchema>>>> = LazyLock::new(RwLock::default);
+/// The schema of a type, made once.
+fn schema<T: BodyType>() -> Arc<BodySchema> {
+    static SCHEMAS: LazyLock<RwLock<HashMap<TypeId, Arc<BodySchema>>>> = LazyLock::new(RwLock::default);
     let id = TypeId::of::<T>();
-    let known = SHAPES
+    let known = SCHEMAS
         .read()
         .unwrap_or_else(PoisonError::into_inner)
         .get(&id)
         .cloned();
     known.unwrap_or_else(|| {
-        let mut shapes = SHAPES.write().unwrap_or_else(PoisonError::into_inner);
+        let mut schemas = SCHEMAS.write().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(
-            shapes
+            schemas
                 .entry(id)
                 .or_insert_with(|| Arc::new(BodySchema::for_type::<T>())),
         )
