@@ -38,7 +38,8 @@ async fn with(client: &Client, path: &str, token: &str, prefer: Option<&str>) ->
 
 /// A system with an order that is read as placed and has been paid since: its events do not get through to the bus.
 async fn stopped() -> Stopped {
-    let system = System::start().await;
+    // The write model answers where commands are served too.
+    let system = System::start_whole().await;
     let customer = system.client.seed(&[("MUG", 5)]).await;
     let placed = system.client.place(&customer, &[("MUG", 1)]).await;
     let order = format!("/api/orders/{}", placed.id());

@@ -8,7 +8,7 @@ use devstack::{
     azurite::Azurite,
     host::{HostTimes, Log},
     servicebus::Entities,
-    stack::{Faults, Ports, PostgresChoice, ReadModel, Stack, StackOptions, StorageChoice},
+    stack::{Faults, PartsLayout, Ports, PostgresChoice, ReadModel, Stack, StackOptions, StorageChoice},
 };
 use hyper::StatusCode;
 use serde_json::Value;
@@ -56,6 +56,11 @@ pub(crate) struct System {
 impl System {
     pub(crate) async fn start() -> Self {
         Self::start_with(&[]).await
+    }
+
+    /// Starts one process for all parts, in a split run too: for what they do together.
+    pub(crate) async fn start_whole() -> Self {
+        Self::start_changed(|options, _| options.parts = PartsLayout::Together).await
     }
 
     /// Starts with these settings over the usual ones.

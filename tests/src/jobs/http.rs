@@ -365,7 +365,7 @@ async fn where_commands_keep_the_read_model_themselves_there_is_nothing_to_rebui
     let database = Database::create().await;
     let mut settings = database.settings(Database::server_address());
     settings.insert("READ_MODEL".to_owned(), "postgres".to_owned());
-    let tables = App::start_with(database, settings).await;
+    let tables = App::start_whole(database, settings).await;
     for what in ["rebuilds", "retirements", "verifications"] {
         is(
             &tables.post(&format!("/api/jobs/{what}"), json!({})).await,

@@ -35,7 +35,7 @@ impl Shop {
         ] {
             settings.insert(setting.into(), value.into());
         }
-        let app = App::start_with(database, settings).await;
+        let app = App::start_whole(database, settings).await;
         let customer = app.seed(&[("MUG", 100)]).await;
         let shop = Self { app, bench, customer };
         shop.tick_until(StatusCode::OK).await;

@@ -22,7 +22,7 @@ async fn without_postgresql_commands_answer_503_and_come_back_by_themselves() {
     let database = Database::create().await;
     let wire = Proxy::start(Database::server_address()).await.unwrap();
     let settings = database.settings(wire.address());
-    let app = App::start_with(database, settings).await;
+    let app = App::start_whole(database, settings).await;
     let customer = app.seed(&[("MUG", 5)]).await;
 
     wire.cut();

@@ -44,7 +44,7 @@ impl Shop {
         ] {
             settings.insert(setting.into(), value.into());
         }
-        let app = App::start_with(database, settings).await;
+        let app = App::start_whole(database, settings).await;
         let customer = app.seed(&[("MUG", 1_000)]).await;
         let placed = app.place(&customer, &[("MUG", 1)]).await;
         let order = placed.id().to_owned();
