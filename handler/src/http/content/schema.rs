@@ -122,10 +122,7 @@ struct SchemaReader<'a> {
 
 impl<'a> SchemaReader<'a> {
     fn read(&mut self, schema: &'a Value, rule: Option<ValueRule>) -> SchemaIndex {
-        if let Some(name) = schema["$ref"]
-            .as_str()
-            .and_then(|to| to.strip_prefix(REFERENCE))
-        {
+        if let Some(name) = schema["$ref"].as_str().and_then(|to| to.strip_prefix(REFERENCE)) {
             return self.read_definition(name);
         }
         let index = self.reserve();
@@ -181,10 +178,7 @@ impl<'a> SchemaReader<'a> {
             types: types(schema),
             rule,
             bounds: bounds(schema),
-            length: (
-                size(schema, "minLength").unwrap_or(0),
-                size(schema, "maxLength"),
-            ),
+            length: (size(schema, "minLength").unwrap_or(0), size(schema, "maxLength")),
             format: text(schema, "format"),
             object: self.object(schema),
             items: ItemsSchema {
@@ -210,7 +204,9 @@ impl<'a> SchemaReader<'a> {
                     required_of_staff: text(member, REQUIRED_OF_STAFF),
                 })
                 .collect(),
-            required: required.filter_map(|name| Some(name.as_str()?.to_owned())).collect(),
+            required: required
+                .filter_map(|name| Some(name.as_str()?.to_owned()))
+                .collect(),
             is_closed: schema["additionalProperties"] == false,
         }
     }

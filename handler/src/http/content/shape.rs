@@ -66,7 +66,9 @@ impl BodySchema {
             JsonTree::Object(members) => self.check_members(&schema.object, members, faults),
             JsonTree::Array(items) => self.check_items(&schema.items, items, faults),
             JsonTree::Text(_) | JsonTree::Whole(_) | JsonTree::Number(_) if schema.rule.is_none() => {
-                breaks(schema, value).into_iter().for_each(|words| faults.add(words));
+                breaks(schema, value)
+                    .into_iter()
+                    .for_each(|words| faults.add(words));
             }
             _ => {}
         }
@@ -86,7 +88,8 @@ impl BodySchema {
         let mut seen = vec![false; schema.known.len()];
         for (name, value) in members {
             let known = schema.known.iter().position(|member| member.name == *name);
-            let Some((member, seen)) = known.and_then(|known| Some((&schema.known[known], seen.get_mut(known)?)))
+            let Some((member, seen)) =
+                known.and_then(|known| Some((&schema.known[known], seen.get_mut(known)?)))
             else {
                 if schema.is_closed {
                     faults.add_unknown(name, &names(&schema.known));
@@ -269,7 +272,9 @@ mod tests {
         }
         let definitions = schemas.take_definitions(true).into_iter();
         definitions
-            .filter(|(_, schema)| !types(schema).iter().any(|name| name == "object") && alternatives(schema).is_none())
+            .filter(|(_, schema)| {
+                !types(schema).iter().any(|name| name == "object") && alternatives(schema).is_none()
+            })
             .collect()
     }
 
