@@ -11,7 +11,7 @@ use std::{
 use axum::{
     Router,
     http::{Method, StatusCode},
-    middleware::from_fn,
+    middleware::{from_fn, from_fn_with_state},
     response::{IntoResponse, Response},
     routing::get,
     serve::ListenerExt,
@@ -29,7 +29,8 @@ use crate::{
     domain::quote,
     health::{Health, StoreConditions},
     http::{
-        AppState, api, body,
+        AppState, api,
+        body::{self, BodyRoom},
         endpoint::Endpoint,
         health::host_probe,
         openapi::{self, OpenApiVersion},
@@ -133,19 +134,23 @@ fn tables(config: &Config, conditions: &StoreConditions) -> Option<Arc<TableRead
 
 /// Routes of the HTTP API, and of the functions that the host calls by itself.
 fn router(state: AppState, triggers: triggers::TriggerState, parts: &ServedParts) -> Router {
-    Endpoint::router(api::endpoints(), parts)
-        .route("/", get(host_probe))
-        .fallback(async || Problem::new(ProblemKind::UnknownRoute, "there is nothing here"))
-        .method_not_allowed_fallback(other_method)
-        .layer(from_fn(preconditions::check_read))
-        .layer(from_fn(body::buffer))
-        .layer(CatchPanicLayer::custom(problem::panicked))
+    guarded(Endpoint::router(api::endpoints(), parts).route("/", get(host_probe)))
         .with_state(state)
         .merge(
             triggers::routes()
                 .layer(CatchPanicLayer::custom(triggers::panicked))
                 .with_state(triggers),
         )
+}
+
+/// These routes, with what is true of every call: its body is measured, and a panic is its own 500.
+fn guarded<S: Clone + Send + Sync + 'static>(routes: Router<S>) -> Router<S> {
+    routes
+        .fallback(async || Problem::new(ProblemKind::UnknownRoute, "there is nothing here"))
+        .method_not_allowed_fallback(other_method)
+        .layer(from_fn(preconditions::check_read))
+        .layer(from_fn_with_state(BodyRoom::default(), body::buffer))
+        .layer(CatchPanicLayer::custom(problem::panicked))
 }
 
 /// Another method than the path has; the router adds `Allow`. OPTIONS is allowed everywhere, and means just that header.
@@ -184,8 +189,15 @@ pub async fn serve(config: Config, auth: AuthMode) -> std::io::Result<ExitCode> 
     let server = axum::serve(listener, router).with_graceful_shutdown(async {
         let _ = stopped.await;
     });
-    let server = tokio::spawn(server.into_future());
-    signals.end().await;
+    let mut server = tokio::spawn(server.into_future());
+    tokio::select! {
+        () = signals.end() => {}
+        // Only a defect ends it. The host starts another process then, which a deaf one would be in the way of.
+        ended = &mut server => {
+            tracing::error!(?ended, "server_ended");
+            return Ok(ExitCode::FAILURE);
+        }
+    }
     let _ = stop.send(());
     if time::timeout(GRACE, server).await.is_err() {
         tracing::warn!("stopped_with_requests_under_way");
@@ -209,5 +221,84 @@ fn warn_of_settings(config: &Config, auth: &AuthMode) {
             settings,
             "settings_not_used: the parts in PARTS have no use for them"
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        convert::Infallible,
+        io::{Read, Write},
+        net::{SocketAddr, TcpStream},
+    };
+
+    use axum::body::{Body, Bytes};
+    use futures_util::stream;
+
+    use super::*;
+
+    /// Panics when it is dropped.
+    struct Broken;
+
+    impl Drop for Broken {
+        fn drop(&mut self) {
+            panic!("dropped");
+        }
+    }
+
+    async fn panics() -> StatusCode {
+        panic!("called");
+    }
+
+    async fn drops() -> StatusCode {
+        let _broken = Broken;
+        StatusCode::OK
+    }
+
+    async fn spawns() -> String {
+        let task = tokio::spawn(async { panic!("spawned") });
+        format!("{:?}", task.await.is_err())
+    }
+
+    /// Panics when its answer is on its way already.
+    async fn streams() -> Body {
+        let broken = Broken;
+        Body::from_stream(stream::once(async move {
+            drop(broken);
+            Ok::<_, Infallible>(Bytes::new())
+        }))
+    }
+
+    /// The status that a call of this path is answered with; none when the connection breaks.
+    fn status(address: SocketAddr, path: &str) -> Option<String> {
+        let mut stream = TcpStream::connect(address).ok()?;
+        let head = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+        stream.write_all(head.as_bytes()).ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).ok()?;
+        answer.get(9..12).map(str::to_owned)
+    }
+
+    #[tokio::test]
+    async fn a_panic_in_a_call_a_drop_or_a_task_ends_nothing_else() {
+        let routes: Router = Router::new()
+            .route("/panics", get(panics))
+            .route("/drops", get(drops))
+            .route("/spawns", get(spawns))
+            .route("/streams", get(streams));
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = tokio::spawn(axum::serve(listener, guarded(routes)).into_future());
+        for (path, expected) in [
+            ("/panics", Some("500")),
+            ("/drops", Some("500")),
+            ("/spawns", Some("200")),
+            ("/streams", Some("200")),
+            ("/nothing", Some("404")),
+        ] {
+            let asked = tokio::task::spawn_blocking(move || status(address, path)).await.unwrap();
+            assert_eq!(asked.as_deref(), expected, "{path}");
+        }
+        assert!(!server.is_finished());
     }
 }

@@ -16,6 +16,7 @@ pub mod jobs;
 pub mod json;
 pub mod log;
 pub mod migrate;
+pub mod panics;
 pub mod postgres;
 pub mod read;
 pub mod relay;

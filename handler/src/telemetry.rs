@@ -2,10 +2,7 @@
 //! results. `RUST_LOG` chooses how many.
 //! Never writes to a file or over the network.
 
-use std::{
-    any::Any,
-    io::{self, Write},
-};
+use std::io::{self, Write};
 
 use tracing_subscriber::EnvFilter;
 
@@ -30,6 +27,8 @@ pub fn start(to: LogTarget) {
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| usual());
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false);
+    // Where neither stream is read any more, saying so would panic.
+    let lines = lines.log_internal_errors(false);
     match to {
         LogTarget::Stdout => lines.with_writer(|| EscapingWriter(io::stdout())).init(),
         LogTarget::Stderr => lines.with_writer(|| EscapingWriter(io::stderr())).init(),
@@ -55,13 +54,6 @@ impl<W: Write> Write for EscapingWriter<W> {
     fn flush(&mut self) -> io::Result<()> {
         self.0.flush()
     }
-}
-
-/// Says what a request panicked with; `panic` is what it left behind.
-pub fn panicked(panic: &(dyn Any + Send)) {
-    let owned = panic.downcast_ref::<String>().map(String::as_str);
-    let text = owned.or_else(|| panic.downcast_ref::<&str>().copied());
-    tracing::error!(panic = text.unwrap_or("unknown"), "panicked");
 }
 
 #[cfg(test)]

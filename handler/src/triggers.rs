@@ -8,7 +8,7 @@ use axum::{
     body::Body,
     extract::{Request, State, rejection::JsonRejection},
     http::{Method, StatusCode, Uri},
-    middleware::{Next, from_fn},
+    middleware::{Next, from_fn_with_state},
     response::{IntoResponse, Response},
     routing::post,
 };
@@ -21,14 +21,14 @@ use crate::{
     config::{Part, ServedParts},
     domain::quote,
     error_chain::chain,
-    http::body::{self, BodyEnd},
+    http::body::{self, BodyEnd, BodyRoom, KeptBody},
     jobs::Jobs,
+    panics,
     read::{
         Projector,
         incoming::decode,
         projector::{PATIENCE, ProjectError},
     },
-    telemetry,
     timer::{self, TickError, Timer},
 };
 
@@ -72,7 +72,7 @@ pub fn routes() -> Router<TriggerState> {
         .route("/RunJobs", post(run_jobs))
         .route("/ProjectEvent", post(project_event))
         .method_not_allowed_fallback(other_method)
-        .layer(from_fn(buffer))
+        .layer(from_fn_with_state(BodyRoom::default(), buffer))
 }
 
 /// Done: a 200 that the host takes for success.
@@ -102,17 +102,23 @@ fn not_the_hosts(function: &str, status: StatusCode, why: &str) -> Response {
 
 /// Reads the whole body before anything is answered: an early answer would make the server close the connection, and the next
 /// invocation on it would be lost.
-async fn buffer(request: Request, next: Next) -> Response {
+async fn buffer(State(room): State<BodyRoom>, request: Request, next: Next) -> Response {
     let function = request.uri().path().trim_start_matches('/').to_owned();
     let (parts, body) = request.into_parts();
-    let mut kept = Vec::new();
-    match body::read_to_end(body, &mut kept, MAX_BODY_BYTES).await {
-        BodyEnd::Whole => next.run(Request::from_parts(parts, Body::from(kept))).await,
-        BodyEnd::TooLarge | BodyEnd::FarTooLarge => {
-            let status = StatusCode::PAYLOAD_TOO_LARGE;
-            not_the_hosts(&function, status, "an invocation has at most 2 MiB")
+    let refused = |status, why| not_the_hosts(&function, status, why);
+    match body::read_to_end(body, MAX_BODY_BYTES, &room).await {
+        BodyEnd::Whole(KeptBody { bytes, room: _held }) => {
+            next.run(Request::from_parts(parts, Body::from(bytes))).await
         }
-        BodyEnd::Broken => not_the_hosts(&function, StatusCode::BAD_REQUEST, "the body broke off"),
+        BodyEnd::TooLarge | BodyEnd::FarTooLarge => refused(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "an invocation has at most 2 MiB",
+        ),
+        BodyEnd::NoRoom => refused(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "too many large invocations are here at once",
+        ),
+        BodyEnd::Broken => refused(StatusCode::BAD_REQUEST, "the body broke off, or took too long"),
     }
 }
 
@@ -128,7 +134,7 @@ async fn other_method(method: Method, uri: Uri) -> Response {
 
 /// Answers for a function that has panicked.
 pub fn panicked(panic: Box<dyn std::any::Any + Send>) -> Response {
-    telemetry::panicked(panic.as_ref());
+    tracing::error!(panic = panics::text(panic.as_ref()), "panicked");
     answer(StatusCode::INTERNAL_SERVER_ERROR)
 }
 

@@ -158,7 +158,8 @@ async fn a_principal_that_cannot_be_read_is_nobody() {
     let no_oid = STANDARD.encode(no_oid.to_string());
     let empty_oid = principal("", &["staff"]);
     let no_claims = STANDARD.encode("{}");
-    let headers: [&[&str]; 7] = [
+    let joined = format!("{good}, {good}");
+    let headers: [&[&str]; 8] = [
         &[],
         &["%%%"],
         &["e30"],
@@ -166,6 +167,7 @@ async fn a_principal_that_cannot_be_read_is_nobody() {
         &[&no_oid],
         &[&empty_oid],
         &[&good, &good],
+        &[&joined],
     ];
     for values in headers {
         let mut sent = vec![("content-type", "application/json")];

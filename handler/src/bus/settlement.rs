@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
-use crate::error_chain::chain;
+use crate::{error_chain::chain, panics};
 
 use super::{
     address::{NamespaceAddress, TopicAddress},
@@ -90,7 +90,11 @@ impl SettlementWorker {
                 alike.entry(why).or_default().push((lock, told));
             }
             for (why, messages) in alike {
-                self.settle(&why, messages).await;
+                // A panic takes these messages with it: their callers hear that nobody has settled them.
+                if let Err(panic) = panics::caught(self.settle(&why, messages)).await {
+                    tracing::error!(panic, "settlement_panicked");
+                    self.node = None;
+                }
             }
         }
     }

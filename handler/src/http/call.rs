@@ -188,7 +188,7 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     if sound && values.next().is_none() {
         return Ok(Some(bare.to_owned()));
     }
-    let rule = "an Idempotency-Key is one header of 1 to 255 visible ASCII characters";
+    let rule = "send one Idempotency-Key, of 1 to 255 visible ASCII characters";
     Err(Problem::new(ProblemKind::InvalidIdempotencyKey, rule))
 }
 

@@ -196,7 +196,7 @@ impl FromRequestParts<AppState> for ReadConsistency {
     async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self, Problem> {
         let mut tokens = parts.headers.get_all(CONSISTENCY_TOKEN).iter();
         let unknown = || {
-            let why = "a Consistency-Token is what one of our commands has answered with";
+            let why = "send one Consistency-Token, as one of our commands has answered with it";
             Problem::new(ProblemKind::InvalidConsistencyToken, why)
         };
         let token = match (tokens.next(), tokens.next()) {

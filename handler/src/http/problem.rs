@@ -15,8 +15,8 @@ pub use super::problem_kind::ProblemKind;
 use crate::{
     domain::{quote, rejection::Rejection},
     error_chain::chain,
+    panics,
     read::store::StoreError,
-    telemetry,
     write::{FailedPrecondition, WriteError},
 };
 
@@ -188,7 +188,7 @@ impl From<BodyFaults> for Problem {
 
 /// Answers for a function that has panicked: a 500 for that request alone.
 pub fn panicked(panic: Box<dyn std::any::Any + Send>) -> Response {
-    telemetry::panicked(panic.as_ref());
+    tracing::error!(panic = panics::text(panic.as_ref()), "panicked");
     Problem::new(ProblemKind::Internal, BROKEN).into_response()
 }
 

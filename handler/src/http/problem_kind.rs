@@ -38,9 +38,9 @@ macro_rules! kinds {
 }
 
 kinds! {
-    MalformedJson, BAD_REQUEST, "malformed-json", "The body is not JSON.";
+    MalformedJson, BAD_REQUEST, "malformed-json", "The body is empty, or is not JSON.";
     IncompleteBody, BAD_REQUEST, "incomplete-body",
-        "The body broke off, or is not as long as its headers or its chunks say.";
+        "The body broke off, took too long, or is not as long as its headers or its chunks say.";
     InvalidIdempotencyKey, BAD_REQUEST, "invalid-idempotency-key",
         "The Idempotency-Key header is not one value of 1 to 255 visible ASCII characters.";
     InvalidQuery, BAD_REQUEST, "invalid-query",
@@ -90,7 +90,7 @@ kinds! {
     ReadModelBehind, SERVICE_UNAVAILABLE, "read-model-behind",
         "The read model does not show yet what the Consistency-Token asks for. Try again after `Retry-After`, or without the token.";
     Unavailable, SERVICE_UNAVAILABLE, "unavailable",
-        "A store cannot be reached, or is too busy. Try again after `Retry-After`, best under an Idempotency-Key.";
+        "A store cannot be reached, or something is too busy. Try again after `Retry-After`, best under an Idempotency-Key.";
 }
 
 impl ProblemKind {

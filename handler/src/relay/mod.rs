@@ -15,6 +15,7 @@ use crate::{
         send_in_batches,
     },
     error_chain::chain,
+    panics,
     postgres::PostgresError,
 };
 
@@ -71,21 +72,22 @@ impl<S: OutboxStore, T: BatchSender> Relay<S, T> {
         loop {
             let mut pause = FIRST_PAUSE;
             loop {
-                match self.drain(None).await {
-                    Ok(DrainEnd::Done) => break,
+                match panics::caught(self.drain(None)).await {
+                    Ok(Ok(DrainEnd::Done)) => break,
                     // What was committed just now may be beyond what the other process has read.
-                    Ok(DrainEnd::Contended) => tokio::time::sleep(OTHERS).await,
-                    Err(error) => {
-                        // Once for an outage, not once for each try.
-                        if pause == FIRST_PAUSE {
-                            tracing::warn!(error = %chain(&error), "relay_interrupted");
-                        } else {
-                            tracing::debug!(error = %chain(&error), "relay_interrupted");
-                        }
-                        tokio::time::sleep(pause).await;
-                        pause = (pause * 2).min(LONGEST_PAUSE);
+                    Ok(Ok(DrainEnd::Contended)) => {
+                        tokio::time::sleep(OTHERS).await;
+                        continue;
                     }
+                    // Once for an outage, not once for each try.
+                    Ok(Err(error)) if pause == FIRST_PAUSE => {
+                        tracing::warn!(error = %chain(&error), "relay_interrupted");
+                    }
+                    Ok(Err(error)) => tracing::debug!(error = %chain(&error), "relay_interrupted"),
+                    Err(panic) => tracing::error!(panic, "relay_panicked"),
                 }
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(LONGEST_PAUSE);
             }
             // A commit between the last look and this line has left its permit, so it is not missed.
             self.committed.notified().await;

@@ -12,7 +12,7 @@ use super::{
     outcome::{CommandResult, WriteError},
     pool::CommandPool,
 };
-use crate::{domain::command::Command, error_chain::cause};
+use crate::{domain::command::Command, error_chain::cause, panics};
 
 /// Most commands of one batch.
 const BATCH: usize = 32;
@@ -86,13 +86,9 @@ async fn work(runner: Arc<BatchRunner>, waiting: Arc<Mutex<mpsc::Receiver<Queued
         if waiting.lock().await.recv_many(&mut queued, BATCH).await == 0 {
             return;
         }
-        let runner = Arc::clone(&runner);
-        // In a task of its own: what panics takes its batch with it, and nothing else.
-        if tokio::spawn(async move { runner.run(queued).await })
-            .await
-            .is_err()
-        {
-            tracing::error!("batch_panicked");
+        // What panics takes its batch with it, and nothing else.
+        if let Err(panic) = panics::caught(runner.run(queued)).await {
+            tracing::error!(panic, "batch_panicked");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Kills, outages and locks that run out while the command is at work.
 //! Never counts on a moment: wherever it strikes, nothing may be lost.
 
-use std::{collections::BTreeSet, process::Stdio, time::Duration};
+use std::{collections::BTreeSet, process::Stdio};
 
 use handler::bus::{Completion, MessageLock, MessageQueue, NamespaceAddress, SubscriptionName};
 use nix::{
@@ -10,30 +10,18 @@ use nix::{
 };
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
-    time::{interval, timeout},
+    time::timeout,
 };
 
-use super::{Bench, FAILED, NOTHING, entities, of, orders};
+use super::{Bench, FAILED, NOTHING, entities, of, orders, text};
 use crate::support::DEADLINE;
 
-/// Waits until the bus has taken so many messages more.
-async fn accepted(bench: &Bench, before: u64, more: u64) {
-    let looking = async {
-        let mut again = interval(Duration::from_millis(1));
-        while bench.bus.switches().counts().accepted < before + more {
-            again.tick().await;
-        }
-    };
-    timeout(DEADLINE, looking).await.unwrap();
-}
-
-/// The orders that came to `read-model`, however often: one more message ends them.
-async fn heard(bench: &mut Bench) -> BTreeSet<String> {
-    bench.topic.send("m-last", "{}").await;
-    let heard = bench.topic.hear_up_to("read-model", "m-last").await;
-    let mut orders = of(heard.into_iter().map(|heard| heard.id));
-    orders.remove("m-last");
-    orders
+/// The ids of the messages that came to `read-model`; one more message ends them.
+async fn heard(bench: &mut Bench, last: &str) -> BTreeSet<String> {
+    bench.topic.send(last, "{}").await;
+    let heard = bench.topic.hear_up_to("read-model", last).await;
+    let ids = heard.into_iter().map(|heard| heard.id);
+    ids.filter(|id| id != last).collect()
 }
 
 #[tokio::test]
@@ -46,7 +34,7 @@ async fn a_kill_at_any_point_of_a_resubmission_loses_nothing() {
     for messages in [1, 120, 260] {
         let before = bench.bus.switches().counts().accepted;
         let mut running = bench.command(&connection, &arguments).spawn().unwrap();
-        accepted(&bench, before, messages).await;
+        bench.accepted(before + messages).await;
         // What the bus accepts from here on, nobody hears of.
         wire.hold_answers();
         running.kill().await.unwrap();
@@ -55,7 +43,7 @@ async fn a_kill_at_any_point_of_a_resubmission_loses_nothing() {
     // What the killed ones had locked comes back within a second.
     let finishing = async { while bench.run(&arguments).await.code != NOTHING {} };
     timeout(DEADLINE, finishing).await.unwrap();
-    assert_eq!(heard(&mut bench).await, of(all));
+    assert_eq!(of(heard(&mut bench, "last").await), of(all));
 }
 
 #[tokio::test]
@@ -70,27 +58,43 @@ async fn a_bus_that_goes_away_in_the_middle_leaves_each_letter_dead_or_resubmitt
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    accepted(&bench, before, 1).await;
+    bench.accepted(before + 1).await;
     // From here on the bus does what it is asked, and nobody hears of it.
     wire.hold_answers();
     let mut lines = BufReader::new(running.stderr.take().unwrap()).lines();
-    let waiting = async {
-        loop {
-            let line = lines.next_line().await.unwrap().expect("it goes on waiting");
-            if line.contains("the bus did not answer") {
-                return;
+    let mut said = async |words: &str| {
+        let looking = async {
+            loop {
+                let line = lines.next_line().await.unwrap().expect("it goes on");
+                if line.contains(words) {
+                    return line;
+                }
             }
-        }
+        };
+        timeout(2 * DEADLINE, looking).await.unwrap()
     };
-    timeout(2 * DEADLINE, waiting).await.unwrap();
+    said("the bus did not answer").await;
     // Ctrl-C pauses the job, which can be gone on with.
     kill(Pid::from_raw(running.id().unwrap().cast_signed()), Signal::SIGINT).unwrap();
+    let line = said("`handler jobs run ").await;
+    let job = line.split_once("`handler jobs run ").unwrap().1;
+    let job = job.split('`').next().unwrap();
     let ended = timeout(DEADLINE, running.wait()).await.unwrap().unwrap();
     assert_eq!(ended.code(), Some(FAILED));
+    wire.resume();
     let dead = of(bench.dead("read-model").await);
-    let heard = heard(&mut bench).await;
-    let both: BTreeSet<String> = dead.union(&heard).cloned().collect();
+    let mut arrived = heard(&mut bench, "last").await;
+    let both: BTreeSet<String> = dead.union(&of(arrived.clone())).cloned().collect();
     assert_eq!(both, of(all));
+    // Each letter that the job has dealt with came under the very id that it tells.
+    let result = bench.finish(job).await;
+    arrived.extend(heard(&mut bench, "end").await);
+    let done = result["doneLetters"].as_array().unwrap();
+    assert_eq!(done.len(), 100, "{result}");
+    for letter in done {
+        assert!(arrived.contains(&text(&letter["resubmittedAs"])), "{letter}");
+    }
+    assert_eq!(bench.dead("read-model").await, [""; 0]);
 }
 
 #[tokio::test]

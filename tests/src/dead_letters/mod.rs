@@ -20,7 +20,8 @@ use serde_json::{Value, json};
 use tokio::{process::Command, time::timeout};
 
 use crate::{
-    support::{DEADLINE, Database, binary},
+    jobs,
+    support::{DEADLINE, Database, binary, wait_for},
     topic::Topic,
 };
 
@@ -144,6 +145,23 @@ impl Bench {
         let [port, wired] = [self.bus.address(), wire.address()].map(|address| address.port().to_string());
         let connection = self.bus.connection_string().replace(&port, &wired);
         (wire, connection)
+    }
+
+    /// Waits until the bus has taken so many messages.
+    pub(crate) async fn accepted(&self, messages: u64) {
+        wait_for(2 * DEADLINE, async || match self.bus.switches().counts().accepted {
+            accepted if accepted < messages => Err(accepted),
+            _ => Ok(()),
+        })
+        .await;
+    }
+
+    /// Goes on with a job that was stopped, and returns its result.
+    async fn finish(&self, job: &str) -> Value {
+        let mut settings = self.database.settings(Database::server_address());
+        settings.insert("ServiceBusConnection".to_owned(), self.bus.connection_string());
+        settings.insert("ServiceBusTopic".to_owned(), "order-events".to_owned());
+        jobs::run(&settings, &["jobs", "run", job, "--json"]).await.json().remove(0)
     }
 
     /// Dead-letters an event of each of these orders, in every one of the subscriptions.

@@ -1,16 +1,13 @@
 //! Jobs over HTTP: started, looked at, steered; the app's timer does the work.
 //! Never calls the timer itself, where the host does.
 
-use std::time::Duration;
-
 use hyper::StatusCode;
 use serde_json::{Value, json};
-use tokio::time::{interval, timeout};
 
 use super::{Log, events_of, text};
 use crate::{
     queries::get,
-    support::{Answer, App, Client, DEADLINE, Database},
+    support::{Answer, App, Client, DEADLINE, Database, wait_for},
     system::System,
     topic::Topic,
 };
@@ -20,20 +17,11 @@ const OFTEN: [(&str, &str); 1] = [("JobsSchedule", "* * * * * *")];
 
 /// Looks again and again until a job is in a state.
 async fn until(client: &Client, location: &str, state: &str) -> Value {
-    let mut last = Value::Null;
-    let looking = async {
-        let mut again = interval(Duration::from_millis(100));
-        loop {
-            again.tick().await;
-            last = get(client, location, &[]).await.body;
-            if last["state"] == state {
-                return;
-            }
-        }
-    };
-    let looked = timeout(3 * DEADLINE, looking).await;
-    assert!(looked.is_ok(), "not {state}: {last}");
-    last
+    wait_for(3 * DEADLINE, async || {
+        let job = get(client, location, &[]).await.body;
+        if job["state"] == state { Ok(job) } else { Err(job) }
+    })
+    .await
 }
 
 async fn ask(client: &Client, what: &str, body: Value) -> String {
@@ -170,13 +158,12 @@ async fn a_cancelled_rebuild_must_be_retired_before_the_next_one() {
     let client = &system.client;
     client.seed(&[("MUG", 50)]).await;
     let rebuild = ask(client, "rebuilds", json!({ "rate": 1 })).await;
-    let filling = async {
-        let mut again = interval(Duration::from_millis(50));
-        while get(client, "/api/operations/status", &[]).await.body["generations"]["building"].is_null() {
-            again.tick().await;
-        }
-    };
-    timeout(2 * DEADLINE, filling).await.unwrap();
+    wait_for(2 * DEADLINE, async || {
+        let status = get(client, "/api/operations/status", &[]).await.body;
+        let is_building = !status["generations"]["building"].is_null();
+        if is_building { Ok(()) } else { Err(status) }
+    })
+    .await;
     assert_eq!(
         steer(client, &rebuild, "cancelled").await.body["state"],
         "cancelled"

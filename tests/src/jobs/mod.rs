@@ -3,6 +3,7 @@
 
 mod direct;
 mod http;
+mod kills;
 mod replaying;
 mod rows;
 mod steering;

@@ -63,7 +63,7 @@ async fn an_operation_that_was_open_goes_on_as_a_job() {
 }
 
 /// Starts a job under a key.
-async fn start(app: &App, path: &str, body: &Value, key: &str) -> Answer {
+pub(super) async fn start(app: &App, path: &str, body: &Value, key: &str) -> Answer {
     let headers = [("content-type", "application/json"), ("idempotency-key", key)];
     app.send("POST", path, body.to_string(), &headers).await
 }

@@ -1,30 +1,36 @@
 //! Operations stopped, killed, gone on with, and worked on by somebody else.
 //! Never loses an event: a subscriber hears each of them, and each under one id.
 
-use std::{collections::BTreeSet, process::Stdio, time::Duration};
+use std::{collections::BTreeSet, process::Stdio};
 
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
-use serde_json::json;
-use tokio::time::{interval, timeout};
+use serde_json::{Value, json};
+use tokio::time::timeout;
 
 use super::{DONE, FAILED, Log, events_of, text};
 use crate::{
-    support::{App, DEADLINE},
+    support::{App, DEADLINE, wait_for},
     topic::Topic,
 };
 
 /// Waits until the bus has taken so many messages.
 async fn accepted(log: &Log, messages: u64) {
-    let looking = async {
-        let mut again = interval(Duration::from_millis(2));
-        while log.bench.bus.switches().counts().accepted < messages {
-            again.tick().await;
-        }
-    };
-    timeout(2 * DEADLINE, looking).await.unwrap();
+    log.bench.accepted(messages).await;
+}
+
+/// Calls the timer again and again until the job is completed; `look` sees it after each call.
+async fn completed(log: &Log, app: &App, id: &str, look: impl Fn(&Value)) -> Value {
+    wait_for(4 * DEADLINE, async || {
+        let call = [("content-type", "application/json")];
+        app.try_send("POST", "/RunJobs", "{}", &call).await;
+        let job = log.show(id).await;
+        look(&job);
+        if job["state"] == "completed" { Ok(job) } else { Err(job) }
+    })
+    .await
 }
 
 #[tokio::test]
@@ -117,15 +123,7 @@ async fn a_stopped_terminal_finds_its_job_done_and_sends_nothing_twice() {
     let stopped = Pid::from_raw(tool.id().unwrap().cast_signed());
     kill(stopped, Signal::SIGSTOP).unwrap();
     let app = App::start_alone(log.settings.clone()).await;
-    let calling = async {
-        let mut again = interval(Duration::from_millis(100));
-        while log.show(&id).await["state"] != "completed" {
-            again.tick().await;
-            let call = [("content-type", "application/json")];
-            app.try_send("POST", "/RunJobs", "{}", &call).await;
-        }
-    };
-    timeout(4 * DEADLINE, calling).await.unwrap();
+    completed(&log, &app, &id, |_| {}).await;
     kill(stopped, Signal::SIGCONT).unwrap();
     let ended = timeout(DEADLINE, tool.wait_with_output()).await.unwrap().unwrap();
     assert_eq!(ended.status.code(), Some(DONE), "{ended:?}");
@@ -158,24 +156,14 @@ async fn the_timer_continues_a_terminals_job_and_an_outage_only_delays_it() {
 
     // The same deployment's app, whose timer the host calls again and again. Its own events go out as well.
     let app = App::start_alone(log.settings.clone()).await;
-    let calling = async {
-        let mut again = interval(Duration::from_millis(100));
-        loop {
-            again.tick().await;
-            let call = [("content-type", "application/json")];
-            app.try_send("POST", "/RunJobs", "{}", &call).await;
-            let operation = log.show(&id).await;
-            if operation["note"].is_string() {
-                assert_eq!(operation["state"], "running", "{operation}");
-                log.bench.bus.switches().refuse_connections(false);
-            }
-            if operation["state"] == "completed" {
-                return operation;
-            }
+    let job = completed(&log, &app, &id, |job| {
+        if job["note"].is_string() {
+            assert_eq!(job["state"], "running", "{job}");
+            log.bench.bus.switches().refuse_connections(false);
         }
-    };
-    let operation = timeout(4 * DEADLINE, calling).await.unwrap();
-    assert_eq!(operation["result"]["done"], json!(all.len()), "{operation}");
+    })
+    .await;
+    assert_eq!(job["result"]["done"], json!(all.len()), "{job}");
     // The subscriber's own connection was dropped as well.
     log.bench.topic = Topic::connect(&log.bench.bus.connection_string()).await;
     let heard = log.bench.topic.hear("mail", 2 * all.len()).await;
@@ -184,5 +172,5 @@ async fn the_timer_continues_a_terminals_job_and_an_outage_only_delays_it() {
         .filter(|heard| heard.id.contains("/r"))
         .collect();
     assert_eq!(events_of(&replays), all);
-    assert_eq!(text(&operation["requestedBy"]), "terminal:unknown");
+    assert_eq!(text(&job["requestedBy"]), "terminal:unknown");
 }

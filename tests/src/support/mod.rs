@@ -6,8 +6,10 @@ pub(crate) mod calls;
 mod client;
 mod database;
 mod parts;
+mod raw;
 mod shop;
 mod signed_in;
+mod waiting;
 
 use std::{
     path::{Path, PathBuf},
@@ -22,7 +24,9 @@ pub(crate) use self::{
     client::{Answer, Call, Client},
     database::Database,
     parts::layout,
+    raw::next_answer,
     signed_in::{claims, principal},
+    waiting::wait_for,
 };
 
 /// How long anything that must happen may take.

@@ -2,13 +2,10 @@
 //! Never keeps what it knows to itself: after each step the row says how far things are, so that any process can go on.
 
 use std::{
-    any::Any,
-    panic::AssertUnwindSafe,
     sync::{Mutex, PoisonError},
     time::Duration,
 };
 
-use futures_util::FutureExt;
 use serde::Serialize;
 use tokio::time::{Instant, sleep, timeout_at};
 
@@ -18,7 +15,7 @@ use super::{
     ledger::{Checkpoint, ClaimedJob, Ledger},
     row::{JobProgress, JobState},
 };
-use crate::{error_chain::chain, postgres::PostgresError};
+use crate::{error_chain::chain, panics, postgres::PostgresError};
 
 /// Time between two signs of life of a holder; the lease is three times as long.
 const HEARTBEAT: Duration = Duration::from_secs(3);
@@ -90,12 +87,10 @@ pub async fn work<R: Sync + ?Sized, J: Job<R>>(
         sink: &report,
     };
     loop {
-        let step = AssertUnwindSafe(job.step(resources, &context, &mut cursor)).catch_unwind();
+        let step = panics::caught(job.step(resources, &context, &mut cursor));
         let outcome = match timeout_at(until + HEARTBEAT, alive(ledger, claim, step)).await {
             Ok(Some(Ok(outcome))) => outcome,
-            Ok(Some(Err(panic))) => {
-                return stumble(ledger, claim, at.panics + 1, &words(panic.as_ref())).await;
-            }
+            Ok(Some(Err(panic))) => return stumble(ledger, claim, at.panics + 1, &panic).await,
             Ok(None) => return release(ledger, claim, at.panics, None, TurnEnd::Done).await,
             Err(_) => return release(ledger, claim, at.panics, Some(SLOW), TurnEnd::Waiting).await,
         };
@@ -190,13 +185,6 @@ async fn stumble(
     tracing::error!(job = %claim.row.id, panics, %why, "job_panicked");
     let note = format!("it has panicked and is tried again: {why}");
     release(ledger, claim, panics, Some(&note), TurnEnd::Waiting).await
-}
-
-/// The text of a panic.
-fn words(panic: &(dyn Any + Send)) -> String {
-    let owned = panic.downcast_ref::<String>().cloned();
-    let text = owned.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string));
-    text.unwrap_or_else(|| "nothing that is text".to_owned())
 }
 
 async fn fail(ledger: &impl Ledger, claim: &ClaimedJob, why: &str) -> Result<TurnEnd, PostgresError> {
