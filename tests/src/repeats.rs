@@ -84,10 +84,14 @@ impl Shop {
                 let path = format!("/api/jobs/{}/state", job.id());
                 Call::put(&path, example.body.clone())
             }
-            _ => Call {
-                path: example.path.replace("{id}", customer).replace("{sku}", "MUG"),
-                ..example.clone()
-            },
+            _ => {
+                let is_order = example.path.starts_with("/api/orders/");
+                let id = if is_order { placed.id() } else { customer };
+                Call {
+                    path: example.path.replace("{id}", id).replace("{sku}", "MUG"),
+                    ..example.clone()
+                }
+            }
         }
     }
 
