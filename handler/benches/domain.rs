@@ -7,7 +7,7 @@ use criterion::Criterion;
 use handler::{
     bus::CloudEvent,
     domain::{
-        customer::Customer,
+        customer::{self, Customer},
         event::{Event, RecordedEvent},
         order::{self, Catalogue, CatalogueEntry, Order, OrderCommand, OrderFacts, Shipment},
         product::Product,
@@ -141,12 +141,11 @@ impl Shop {
             let available = 1_000;
             catalogue.insert(product.sku.clone(), CatalogueEntry { product, available });
         }
-        let customer = Customer {
-            id: ID,
-            version: 1,
+        let registered = Event::CustomerRegistered {
             name: name("Ada Lovelace")?,
             email: Email::try_from("ada@example.org".to_owned())?,
         };
+        let customer = customer::evolve(ID, None, &registered).ok_or("nobody is registered")?;
         Ok(Self { customer, catalogue })
     }
 

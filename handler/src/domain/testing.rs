@@ -15,6 +15,16 @@ use super::{
     value::{Currency, InvalidValue, Money, Price, Quantity},
 };
 
+/// A registered customer, at this version.
+pub(crate) fn ada(version: i64) -> Customer {
+    Customer {
+        id: id(1),
+        version,
+        name: text("Ada"),
+        email: text("ada@example.org"),
+    }
+}
+
 /// A history of one aggregate, and the rest of the shop.
 #[derive(Debug, Default)]
 pub(crate) struct Scenario {

@@ -100,22 +100,14 @@ impl<D: Document> QueuedWrite<D> {
 
 #[cfg(test)]
 mod tests {
-    use uuid::Uuid;
-
     use super::*;
     use crate::{
-        domain::{customer::Customer, testing::text, timestamp::Timestamp},
+        domain::{testing::ada, timestamp::Timestamp},
         read::document::{Generation, customer::CustomerDocument},
     };
 
     fn customer(version: i64) -> CustomerDocument {
-        let customer = Customer {
-            id: Uuid::nil(),
-            version,
-            name: text("Ada"),
-            email: text("ada@example.org"),
-        };
-        CustomerDocument::new(Generation::FIRST, customer, Timestamp::UNIX_EPOCH)
+        CustomerDocument::new(Generation::FIRST, ada(version), Timestamp::UNIX_EPOCH)
     }
 
     #[test]

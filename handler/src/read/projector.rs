@@ -266,25 +266,18 @@ fn left_behind(generation: Generation, error: &StoreError) {
 mod tests {
     use super::*;
     use crate::{
-        domain::{customer::Customer, event::EventType, testing::text, timestamp::Timestamp},
+        domain::{event::EventType, testing::ada, timestamp::Timestamp},
         read::CosmosAccount,
     };
 
     fn registered() -> IncomingEvent {
-        let id = uuid::Uuid::nil();
-        let customer = Customer {
-            id,
-            version: 1,
-            name: text("Ada"),
-            email: text("ada@example.org"),
-        };
         IncomingEvent {
-            event_id: id,
+            event_id: uuid::Uuid::nil(),
             event_type: EventType::CustomerRegistered,
             at: Timestamp::UNIX_EPOCH,
             version: 1,
             data: serde_json::Value::Null,
-            state: customer.into(),
+            state: ada(1).into(),
             stock: Vec::new(),
         }
     }

@@ -8,20 +8,11 @@ use crate::domain::{
     command::Command,
     product::Product,
     rejection::{MissingProduct, StockShortage},
-    testing::{Scenario, given, id, minute, money, price, quantity, text},
+    testing::{Scenario, ada, given, id, minute, money, price, quantity, text},
     value::MAX_AMOUNT,
 };
 
 const ORDER: u128 = 7;
-
-fn ada() -> Customer {
-    Customer {
-        id: id(1),
-        version: 1,
-        name: text("Ada"),
-        email: text("ada@example.org"),
-    }
-}
 
 fn entry(sku: &str, amount: i64, currency: &str, available: i64) -> CatalogueEntry {
     let product = Product {
@@ -142,7 +133,7 @@ fn changed(lines: Vec<OrderLine>, total: i64) -> Event {
 
 /// Nothing has happened, and Ada is registered.
 fn given_ada(entries: impl IntoIterator<Item = CatalogueEntry>) -> Scenario {
-    given([]).customer(ada()).catalogue(entries)
+    given([]).customer(ada(1)).catalogue(entries)
 }
 
 /// The order after these events.
