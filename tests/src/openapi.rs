@@ -91,6 +91,18 @@ fn numbers_and_texts_have_formats_that_are_registered_and_schemas_that_3_0_allow
 }
 
 #[test]
+fn every_call_that_changes_something_requires_a_body() {
+    for document in documents() {
+        for (path, calls) in document["paths"].as_object().unwrap() {
+            for (method, call) in calls.as_object().unwrap() {
+                let required = &call["requestBody"]["required"];
+                assert_eq!(*required == true, method != "get", "{method} {path}");
+            }
+        }
+    }
+}
+
+#[test]
 fn every_object_and_every_enum_has_a_name() {
     for document in documents() {
         // A name with a number at its end is the second of two types that bear one name.
