@@ -293,7 +293,8 @@ mod tests {
             ("/panics", Some("500")),
             ("/drops", Some("500")),
             ("/spawns", Some("200")),
-            ("/streams", Some("200")),
+            // Too late for an answer: its own connection breaks.
+            ("/streams", None),
             ("/nothing", Some("404")),
         ] {
             let asked = tokio::task::spawn_blocking(move || status(address, path)).await.unwrap();
