@@ -8,7 +8,7 @@ mod read_model;
 use tokio_postgres::{Client, Config, NoTls};
 
 /// Every migration in order; its position, from 1, is the schema's version.
-const MIGRATIONS: [(&str, &str); 7] = [
+const MIGRATIONS: &[(&str, &str)] = &[
     (
         "0001_write_model",
         include_str!("../../migrations/0001_write_model.sql"),
@@ -57,7 +57,7 @@ pub async fn migrate(
     client.execute("select pg_advisory_lock($1)", &[&LOCK]).await?;
     let applied = applied(&client).await?;
     let mut version = 0;
-    for (name, sql) in MIGRATIONS {
+    for &(name, sql) in MIGRATIONS {
         version += 1;
         if version > applied {
             let step = client.transaction().await?;

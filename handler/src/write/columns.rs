@@ -29,7 +29,7 @@ pub(super) struct ArrayParameter {
     pub(super) values: for<'a> fn(&'a ChangeSet) -> ColumnValues<'a>,
 }
 
-pub(super) static PARTS: [StatementPart; 15] = [
+pub(super) static PARTS: &[StatementPart] = &[
     part("", |_| true),
     part("patience", |c| c.impatient),
     part("keys", |c| !c.keys.is_empty()),
@@ -47,7 +47,7 @@ pub(super) static PARTS: [StatementPart; 15] = [
     part("noStock", |c| c.stock.is_empty()),
 ];
 
-pub(super) static COLUMNS: [ArrayParameter; 73] = [
+pub(super) static COLUMNS: &[ArrayParameter] = &[
     column("event", |c| each(&c.events, |e| e.event_id)),
     column("eventStream", |c| each(&c.events, |e| &e.stream)),
     column("eventVersion", |c| each(&c.events, |e| e.version)),
