@@ -297,7 +297,9 @@ mod tests {
             ("/streams", None),
             ("/nothing", Some("404")),
         ] {
-            let asked = tokio::task::spawn_blocking(move || status(address, path)).await.unwrap();
+            let asked = tokio::task::spawn_blocking(move || status(address, path))
+                .await
+                .unwrap();
             assert_eq!(asked.as_deref(), expected, "{path}");
         }
         assert!(!server.is_finished());

@@ -29,7 +29,10 @@ mod tests {
     #[tokio::test]
     async fn work_that_panics_ends_with_the_text_of_its_panic() {
         assert_eq!(caught(async { 7 }).await, Ok(7));
-        assert_eq!(caught(async { panic!("at once") }).await, Err::<(), _>("at once".to_owned()));
+        assert_eq!(
+            caught(async { panic!("at once") }).await,
+            Err::<(), _>("at once".to_owned())
+        );
         let late = async {
             tokio::task::yield_now().await;
             panic!("number {}", 7)

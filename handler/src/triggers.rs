@@ -110,10 +110,9 @@ async fn buffer(State(room): State<BodyRoom>, request: Request, next: Next) -> R
         BodyEnd::Whole(KeptBody { bytes, room: _held }) => {
             next.run(Request::from_parts(parts, Body::from(bytes))).await
         }
-        BodyEnd::TooLarge | BodyEnd::FarTooLarge => refused(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "an invocation has at most 2 MiB",
-        ),
+        BodyEnd::TooLarge | BodyEnd::FarTooLarge => {
+            refused(StatusCode::PAYLOAD_TOO_LARGE, "an invocation has at most 2 MiB")
+        }
         BodyEnd::NoRoom => refused(
             StatusCode::SERVICE_UNAVAILABLE,
             "too many large invocations are here at once",

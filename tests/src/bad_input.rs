@@ -200,10 +200,38 @@ async fn a_header_of_one_value_is_refused_in_words_when_it_came_twice() {
     let customer = format!("/api/customers/{}", registered.id());
     let body = r#"{"name":"Ada","email":"a@b"}"#;
     for (method, path, body, header, value, kind) in [
-        ("POST", "/api/customers", body, "idempotency-key", "k-1", "invalid-idempotency-key"),
-        ("POST", "/api/customers", body, "idempotency-key", "\"k-1\"", "invalid-idempotency-key"),
-        ("POST", "/api/customers", body, "content-type", "application/json", "unsupported-media-type"),
-        ("GET", &customer, "", "consistency-token", token, "invalid-consistency-token"),
+        (
+            "POST",
+            "/api/customers",
+            body,
+            "idempotency-key",
+            "k-1",
+            "invalid-idempotency-key",
+        ),
+        (
+            "POST",
+            "/api/customers",
+            body,
+            "idempotency-key",
+            "\"k-1\"",
+            "invalid-idempotency-key",
+        ),
+        (
+            "POST",
+            "/api/customers",
+            body,
+            "content-type",
+            "application/json",
+            "unsupported-media-type",
+        ),
+        (
+            "GET",
+            &customer,
+            "",
+            "consistency-token",
+            token,
+            "invalid-consistency-token",
+        ),
     ] {
         // The host joins lines of one name into one.
         let joined = format!("{value}, {value}");
@@ -213,7 +241,10 @@ async fn a_header_of_one_value_is_refused_in_words_when_it_came_twice() {
             let refused = app.send(method, path, body, &headers).await;
             let (found, detail) = (&refused.body["type"], refused.body["detail"].as_str().unwrap());
             assert_eq!(*found, json!(format!("urn:problem:orders:{kind}")), "{refused:?}");
-            assert!(detail.starts_with("send one ") || detail.contains("one Content-Type"), "{detail}");
+            assert!(
+                detail.starts_with("send one ") || detail.contains("one Content-Type"),
+                "{detail}"
+            );
         }
     }
     let customers = "select count(*) from write_model.customers";

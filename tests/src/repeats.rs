@@ -14,7 +14,8 @@ use crate::{
 };
 
 /// What a call may leave behind: an event, a job, or another state of one.
-const TRACES: &str = "select (select count(*) from write_model.events) + (select count(*) from write_model.jobs)
+const TRACES: &str =
+    "select (select count(*) from write_model.events) + (select count(*) from write_model.jobs)
     + (select count(*) from write_model.jobs where state = 'paused')";
 /// One line for every order.
 const MUG: [(&str, i64); 1] = [("MUG", 1)];

@@ -3,7 +3,10 @@
 
 use std::fs;
 
-use base64::{Engine, engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD}};
+use base64::{
+    Engine,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
 use devstack::app_folder::workspace_root;
 use futures_util::future::join_all;
 use hyper::StatusCode;
@@ -48,7 +51,10 @@ fn nested_objects(depth: usize) -> String {
 /// Most memory that the process has had so far.
 fn most_resident_kb(app: &App) -> u64 {
     let status = fs::read_to_string(format!("/proc/{}/status", app.process.id().unwrap())).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))
+        .unwrap();
     line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
@@ -67,7 +73,9 @@ fn triggers() -> Vec<String> {
         definition["bindings"][0]["type"] != "httpTrigger"
     };
     let folders = folders.map(Result::unwrap).filter(is_trigger);
-    folders.map(|folder| folder.file_name().into_string().unwrap()).collect()
+    folders
+        .map(|folder| folder.file_name().into_string().unwrap())
+        .collect()
 }
 
 #[tokio::test]
@@ -93,7 +101,9 @@ async fn json_nested_without_end_is_the_callers_fault_wherever_it_comes() {
     assert!(bodies > 60, "{bodies}");
     let order = format!("/api/orders/{id}");
     let token = URL_SAFE_NO_PAD.encode(nested(100_000));
-    let refused = app.send("GET", &order, "", &[("consistency-token", &token)]).await;
+    let refused = app
+        .send("GET", &order, "", &[("consistency-token", &token)])
+        .await;
     assert!(refused.status.is_client_error(), "{refused:?}");
     // As much of it as a URL may hold.
     let cursor = URL_SAFE_NO_PAD.encode(nested(20_000));
@@ -110,18 +120,28 @@ async fn json_nested_without_end_is_the_callers_fault_wherever_it_comes() {
 async fn a_trigger_is_answered_with_an_object_whatever_is_posted() {
     let mut app = start().await;
     let deep = nested(100_000);
-    let messages = [json!(deep), json!(STANDARD.encode(&deep)), json!(nested_objects(100_000)), json!(null)];
+    let messages = [
+        json!(deep),
+        json!(STANDARD.encode(&deep)),
+        json!(nested_objects(100_000)),
+        json!(null),
+    ];
     let wrapped = messages.map(|message| json!({ "Data": { "message": message } }).to_string());
     let raw = ["", "null", "[]", "nonsense", "{}", &deep].map(str::to_owned);
     let large = format!("{{\"Data\":\"{}\"}}", "x".repeat(3 * 1024 * 1024));
     for function in triggers() {
         for body in raw.iter().chain(&wrapped).chain([&large]) {
             for method in ["POST", "PUT"] {
-                let answer = app.send(method, &format!("/{function}"), body.as_str(), &JSON).await;
+                let answer = app
+                    .send(method, &format!("/{function}"), body.as_str(), &JSON)
+                    .await;
                 assert!(answer.body.is_object(), "{function} {body:.60}: {answer:?}");
                 assert_ne!(answer.status, StatusCode::NO_CONTENT, "{function} {body:.60}");
                 let is_message = function == "ProjectEvent";
-                assert!(!is_message || !answer.status.is_success(), "{body:.60}: {answer:?}");
+                assert!(
+                    !is_message || !answer.status.is_success(),
+                    "{body:.60}: {answer:?}"
+                );
             }
         }
     }
@@ -136,7 +156,9 @@ async fn send_large(address: &str, path: &str, is_announced: bool) -> Option<Str
     } else {
         "transfer-encoding: chunked".to_owned()
     };
-    let head = format!("POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n{length}\r\n\r\n");
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n{length}\r\n\r\n"
+    );
     stream.write_all(head.as_bytes()).await.unwrap();
     let block = vec![b' '; 64 * 1024];
     for _ in 0..LARGE / block.len() {
@@ -144,7 +166,9 @@ async fn send_large(address: &str, path: &str, is_announced: bool) -> Option<Str
         let written = if is_announced {
             stream.write_all(&block).await
         } else {
-            stream.write_all(&[size.as_bytes(), &block, b"\r\n"].concat()).await
+            stream
+                .write_all(&[size.as_bytes(), &block, b"\r\n"].concat())
+                .await
         };
         if written.is_err() {
             break;
@@ -163,7 +187,10 @@ async fn sixty_four_bodies_of_a_hundred_megabytes_leave_the_memory_small() {
         let answers = join_all(sending).await;
         // Who goes on sending may lose the answer with the connection.
         let seen: Vec<&String> = answers.iter().flatten().collect();
-        assert!(seen.iter().all(|line| line.contains("413")), "{path}: {answers:?}");
+        assert!(
+            seen.iter().all(|line| line.contains("413")),
+            "{path}: {answers:?}"
+        );
         assert!(seen.len() > 8, "{path}: {answers:?}");
         let resident = most_resident_kb(&app);
         println!("64 bodies of 100 MB at {path}: at most {resident} kB resident");
@@ -176,7 +203,9 @@ async fn sixty_four_bodies_of_a_hundred_megabytes_leave_the_memory_small() {
 async fn send_late(address: &str, all: &Barrier) -> String {
     const BYTES: usize = 1024 * 1024;
     let mut stream = TcpStream::connect(address).await.unwrap();
-    let head = format!("POST /api/orders HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {BYTES}\r\n\r\n");
+    let head = format!(
+        "POST /api/orders HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {BYTES}\r\n\r\n"
+    );
     stream.write_all(head.as_bytes()).await.unwrap();
     stream.write_all(&vec![b' '; BYTES - 1]).await.unwrap();
     all.wait().await;

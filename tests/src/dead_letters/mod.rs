@@ -149,9 +149,11 @@ impl Bench {
 
     /// Waits until the bus has taken so many messages.
     pub(crate) async fn accepted(&self, messages: u64) {
-        wait_for(2 * DEADLINE, async || match self.bus.switches().counts().accepted {
-            accepted if accepted < messages => Err(accepted),
-            _ => Ok(()),
+        wait_for(2 * DEADLINE, async || {
+            match self.bus.switches().counts().accepted {
+                accepted if accepted < messages => Err(accepted),
+                _ => Ok(()),
+            }
         })
         .await;
     }
@@ -161,7 +163,10 @@ impl Bench {
         let mut settings = self.database.settings(Database::server_address());
         settings.insert("ServiceBusConnection".to_owned(), self.bus.connection_string());
         settings.insert("ServiceBusTopic".to_owned(), "order-events".to_owned());
-        jobs::run(&settings, &["jobs", "run", job, "--json"]).await.json().remove(0)
+        jobs::run(&settings, &["jobs", "run", job, "--json"])
+            .await
+            .json()
+            .remove(0)
     }
 
     /// Dead-letters an event of each of these orders, in every one of the subscriptions.

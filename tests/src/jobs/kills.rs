@@ -82,7 +82,11 @@ impl Bench {
         }
         assert_eq!(ids[0], ids[1], "{told}");
         let refused = start(&app, REPLAYS, &other, &key).await;
-        assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{told}: {refused:?}");
+        assert_eq!(
+            refused.status,
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "{told}: {refused:?}"
+        );
         assert_eq!(self.jobs_under(&key).await, 1, "{told}");
         visit
     }

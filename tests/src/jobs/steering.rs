@@ -28,7 +28,11 @@ async fn completed(log: &Log, app: &App, id: &str, look: impl Fn(&Value)) -> Val
         app.try_send("POST", "/RunJobs", "{}", &call).await;
         let job = log.show(id).await;
         look(&job);
-        if job["state"] == "completed" { Ok(job) } else { Err(job) }
+        if job["state"] == "completed" {
+            Ok(job)
+        } else {
+            Err(job)
+        }
     })
     .await
 }
