@@ -8,7 +8,8 @@ use serde_json::json;
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 
 use crate::{
-    rebuild::{settings, told},
+    jobs,
+    rebuild::settings,
     support::{Answer, App, Call, Client, DEADLINE, calls, next_answer, wait_for},
     system::System,
 };
@@ -33,8 +34,6 @@ impl Shop {
         let customer = system.client.seed(&[("MUG", 1_000)]).await;
         system.projected().await;
         system.stack.stop_host().await;
-        // So that there is a generation to go back to, and one to retire.
-        told(&settings(&system), &["rebuild", "run"], 0).await;
         let app = App::start_alone(settings(&system)).await;
         Self {
             app,
@@ -79,6 +78,11 @@ impl Shop {
                 app.pay(&placed).await;
                 app.ship(&placed).await;
                 calls::deliver(&placed)
+            }
+            "RollBackReadModel" | "RetireGeneration" => {
+                // So that there is a generation to go back to, or to retire; refused where there is one.
+                jobs::run(&settings(&self.system), &["rebuild", "run"]).await;
+                example.clone()
             }
             "SetJobState" => {
                 let job = app.post("/api/jobs/verifications", json!({})).await;

@@ -20,7 +20,6 @@ use serde_json::{Value, json};
 use tokio::{process::Command, time::timeout};
 
 use crate::{
-    jobs,
     support::{DEADLINE, Database, binary, wait_for},
     topic::Topic,
 };
@@ -160,13 +159,16 @@ impl Bench {
 
     /// Goes on with a job that was stopped, and returns its result.
     async fn finish(&self, job: &str) -> Value {
-        let mut settings = self.database.settings(Database::server_address());
-        settings.insert("ServiceBusConnection".to_owned(), self.bus.connection_string());
-        settings.insert("ServiceBusTopic".to_owned(), "order-events".to_owned());
-        jobs::run(&settings, &["jobs", "run", job, "--json"])
-            .await
-            .json()
-            .remove(0)
+        let mut command = Command::new(binary());
+        command
+            .args(["jobs", "run", job, "--json"])
+            .env_clear()
+            .envs(self.database.settings(Database::server_address()))
+            .env("ServiceBusConnection", self.bus.connection_string())
+            .env("ServiceBusTopic", "order-events")
+            .kill_on_drop(true);
+        let output = timeout(2 * DEADLINE, command.output()).await;
+        Said::of(output.unwrap().unwrap()).json().remove(0)
     }
 
     /// Dead-letters an event of each of these orders, in every one of the subscriptions.

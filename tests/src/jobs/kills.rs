@@ -93,7 +93,7 @@ impl Bench {
 }
 
 #[tokio::test]
-async fn a_job_asked_for_under_a_key_is_there_once_wherever_the_handler_is_killed() {
+async fn a_job_under_a_key_is_there_once_wherever_the_handler_is_killed() {
     let bench = Bench::start().await;
     let mut visits = Vec::new();
     for moment in [Moment::Before, Moment::After] {
