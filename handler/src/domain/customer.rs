@@ -63,9 +63,7 @@ pub fn decide(id: Uuid, state: Option<&Customer>, command: &CustomerCommand) -> 
         (Some(_), CustomerCommand::ChangeEmail { email }) => {
             Ok(Event::CustomerEmailChanged { email: email.clone() })
         }
-        (None, CustomerCommand::Rename { .. } | CustomerCommand::ChangeEmail { .. }) => {
-            Err(Rejection::UnknownCustomer(id))
-        }
+        (None, _) => Err(Rejection::UnknownCustomer(id)),
     }
 }
 
