@@ -27,15 +27,7 @@ const MAY_USE: [(&str, &[&str]); 19] = [
     (
         "http",
         &[
-            "write",
-            "read",
-            "bus",
-            "domain",
-            "json",
-            "config",
-            "health",
-            "inspect",
-            "jobs",
+            "write", "read", "bus", "domain", "json", "config", "health", "inspect", "jobs",
         ],
     ),
     (
@@ -101,7 +93,8 @@ fn imports_of_the_handler_go_one_way() {
         assert!(!files.is_empty(), "there is no {part}");
         for file in files {
             for other in used(&fs::read_to_string(&file).unwrap()) {
-                let fine = other == part || FOR_ALL.contains(&other.as_str()) || allowed.contains(&other.as_str());
+                let fine =
+                    other == part || FOR_ALL.contains(&other.as_str()) || allowed.contains(&other.as_str());
                 assert!(fine, "{} may not use {other}", file.display());
             }
         }
