@@ -10,8 +10,9 @@ use std::{
 
 use axum::{
     Router,
+    extract::{Request, State},
     http::{Method, StatusCode},
-    middleware::{from_fn, from_fn_with_state},
+    middleware::{Next, from_fn_with_state},
     response::{IntoResponse, Response},
     routing::get,
     serve::ListenerExt,
@@ -148,9 +149,19 @@ fn guarded<S: Clone + Send + Sync + 'static>(routes: Router<S>) -> Router<S> {
     routes
         .fallback(async || Problem::new(ProblemKind::UnknownRoute, "there is nothing here"))
         .method_not_allowed_fallback(other_method)
-        .layer(from_fn(preconditions::check_read))
-        .layer(from_fn_with_state(BodyRoom::default(), body::buffer))
+        .layer(from_fn_with_state(BodyRoom::default(), serve_whole))
         .layer(CatchPanicLayer::custom(problem::panicked))
+}
+
+/// Reads the whole body before the call is made, and checks a read's preconditions against its answer. One layer for both:
+/// each costs every call a box and a clone of what is below.
+async fn serve_whole(room: State<BodyRoom>, request: Request, next: Next) -> Response {
+    let asked = preconditions::of_read(&request);
+    let answer = body::buffer(room, request, next).await;
+    match asked {
+        Some(asked) => preconditions::check_read(&asked, answer),
+        None => answer,
+    }
 }
 
 /// Another method than the path has; the router adds `Allow`. OPTIONS is allowed everywhere, and means just that header.

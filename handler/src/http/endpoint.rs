@@ -1,10 +1,10 @@
 //! One call of the API: the function's name, method and path, its access rule, what serves it, and its description.
 //! Never a second list: the router, the access rules and the OpenAPI document are all made of these.
 
-use std::future::ready;
+use std::{future::ready, sync::Arc};
 
 use axum::{
-    Extension, Router,
+    Router,
     extract::Request,
     handler::Handler,
     middleware::{Next, from_fn},
@@ -227,21 +227,22 @@ impl Endpoint {
     pub fn router(endpoints: Vec<Self>, parts: &ServedParts) -> Router<AppState> {
         endpoints.into_iter().fold(Router::new(), |router, endpoint| {
             let path = format!("/api{}", endpoint.path);
-            let known: Vec<&str> = endpoint.doc.query.iter().map(|(name, ..)| *name).collect();
-            let refuse_unknown =
-                from_fn(move |request, next| query::refuse_unknown(known.clone(), request, next));
-            let serve: MethodRouter<AppState> = endpoint.serve.layer(refuse_unknown);
-            let serve = serve.layer(Extension(endpoint.access));
+            let known: Arc<[&str]> = endpoint.doc.query.iter().map(|(name, ..)| *name).collect();
+            let access = endpoint.access;
+            // One layer for both: each costs every call a box and a clone of what is below.
+            let admit = from_fn(move |mut request: Request, next| {
+                request.extensions_mut().insert(access);
+                query::refuse_unknown(Arc::clone(&known), request, next)
+            });
+            let serve: MethodRouter<AppState> = endpoint.serve;
             let name = endpoint.name;
-            router.route(
-                &path,
-                match endpoint.part.filter(|part| !parts.has(*part)) {
-                    None => serve,
-                    Some(part) => {
-                        serve.layer(from_fn(move |_: Request, _: Next| ready(not_served(name, part))))
-                    }
-                },
-            )
+            let serve = match endpoint.part.filter(|part| !parts.has(*part)) {
+                None => serve.layer(admit),
+                Some(part) => {
+                    serve.layer(from_fn(move |_: Request, _: Next| ready(not_served(name, part))))
+                }
+            };
+            router.route(&path, serve)
         })
     }
 }

@@ -8,7 +8,6 @@ use axum::{
     body::{Body, Bytes},
     extract::Request,
     http::{HeaderMap, HeaderName, Method, StatusCode, header},
-    middleware::Next,
     response::{IntoResponse, Response},
 };
 use futures_util::stream;
@@ -125,18 +124,21 @@ pub(super) fn for_command(headers: &HeaderMap, product: bool) -> write::Precondi
     }
 }
 
+/// The headers of a read, for [`check_read`].
+#[must_use]
+pub fn of_read(request: &Request) -> Option<HeaderMap> {
+    let is_read = [Method::GET, Method::HEAD].contains(request.method());
+    is_read.then(|| request.headers().clone())
+}
+
 /// Answers a read whose preconditions do not hold with 304 or 412: in the order of section 13.2.2, and only where the answer
 /// would be a success.
-pub async fn check_read(request: Request, next: Next) -> Response {
-    if ![Method::GET, Method::HEAD].contains(request.method()) {
-        return next.run(request).await;
-    }
-    let asked = request.headers().clone();
-    let answer = next.run(request).await;
+#[must_use]
+pub fn check_read(asked: &HeaderMap, answer: Response) -> Response {
     if !answer.status().is_success() {
         return answer;
     }
-    match outcome(&asked, answer.headers()) {
+    match outcome(asked, answer.headers()) {
         ReadOutcome::Answered => answer,
         ReadOutcome::Refused(unmet) => {
             Problem::from(write::WriteError::PreconditionFailed(unmet, None)).into_response()

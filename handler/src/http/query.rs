@@ -1,7 +1,7 @@
 //! The query part of a URL: each call has the parameters that its description names.
 //! Never takes one that it does not know: a misspelt `dryRun` would silently be none.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use axum::{
     extract::Request,
@@ -24,7 +24,7 @@ pub(super) fn pairs(query: Option<&str>) -> impl Iterator<Item = (String, String
 }
 
 /// Lets a call through that has no parameters but these, each at most once.
-pub(super) async fn refuse_unknown(known: Vec<&'static str>, request: Request, next: Next) -> Response {
+pub(super) async fn refuse_unknown(known: Arc<[&'static str]>, request: Request, next: Next) -> Response {
     let mut seen = BTreeSet::new();
     for (name, _) in pairs(request.uri().query()) {
         let Some(name) = known.iter().find(|known| **known == name) else {
