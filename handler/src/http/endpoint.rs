@@ -238,9 +238,7 @@ impl Endpoint {
             let name = endpoint.name;
             let serve = match endpoint.part.filter(|part| !parts.has(*part)) {
                 None => serve.layer(admit),
-                Some(part) => {
-                    serve.layer(from_fn(move |_: Request, _: Next| ready(not_served(name, part))))
-                }
+                Some(part) => serve.layer(from_fn(move |_: Request, _: Next| ready(not_served(name, part)))),
             };
             router.route(&path, serve)
         })
