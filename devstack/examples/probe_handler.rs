@@ -99,6 +99,15 @@ async fn echo(request: Request) -> Response {
         )
     });
     let headers: serde_json::Map<String, Value> = headers.collect();
+    if let Some(status) = head.headers.get("x-answer") {
+        let status = StatusCode::from_bytes(status.as_bytes()).expect("a status");
+        return status.into_response();
+    }
+    let lines = head
+        .headers
+        .iter()
+        .map(|(name, value)| json!([name.as_str(), String::from_utf8_lossy(value.as_bytes())]));
+    let lines: Vec<Value> = lines.collect();
     let body = body
         .collect()
         .await
@@ -108,6 +117,7 @@ async fn echo(request: Request) -> Response {
         "method": head.method.as_str(),
         "path": head.uri.to_string(),
         "headers": headers,
+        "lines": lines,
         "body": String::from_utf8_lossy(&body),
     });
     let headers = [("x-probe", "yes"), ("x-method", head.method.as_str())];
@@ -176,7 +186,16 @@ async fn call(State(probe): State<Arc<Probe>>, Path(name): Path<String>, request
         .await
         .map(|body| body.to_bytes())
         .unwrap_or_default();
+    let text = String::from_utf8_lossy(&body).into_owned();
     let mut body: Value = serde_json::from_slice(&body).unwrap_or_default();
+    if body["Data"]["request"].is_object() {
+        // An HTTP request as JSON: who sent it is shown how it came.
+        let response =
+            json!({ "statusCode": 418, "headers": { "content-type": "application/json" }, "body": body });
+        return Json(json!({ "Outputs": { "response": response }, "Logs": [], "ReturnValue": null }))
+            .into_response();
+    }
+    body["text"] = json!(text);
     body["chunked"] = json!(
         headers
             .get(header::TRANSFER_ENCODING)

@@ -4,7 +4,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use devstack::{cosmos, demo, escape, operate, servicebus, up};
+use devstack::{cosmos, demo, escape, host, operate, servicebus, up};
 
 /// Gives memory back when messages or documents are gone; the system's allocator keeps the most there ever was.
 #[global_allocator]
@@ -25,6 +25,8 @@ enum Command {
     Demo(demo::DemoArguments),
     /// Runs one of the handler's own tools on the local stack: `operate status`.
     Operate(operate::OperateArguments),
+    /// Runs the Functions host's stand-in over an app folder.
+    Host(host::command::HostArguments),
     /// Runs the Service Bus emulator.
     Servicebus(servicebus::command::ServiceBusArguments),
     /// Runs the Cosmos DB emulator.
@@ -44,6 +46,7 @@ async fn main() -> ExitCode {
         Command::Up(args) => up::run(args).await,
         Command::Demo(args) => demo::run(args).await,
         Command::Operate(args) => operate::run(args),
+        Command::Host(args) => host::command::run(args).await,
         Command::Servicebus(args) => servicebus::command::run(args).await,
         Command::Cosmos(args) => cosmos::command::run(args).await,
     };

@@ -10,7 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::api::Api;
 use crate::app_folder;
 use crate::escape;
-use crate::host::{HostTimes, Log, Role, User};
+use crate::host::{HostTimes, HttpOptions, Log, Role, User};
 use crate::platform;
 use crate::running::{self, StackEntry};
 use crate::stack::{Part, PartsLayout, Ports, PostgresChoice, ReadModel, Stack, StackOptions, StorageChoice};
@@ -46,6 +46,9 @@ pub struct UpArguments {
     /// Without it every caller is staff.
     #[arg(long = "as", value_name = "ROLE[,ROLE][:OID]")]
     pub user: Option<User>,
+    /// Plays no App Service authentication: what callers say of themselves is passed on, and the handler is not told to believe it.
+    #[arg(long, conflicts_with = "user")]
+    pub no_easy_auth: bool,
     /// Name of this stack for `cargo operate --stack NAME`, where several are running [default: the port of its host].
     #[arg(long, value_name = "NAME")]
     pub stack: Option<String>,
@@ -109,6 +112,10 @@ async fn start(args: UpArguments) -> Result<(Stack, StackEntry)> {
         read_model: args.read_model,
         storage: args.storage.clone(),
         times: HostTimes::default(),
+        http: HttpOptions {
+            easy_auth: !args.no_easy_auth,
+            ..HttpOptions::default()
+        },
         parts: args.parts,
     })
     .await?;

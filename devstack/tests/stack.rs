@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use axum::body::Body;
 use devstack::app_folder::{assemble, workspace_root};
-use devstack::host::{HostTimes, Log};
+use devstack::host::{HostTimes, HttpOptions, Log};
 use devstack::stack::{
     Part, PartsLayout, Ports, PostgresChoice, ReadModel, Stack, StackOptions, StorageChoice,
 };
@@ -56,6 +56,7 @@ impl Started {
             storage: StorageChoice::Inner,
             times: HostTimes::default(),
             parts,
+            http: HttpOptions::default(),
         });
         let stack = stack.await.unwrap();
         stack.check_health().await.unwrap();

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 use devstack::{
     app_folder,
     azurite::Azurite,
-    host::{HostTimes, Log},
+    host::{HostTimes, HttpMode, HttpOptions, Log},
     servicebus::Entities,
     stack::{Faults, PartsLayout, Ports, PostgresChoice, ReadModel, Stack, StackOptions, StorageChoice},
 };
@@ -42,6 +42,27 @@ async fn storage() -> StorageChoice {
             StorageChoice::Shared(azurite.address().port())
         }
         Ok(other) => panic!("TEST_STORAGE is azurite or nothing, and not {other}"),
+    }
+}
+
+/// Runs a test behind a host that proxies, and behind an older one that can only forward. Commands alone are looked at, so the
+/// read model is the one that needs no other service.
+pub(crate) async fn in_both_modes(test: impl AsyncFn(System)) {
+    for knows in [HttpMode::Proxying, HttpMode::Forwarding] {
+        let system = System::start_changed(|options, _| {
+            options.read_model = ReadModel::Postgres;
+            options.http.knows = knows;
+        });
+        test(system.await).await;
+    }
+}
+
+/// The newest mode of every host of this run: `HOST_KNOWS=forwarding cargo test -p tests` is a run behind an older one.
+fn known_mode() -> HttpMode {
+    match std::env::var("HOST_KNOWS").as_deref() {
+        Err(_) | Ok("proxying") => HttpMode::Proxying,
+        Ok("forwarding") => HttpMode::Forwarding,
+        Ok(other) => panic!("HOST_KNOWS={other}: write proxying or forwarding"),
     }
 }
 
@@ -101,6 +122,10 @@ impl System {
             postgres: PostgresChoice::Shared(admin_url(&database)),
             storage: storage().await,
             times: HostTimes::default(),
+            http: HttpOptions {
+                knows: known_mode(),
+                ..HttpOptions::default()
+            },
         };
         change(&mut options, &mut bus);
         let entities = Entities::from_json(&bus.to_string()).unwrap();
@@ -211,6 +236,24 @@ impl System {
             Ok(line) => line,
             Err(_) => panic!("no line with {words:?}; {}", self.tail()),
         }
+    }
+
+    /// How many lines of the log say this so far.
+    pub(crate) fn lines(&self, words: &str) -> usize {
+        let text = std::fs::read_to_string(&self.log).unwrap_or_default();
+        text.lines().filter(|line| line.contains(words)).count()
+    }
+
+    /// Waits until more than so many lines of the log say this.
+    pub(crate) async fn logged_more_than(&self, count: usize, words: &str) {
+        let looking = async {
+            let mut again = interval(Duration::from_millis(20));
+            while self.lines(words) <= count {
+                again.tick().await;
+            }
+        };
+        let found = timeout(DEADLINE, looking).await;
+        assert!(found.is_ok(), "no more lines with {words:?}; {}", self.tail());
     }
 
     /// The end of the host's log.

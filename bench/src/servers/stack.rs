@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, path::Path};
 use anyhow::{Context as _, Result};
 use devstack::{
     app_folder,
-    host::{HostTimes, Log},
+    host::{HostTimes, HttpOptions, Log},
     stack::{PartsLayout, Ports, PostgresChoice, ReadModel, Stack, StackOptions, StorageChoice},
 };
 
@@ -29,6 +29,7 @@ pub(super) async fn run(handler: &Path) -> Result<()> {
         storage: StorageChoice::Inner,
         times: HostTimes::default(),
         parts: PartsLayout::default(),
+        http: HttpOptions::default(),
     })
     .await?;
     let address = stack.url().strip_prefix("http://").context("no address")?;

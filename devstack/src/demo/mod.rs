@@ -10,7 +10,7 @@ use anyhow::Result;
 use serde_json::json;
 
 use crate::api::{self, Api};
-use crate::host::{HostTimes, Log};
+use crate::host::{HostTimes, HttpOptions, Log};
 use crate::servicebus::Entities;
 use crate::stack::{PartsLayout, Ports, PostgresChoice, ReadModel, Stack, StackOptions, StorageChoice};
 use crate::{app_folder, escape, up};
@@ -48,6 +48,7 @@ pub async fn run(args: DemoArguments) -> Result<()> {
         storage: StorageChoice::Inner,
         times: HostTimes::default(),
         parts: args.parts,
+        http: HttpOptions::default(),
     };
     let stack = Stack::start_with(options, entities.with_listener(LISTENER)).await?;
     let driven = tokio::select! {

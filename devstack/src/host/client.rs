@@ -49,12 +49,12 @@ impl Resendable {
     }
 }
 
-/// 413 for a body that is too long, 400 for one that broke off, as Kestrel has it.
+/// 500 for a body that is too long, as the real host has it; 400 for one that broke off.
 fn status(error: &axum::Error) -> StatusCode {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = cause {
         if error.is::<LengthLimitError>() {
-            return StatusCode::PAYLOAD_TOO_LARGE;
+            return StatusCode::INTERNAL_SERVER_ERROR;
         }
         cause = error.source();
     }

@@ -27,11 +27,7 @@ pub(crate) struct Function {
 /// The event that makes a function run.
 #[derive(Clone, Debug)]
 pub(crate) enum Trigger {
-    Http {
-        route: Route,
-        /// Empty for any.
-        methods: Vec<String>,
-    },
+    Http(HttpTrigger),
     Timer {
         schedule: Schedule,
         run_on_startup: bool,
@@ -46,6 +42,23 @@ pub(crate) enum Trigger {
     Nothing,
 }
 
+/// The requests that an HTTP function takes.
+#[derive(Clone, Debug)]
+pub(crate) struct HttpTrigger {
+    pub(crate) route: Route,
+    /// Empty for any.
+    pub(crate) methods: Vec<String>,
+    /// The name of the output binding.
+    pub(crate) output: String,
+}
+
+impl HttpTrigger {
+    pub(crate) fn takes(&self, method: &str, path: &str) -> bool {
+        let is_meant = self.methods.is_empty() || self.methods.iter().any(|one| one == method);
+        is_meant && self.route.matches(path)
+    }
+}
+
 /// The functions that loaded, and one line for each that did not.
 #[derive(Debug, Default)]
 pub(crate) struct Functions {
@@ -53,7 +66,7 @@ pub(crate) struct Functions {
     pub(crate) failed: Vec<String>,
 }
 
-/// Reads every direct subfolder with a function.json, in the order of the names.
+/// Reads every direct subfolder with a function.json, in the alphabetical order of the names.
 ///
 /// What the real host would skip is listed as failed; what only the stand-in cannot do is an error.
 pub(crate) fn discover(root: &Path, host: &HostJson, settings: &Settings) -> Result<Functions, Error> {
@@ -64,7 +77,8 @@ pub(crate) fn discover(root: &Path, host: &HostJson, settings: &Settings) -> Res
         .map(|entry| entry.path())
         .filter(|path| path.join("function.json").is_file())
         .collect();
-    folders.sort();
+    // The order in which routes are tried.
+    folders.sort_by_key(|folder| folder.to_string_lossy().to_ascii_lowercase());
     let mut functions = Functions::default();
     for folder in folders {
         let name = folder
@@ -86,14 +100,12 @@ pub(crate) fn discover(root: &Path, host: &HostJson, settings: &Settings) -> Res
 
 impl Functions {
     fn add(&mut self, function: Function) {
-        if let Trigger::Http { route, methods } = &function.trigger {
+        if let Trigger::Http(HttpTrigger { route, methods, .. }) = &function.trigger {
             let same = self.loaded.iter().find(|other| match &other.trigger {
-                Trigger::Http {
-                    route: theirs,
-                    methods: other,
-                } => {
-                    let any = methods.is_empty() || other.is_empty();
-                    route.same_as(theirs) && (any || methods.iter().any(|method| other.contains(method)))
+                Trigger::Http(other) => {
+                    let any = methods.is_empty() || other.methods.is_empty();
+                    let both = any || methods.iter().any(|method| other.methods.contains(method));
+                    both && route.same_as(&other.route)
                 }
                 _ => false,
             });
@@ -201,14 +213,6 @@ fn http(
             .get("type")
             .unsupported("an HTTP function has one http output"));
     }
-    if !host.handler.proxying {
-        let field = "customHandler.enableProxyingHttpRequest";
-        return Err(Error::unsupported(
-            "host.json",
-            field,
-            "HTTP functions are proxied, so it must be true",
-        ));
-    }
     if let Some(level) = node.get("authLevel").text()?
         && !["anonymous", "function", "admin"]
             .iter()
@@ -229,7 +233,12 @@ fn http(
         .into_iter()
         .map(str::to_ascii_uppercase)
         .collect::<Vec<_>>();
-    Ok(Trigger::Http { route, methods })
+    let output = output.get("name").text()?.unwrap_or_default().to_owned();
+    Ok(Trigger::Http(HttpTrigger {
+        route,
+        methods,
+        output,
+    }))
 }
 
 fn alone(others: &[&JsonNode<'_>]) -> Result<(), Error> {

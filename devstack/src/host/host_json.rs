@@ -34,6 +34,7 @@ pub(crate) struct HandlerJson {
     pub(crate) working_directory: PathBuf,
     pub(crate) errors_only_on_stderr: bool,
     pub(crate) proxying: bool,
+    pub(crate) forwarding: bool,
     pub(crate) port: Option<u16>,
     pub(crate) initialization_timeout: Duration,
 }
@@ -171,6 +172,10 @@ fn handler(root: &Path, settings: &Settings, document: &JsonNode<'_>) -> Result<
             .flag()?
             .unwrap_or(true),
         proxying: section.get("enableProxyingHttpRequest").flag()?.unwrap_or(false),
+        forwarding: section
+            .get("enableForwardingHttpRequest")
+            .flag()?
+            .unwrap_or(false),
         port,
         initialization_timeout: section
             .get("initializationTimeout")

@@ -7,7 +7,7 @@ use std::{
 };
 
 use hyper::{header, http::request};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::{
@@ -74,7 +74,7 @@ impl Invoker {
     }
 
     /// Calls the function; `Err` means that the trigger has to treat the call as failed.
-    pub(crate) async fn invoke(&self, name: &str, body: Value) -> Result<(), String> {
+    pub(crate) async fn invoke(&self, name: &str, body: Vec<u8>) -> Result<(), String> {
         let id = Uuid::new_v4();
         let result = match self.wait_ready().await {
             Ok(()) => {
@@ -85,7 +85,7 @@ impl Invoker {
             Err(reason) => Err(reason),
         };
         match &result {
-            Ok(()) => self
+            Ok(_) => self
                 .logger
                 .debug(format!("Executed 'Functions.{name}' (Succeeded, Id={id})")),
             Err(reason) => {
@@ -93,12 +93,17 @@ impl Invoker {
                     .error(format!("Executed 'Functions.{name}' (Failed, Id={id}): {reason}"));
             }
         }
-        result
+        result.map(drop)
     }
 
-    async fn call(&self, name: &str, id: Uuid, body: Value) -> Result<(), String> {
+    /// Sends the call, and gives the members of the answer.
+    pub(crate) async fn call(
+        &self,
+        name: &str,
+        id: Uuid,
+        body: Vec<u8>,
+    ) -> Result<Map<String, Value>, String> {
         let url = format!("http://127.0.0.1:{}/{name}", self.handler.port());
-        let body = serde_json::to_vec(&body).map_err(|error| error.to_string())?;
         let (head, body) =
             redirect::follow(&self.client, &url, |request| invocation(request, id), body).await?;
         if !head.status.is_success() {
@@ -114,12 +119,12 @@ impl Invoker {
                 ));
                 std::future::pending().await
             }
-            CallOutcome::Success { logs } => {
-                for line in logs {
+            CallOutcome::Success(members) => {
+                for line in outcome::logs(&members) {
                     self.logger
-                        .write(Level::Information, &format!("Function.{name}.User"), &line);
+                        .write(Level::Information, &format!("Function.{name}.User"), line);
                 }
-                Ok(())
+                Ok(members)
             }
         }
     }

@@ -1,21 +1,31 @@
 //! A stand-in for the Azure Functions host: reads an app folder, runs its handler and its triggers.
-//! It never checks keys, never scales, and refuses by name what it cannot do.
+//! It never scales, and refuses by name what it cannot do.
 
 mod bus;
+mod call;
 mod client;
+pub mod command;
 mod command_line;
 mod cors;
+mod edge;
+mod envelope;
 mod error;
 mod error_chain;
+mod forward;
 mod function;
 mod guard;
 mod handler;
+mod headers;
 mod host_json;
+mod http1;
+mod http_options;
 mod invoke;
 mod json;
 mod life;
 mod log;
+mod members;
 mod outcome;
+mod path;
 mod payload;
 mod proxy;
 mod redirect;
@@ -51,6 +61,7 @@ use tokio_util::{
 
 pub use self::{
     error::Error,
+    http_options::{HttpMode, HttpOptions},
     log::Log,
     sign_in::SignIn,
     storage::InnerStorage,
@@ -59,10 +70,12 @@ pub use self::{
 };
 
 use self::{
+    call::HttpCalls,
     cors::Cors,
     function::{Function, Functions, Trigger},
     handler::Handler,
     host_json::HostJson,
+    http1::{Http1Listener, Peer},
     invoke::Invoker,
     life::HostLife,
     log::Logger,
@@ -107,6 +120,8 @@ pub struct HostOptions {
     pub storage: InnerStorage,
     /// How long the host waits for what.
     pub times: HostTimes,
+    /// Which host is played for HTTP.
+    pub http: HttpOptions,
 }
 
 /// A running host; dropping it kills the handler.
@@ -188,11 +203,17 @@ impl Host {
             logger.info(format!("{what} function {}", function.name));
         }
         logger.info(format!("Listening on {}", parts.url));
+        let http = &parts.options.http;
+        let calls = HttpCalls {
+            invoker,
+            mode: http.mode(&parts.json.handler),
+            sign_in: http.easy_auth.then_some(parts.options.sign_in),
+        };
         let app = Arc::new(App {
             functions: loaded,
             failed,
-            invoker,
-            sign_in: parts.options.sign_in,
+            calls,
+            master_key: http.master_key.as_deref().map(Arc::from),
             url: parts.url.clone(),
             started: Instant::now(),
         });
@@ -200,7 +221,9 @@ impl Host {
         let closed = close.clone();
         let server = tokio::spawn(async move {
             // Kept-alive connections are closed as well: the next host on this port must get their requests.
-            let serving = axum::serve(listener, Cors::layer(parts.cors, server::router(app)));
+            let router = Cors::layer(parts.cors, server::router(app));
+            let router = router.into_make_service_with_connect_info::<Peer>();
+            let serving = axum::serve(Http1Listener(listener), router);
             let _ = serving
                 .with_graceful_shutdown(async move { closed.cancelled().await })
                 .await;
@@ -345,7 +368,7 @@ fn check(settings: &Settings, functions: &Functions) -> Result<(), Error> {
     let needed = functions
         .loaded
         .iter()
-        .any(|it| !matches!(it.trigger, Trigger::Http { .. }));
+        .any(|it| !matches!(it.trigger, Trigger::Http(_)));
     if needed && settings.get(name).is_none_or(|text| text.trim().is_empty()) {
         return Err(missing(
             name,

@@ -2,15 +2,13 @@
 //! It never looks at a status: by then it was one of success.
 
 use hyper::{HeaderMap, header};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// An answer that is not a failure.
 #[derive(Debug, PartialEq)]
 pub(crate) enum CallOutcome {
-    Success {
-        /// The lines that the function wants logged.
-        logs: Vec<String>,
-    },
+    /// The members of the answer.
+    Success(Map<String, Value>),
     /// An empty body or `null`, on which the real host waits for ever.
     Nothing,
 }
@@ -36,15 +34,17 @@ pub(crate) fn read(headers: &HeaderMap, body: &[u8]) -> Result<CallOutcome, Stri
     }
     match serde_json::from_slice(body) {
         Ok(Value::Null) => Ok(CallOutcome::Nothing),
-        Ok(Value::Object(members)) => {
-            let logs = members.iter().find(|(key, _)| key.eq_ignore_ascii_case("Logs"));
-            let logs = logs.and_then(|(_, logs)| logs.as_array()).into_iter().flatten();
-            let logs = logs.filter_map(Value::as_str).map(str::to_owned).collect();
-            Ok(CallOutcome::Success { logs })
-        }
+        Ok(Value::Object(members)) => Ok(CallOutcome::Success(members)),
         Ok(_) => Err("the answer is no JSON object".to_owned()),
         Err(error) => Err(format!("the answer is no JSON: {error}")),
     }
+}
+
+/// The lines that the function wants logged.
+pub(crate) fn logs(members: &Map<String, Value>) -> impl Iterator<Item = &str> {
+    let logs = members.iter().find(|(key, _)| key.eq_ignore_ascii_case("Logs"));
+    let logs = logs.and_then(|(_, logs)| logs.as_array()).into_iter().flatten();
+    logs.filter_map(Value::as_str)
 }
 
 #[cfg(test)]
@@ -58,12 +58,15 @@ mod tests {
 
     #[test]
     fn only_a_json_object_is_a_success_and_nothing_hangs() {
-        let success = |logs: &[&str]| {
-            let logs = logs.iter().map(|line| (*line).to_owned()).collect();
-            Ok(CallOutcome::Success { logs })
-        };
-        assert_eq!(outcome("application/json; charset=utf-8", "{}"), success(&[]));
-        assert_eq!(outcome("text/json", r#"{"logs":["one"]}"#), success(&["one"]));
+        for (content_type, body, lines) in [
+            ("application/json; charset=utf-8", "{}", &[][..]),
+            ("text/json", r#"{"logs":["one"]}"#, &["one"]),
+        ] {
+            let Ok(CallOutcome::Success(members)) = outcome(content_type, body) else {
+                panic!("{body}")
+            };
+            assert_eq!(logs(&members).collect::<Vec<_>>(), lines, "{body}");
+        }
         for nothing in ["", " ", "null"] {
             assert_eq!(
                 outcome("application/json", nothing),

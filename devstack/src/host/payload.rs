@@ -1,10 +1,13 @@
-//! The bodies of `POST /<Function>`: Data and Metadata in the encoding of the real host.
+//! The bodies of `POST /<Function>`: Data and Metadata in the encoding and the order of the real host.
 //! It never decides about settling: a body is a value, and so is the answer.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
+use serde::Serialize;
 use serde_json::{Map, Value, json};
-use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use time::{OffsetDateTime, macros::format_description};
 use uuid::Uuid;
+
+use super::members::Members;
 
 /// The rule for every value that is neither bytes nor a JSON object: its JSON text, as a string.
 pub(crate) fn encode(value: &Value) -> Value {
@@ -14,17 +17,39 @@ pub(crate) fn encode(value: &Value) -> Value {
     }
 }
 
-fn body(function: &str, binding: &str, data: Value, mut metadata: Map<String, Value>) -> Value {
-    let now = OffsetDateTime::now_utc().format(&Rfc3339).unwrap_or_default();
-    let sys = json!({ "MethodName": function, "UtcNow": now, "RandGuid": Uuid::new_v4() });
-    metadata.insert("sys".to_owned(), sys);
-    json!({ "Data": { binding: data }, "Metadata": metadata })
+/// A call with this value for its trigger; `sys` comes last.
+pub(crate) fn body(
+    function: &str,
+    binding: &str,
+    data: &impl Serialize,
+    mut metadata: Members,
+) -> Result<Vec<u8>, String> {
+    let mut sys = Members::default();
+    sys.put("MethodName", function)?;
+    sys.put("UtcNow", &now())?;
+    sys.put("RandGuid", &Uuid::new_v4())?;
+    metadata.put("sys", &sys)?;
+    let (mut values, mut body) = (Members::default(), Members::default());
+    values.put(binding, data)?;
+    body.put("Data", &values)?;
+    body.put("Metadata", &metadata)?;
+    serde_json::to_vec(&body).map_err(|error| error.to_string())
+}
+
+/// As .NET writes a time: up to seven digits of a second, without zeros at the end.
+fn now() -> String {
+    let format = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:7]");
+    let text = OffsetDateTime::now_utc().format(format).unwrap_or_default();
+    format!("{}Z", text.trim_end_matches('0').trim_end_matches('.'))
 }
 
 /// The call of a timer function; `status` is null when the schedule is not monitored.
-pub(crate) fn timer(function: &str, binding: &str, status: Value) -> Value {
-    let timer = json!({ "Schedule": { "AdjustForDST": true }, "ScheduleStatus": status, "IsPastDue": false });
-    body(function, binding, timer, Map::new())
+pub(crate) fn timer(function: &str, binding: &str, status: &Value) -> Result<Vec<u8>, String> {
+    let mut timer = Members::default();
+    timer.put("Schedule", &json!({ "AdjustForDST": true }))?;
+    timer.put("ScheduleStatus", status)?;
+    timer.put("IsPastDue", &false)?;
+    body(function, binding, &timer, Members::default())
 }
 
 /// The call of a function with one message.
@@ -35,44 +60,50 @@ pub(crate) fn message(
     binding: &str,
     bytes: &[u8],
     binary: bool,
-    mut metadata: Map<String, Value>,
-) -> Result<Value, String> {
+    mut metadata: Members,
+) -> Result<Vec<u8>, String> {
     if binary {
-        return Ok(body(
-            function,
-            binding,
-            Value::String(STANDARD.encode(bytes)),
-            metadata,
-        ));
+        return body(function, binding, &STANDARD.encode(bytes), metadata);
     }
     let text = std::str::from_utf8(bytes).map_err(|_| "the message is not UTF-8 text".to_owned())?;
     if let Ok(Value::Object(members)) = serde_json::from_str::<Value>(text) {
-        for (name, value) in members {
-            metadata.retain(|key, _| !key.eq_ignore_ascii_case(&name));
-            match value {
-                Value::Null | Value::Array(_) => {}
-                Value::Object(_) => drop(metadata.insert(name, value)),
-                Value::String(text) => drop(metadata.insert(name, encode(&Value::String(text)))),
-                scalar => drop(metadata.insert(name, encode(&Value::String(scalar.to_string())))),
-            }
+        merge(&mut metadata, members)?;
+    }
+    let text = encode(&Value::String(text.to_owned()));
+    body(function, binding, &text, metadata)
+}
+
+fn merge(metadata: &mut Members, members: Map<String, Value>) -> Result<(), String> {
+    for (name, value) in members {
+        match value {
+            Value::Null | Value::Array(_) => metadata.remove(&name),
+            Value::Object(_) => metadata.put(&name, &value)?,
+            Value::String(_) => metadata.put(&name, &encode(&value))?,
+            scalar => metadata.put(&name, &encode(&Value::String(scalar.to_string())))?,
         }
     }
-    Ok(body(
-        function,
-        binding,
-        encode(&Value::String(text.to_owned())),
-        metadata,
-    ))
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn json(body: Result<Vec<u8>, String>) -> Value {
+        serde_json::from_slice(&body.expect("a body")).expect("JSON")
+    }
+
     #[test]
     fn a_text_message_is_encoded_twice_and_merged_into_the_metadata() {
-        let metadata = Map::from_iter([("MessageId".to_owned(), json!("\"m-1\""))]);
-        let body = message("F", "message", br#"{"messageId":"x","qty":2}"#, false, metadata).expect("text");
+        let mut metadata = Members::default();
+        metadata.put("MessageId", "\"m-1\"").expect("text");
+        let body = json(message(
+            "F",
+            "message",
+            br#"{"messageId":"x","qty":2}"#,
+            false,
+            metadata,
+        ));
         assert_eq!(
             body["Data"]["message"],
             json!(r#""{\"messageId\":\"x\",\"qty\":2}""#)
@@ -85,8 +116,17 @@ mod tests {
 
     #[test]
     fn a_binary_message_is_base64_and_touches_no_metadata() {
-        let body = message("F", "message", br#"{"qty":2}"#, true, Map::new()).expect("bytes");
+        let body = json(message("F", "message", br#"{"qty":2}"#, true, Members::default()));
         assert_eq!(body["Data"]["message"], json!("eyJxdHkiOjJ9"));
         assert!(body["Metadata"].get("qty").is_none());
+    }
+
+    #[test]
+    fn members_come_in_the_order_of_the_real_host() {
+        let body = timer("Tick", "timer", &Value::Null).expect("a body");
+        let text = String::from_utf8(body).expect("text");
+        let start = r#"{"Data":{"timer":{"Schedule":{"AdjustForDST":true},"ScheduleStatus":null,"IsPastDue":false}},"Metadata":{"sys":{"MethodName":"Tick","UtcNow":""#;
+        assert!(text.starts_with(start), "{text}");
+        assert!(text.contains(r#"Z","RandGuid":""#), "{text}");
     }
 }

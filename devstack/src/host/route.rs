@@ -1,7 +1,9 @@
-//! Route templates as ASP.NET matches them: literal before parameter before catch-all, names without case.
-//! It never passes route values on: a proxied handler sees the original path and reads it itself.
+//! Route templates: which paths fit them, names without case.
+//! It never says which of two routes goes first: the real host has no order but that of the functions' names.
 
-use std::cmp::Ordering;
+use serde_json::{Map, Value};
+
+use super::path;
 
 /// The first segments of the host's own paths.
 const RESERVED: [&str; 2] = ["admin", "runtime"];
@@ -17,10 +19,13 @@ pub(crate) struct Route {
 enum Segment {
     Literal(String),
     Parameter {
+        name: String,
         constraint: Option<Constraint>,
         optional: bool,
     },
-    CatchAll,
+    CatchAll {
+        name: String,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -43,7 +48,7 @@ impl Route {
         let open = |segment: &Segment| {
             matches!(
                 segment,
-                Segment::CatchAll | Segment::Parameter { optional: true, .. }
+                Segment::CatchAll { .. } | Segment::Parameter { optional: true, .. }
             )
         };
         let inner = segments.len().saturating_sub(1);
@@ -68,7 +73,7 @@ impl Route {
         for segment in &self.segments {
             match (segment, parts.next()) {
                 (_, Some("")) => return false,
-                (Segment::CatchAll, _) => return true,
+                (Segment::CatchAll { .. }, _) => return true,
                 (Segment::Parameter { optional: true, .. }, None) => return true,
                 (Segment::Literal(text), Some(part)) if part.eq_ignore_ascii_case(text) => {}
                 (Segment::Parameter { constraint, .. }, Some(part))
@@ -79,19 +84,33 @@ impl Route {
         parts.next().is_none()
     }
 
-    /// Orders routes that match the same path: the first is the one that is called.
-    pub(crate) fn precedence(&self, other: &Self) -> Ordering {
-        self.segments
-            .iter()
-            .map(Segment::rank)
-            .cmp(other.segments.iter().map(Segment::rank))
+    /// The parameters of a path that matches, by name.
+    pub(crate) fn values(&self, path: &str) -> Map<String, Value> {
+        let mut parts = segments(path);
+        let mut values = Map::new();
+        let mut put = |name: &str, text: &str| {
+            let text = path::decode(text).unwrap_or_default();
+            drop(values.insert(name.to_owned(), Value::from(text)));
+        };
+        for segment in &self.segments {
+            match segment {
+                Segment::CatchAll { name } => {
+                    put(name, &parts.by_ref().collect::<Vec<_>>().join("/"));
+                }
+                Segment::Parameter { name, .. } => put(name, parts.next().unwrap_or_default()),
+                Segment::Literal(_) => {
+                    parts.next();
+                }
+            }
+        }
+        values
     }
 
     pub(crate) fn same_as(&self, other: &Self) -> bool {
         let same = |(a, b): (&Segment, &Segment)| match (a, b) {
             (Segment::Literal(a), Segment::Literal(b)) => a == b,
             (Segment::Parameter { constraint: a, .. }, Segment::Parameter { constraint: b, .. }) => a == b,
-            (Segment::CatchAll, Segment::CatchAll) => true,
+            (Segment::CatchAll { .. }, Segment::CatchAll { .. }) => true,
             _ => false,
         };
         self.segments.len() == other.segments.len() && self.segments.iter().zip(&other.segments).all(same)
@@ -121,7 +140,8 @@ impl Segment {
             return Ok(Self::Literal(part.to_ascii_lowercase()));
         };
         if inner.starts_with('*') {
-            return Ok(Self::CatchAll);
+            let name = inner.trim_start_matches('*').to_owned();
+            return Ok(Self::CatchAll { name });
         }
         let (inner, optional) = inner
             .strip_suffix('?')
@@ -140,18 +160,11 @@ impl Segment {
             Some("bool") => Some(Constraint::Bool),
             Some(other) => return Err(format!("has a constraint the stand-in does not check: '{other}'")),
         };
-        Ok(Self::Parameter { constraint, optional })
-    }
-
-    fn rank(&self) -> u8 {
-        match self {
-            Self::Literal(_) => 1,
-            Self::Parameter {
-                constraint: Some(_), ..
-            } => 2,
-            Self::Parameter { constraint: None, .. } => 3,
-            Self::CatchAll => 4,
-        }
+        Ok(Self::Parameter {
+            name: name.to_owned(),
+            constraint,
+            optional,
+        })
     }
 }
 
@@ -196,15 +209,11 @@ mod tests {
     }
 
     #[test]
-    fn a_literal_goes_before_a_parameter_before_a_catch_all() {
+    fn the_parameters_of_a_path_are_read_by_name() {
+        let values = route("orders/{id}/{*rest}").values("/api/orders/a%20b/c/d");
         assert_eq!(
-            route("orders/new").precedence(&route("orders/{id}")),
-            Ordering::Less
+            Value::from(values),
+            serde_json::json!({ "id": "a b", "rest": "c/d" })
         );
-        assert_eq!(
-            route("orders/{id:int}").precedence(&route("orders/{id}")),
-            Ordering::Less
-        );
-        assert_eq!(route("orders/{id}").precedence(&route("{*rest}")), Ordering::Less);
     }
 }

@@ -1,46 +1,55 @@
 //! The HTTP side of the host: the routes of the functions, and the admin calls beside them.
-//! It never checks keys: like the local `func`, it leaves that to the platform.
+//! It never checks the keys of functions: like the local `func`, it leaves that to the platform.
 
 use std::{sync::Arc, time::Instant};
 
 use axum::{
     Json, Router,
     extract::{Path, Request, State},
-    middleware::from_fn,
-    response::{IntoResponse, Response},
+    middleware::{from_fn, from_fn_with_state},
+    response::{Html, IntoResponse, Response},
     routing::{get, post},
 };
 use bytes::Bytes;
-use hyper::StatusCode;
-use serde_json::{Map, Value, json};
+use hyper::{Method, StatusCode};
+use serde_json::{Value, json};
 
 use super::{
+    call::HttpCalls,
+    edge,
     function::{Function, Trigger},
     guard, handler,
-    invoke::{Invoker, VERSION},
+    invoke::VERSION,
+    members::Members,
     payload, proxy, route,
-    sign_in::SignIn,
 };
+
+/// What the real host shows at its root.
+const HOME: &str = "<!DOCTYPE html><title>Functions</title><p>Your Functions 4.0 app is up and running";
 
 /// Everything that a request needs to find its function.
 pub(crate) struct App {
     pub(crate) functions: Vec<Function>,
     pub(crate) failed: Vec<String>,
-    pub(crate) invoker: Invoker,
-    pub(crate) sign_in: SignIn,
+    pub(crate) calls: HttpCalls,
+    /// The key to the host's own paths, if they have one.
+    pub(crate) master_key: Option<Arc<str>>,
     pub(crate) url: String,
     pub(crate) started: Instant,
 }
 
 pub(crate) fn router(app: Arc<App>) -> Router {
-    Router::new()
+    let key = app.master_key.clone();
+    let own = Router::new()
         .route("/admin/functions", get(list))
         .route("/admin/functions/{name}", post(start))
         .route("/admin/host/status", get(status))
         .route("/admin/host/ping", get(StatusCode::OK).post(StatusCode::OK))
         .fallback(call)
-        .layer(from_fn(guard::own_paths))
-        .with_state(app)
+        .layer(from_fn_with_state(key, guard::own_paths))
+        .with_state(app);
+    // What is asked for is only known after the edge, so it stands before all routes.
+    Router::new().fallback_service(own).layer(from_fn(edge::admit))
 }
 
 async fn call(State(app): State<Arc<App>>, request: Request) -> Response {
@@ -48,20 +57,16 @@ async fn call(State(app): State<Arc<App>>, request: Request) -> Response {
     if route::is_reserved(path) {
         return proxy::empty(StatusCode::NOT_FOUND);
     }
-    let found = app.functions.iter().filter_map(|function| {
-        let Trigger::Http { route, methods } = &function.trigger else {
-            return None;
-        };
-        let method = request.method().as_str();
-        let takes = methods.is_empty() || methods.iter().any(|one| one == method);
-        let matches = takes && route.matches(path);
-        matches.then_some((route, function))
+    let method = request.method().as_str();
+    // The first in the order of the names, however narrow the routes of others are.
+    let found = app.functions.iter().find_map(|function| match &function.trigger {
+        Trigger::Http(trigger) if trigger.takes(method, path) => Some((function, trigger)),
+        _ => None,
     });
-    match found.min_by(|(a, _), (b, _)| a.precedence(b)) {
-        Some((_, function)) if !function.disabled => {
-            proxy::forward(&app.invoker, &app.sign_in, &function.name, request).await
-        }
-        // A disabled function keeps its route: what it would get does not go to a wider one.
+    match found {
+        Some((function, trigger)) if !function.disabled => app.calls.call(function, trigger, request).await,
+        None if path == "/" && request.method() == Method::GET => Html(HOME).into_response(),
+        // A disabled function keeps its route: what it would get does not go to the next one.
         _ => proxy::empty(StatusCode::NOT_FOUND),
     }
 }
@@ -86,7 +91,7 @@ async fn start(State(app): State<Arc<App>>, Path(name): Path<String>, body: Byte
         }
     };
     let payload = match &function.trigger {
-        Trigger::Http { .. } => {
+        Trigger::Http(_) => {
             let line = "an HTTP function is called through its route";
             return (StatusCode::BAD_REQUEST, line).into_response();
         }
@@ -94,18 +99,12 @@ async fn start(State(app): State<Arc<App>>, Path(name): Path<String>, body: Byte
             let line = "the stand-in does not start a disabled function";
             return (StatusCode::BAD_REQUEST, line).into_response();
         }
-        Trigger::Timer { .. } => Ok(payload::timer(&function.name, &function.binding, Value::Null)),
-        Trigger::ServiceBus { binary, .. } => payload::message(
-            &function.name,
-            &function.binding,
-            input.as_bytes(),
-            *binary,
-            Map::new(),
-        ),
+        Trigger::Timer { .. } => payload::timer(&function.name, &function.binding, &Value::Null),
+        Trigger::ServiceBus { binary, .. } => made_up(function, *binary, &input),
     };
     match payload {
         Ok(payload) => {
-            let (invoker, name) = (app.invoker.clone(), function.name.clone());
+            let (invoker, name) = (app.calls.invoker.clone(), function.name.clone());
             // The invoker logs how it went; the caller is told only that it was started.
             tokio::spawn(async move { invoker.invoke(&name, payload).await });
             proxy::empty(StatusCode::ACCEPTED)
@@ -114,10 +113,25 @@ async fn start(State(app): State<Arc<App>>, Path(name): Path<String>, body: Byte
     }
 }
 
+/// A call with a message that nobody has sent: hardly anything is known of it.
+fn made_up(function: &Function, binary: bool, input: &str) -> Result<Vec<u8>, String> {
+    let mut metadata = Members::default();
+    metadata.put("DeliveryCount", "0")?;
+    metadata.put("SequenceNumber", "-1")?;
+    metadata.put(&function.binding, &payload::encode(&Value::from(input)))?;
+    payload::message(
+        &function.name,
+        &function.binding,
+        input.as_bytes(),
+        binary,
+        metadata,
+    )
+}
+
 async fn list(State(app): State<Arc<App>>) -> Json<Value> {
     let entry = |function: &Function| {
         let url = match &function.trigger {
-            Trigger::Http { route, .. } => Some(format!("{}/{}", app.url, route.text())),
+            Trigger::Http(http) => Some(format!("{}/{}", app.url, http.route.text())),
             _ => None,
         };
         json!({
@@ -133,7 +147,7 @@ async fn list(State(app): State<Arc<App>>) -> Json<Value> {
 }
 
 async fn status(State(app): State<Arc<App>>) -> Json<Value> {
-    let state = match &*app.invoker.handler.state().borrow() {
+    let state = match &*app.calls.invoker.handler.state().borrow() {
         handler::HandlerState::Stopped(_) => "Error",
         _ => "Running",
     };

@@ -16,6 +16,9 @@ use super::{
     timer_lock::TimerLock,
 };
 
+/// The real host keeps no status of a schedule with shorter intervals.
+const SHORTEST_WATCHED: Duration = Duration::from_secs(60);
+
 /// A timer function and when it runs.
 pub(crate) struct TimerPlan {
     pub(crate) function: Function,
@@ -90,10 +93,16 @@ async fn ticks(plan: TimerPlan, invoker: Invoker, stop: CancellationToken) {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(wait) => {}
         }
-        let status = monitor.then(|| status(last, schedule.next(at)));
-        let body = payload::timer(&function.name, &function.binding, status.unwrap_or(Value::Null));
-        // The invoker has logged a failure; the next tick is tried as usual.
-        let _ = invoker.invoke(&function.name, body).await;
+        let next = schedule.next(at);
+        let watched = monitor && next.is_none_or(|next| next - at >= SHORTEST_WATCHED);
+        let status = if watched { status(last, next) } else { Value::Null };
+        match payload::timer(&function.name, &function.binding, &status) {
+            // The invoker has logged a failure; the next tick is tried as usual.
+            Ok(body) => drop(invoker.invoke(&function.name, body).await),
+            Err(problem) => invoker
+                .logger
+                .error(format!("Functions.{} is not called: {problem}", function.name)),
+        }
         last = Some(at);
         // A clock that fires a little early must not make the same tick due again.
         due = schedule.next(at.max(OffsetDateTime::now_utc()));

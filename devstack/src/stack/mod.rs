@@ -95,6 +95,7 @@ impl Stack {
                 sign_in: SignIn::default(),
                 storage: storage.inner(),
                 times: options.times,
+                http: options.http,
             },
             faults,
             servicebus,

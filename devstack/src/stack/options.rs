@@ -84,6 +84,8 @@ pub struct StackOptions {
     pub storage: StorageChoice,
     /// How long the host waits for what.
     pub times: host::HostTimes,
+    /// Which Functions host is played for HTTP.
+    pub http: host::HttpOptions,
     /// One host for all parts of the system, or one for each.
     pub parts: PartsLayout,
 }

@@ -36,7 +36,9 @@ const ELSEWHERE: &str = "KUBERNETES_SERVICE_HOST";
 impl Stack {
     pub(super) fn environment(&self, over: BTreeMap<String, String>) -> BTreeMap<String, String> {
         let mut environment = self.database.app_environment();
-        environment.extend(SIGN_IN.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        if self.host_options.http.easy_auth {
+            environment.extend(SIGN_IN.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        }
         let mut set = |name: &str, value: String| environment.insert(name.to_owned(), value);
         if let Some(faults) = &self.faults {
             set("PGHOST", faults.postgres.address().ip().to_string());

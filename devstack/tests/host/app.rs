@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use axum::body::Body;
-use devstack::host::{Error, Host, HostOptions, HostTimes, InnerStorage, Log, SignIn};
+use devstack::host::{Error, Host, HostOptions, HostTimes, HttpOptions, InnerStorage, Log, SignIn};
 use http_body_util::BodyExt;
 use hyper::{Request, Response, StatusCode, body::Incoming};
 use hyper_util::{
@@ -42,6 +42,7 @@ pub(crate) struct App {
     pub(crate) sign_in: SignIn,
     pub(crate) storage: InnerStorage,
     pub(crate) times: HostTimes,
+    pub(crate) http: HttpOptions,
 }
 
 impl App {
@@ -54,6 +55,7 @@ impl App {
             sign_in: SignIn::default(),
             storage: InnerStorage::default(),
             times: HostTimes::default(),
+            http: HttpOptions::default(),
         };
         let probe = std::env::current_exe().expect("a path");
         let probe = probe
@@ -153,6 +155,7 @@ impl App {
             sign_in: self.sign_in.clone(),
             storage: self.storage.clone(),
             times: self.times,
+            http: self.http.clone(),
         }
     }
 

@@ -22,7 +22,7 @@ pub(crate) async fn echo(running: &Running, request: hyper::Request<Body>) -> Va
 }
 
 #[tokio::test]
-async fn a_request_arrives_as_it_was_sent_with_the_headers_of_the_host() {
+async fn a_request_arrives_whole_with_the_headers_of_the_host() {
     let running = App::new().http("Echo", "echo/{id}").start().await;
     let request = running
         .request("PUT", "/api/echo/a%20b?x=1&x=2")
@@ -36,7 +36,8 @@ async fn a_request_arrives_as_it_was_sent_with_the_headers_of_the_host() {
     let headers = &seen["headers"];
     assert_eq!(headers["x-mine"], "1");
     assert_eq!(headers["user-agent"], "test");
-    assert_eq!(headers["host"], running.host.url().trim_start_matches("http://"));
+    let host = headers["host"].as_str().expect("a host");
+    assert!(host.starts_with("127.0.0.1:") && !running.host.url().ends_with(host));
     assert!(
         headers["x-azure-functions-hostversion"]
             .as_str()

@@ -9,7 +9,7 @@ use serde_json::{Map, Value as Json, json};
 use time::{OffsetDateTime, macros::format_description};
 use uuid::Uuid;
 
-use crate::host::payload::encode;
+use crate::host::{members::Members, payload::encode};
 
 /// The end of time in .NET, for a message that does not expire.
 const NEVER_MS: i64 = 253_402_300_799_000;
@@ -33,9 +33,14 @@ pub(crate) fn locked_until_ms<T>(message: &Message<T>) -> Option<i64> {
     }
 }
 
-/// Metadata in the encoding of the real host, without `sys`.
-pub(crate) fn metadata<T>(message: &Message<T>, lock: Uuid, namespace: &str) -> Map<String, Json> {
-    let mut out = Map::new();
+/// Metadata in the encoding and the order of the real host, without `sys`; `client` is the receiver's name for itself.
+pub(crate) fn metadata<T>(
+    message: &Message<T>,
+    lock: Uuid,
+    namespace: &str,
+    client: &str,
+) -> Result<Members, String> {
+    let mut out = Members::default();
     for name in [
         "MessageReceiver",
         "MessageSession",
@@ -43,69 +48,70 @@ pub(crate) fn metadata<T>(message: &Message<T>, lock: Uuid, namespace: &str) -> 
         "SessionActions",
         "ReceiveActions",
     ] {
-        out.insert(name.to_owned(), json!({}));
+        out.put(name, &json!({}))?;
     }
-    let client = json!({
-        "FullyQualifiedNamespace": namespace, "IsClosed": false, "TransportType": 0, "Identifier": namespace,
-    });
-    out.insert("Client".to_owned(), client);
-    let mut put = |name: &str, value: Option<Json>| {
-        if let Some(value) = value {
-            out.insert(name.to_owned(), encode(&value));
-        }
-    };
-    let header = message.header.as_ref();
+    let mut own = Members::default();
+    own.put("FullyQualifiedNamespace", namespace)?;
+    own.put("IsClosed", &false)?;
+    own.put("TransportType", &0)?;
+    own.put("Identifier", client)?;
+    out.put("Client", &own)?;
+    let deliveries = message.header.as_ref().map_or(0, |header| header.delivery_count);
+    put(&mut out, "DeliveryCount", Some(json!(deliveries + 1)))?;
     put(
-        "DeliveryCount",
-        Some(json!(header.map_or(0, |header| header.delivery_count) + 1)),
-    );
-    put("LockToken", Some(json!(lock)));
-    if let Some(Value::Long(number)) = annotation(message, "x-opt-sequence-number") {
-        put("SequenceNumber", Some(json!(number)));
-    }
-    for (name, key) in [
-        ("PartitionKey", "x-opt-partition-key"),
-        ("DeadLetterSource", "x-opt-deadletter-source"),
-    ] {
-        if let Some(Value::String(text)) = annotation(message, key) {
-            put(name, Some(json!(text)));
-        }
-    }
-    named(message, &mut put);
-    times(message, &mut out);
+        &mut out,
+        "DeadLetterSource",
+        text(message, "x-opt-deadletter-source"),
+    )?;
+    put(&mut out, "LockToken", Some(json!(lock)))?;
+    times(message, &mut out)?;
+    named(message, &mut out)?;
     let properties = message.application_properties.as_ref();
     let properties: Map<String, Json> = properties
         .iter()
         .flat_map(|it| it.0.iter())
         .map(|(key, value)| (key.clone(), simple(value)))
         .collect();
-    out.insert(
-        "ApplicationProperties".to_owned(),
-        Json::Object(properties.clone()),
-    );
-    out.insert("UserProperties".to_owned(), Json::Object(properties));
-    out
+    out.put("ApplicationProperties", &properties)?;
+    out.put("UserProperties", &properties)?;
+    let ids = message.properties.as_ref();
+    let session = ids.and_then(|it| it.group_id.as_ref()).map(|text| json!(text));
+    put(&mut out, "SessionId", session)?;
+    let session = ids.and_then(|it| it.reply_to_group_id.as_ref());
+    put(&mut out, "ReplyToSessionId", session.map(|text| json!(text)))?;
+    put(&mut out, "PartitionKey", text(message, "x-opt-partition-key"))?;
+    Ok(out)
 }
 
-/// The properties that have names of their own.
-fn named<T>(message: &Message<T>, put: &mut impl FnMut(&str, Option<Json>)) {
-    if let Some(it) = &message.properties {
-        put("MessageId", it.message_id.as_ref().map(id));
-        put("CorrelationId", it.correlation_id.as_ref().map(id));
-        put(
-            "ContentType",
-            it.content_type.as_ref().map(|symbol| json!(symbol.as_str())),
-        );
-        put("Subject", it.subject.as_ref().map(|text| json!(text)));
-        put("Label", it.subject.as_ref().map(|text| json!(text)));
-        put("SessionId", it.group_id.as_ref().map(|text| json!(text)));
-        put("ReplyTo", it.reply_to.as_ref().map(|text| json!(text)));
-        put("To", it.to.as_ref().map(|text| json!(text)));
-        put(
-            "ReplyToSessionId",
-            it.reply_to_group_id.as_ref().map(|text| json!(text)),
-        );
+fn put(out: &mut Members, name: &str, value: Option<Json>) -> Result<(), String> {
+    value.map_or(Ok(()), |value| out.put(name, &encode(&value)))
+}
+
+/// The properties that have names of their own, and the number between them.
+fn named<T>(message: &Message<T>, out: &mut Members) -> Result<(), String> {
+    let it = message.properties.as_ref();
+    let of_type = it.and_then(|it| it.content_type.as_ref());
+    let reply_to = it.and_then(|it| it.reply_to.as_ref());
+    let number = match annotation(message, "x-opt-sequence-number") {
+        Some(Value::Long(number)) => Some(json!(number)),
+        _ => None,
+    };
+    let to = it.and_then(|it| it.to.as_ref());
+    let subject = it.and_then(|it| it.subject.as_ref()).map(|text| json!(text));
+    let correlation = it.and_then(|it| it.correlation_id.as_ref());
+    for (name, value) in [
+        ("MessageId", it.and_then(|it| it.message_id.as_ref()).map(id)),
+        ("ContentType", of_type.map(|symbol| json!(symbol.as_str()))),
+        ("ReplyTo", reply_to.map(|text| json!(text))),
+        ("SequenceNumber", number),
+        ("To", to.map(|text| json!(text))),
+        ("Subject", subject.clone()),
+        ("Label", subject),
+        ("CorrelationId", correlation.map(id)),
+    ] {
+        put(out, name, value)?;
     }
+    Ok(())
 }
 
 fn annotation<'a, T>(message: &'a Message<T>, name: &str) -> Option<&'a Value> {
@@ -115,10 +121,17 @@ fn annotation<'a, T>(message: &'a Message<T>, name: &str) -> Option<&'a Value> {
         .get(&fe2o3_amqp::types::messaging::annotations::OwnedKey::from(name))
 }
 
+fn text<T>(message: &Message<T>, annotated: &str) -> Option<Json> {
+    match annotation(message, annotated) {
+        Some(Value::String(text)) => Some(json!(text)),
+        _ => None,
+    }
+}
+
 /// Times are cut to seconds; the ones in UTC have no offset at their end.
-fn times<T>(message: &Message<T>, out: &mut Map<String, Json>) {
+fn times<T>(message: &Message<T>, out: &mut Members) -> Result<(), String> {
     let Some(Value::Timestamp(enqueued)) = annotation(message, "x-opt-enqueued-time") else {
-        return;
+        return Ok(());
     };
     let enqueued = enqueued.milliseconds();
     let ttl = message.header.as_ref().and_then(|header| header.ttl);
@@ -130,14 +143,15 @@ fn times<T>(message: &Message<T>, out: &mut Map<String, Json>) {
         .map(|at| at.milliseconds())
         .or_else(|| ttl.map(|ttl| enqueued + i64::from(ttl)))
         .unwrap_or(NEVER_MS);
-    for (name, ms) in [("EnqueuedTime", enqueued), ("ExpiresAt", expiry)] {
+    for (name, ms) in [("ExpiresAt", expiry), ("EnqueuedTime", enqueued)] {
         let format = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]");
         let text = OffsetDateTime::from_unix_timestamp(ms.div_euclid(1_000)).ok();
         if let Some(text) = text.and_then(|at| at.format(format).ok()) {
-            out.insert(name.to_owned(), json!(format!("{text}+00:00")));
-            out.insert(format!("{name}Utc"), json!(text));
+            out.put(&format!("{name}Utc"), &text)?;
+            out.put(name, &format!("{text}+00:00"))?;
         }
     }
+    Ok(())
 }
 
 fn id(id: &MessageId) -> Json {

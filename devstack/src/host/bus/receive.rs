@@ -41,6 +41,8 @@ pub(crate) struct Listener {
     json: ServiceBusJson,
     invoker: Invoker,
     stop: CancellationToken,
+    /// The name that Microsoft's client gives itself: the namespace, and something of its own.
+    client: String,
 }
 
 /// Waits for the next delivery, whose message may be one that cannot be decoded: the link is as good as before.
@@ -83,11 +85,13 @@ impl Listener {
         invoker: Invoker,
         stop: CancellationToken,
     ) -> Self {
+        let client = format!("{}-{}", source.address.host, Uuid::new_v4());
         Self {
             source,
             json,
             invoker,
             stop,
+            client,
         }
     }
 
@@ -186,17 +190,18 @@ impl Listener {
         message: Message<Body<Value>>,
         renewer: Renewer,
     ) -> impl Future<Output = FinishedCall> + Send + 'static {
-        let (source, invoker, limit) = (
+        let (source, invoker, limit, client) = (
             self.source.clone(),
             self.invoker.clone(),
             self.json.max_auto_lock_renewal,
+            self.client.clone(),
         );
         async move {
             let lock = lock_token(&delivery);
             let _kept = message::locked_until_ms(&message)
                 .map(|until| renewer.keep(lock, until, limit, invoker.logger.clone()));
-            let metadata = message::metadata(&message, lock, &source.address.host);
             let body = message::bytes(&message.body).and_then(|bytes| {
+                let metadata = message::metadata(&message, lock, &source.address.host, &client)?;
                 payload::message(&source.function, &source.binding, &bytes, source.binary, metadata)
             });
             let result = match body {

@@ -1,0 +1,153 @@
+//! A host that runs: its address, its process where the suite has started it, and its log.
+//! Never outlives its test: the process and its handler are killed when the last one who asks is done.
+
+use std::{
+    fs::File,
+    net::TcpListener,
+    os::unix::process::CommandExt as _,
+    process::{Child, Command, Stdio},
+    sync::{Arc, Mutex, PoisonError},
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use nix::{
+    sys::signal::{Signal, killpg},
+    unistd::Pid,
+};
+use tempfile::TempDir;
+
+use crate::{app::App, http::Call};
+
+/// The master key: of the stand-in, and where `HOST_KEY` does not say another, of the other host.
+pub(crate) const KEY: &str = "conformance";
+/// Core Tools take their time to start.
+const DEADLINE: Duration = Duration::from_secs(90);
+/// Between two looks at something that is waited for.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// A running host; clones are the same one.
+#[derive(Clone)]
+pub(crate) struct Host {
+    /// Name and port.
+    pub(crate) address: String,
+    process: Option<Arc<HostProcess>>,
+}
+
+struct HostProcess {
+    child: Mutex<Child>,
+    folder: TempDir,
+}
+
+/// Asks again and again, until there is an answer or the deadline has passed.
+pub(crate) fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    let until = Instant::now() + DEADLINE;
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(Instant::now() < until, "in time: {what}");
+        sleep(PAUSE);
+    }
+}
+
+impl Host {
+    /// One that runs already.
+    pub(crate) fn at(url: &str) -> Self {
+        let address = url.trim_start_matches("http://").trim_end_matches('/').to_owned();
+        Self {
+            address,
+            process: None,
+        }
+    }
+
+    /// Starts one by this command over an app folder of its own, and waits until it serves.
+    pub(crate) fn start(command: &str, app: &App, arguments: &str) -> Self {
+        let host = Self::launch(command, app, arguments);
+        eventually("the host serves", || {
+            assert!(host.exit_code().is_none(), "the host has ended:\n{}", host.log());
+            // Whatever the app has at this path: somebody answers for the host.
+            Call::get("/api/echo/ready").try_send(&host)
+        });
+        host
+    }
+
+    /// Starts one, and waits for nothing.
+    pub(crate) fn launch(command: &str, app: &App, arguments: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let root = folder.path().join("app");
+        app.write(&root);
+        let log = File::create(folder.path().join("host.log")).expect("a log");
+        // Closed again before the host opens it: no host takes "any port".
+        let probe = TcpListener::bind("127.0.0.1:0").and_then(|probe| probe.local_addr());
+        let port = probe.expect("a port").port();
+        let child = Command::new("sh")
+            .args(["-c", &format!("exec {command} {arguments}")])
+            .env("PORT", port.to_string())
+            .env("SCRIPT_ROOT", &root)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().expect("the same file"))
+            .stderr(log)
+            .process_group(0)
+            .spawn()
+            .expect("the command starts");
+        let child = Mutex::new(child);
+        Self {
+            address: format!("127.0.0.1:{port}"),
+            process: Some(Arc::new(HostProcess { child, folder })),
+        }
+    }
+
+    fn process(&self) -> &HostProcess {
+        self.process.as_ref().expect("the suite has started it")
+    }
+
+    /// How the host ended, if it has.
+    pub(crate) fn exit_code(&self) -> Option<i32> {
+        let mut child = self
+            .process()
+            .child
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let status = child.try_wait().expect("it can be asked");
+        status.map(|status| status.code().unwrap_or(-1))
+    }
+
+    /// All that it has said so far, its handler too.
+    pub(crate) fn log(&self) -> String {
+        let path = self.process().folder.path().join("host.log");
+        let text = std::fs::read(path).unwrap_or_default();
+        String::from_utf8_lossy(&text).into_owned()
+    }
+
+    /// Waits until a line of the log has all these words.
+    pub(crate) fn logged(&self, words: &[&str]) {
+        let has = |line: &str| words.iter().all(|word| line.contains(word));
+        eventually(&format!("a line with {words:?}"), || {
+            self.log().lines().any(has).then_some(())
+        });
+    }
+
+    /// Starts a function by hand, with this input.
+    pub(crate) fn start_function(&self, name: &str, input: &str) {
+        let key = std::env::var("HOST_KEY").unwrap_or_else(|_| KEY.to_owned());
+        let body = serde_json::json!({ "input": input }).to_string();
+        let answer = Call::new("POST", &format!("/admin/functions/{name}"))
+            .header("x-functions-key", &key)
+            .header("content-type", "application/json")
+            .body(&body)
+            .send(self);
+        assert_eq!(answer.status, 202, "{answer:?}");
+    }
+}
+
+impl Drop for HostProcess {
+    fn drop(&mut self) {
+        let child = self.child.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let Ok(id) = i32::try_from(child.id()) {
+            // The host may have ended by itself; its handler must not be left either way.
+            let _ = killpg(Pid::from_raw(id), Signal::SIGKILL);
+        }
+        let _ = child.wait();
+    }
+}
