@@ -34,6 +34,7 @@ use crate::{
         body::{self, BodyRoom},
         endpoint::Endpoint,
         health::host_probe,
+        host_mode,
         openapi::{self, OpenApiVersion},
         preconditions,
         problem::{self, Problem, ProblemKind},
@@ -147,7 +148,7 @@ fn router(state: AppState, triggers: triggers::TriggerState, parts: &ServedParts
 /// These routes, with what is true of every call: its body is measured, and a panic is its own 500.
 fn guarded<S: Clone + Send + Sync + 'static>(routes: Router<S>) -> Router<S> {
     routes
-        .fallback(async || Problem::new(ProblemKind::UnknownRoute, "there is nothing here"))
+        .fallback(host_mode::no_route)
         .method_not_allowed_fallback(other_method)
         .layer(from_fn_with_state(BodyRoom::default(), serve_whole))
         .layer(CatchPanicLayer::custom(problem::panicked))
@@ -156,6 +157,7 @@ fn guarded<S: Clone + Send + Sync + 'static>(routes: Router<S>) -> Router<S> {
 /// Reads the whole body before the call is made, and checks a read's preconditions against its answer. One layer for both:
 /// each costs every call a box and a clone of what is below.
 async fn serve_whole(room: State<BodyRoom>, request: Request, next: Next) -> Response {
+    host_mode::log_first(&request);
     let asked = preconditions::of_read(&request);
     let answer = body::buffer(room, request, next).await;
     match asked {

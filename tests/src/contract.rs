@@ -1,11 +1,15 @@
 //! The HTTP contract of commands: headers of every answer, versions, and values at the edge of what is allowed.
-//! Never a 500, and never an answer that says less than the next request needs.
+//! The same behind a host that proxies and behind one that forwards. Never a 500, and never an answer that says less than the
+//! next request needs.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use hyper::StatusCode;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, App};
+use crate::{
+    support::{Answer, App, Client},
+    system::{System, in_both_modes},
+};
 
 const JSON: [(&str, &str); 1] = [("content-type", "application/json")];
 /// The largest amount of money.
@@ -18,7 +22,11 @@ fn kind(answer: &Answer) -> &str {
 
 #[tokio::test]
 async fn every_accepted_command_says_its_version_and_hands_out_a_token_for_readers() {
-    let app = App::start().await;
+    in_both_modes(versions_and_tokens).await;
+}
+
+async fn versions_and_tokens(system: System) {
+    let app = &system.client;
     let customer = app.seed(&[("MUG", 9)]).await;
     let placed = app.place(&customer, &[("MUG", 1)]).await;
     let paid = app.pay(&placed).await;
@@ -40,7 +48,7 @@ async fn every_accepted_command_says_its_version_and_hands_out_a_token_for_reade
             token["e"].as_str().unwrap(),
             token["i"].as_str().unwrap(),
         );
-        assert_eq!(app.database().number(&event).await, 1, "{token}");
+        assert_eq!(system.number(&event).await, 1, "{token}");
     }
     let keyed = app.with("idempotency-key", "k");
     let first = keyed.rename_product("MUG", "Big mug").await;
@@ -53,7 +61,11 @@ async fn every_accepted_command_says_its_version_and_hands_out_a_token_for_reade
 
 #[tokio::test]
 async fn an_order_that_costs_something_else_than_the_caller_believes_is_not_placed() {
-    let app = App::start().await;
+    in_both_modes(expected_totals).await;
+}
+
+async fn expected_totals(system: System) {
+    let app = &system.client;
     let customer = app.seed(&[("MUG", 9)]).await;
     let order = |total: Value| json!({ "customerId": customer, "lines": [{ "sku": "MUG", "quantity": 2 }], "expectedTotal": total });
     let eur = |amount: i64| json!({ "amount": amount, "currency": "EUR" });
@@ -62,11 +74,9 @@ async fn an_order_that_costs_something_else_than_the_caller_believes_is_not_plac
         StatusCode::CREATED
     );
     // Another process changes the price; this one remembers the old one.
-    let other = App::start_alone(
-        app.database()
-            .settings(crate::support::Database::server_address()),
-    )
-    .await;
+    let mut settings = system.settings();
+    settings.retain(|name, _| !name.starts_with("ServiceBus"));
+    let other = App::start_alone(settings).await;
     other.change_price("MUG", 600).await;
     let refused = app.post("/api/orders", order(eur(1000))).await;
     assert_eq!(
@@ -92,7 +102,11 @@ async fn an_order_that_costs_something_else_than_the_caller_believes_is_not_plac
 
 #[tokio::test]
 async fn if_match_holds_for_the_present_version_only() {
-    let app = App::start().await;
+    in_both_modes(if_match).await;
+}
+
+async fn if_match(system: System) {
+    let app = &system.client;
     let customer = app.seed(&[("MUG", 9)]).await;
     for (tag, status) in [
         ("\"2\"", StatusCode::PRECONDITION_FAILED),
@@ -115,7 +129,7 @@ async fn if_match_holds_for_the_present_version_only() {
 }
 
 /// Adds a product with this name and price, and says how that was answered.
-async fn add(app: &App, sku: &str, name: &str, amount: Value, currency: &str) -> Answer {
+async fn add(app: &Client, sku: &str, name: &str, amount: Value, currency: &str) -> Answer {
     let price = json!({ "amount": amount, "currency": currency });
     app.post(
         "/api/products",
@@ -126,14 +140,18 @@ async fn add(app: &App, sku: &str, name: &str, amount: Value, currency: &str) ->
 
 #[tokio::test]
 async fn names_are_taken_to_their_edges_and_not_beyond() {
-    let app = App::start().await;
+    in_both_modes(names).await;
+}
+
+async fn names(system: System) {
+    let app = &system.client;
     let longest = "🫖".repeat(200);
     for (sku, name) in [
         ("A", "茶碗 ☕"),
         ("B", longest.as_str()),
         ("C", "\u{202e}odd but printable"),
     ] {
-        let added = add(&app, sku, name, json!(1), "EUR").await;
+        let added = add(app, sku, name, json!(1), "EUR").await;
         assert_eq!(
             (added.status, &added.body["name"]),
             (StatusCode::CREATED, &json!(name)),
@@ -151,7 +169,7 @@ async fn names_are_taken_to_their_edges_and_not_beyond() {
         &"ß".repeat(201),
     ] {
         assert_eq!(
-            kind(&add(&app, "X", name, json!(1), "EUR").await),
+            kind(&add(app, "X", name, json!(1), "EUR").await),
             "invalid-content",
             "{name:?}"
         );
@@ -160,7 +178,11 @@ async fn names_are_taken_to_their_edges_and_not_beyond() {
 
 #[tokio::test]
 async fn prices_and_quantities_are_taken_to_their_edges_and_not_beyond() {
-    let app = App::start().await;
+    in_both_modes(prices_and_quantities).await;
+}
+
+async fn prices_and_quantities(system: System) {
+    let app = &system.client;
     for (amount, currency) in [
         (json!(-1), "EUR"),
         (json!(1.5), "EUR"),
@@ -172,11 +194,11 @@ async fn prices_and_quantities_are_taken_to_their_edges_and_not_beyond() {
         (json!(1), ""),
         (json!(1), "€"),
     ] {
-        let refused = add(&app, "X", "X", amount.clone(), currency).await;
+        let refused = add(app, "X", "X", amount.clone(), currency).await;
         assert_eq!(kind(&refused), "invalid-content", "{amount} {currency}");
     }
     assert_eq!(
-        add(&app, "RICH", "Rich", json!(MOST), "EUR").await.status,
+        add(app, "RICH", "Rich", json!(MOST), "EUR").await.status,
         StatusCode::CREATED
     );
     for (quantity, status) in [(0, 422), (1, 200), (10_000, 200), (10_001, 422), (i64::MAX, 422)] {
@@ -196,7 +218,11 @@ async fn prices_and_quantities_are_taken_to_their_edges_and_not_beyond() {
 
 #[tokio::test]
 async fn an_order_has_up_to_a_hundred_lines_in_one_currency() {
-    let app = App::start().await;
+    in_both_modes(lines_of_orders).await;
+}
+
+async fn lines_of_orders(system: System) {
+    let app = &system.client;
     let skus: Vec<String> = (0..101).map(|n| format!("SKU-{n}")).collect();
     let stock: Vec<(&str, i64)> = skus.iter().map(|sku| (sku.as_str(), 1)).collect();
     let customer = app.seed(&stock).await;
@@ -206,7 +232,7 @@ async fn an_order_has_up_to_a_hundred_lines_in_one_currency() {
         (placed.status, &placed.body["total"]["amount"]),
         (StatusCode::CREATED, &json!(50_000))
     );
-    add(&app, "YEN", "Yen", json!(1), "JPY").await;
+    add(app, "YEN", "Yen", json!(1), "JPY").await;
     app.restock("YEN", 1).await;
     let mixed = app.place(&customer, &[("SKU-100", 1), ("YEN", 1)]).await;
     assert_eq!(
@@ -217,10 +243,15 @@ async fn an_order_has_up_to_a_hundred_lines_in_one_currency() {
 
 #[tokio::test]
 async fn bodies_that_are_no_json_of_the_right_shape_are_told_where() {
-    let app = App::start().await;
+    in_both_modes(bodies).await;
+}
+
+async fn bodies(system: System) {
+    let app = &system.client;
     let deep = format!("{}{}", "[".repeat(5_000), "]".repeat(5_000));
     for (body, kinds) in [
-        ("", "malformed-json"),
+        // An older host takes the type of an empty body away.
+        ("", "malformed-json|unsupported-media-type"),
         ("nul", "malformed-json"),
         (deep.as_str(), "malformed-json|invalid-content"),
         ("null", "invalid-content"),

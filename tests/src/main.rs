@@ -47,6 +47,7 @@ mod rebuild;
 mod relay;
 mod repeats;
 mod roles;
+mod routing;
 mod session_settings;
 mod shutdown;
 mod sign_in;

@@ -266,6 +266,20 @@ mod tests {
     }
 
     #[test]
+    fn a_sku_is_the_same_in_a_path_whoever_encodes_it() {
+        // Hosts decode paths and encode them again, and resolve dot segments: only unreserved characters (RFC 3986, section 2.3)
+        // go through unchanged.
+        for letter in (0..=u8::MAX).map(char::from) {
+            let is_unreserved = letter.is_ascii_alphanumeric() || "-._~".contains(letter);
+            let is_taken = Sku::try_from(format!("A{letter}")).is_ok();
+            assert!(is_unreserved || !is_taken, "{letter:?}");
+        }
+        for dots in [".", ".."] {
+            assert!(Sku::try_from(dots.to_owned()).is_err());
+        }
+    }
+
+    #[test]
     fn names_are_counted_in_characters_and_hold_no_control_characters() {
         for character in ["é", "茶", "☕", "🫖", "e\u{301}"] {
             let characters = character.chars().count();

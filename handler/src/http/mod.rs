@@ -12,6 +12,7 @@ mod content;
 pub mod endpoint;
 mod fields;
 pub mod health;
+pub mod host_mode;
 mod inspection;
 mod jobs;
 pub mod openapi;
