@@ -39,6 +39,28 @@ struct HostProcess {
     folder: TempDir,
 }
 
+/// How a host starts over an app folder.
+pub(crate) struct Start {
+    command: String,
+}
+
+impl Start {
+    /// By this command of a shell.
+    pub(crate) fn by(command: String) -> Self {
+        Self { command }
+    }
+
+    /// Starts it over this app, and waits until it serves.
+    pub(crate) fn start(&self, app: &App) -> Host {
+        Host::start(&self.command, app, "")
+    }
+
+    /// Starts it with more arguments, which only the stand-in knows.
+    pub(crate) fn start_with(&self, app: &App, arguments: &str) -> Host {
+        Host::start(&self.command, app, arguments)
+    }
+}
+
 /// Asks again and again, until there is an answer or the deadline has passed.
 pub(crate) fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     let until = Instant::now() + DEADLINE;
@@ -48,6 +70,12 @@ pub(crate) fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T
         }
         assert!(Instant::now() < until, "in time: {what}");
         sleep(PAUSE);
+    }
+}
+
+impl AsRef<str> for Host {
+    fn as_ref(&self) -> &str {
+        &self.address
     }
 }
 

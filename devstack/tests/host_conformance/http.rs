@@ -9,8 +9,6 @@ use std::{
 
 use serde_json::Value;
 
-use crate::host::Host;
-
 /// The real host gives up some requests after seconds only.
 const LIMIT: Duration = Duration::from_secs(30);
 
@@ -73,10 +71,10 @@ impl Call {
         self
     }
 
-    fn bytes(&self, host: &Host) -> Vec<u8> {
+    fn bytes(&self, address: &str) -> Vec<u8> {
         let mut bytes = format!("{} {} HTTP/1.1\r\n", self.method, self.target).into_bytes();
         if !self.named {
-            bytes.extend(format!("Host: {}\r\n", host.address).into_bytes());
+            bytes.extend(format!("Host: {address}\r\n").into_bytes());
         }
         for (name, value) in &self.headers {
             bytes.extend([name.as_bytes(), b": ", value, b"\r\n"].concat());
@@ -86,17 +84,18 @@ impl Call {
         bytes
     }
 
-    pub(crate) fn send(&self, host: &Host) -> Answer {
+    pub(crate) fn send(&self, host: impl AsRef<str>) -> Answer {
         self.try_send(host).expect("an answer")
     }
 
     /// The answer, if there is one.
-    pub(crate) fn try_send(&self, host: &Host) -> Option<Answer> {
-        Answer::read(&raw(host, &self.bytes(host))?)
+    pub(crate) fn try_send(&self, host: impl AsRef<str>) -> Option<Answer> {
+        let address = host.as_ref();
+        Answer::read(&raw(address, &self.bytes(address))?)
     }
 
     /// What the probe says of the request that reached it.
-    pub(crate) fn seen(&self, host: &Host) -> Value {
+    pub(crate) fn seen(&self, host: impl AsRef<str>) -> Value {
         let answer = self.send(host);
         assert_eq!(answer.status, 418, "the probe answers: {answer:?}");
         answer.json()
@@ -104,8 +103,8 @@ impl Call {
 }
 
 /// Sends these bytes and reads until the connection ends; `None` when there is nobody.
-pub(crate) fn raw(host: &Host, bytes: &[u8]) -> Option<Vec<u8>> {
-    let mut stream = TcpStream::connect(&host.address).ok()?;
+pub(crate) fn raw(host: impl AsRef<str>, bytes: &[u8]) -> Option<Vec<u8>> {
+    let mut stream = TcpStream::connect(host.as_ref()).ok()?;
     stream.set_read_timeout(Some(LIMIT)).ok()?;
     // A host that refuses early may close before all is sent: its answer counts.
     let _ = stream.write_all(bytes);

@@ -1,7 +1,10 @@
 //! A row: a sentence about the host, where it comes from, what the real host did, and how to ask.
 //! Never a word about the handler of this app: the suite has its own.
 
-use crate::{app::App, host::Host, subject::Start};
+use crate::{
+    app::App,
+    host::{Host, Start},
+};
 
 /// One thing that the real host was seen to do.
 pub(crate) struct Row {

@@ -7,8 +7,7 @@ use std::{
 };
 
 use crate::{
-    app::App,
-    host::{Host, KEY},
+    host::{Host, KEY, Start},
     row::{Check, common},
 };
 
@@ -20,23 +19,6 @@ pub(crate) struct Subject {
     shared: Mutex<Option<Host>>,
 }
 
-/// How a host starts over an app folder.
-pub(crate) struct Start {
-    command: String,
-}
-
-impl Start {
-    /// Starts it over this app, and waits until it serves.
-    pub(crate) fn start(&self, app: &App) -> Host {
-        Host::start(&self.command, app, "")
-    }
-
-    /// Starts it with more arguments, which only the stand-in knows.
-    pub(crate) fn start_with(&self, app: &App, arguments: &str) -> Host {
-        Host::start(&self.command, app, arguments)
-    }
-}
-
 impl Subject {
     /// Without App Service authentication before it, as the real host ran.
     pub(crate) fn stand_in() -> Self {
@@ -46,7 +28,7 @@ impl Subject {
         );
         Self {
             url: None,
-            start: Some(Start { command }),
+            start: Some(Start::by(command)),
             shared: Mutex::new(None),
         }
     }
@@ -65,7 +47,7 @@ impl Subject {
         }
         Some(Self {
             url,
-            start: command.map(|command| Start { command }),
+            start: command.map(Start::by),
             shared: Mutex::new(None),
         })
     }
