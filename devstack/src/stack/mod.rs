@@ -95,7 +95,7 @@ impl Stack {
                 sign_in: SignIn::default(),
                 storage: storage.inner(),
                 times: options.times,
-                http: options.http,
+                http: options.http.clone(),
             },
             faults,
             servicebus,
