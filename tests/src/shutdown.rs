@@ -3,7 +3,10 @@
 
 use std::{net::TcpStream, time::Duration};
 
-use devstack::wire::{Moment, Proxy};
+use devstack::{
+    stack::PartsLayout,
+    wire::{Moment, Proxy},
+};
 use hyper::StatusCode;
 use nix::{
     sys::signal::{Signal, kill},
@@ -31,9 +34,16 @@ async fn until(what: &str, mut holds: impl FnMut() -> bool) {
     timeout(DEADLINE, waiting).await.expect(what);
 }
 
-fn pid(system: &System) -> Pid {
-    let pid = system.stack.handler_pid().unwrap();
-    Pid::from_raw(i32::try_from(pid).unwrap())
+/// The processes of all handlers.
+fn handlers(system: &System) -> Vec<Pid> {
+    let pids = system.stack.handler_pids().into_iter();
+    pids.map(|pid| Pid::from_raw(i32::try_from(pid).unwrap())).collect()
+}
+
+fn assert_none_is_left(handlers: &[Pid]) {
+    for handler in handlers {
+        kill(*handler, None).expect_err("no handler is left behind");
+    }
 }
 
 /// Lets locks on messages run out soon.
@@ -48,6 +58,8 @@ async fn a_signal_to_host_and_handler_together_loses_and_refuses_nothing() {
         let wire = Proxy::start(Database::server_address()).await.unwrap();
         let port = wire.address().port().to_string();
         let mut system = System::start_changed(|options, _| {
+            // The host that drains is the one whose triggers go on.
+            options.parts = PartsLayout::Together;
             options.environment.insert("PGPORT".to_owned(), port);
         })
         .await;
@@ -60,14 +72,16 @@ async fn a_signal_to_host_and_handler_together_loses_and_refuses_nothing() {
             system.client.address().to_owned(),
         );
         let client = system.client.clone();
-        let handler = pid(&system);
+        let handlers = handlers(&system);
         wire.stop_at(1, Moment::Before);
         let placing = {
             let customer = customer.clone();
             tokio::spawn(async move { client.place(&customer, &[("MUG", 1)]).await })
         };
         timeout(DEADLINE, wire.stopped()).await.unwrap();
-        kill(handler, signal).unwrap();
+        for handler in &handlers {
+            kill(*handler, signal).unwrap();
+        }
         let meanwhile = async {
             until("the port is closed", || TcpStream::connect(&address).is_err()).await;
             let before = bus.counts().settlements;
@@ -80,7 +94,7 @@ async fn a_signal_to_host_and_handler_together_loses_and_refuses_nothing() {
             assert_eq!(placed.status, StatusCode::CREATED, "{placed:?}");
         };
         join!(system.stack.stop_host(), meanwhile);
-        kill(handler, None).expect_err("no handler is left behind");
+        assert_none_is_left(&handlers);
         system.stack.start_host().await.unwrap();
         system.assert_whole().await;
     }
@@ -101,9 +115,9 @@ async fn a_projection_longer_than_the_stop_comes_again_and_does_no_harm() {
     let placed = system.client.place(&customer, &[("MUG", 1)]).await;
     assert_eq!(placed.status, StatusCode::CREATED);
     until("it is delivered", || bus.counts().deliveries > before).await;
-    let handler = pid(&system);
+    let handlers = handlers(&system);
     system.stack.stop_host().await;
-    kill(handler, None).expect_err("no handler is left behind");
+    assert_none_is_left(&handlers);
     cosmos.off();
     system.stack.start_host().await.unwrap();
     system.shown(&placed.body["id"], 1).await;

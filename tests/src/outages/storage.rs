@@ -44,8 +44,9 @@ async fn shop(client: &Client, customer: &str, orders: usize) -> usize {
 async fn without_storage_commands_and_documents_go_on_and_timers_wait() {
     let mut system = System::start_changed(|options, _| {
         short(&mut options.times);
-        let every_second = ("RelaySchedule".to_owned(), "* * * * * *".to_owned());
-        options.environment.extend([every_second]);
+        let every_second = |name: &str| (name.to_owned(), "* * * * * *".to_owned());
+        let schedules = ["RelaySchedule", "JobsSchedule"].map(every_second);
+        options.environment.extend(schedules);
     })
     .await;
     let client = system.client.clone();
