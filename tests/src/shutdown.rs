@@ -37,7 +37,8 @@ async fn until(what: &str, mut holds: impl FnMut() -> bool) {
 /// The processes of all handlers.
 fn handlers(system: &System) -> Vec<Pid> {
     let pids = system.stack.handler_pids().into_iter();
-    pids.map(|pid| Pid::from_raw(i32::try_from(pid).unwrap())).collect()
+    pids.map(|pid| Pid::from_raw(i32::try_from(pid).unwrap()))
+        .collect()
 }
 
 fn assert_none_is_left(handlers: &[Pid]) {
