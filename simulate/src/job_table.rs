@@ -22,6 +22,9 @@ use crate::{
     job_plan::JobRequest,
 };
 
+/// An operator asks for a job when the one before is seen to be over: longer than a replica lags. Until then the pointer may look as it
+/// was, and speak against the job.
+const BETWEEN: Duration = Duration::from_secs(5);
 /// As long as the table's leases.
 const LEASE: Duration = Duration::from_secs(9);
 
@@ -36,6 +39,8 @@ pub(crate) struct JobTable {
 struct TableState {
     rows: BTreeMap<Uuid, TableRow>,
     leases: u128,
+    /// When a job was last over.
+    ended: Option<Instant>,
 }
 
 struct TableRow {
@@ -109,6 +114,9 @@ impl JobTable {
     pub(crate) async fn claim(&self) -> Result<Option<ClaimedJob>, PostgresError> {
         self.statement(|state| {
             let now = Instant::now();
+            if state.ended.is_some_and(|ended| now < ended + BETWEEN) {
+                return None;
+            }
             let mut open = state.rows.values_mut();
             let next = open.find(|it| JobState::OPEN.contains(&it.row.state))?;
             if next.lease.is_some_and(|(_, until)| now < until) {
@@ -206,6 +214,7 @@ impl Ledger for JobTable {
             claim.row.kind,
             state.name()
         ));
+        lock(&self.inner).ended = Some(Instant::now());
         self.change(claim, |it| {
             it.lease = None;
             // The operator agrees with every plan.
