@@ -17,7 +17,7 @@ const OLD_TYPES: &str = "Wish|Mark|Given|Named|Reach|Who|Word|Back|Once|Expected
     Tell|Told|Heard|Invalid|Missing|Offer|Unkept|Creation|Reading|Late|Due|Compared|Reached|Open|Emulator|Switches|Args";
 const OLD_FUNCTIONS: &str = r"(?:takes|refuses|asks|accepts)\(mut self|passes\(&self\)|look\(";
 /// Functions of the host, by the names that they had: settings that name one would switch nothing off.
-const OLD_HOST_FUNCTIONS: &str = r"\b(?:AnythingElse|GetOperation|SteerOperation|ListOperations|TraceOrder|RetireReadModel|PlanReplay|PlanProjection)\b";
+const OLD_HOST_FUNCTIONS: &str = r"(?-u)\b(?:AnythingElse|GetOperation|SteerOperation|ListOperations|TraceOrder|RetireReadModel|PlanReplay|PlanProjection)\b";
 const OLD_FILES: [&str; 7] = [
     "fresh.rs",
     "asking.rs",
