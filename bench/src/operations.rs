@@ -101,7 +101,7 @@ async fn measure(binary: &Path, wanted: usize) -> Result<()> {
     ensure!(run.result["different"] == 0, "{}", run.result);
     row(
         events,
-        "rebuild, with its proof and 10 s of waiting",
+        "rebuild, with its proof and 15 s of waiting",
         events,
         &run,
     );

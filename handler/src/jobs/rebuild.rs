@@ -32,6 +32,9 @@ use crate::{
 
 /// Longer than any statement of the app may take: its role's statement_timeout is 2 s.
 const STATEMENTS: Duration = Duration::from_secs(3);
+/// Longer than a replica of the store lags: another process may have written what is proved, and a client sees at once only
+/// what it wrote itself (session consistency).
+const REPLICAS: Duration = Duration::from_secs(5);
 /// Most events of one step; the pointer is written after each.
 const STEP: u32 = 100;
 
@@ -87,6 +90,7 @@ impl<L: LogStore, S: Collection> Job<Resources<L, S>> for Rebuild {
             let (read, building) = begun(admin, read, cursor).await?;
             cursor.generation = Some(building.generation);
             if let Some(until) = self.fill(admin, &read, building, context).await? {
+                sleep(REPLICAS).await;
                 cursor.proof = Some(VerificationCursor::new(
                     building.generation,
                     DueEvents::Position(until),
