@@ -1,6 +1,6 @@
 //! Preconditions (RFC 9110, section 13): reads them from a request's headers, and checks those of reads against the answer.
 //! Those of commands are checked where the version is known: `write::Preconditions`.
-//! Never lets a write happen, and never answers 304, because of a field that cannot be read.
+//! Never lets a write happen, and never answers 304, because of a tag that cannot be read; a date that cannot be read counts for nothing.
 
 use std::convert::Infallible;
 
