@@ -174,9 +174,8 @@ async fn every_right_that_the_migration_gives_is_looked_for() {
     for row in &given {
         let (table, right): (String, String) = (row.get(0), row.get(1));
         let right = format!("{}: {right}", table.trim_start_matches("write_model."));
-        assert!(
-            right.starts_with("schema_version") || said.contains(&right),
-            "{right}: {said}"
-        );
+        // The right to read all tables covers one that only releases before had jobs in.
+        let is_needed = !right.starts_with("schema_version") && !right.starts_with("operations");
+        assert!(!is_needed || said.contains(&right), "{right}: {said}");
     }
 }
