@@ -42,7 +42,7 @@ async fn a_killed_replay_continues_and_sends_each_event_under_one_id() {
     let mut log = Log::start(30).await;
     let all = log.ids(|_| true);
     let id = log
-        .planned(&["--subscription", "mail", "--all", "--rate", "60"])
+        .planned(&["--subscription", "mail", "--all", "--rate", "30"])
         .await;
     for part in 1..=2 {
         let mut tool = log
@@ -50,7 +50,7 @@ async fn a_killed_replay_continues_and_sends_each_event_under_one_id() {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        accepted(&log, part * 40).await;
+        accepted(&log, part * 20).await;
         tool.kill().await.unwrap();
         log.run(&["jobs", "pause", &id]).await;
     }
