@@ -1,7 +1,7 @@
 //! The handler behind the Functions host stand-in: reached by the routes of its functions, trusted by nothing else, and the same
 //! behind every host that it may meet. Never tests the stand-in itself: devstack does.
 
-use devstack::host::HttpMode;
+use devstack::{host::HttpMode, stack::PartsLayout};
 use hyper::StatusCode;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -167,7 +167,12 @@ async fn the_way_of_the_first_request_is_logged_once() {
         (HttpMode::Proxying, "proxied"),
         (HttpMode::Forwarding, "forwarded"),
     ] {
-        let system = System::start_changed(|options, _| options.http.knows = knows).await;
+        let system = System::start_changed(|options, _| {
+            options.http.knows = knows;
+            // Each handler says it of itself.
+            options.parts = PartsLayout::Together;
+        })
+        .await;
         for _ in 0..2 {
             system.client.get("/api/health").await;
         }
