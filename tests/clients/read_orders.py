@@ -15,13 +15,13 @@ from orders_client.models import (
     Delivery,
     Money,
     NewProduct,
+    OrderStatus,
     Parcel,
     Payment,
     Placement,
     Price,
     Registration,
     Restock,
-    Status,
     WantedLine,
 )
 
@@ -64,13 +64,13 @@ def read(order, token, status, there):
 
 
 order, token = place()
-read(order, token, Status.PLACED, [])
+read(order, token, OrderStatus.PLACED, [])
 token = do(pay_order, order, Payment(amount=total))
-read(order, token, Status.PAID, ["paidAt"])
+read(order, token, OrderStatus.PAID, ["paidAt"])
 token = do(ship_order, order, Parcel(carrier="Post", tracking_number="1Z"))
-read(order, token, Status.SHIPPED, ["paidAt", "shippedAt", "shipment"])
+read(order, token, OrderStatus.SHIPPED, ["paidAt", "shippedAt", "shipment"])
 token = do(deliver_order, order, Delivery())
-read(order, token, Status.DELIVERED, ["paidAt", "shippedAt", "shipment", "deliveredAt"])
+read(order, token, OrderStatus.DELIVERED, ["paidAt", "shippedAt", "shipment", "deliveredAt"])
 order, _ = place()
 token = do(cancel_order, order, Cancellation(reason="too many mugs"))
-read(order, token, Status.CANCELLED, ["cancelledAt", "reason"])
+read(order, token, OrderStatus.CANCELLED, ["cancelledAt", "reason"])
