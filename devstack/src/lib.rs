@@ -10,6 +10,7 @@ pub mod demo;
 pub mod escape;
 pub mod host;
 mod http;
+mod npm;
 pub mod operate;
 mod platform;
 mod ports;

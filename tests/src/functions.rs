@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio::process::Command;
 
 use crate::{
-    support::{App, Client, Database, binary},
+    support::{App, Client, Database, NO_DOCUMENTS, binary},
     system::System,
 };
 
@@ -87,12 +87,7 @@ async fn every_described_call_and_every_trigger_is_served() {
     let database = Database::create().await;
     let mut settings = database.settings(Database::server_address());
     // Nobody is there: what cannot be decoded does not get so far.
-    let account = [
-        ("COSMOS_ENDPOINT", "http://127.0.0.1:1/"),
-        ("COSMOS_KEY", "a2V5"),
-        ("COSMOS_DATABASE", "orders"),
-    ];
-    settings.extend(account.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    settings.extend(NO_DOCUMENTS.map(|(name, value)| (name.to_owned(), value.to_owned())));
     let app = App::start_with(database, settings).await;
     let calls = described(&app)
         .await

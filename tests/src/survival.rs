@@ -18,7 +18,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::support::{App, DEADLINE, Database, next_answer};
+use crate::support::{App, DEADLINE, Database, NO_DOCUMENTS, next_answer};
 
 const JSON: [(&str, &str); 1] = [("content-type", "application/json")];
 /// An instance of the plan may have 512 MB, of which the host takes half.
@@ -29,12 +29,7 @@ const LARGE: usize = 100 * 1024 * 1024;
 async fn start() -> App {
     let database = Database::create().await;
     let mut settings = database.settings(Database::server_address());
-    let account = [
-        ("COSMOS_ENDPOINT", "http://127.0.0.1:1/"),
-        ("COSMOS_KEY", "a2V5"),
-        ("COSMOS_DATABASE", "orders"),
-    ];
-    settings.extend(account.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    settings.extend(NO_DOCUMENTS.map(|(name, value)| (name.to_owned(), value.to_owned())));
     App::start_with(database, settings).await
 }
 

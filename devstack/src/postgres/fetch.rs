@@ -9,22 +9,19 @@ use std::{
 
 use nix::unistd::geteuid;
 
+use crate::npm;
+
 /// Pinned: PostgreSQL's programs as MIT-licensed npm packages, one for each platform.
 const VERSION: &str = "17.6.0-beta.15";
 
 /// Folder of the programs got from npm, whether it is there yet or not; `None` where there is no such package.
 pub(super) fn npm_folder() -> Option<PathBuf> {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(default_target, PathBuf::from);
     Some(
-        target
+        npm::target_folder()
             .join("postgres/node_modules")
             .join(package()?)
             .join("native/bin"),
     )
-}
-
-fn default_target() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../target")
 }
 
 /// Name of this platform's package.
@@ -58,20 +55,8 @@ fn by_npm() -> io::Result<bool> {
         prefix.display()
     );
     std::fs::create_dir_all(prefix)?;
-    let mut npm = Command::new("npm");
-    npm.args([
-        "install",
-        "--no-audit",
-        "--no-fund",
-        "--no-save",
-        "--loglevel=error",
-        "--prefix",
-    ])
-    .arg(prefix);
     // npm's scripts are needed: the package's own one restores the libraries' symbolic links.
-    npm.arg("--foreground-scripts")
-        .arg(format!("{package}@{VERSION}"));
-    Ok(npm.stdin(Stdio::null()).stdout(Stdio::null()).status()?.success())
+    npm::install(prefix, &format!("{package}@{VERSION}"), "--foreground-scripts")
 }
 
 fn by_apt() -> io::Result<bool> {

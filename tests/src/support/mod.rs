@@ -23,7 +23,7 @@ pub(crate) use self::{
     app::App,
     client::{Answer, Call, Client},
     database::Database,
-    parts::layout,
+    parts::{NO_DOCUMENTS, layout},
     raw::next_answer,
     signed_in::{claims, principal},
     waiting::wait_for,

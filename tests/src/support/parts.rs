@@ -17,7 +17,8 @@ const NO_BUS: [(&str, &str); 2] = [
     ),
     ("ServiceBusTopic", "order-events"),
 ];
-const NO_DOCUMENTS: [(&str, &str); 3] = [
+/// An account where nobody is.
+pub(crate) const NO_DOCUMENTS: [(&str, &str); 3] = [
     ("COSMOS_ENDPOINT", "http://127.0.0.1:1/"),
     ("COSMOS_KEY", "a2V5"),
     ("COSMOS_DATABASE", "orders"),

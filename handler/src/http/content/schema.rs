@@ -16,14 +16,14 @@ const REQUIRED_OF_STAFF: &str = "x-required-of-staff";
 const REFERENCE: &str = "#/$defs/";
 
 /// The schema of a body, with the definitions that it refers to.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct BodySchema {
     values: Vec<ValueSchema>,
     root: SchemaIndex,
 }
 
 /// A schema's place among those of its body.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct SchemaIndex(usize);
 
 /// The schema of a value.
@@ -95,7 +95,7 @@ impl BodySchema {
             values: Vec::new(),
             definitions: HashMap::new(),
         };
-        let index = reader.read(root, None);
+        let index = reader.read(root);
         Self {
             values: reader.values,
             root: index,
@@ -121,12 +121,12 @@ struct SchemaReader<'a> {
 }
 
 impl<'a> SchemaReader<'a> {
-    fn read(&mut self, schema: &'a Value, rule: Option<ValueRule>) -> SchemaIndex {
+    fn read(&mut self, schema: &'a Value) -> SchemaIndex {
         if let Some(name) = schema["$ref"].as_str().and_then(|to| to.strip_prefix(REFERENCE)) {
             return self.read_definition(name);
         }
         let index = self.reserve();
-        self.values[index.0] = self.value(schema, rule);
+        self.values[index.0] = self.value(schema, None);
         index
     }
 
@@ -143,13 +143,12 @@ impl<'a> SchemaReader<'a> {
         self.definitions.insert(name, index);
         let root = self.root;
         if let Some(schema) = root["$defs"].get(name) {
-            let rule = RULES.get(name).copied();
             self.values[index.0] = match schema.get("$ref") {
                 Some(_) => ValueSchema::Other {
-                    schema: self.read(schema, rule),
+                    schema: self.read(schema),
                     or_null: false,
                 },
-                None => self.value(schema, rule),
+                None => self.value(schema, RULES.get(name).copied()),
             };
         }
         index
@@ -166,7 +165,7 @@ impl<'a> SchemaReader<'a> {
         let is_null = |schema: &Value| schema["type"] == "null";
         match alternatives.iter().find(|schema| !is_null(schema)) {
             Some(other) => ValueSchema::Other {
-                schema: self.read(other, None),
+                schema: self.read(other),
                 or_null: alternatives.iter().any(is_null),
             },
             None => ValueSchema::Any,
@@ -183,7 +182,7 @@ impl<'a> SchemaReader<'a> {
             object: self.object(schema),
             items: ItemsSchema {
                 schema: match schema.get("items") {
-                    Some(items) => self.read(items, None),
+                    Some(items) => self.read(items),
                     None => self.reserve(),
                 },
                 count: (size(schema, "minItems").unwrap_or(0), size(schema, "maxItems")),
@@ -200,7 +199,7 @@ impl<'a> SchemaReader<'a> {
             known: known
                 .map(|(name, member)| MemberSchema {
                     name: name.clone(),
-                    schema: self.read(member, None),
+                    schema: self.read(member),
                     required_of_staff: text(member, REQUIRED_OF_STAFF),
                 })
                 .collect(),
