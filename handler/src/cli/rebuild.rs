@@ -19,6 +19,7 @@ use crate::{
         GENERATIONS, JobRow, Jobs, Rebuild, Retirement, Rollback, WantedState,
         verification::VerificationReport,
     },
+    log::LogStore as _,
     read::generation::GenerationPointer,
 };
 

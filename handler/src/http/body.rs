@@ -27,12 +27,13 @@ use super::{
 const MAX_BODY_BYTES: usize = 1024 * 1024;
 /// Most bytes that are read of a body that is not accepted, so that its sender sees the answer.
 const MOST_READ_BYTES: usize = 16 * MAX_BODY_BYTES;
-/// Most bytes of all bodies together: an instance may have 512 MB for the host and us.
+/// Most bytes of all bodies together, of callers and once more of the host, so that neither takes the room of the other: an
+/// instance may have 512 MB for the host and us.
 const MOST_KEPT_BYTES: usize = 32 * MAX_BODY_BYTES;
 /// How long a body may take to come: whoever stalls must not keep others' room.
 const READING: Duration = Duration::from_secs(30);
 
-/// The room for bodies, which all requests share.
+/// The room for bodies, which all requests of a router share.
 #[derive(Debug, Clone)]
 pub struct BodyRoom(Arc<Semaphore>);
 

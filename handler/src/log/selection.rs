@@ -134,77 +134,72 @@ impl EventSelection {
     }
 }
 
-impl EventLog {
-    /// The positions of the selected events, as far as that can be told at once: none that comes later is meant.
-    ///
-    /// # Errors
-    /// See [`PostgresError`], here and below.
-    pub async fn bounds(&self, of: &EventSelection) -> Result<PositionRange, PostgresError> {
-        let (mut after, mut until) = (0, self.last().await?);
-        if !of.subjects.is_empty() {
-            let rows = self.rows(BOUNDS, &[&of.subjects]).await?;
-            if let Some(row) = rows.first() {
-                after = row.try_get("after")?;
-                until = until.min(row.try_get("until")?);
-            }
+/// The positions of the selected events, as far as that can be told at once: none that comes later is meant.
+pub(super) async fn bounds(log: &EventLog, of: &EventSelection) -> Result<PositionRange, PostgresError> {
+    let (mut after, mut until) = (0, log.last_position().await?);
+    if !of.subjects.is_empty() {
+        let rows = log.rows(BOUNDS, &[&of.subjects]).await?;
+        if let Some(row) = rows.first() {
+            after = row.try_get("after")?;
+            until = until.min(row.try_get("until")?);
         }
-        after = after.max(of.from_position.map_or(0, |first| first.saturating_sub(1)));
-        until = until.min(of.until_position.unwrap_or(i64::MAX));
-        Ok(PositionRange { after, until })
     }
+    after = after.max(of.from_position.map_or(0, |first| first.saturating_sub(1)));
+    until = until.min(of.until_position.unwrap_or(i64::MAX));
+    Ok(PositionRange { after, until })
+}
 
-    /// Adds the events selected in the first window of a range to a count, and returns the last position of that window.
-    pub async fn count(
-        &self,
-        of: &EventSelection,
-        range: PositionRange,
-        count: &mut SelectionCount,
-    ) -> Result<i64, PostgresError> {
-        let window = range.first_window();
-        let sql = format!("select {COUNTS} from write_model.events where {IS_SELECTED} group by type");
-        let rows = self.selected(&sql, of, window, None).await?;
-        count.add(&rows)?;
-        Ok(window.until)
-    }
+/// Adds the events selected in the first window of a range to a count, and returns the last position of that window.
+pub(super) async fn count(
+    log: &EventLog,
+    of: &EventSelection,
+    range: PositionRange,
+    count: &mut SelectionCount,
+) -> Result<i64, PostgresError> {
+    let window = range.first_window();
+    let sql = format!("select {COUNTS} from write_model.events where {IS_SELECTED} group by type");
+    let rows = selected(log, &sql, of, window, None).await?;
+    count.add(&rows)?;
+    Ok(window.until)
+}
 
-    /// The next selected events of a range, at most so many.
-    pub async fn select(
-        &self,
-        of: &EventSelection,
-        range: PositionRange,
-        most: i64,
-    ) -> Result<SelectedPage, PostgresError> {
-        let window = range.first_window();
-        let sql = format!(
-            "select {EVENT_COLUMNS} from write_model.events where {IS_SELECTED} order by position limit $8::bigint"
-        );
-        let rows = self.selected(&sql, of, window, Some(most)).await?;
-        let is_full = i64::try_from(rows.len()).is_ok_and(|events| events == most);
-        let until = match rows.last() {
-            Some(last) if is_full => last.try_get("position")?,
-            _ => window.until,
-        };
-        let entries = rows.iter().map(read_entry).collect();
-        Ok(SelectedPage { entries, until })
-    }
+/// The next selected events of a range, at most so many.
+pub(super) async fn select(
+    log: &EventLog,
+    of: &EventSelection,
+    range: PositionRange,
+    most: i64,
+) -> Result<SelectedPage, PostgresError> {
+    let window = range.first_window();
+    let sql = format!(
+        "select {EVENT_COLUMNS} from write_model.events where {IS_SELECTED} order by position limit $8::bigint"
+    );
+    let rows = selected(log, &sql, of, window, Some(most)).await?;
+    let is_full = i64::try_from(rows.len()).is_ok_and(|events| events == most);
+    let until = match rows.last() {
+        Some(last) if is_full => last.try_get("position")?,
+        _ => window.until,
+    };
+    let entries = rows.iter().map(read_entry).collect();
+    Ok(SelectedPage { entries, until })
+}
 
-    async fn selected(
-        &self,
-        sql: &str,
-        of: &EventSelection,
-        PositionRange { after, until }: PositionRange,
-        most: Option<i64>,
-    ) -> Result<Vec<Row>, PostgresError> {
-        let some = |list: &Vec<String>| (!list.is_empty()).then(|| list.clone());
-        let (subjects, types) = (some(&of.subjects), some(&of.types));
-        let customer = of.customer.map(|id| id.to_string());
-        let [from, before] = [of.from, of.before].map(|at| at.map(Timestamp::utc));
-        let parameters: SqlParameters<'_> = &[
-            &after, &until, &subjects, &customer, &types, &from, &before, &most,
-        ];
-        let count = if most.is_some() { 8 } else { 7 };
-        self.rows(sql, &parameters[..count]).await
-    }
+async fn selected(
+    log: &EventLog,
+    sql: &str,
+    of: &EventSelection,
+    PositionRange { after, until }: PositionRange,
+    most: Option<i64>,
+) -> Result<Vec<Row>, PostgresError> {
+    let some = |list: &Vec<String>| (!list.is_empty()).then(|| list.clone());
+    let (subjects, types) = (some(&of.subjects), some(&of.types));
+    let customer = of.customer.map(|id| id.to_string());
+    let [from, before] = [of.from, of.before].map(|at| at.map(Timestamp::utc));
+    let parameters: SqlParameters<'_> = &[
+        &after, &until, &subjects, &customer, &types, &from, &before, &most,
+    ];
+    let count = if most.is_some() { 8 } else { 7 };
+    log.rows(sql, &parameters[..count]).await
 }
 
 impl PositionRange {

@@ -1,15 +1,28 @@
 //! The log as jobs read it: a seam, with the table on one side and a simulated log on the other.
 //! Never has a way to write.
 
+use tokio_postgres::Row;
+
 use super::{
     entry::EntryResult,
     reader::EventLog,
-    selection::{EventSelection, PositionRange, SelectedPage, SelectionCount},
+    selection::{self, EventSelection, PositionRange, SelectedPage, SelectionCount},
 };
 use crate::{
-    domain::{event::StockLevel, value::Sku},
+    domain::{
+        event::{EventType, SALE_TYPES, StockLevel},
+        value::Sku,
+    },
     postgres::PostgresError,
 };
+
+const STREAMS: &str = "
+    select stream from write_model.events where stream > $1::text and version = 1 and position <= $2::bigint
+    order by stream limit $3::bigint";
+const ABSENT: &str = "
+    select s.stream from unnest($1::text[]) as s (stream)
+    where not exists (select from write_model.events e where e.stream = s.stream and e.version = 1)";
+const STOCK: &str = "select available, seq from write_model.stock where sku = $1::text";
 
 /// The events in the order of their positions, and the stock beside them.
 ///
@@ -80,35 +93,50 @@ pub trait LogStore: Send + Sync {
 
 impl LogStore for EventLog {
     async fn last(&self) -> Result<i64, PostgresError> {
-        self.last().await
+        self.last_position().await
     }
 
     async fn page(&self, after: i64, until: i64, most: i64) -> Result<Vec<EntryResult>, PostgresError> {
-        self.page(after, until, most).await
+        let of = "position > $1::bigint and position <= $2::bigint order by position limit $3::bigint";
+        self.entries(of, &[&after, &until, &most]).await
     }
 
     async fn sales(&self, after: i64, until: i64) -> Result<Vec<EntryResult>, PostgresError> {
-        self.sales(after, until).await
+        let of = "position > $1::bigint and position <= $2::bigint
+            and type = any($3::text[]) order by position";
+        let types = SALE_TYPES.map(EventType::name);
+        self.entries(of, &[&after, &until, &types.as_slice()]).await
     }
 
     async fn stream(&self, id: &str, after: i64, most: i64) -> Result<Vec<EntryResult>, PostgresError> {
-        self.stream(id, after, most).await
+        let of = "stream = $1::text and version > $2::bigint order by version limit $3::bigint";
+        self.entries(of, &[&id, &after, &most]).await
     }
 
     async fn streams(&self, after: &str, until: i64, most: i64) -> Result<Vec<String>, PostgresError> {
-        self.streams(after, until, most).await
+        let rows = self.rows(STREAMS, &[&after, &until, &most]).await?;
+        texts(&rows)
     }
 
     async fn absent(&self, ids: &[String]) -> Result<Vec<String>, PostgresError> {
-        self.absent(ids).await
+        let rows = self.rows(ABSENT, &[&ids]).await?;
+        texts(&rows)
     }
 
     async fn stock(&self, sku: &Sku) -> Result<Option<StockLevel>, PostgresError> {
-        self.stock(sku).await
+        let rows = self.rows(STOCK, &[&sku.as_str()]).await?;
+        let level = |row: &Row| {
+            Ok(StockLevel {
+                sku: sku.clone(),
+                available: row.try_get(0)?,
+                seq: row.try_get(1)?,
+            })
+        };
+        rows.first().map(level).transpose()
     }
 
     async fn bounds(&self, of: &EventSelection) -> Result<PositionRange, PostgresError> {
-        self.bounds(of).await
+        selection::bounds(self, of).await
     }
 
     async fn count(
@@ -117,7 +145,7 @@ impl LogStore for EventLog {
         range: PositionRange,
         count: &mut SelectionCount,
     ) -> Result<i64, PostgresError> {
-        self.count(of, range, count).await
+        selection::count(self, of, range, count).await
     }
 
     async fn select(
@@ -126,6 +154,10 @@ impl LogStore for EventLog {
         range: PositionRange,
         most: i64,
     ) -> Result<SelectedPage, PostgresError> {
-        self.select(of, range, most).await
+        selection::select(self, of, range, most).await
     }
+}
+
+fn texts(rows: &[Row]) -> Result<Vec<String>, PostgresError> {
+    rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
 }
