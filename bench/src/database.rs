@@ -137,6 +137,7 @@ impl Database {
             ("PGUSER", user.to_owned()),
             ("PGPASSWORD", password.to_owned()),
             ("PGDATABASE", DATABASE.to_owned()),
+            ("PGSSLMODE", "disable".to_owned()),
         ];
         pairs.map(|(name, value)| (name.to_owned(), value)).into()
     }

@@ -15,7 +15,7 @@ use crate::{
     condition::{StoreCondition, StoreReason, StoreTrouble},
     config::{Config, Part, ReadModelKind},
     error_chain::chain,
-    postgres::{ConnectionPool, PostgresError},
+    postgres::{ConnectionPool, PostgresError, PostgresTarget},
     read::{self, CosmosConnection, cosmos},
     write,
 };
@@ -123,7 +123,7 @@ impl Health {
         } else {
             write::NEEDED_SCHEMA
         };
-        let pool = |to: &tokio_postgres::Config| {
+        let pool = |to: &PostgresTarget| {
             ConnectionPool::for_schema(needed, to.clone(), CONNECTIONS).through(config.pooler)
         };
         let bus = config.bus.as_ref();

@@ -23,5 +23,6 @@ pub mod relay;
 pub mod signals;
 pub mod telemetry;
 pub mod timer;
+pub mod tls;
 pub mod triggers;
 pub mod write;

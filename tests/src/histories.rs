@@ -293,7 +293,7 @@ impl Database {
     /// A writer in this process.
     fn writer(&self) -> Writer {
         Writer::start(
-            CommandPool::new(self.config(), PoolerMode::None, 1),
+            CommandPool::new(self.target(), PoolerMode::None, 1),
             1,
             Arc::new(Notify::new()),
         )

@@ -67,6 +67,7 @@ fn settings(part: &str, postgres: u16, bus: u16, cosmos: u16) -> Settings {
         ("PGPORT", &postgres.to_string()),
         ("PGUSER", "u"),
         ("PGDATABASE", "d"),
+        ("PGSSLMODE", "disable"),
         ("ServiceBusConnection", &bus),
         ("ServiceBusTopic", "t"),
         ("COSMOS_ENDPOINT", &format!("http://127.0.0.1:{cosmos}/")),
@@ -175,12 +176,12 @@ async fn a_part_names_settings_of_no_use_and_never_connects_with_them() {
         ),
         (
             "query",
-            "PGDATABASE, PGHOST, PGPORT, PGUSER, ServiceBusConnection, ServiceBusTopic",
+            "PGDATABASE, PGHOST, PGPORT, PGSSLMODE, PGUSER, ServiceBusConnection, ServiceBusTopic",
             [false, false, true],
         ),
         (
             "projector",
-            "PGDATABASE, PGHOST, PGPORT, PGUSER",
+            "PGDATABASE, PGHOST, PGPORT, PGSSLMODE, PGUSER",
             [false, true, true],
         ),
     ] {

@@ -156,6 +156,7 @@ impl System {
             ("PGUSER", format!("{database}_app")),
             ("PGPASSWORD", format!("{database}_app")),
             ("PGDATABASE", database.to_owned()),
+            ("PGSSLMODE", "disable".to_owned()),
             ("ServiceBusConnection", self.stack.servicebus_connection_string()),
             ("ServiceBusTopic", "order-events".to_owned()),
             ("AUTH", "development".to_owned()),

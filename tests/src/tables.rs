@@ -42,7 +42,7 @@ impl World {
     pub(crate) async fn with_tables() -> (Self, TableReadModel) {
         let world = Self::new().await;
         world.database.keep_read_model().await;
-        let tables = TableReadModel::new(world.database.config(), PoolerMode::None);
+        let tables = TableReadModel::new(world.database.target(), PoolerMode::None);
         (world, tables)
     }
 

@@ -165,7 +165,7 @@ fn says(answer: Result<impl std::fmt::Debug, StoreError>, command: &str) {
 #[tokio::test]
 async fn where_nobody_keeps_it_the_read_model_says_what_to_run() {
     let database = Database::empty().await;
-    let tables = TableReadModel::new(database.config(), PoolerMode::None);
+    let tables = TableReadModel::new(database.target(), PoolerMode::None);
     says(tables.order(Uuid::nil()).await, "`handler migrate`");
     database.migrate().await;
     let request = PageRequest {
@@ -280,7 +280,7 @@ async fn the_timer_sums_up_sales_and_forgets_what_no_bus_will_ever_fetch() {
     );
     let app = App::start_with(database, settings).await;
     let (database, owner) = (app.database(), owner(app.database()).await);
-    let tables = TableReadModel::new(database.config(), PoolerMode::None);
+    let tables = TableReadModel::new(database.target(), PoolerMode::None);
     let customer = app.seed(&[("MUG", 5)]).await;
     let id = pay_once(&app, &app.place(&customer, &[("MUG", 2)]).await).await;
     let Some(Versioned { value: order, .. }) = tables.order(id).await.unwrap() else {

@@ -159,6 +159,7 @@ impl Database {
             ("PGUSER", user.to_owned()),
             ("PGPASSWORD", password.to_owned()),
             ("PGDATABASE", self.read.database.clone().unwrap_or_default()),
+            ("PGSSLMODE", "disable".to_owned()),
         ];
         settings.map(|(name, value)| (name.to_owned(), value)).into()
     }

@@ -1,6 +1,8 @@
 //! `DATABASE_URL`: where a server of the user's own is, read as its own clients read it (PostgreSQL: "Connection URIs").
 //! It never ignores a part: what the stack does not keep is refused by its name.
 
+use std::net::IpAddr;
+
 use anyhow::{Context as _, Result, bail, ensure};
 use tokio_postgres::config::{Config, Host};
 use url::Url;
@@ -26,11 +28,13 @@ impl DatabaseUrl {
         );
         ensure!(url.fragment().is_none(), "DATABASE_URL has a part after #");
         for (name, value) in url.query_pairs() {
-            // There is no TLS, so what asks for it, or would try it first, is refused.
+            // The stack speaks to the server without TLS, so what asks for it, or would try it first, is refused.
             match (&*name, &*value) {
-                ("sslmode", "disable" | "allow") => {}
+                ("sslmode", "disable") => {}
                 ("sslmode", _) => {
-                    bail!("DATABASE_URL: sslmode is kept as disable or allow only: there is no TLS yet")
+                    bail!(
+                        "DATABASE_URL: sslmode is kept as disable only: the stack has no TLS to its database"
+                    )
                 }
                 (name, _) => bail!("DATABASE_URL: {name:?} is not kept: leave it away"),
             }
@@ -40,6 +44,10 @@ impl DatabaseUrl {
         let [Host::Tcp(host)] = config.get_hosts() else {
             bail!("DATABASE_URL must name one host, and no socket");
         };
+        ensure!(
+            is_loopback(host),
+            "DATABASE_URL: the host must be this machine, since the stack has no TLS to its database"
+        );
         Ok(Self {
             host: host.clone(),
             port: config.get_ports().first().copied().unwrap_or(5432),
@@ -61,6 +69,11 @@ impl DatabaseUrl {
         url.set_path(&format!("/{path}"));
         url
     }
+}
+
+fn is_loopback(host: &str) -> bool {
+    let host = host.trim_matches(['[', ']']);
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]
@@ -89,6 +102,9 @@ mod tests {
     #[test]
     fn what_is_not_kept_is_refused_by_its_name_and_the_password_never_shown() {
         for (text, named) in [
+            ("postgres://u:secret@h/d", "host"),
+            ("postgres://u:secret@10.0.0.4/d?sslmode=disable", "host"),
+            ("postgres://u:secret@h/d?sslmode=allow", "sslmode"),
             ("postgres://u:secret@h/d?sslmode=require", "sslmode"),
             ("postgres://u:secret@h/d?sslmode=verify-full", "sslmode"),
             ("postgres://u:secret@h/d?sslmode=prefer", "sslmode"),

@@ -30,7 +30,14 @@ pub enum Part {
 }
 
 /// Settings that lead to one service, as local.settings.json has them.
-const POSTGRES: [&str; 5] = ["PGHOST", "PGPORT", "PGUSER", "PGPASSWORD", "PGDATABASE"];
+const POSTGRES: [&str; 6] = [
+    "PGHOST",
+    "PGPORT",
+    "PGUSER",
+    "PGPASSWORD",
+    "PGDATABASE",
+    "PGSSLMODE",
+];
 const BUS: [&str; 3] = [
     "ServiceBusConnection",
     "ServiceBusTopic",

@@ -20,7 +20,7 @@ use read_model::{COSMOS, read_model};
 
 use crate::{
     bus::{SubscriptionName, TopicAddress},
-    postgres::PoolerMode,
+    postgres::{PoolerMode, PostgresTarget},
     read::CosmosAccount,
 };
 
@@ -29,8 +29,8 @@ use crate::{
 pub struct Config {
     /// Port on 127.0.0.1 (`FUNCTIONS_CUSTOMHANDLER_PORT`).
     pub port: u16,
-    /// `PGHOST`, `PGPORT`, `PGUSER`, `PGPASSWORD`, `PGDATABASE`; `None` when the whole group is absent.
-    pub postgres: Option<tokio_postgres::Config>,
+    /// `PGHOST`, `PGPORT`, `PGUSER`, `PGPASSWORD`, `PGDATABASE`, `PGSSLMODE`, `PGSSLROOTCERT`; `None` when the whole group is absent.
+    pub postgres: Option<PostgresTarget>,
     /// `PG_POOLER`: nothing (default), or `transaction` for a pooler such as PgBouncer in that mode.
     pub pooler: PoolerMode,
     /// `ServiceBusConnection`, `ServiceBusTopic`; `None` when this process does not send.

@@ -3,8 +3,6 @@
 
 use std::sync::Arc;
 
-use tokio_postgres::Config as PostgresConfig;
-
 use super::{
     dead_letters::DeadLetterQueue, engine::JobError, read_model::ReadModelAdmin, subscription::Subscription,
 };
@@ -12,6 +10,7 @@ use crate::{
     bus::{SubscriptionName, TopicAddress},
     config::{Config, ReadModelKind},
     log::EventLog,
+    postgres::PostgresTarget,
     read::store::DocumentStore,
 };
 
@@ -46,7 +45,7 @@ pub struct Resources<L = EventLog, S = DocumentStore> {
 impl Resources {
     /// Connects when first used.
     #[must_use]
-    pub fn new(postgres: &PostgresConfig, config: &Config) -> Self {
+    pub fn new(postgres: &PostgresTarget, config: &Config) -> Self {
         let log = Arc::new(EventLog::new(postgres.clone()));
         let account = config.cosmos.clone();
         Self {

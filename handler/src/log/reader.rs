@@ -1,14 +1,14 @@
 //! The log over connections of its own, with what operators look at. What jobs read of it: `store`.
 //! Never holds a transaction over two statements.
 
-use tokio_postgres::{Config, Row};
+use tokio_postgres::Row;
 
 use super::{
     backlog::{COUNT_BACKLOG, OutboxBacklog},
     entry::{EVENT_COLUMNS, EntryResult, read_entry},
     trace::{TRACE, TracedEvent},
 };
-use crate::postgres::{ConnectionPool, PostgresError, SqlParameters};
+use crate::postgres::{ConnectionPool, PostgresError, PostgresTarget, SqlParameters};
 
 /// The oldest schema that has everything that is read here.
 const NEEDED_SCHEMA: i32 = 3;
@@ -28,9 +28,9 @@ pub struct EventLog {
 impl EventLog {
     /// Connects when first used.
     #[must_use]
-    pub fn new(config: Config) -> Self {
+    pub fn new(target: PostgresTarget) -> Self {
         Self {
-            pool: ConnectionPool::for_schema(NEEDED_SCHEMA, config, CONNECTIONS),
+            pool: ConnectionPool::for_schema(NEEDED_SCHEMA, target, CONNECTIONS),
         }
     }
 

@@ -5,7 +5,9 @@
 mod grants;
 mod read_model;
 
-use tokio_postgres::{Client, Config, NoTls};
+use tokio_postgres::Client;
+
+use crate::postgres::{PostgresError, PostgresTarget};
 
 /// Every migration in order; its position, from 1, is the schema's version.
 const MIGRATIONS: &[(&str, &str)] = &[
@@ -39,20 +41,30 @@ const MIGRATIONS: &[(&str, &str)] = &[
 /// The advisory lock by which two deployments at once take turns.
 const LOCK: i64 = 0x6f72_6465_7273;
 
+/// The reason why the schemas are not at this version.
+#[derive(Debug, thiserror::Error)]
+pub enum MigrateError {
+    /// The database cannot be reached, or does not let us in.
+    #[error(transparent)]
+    Connection(#[from] PostgresError),
+    /// It refused a statement.
+    #[error(transparent)]
+    Statement(#[from] tokio_postgres::Error),
+}
+
 /// Applies what is missing, each migration in a transaction of its own, and returns the version reached.
 ///
 /// `app_role`, when given, gets `USAGE` and row rights on the schemas, and timeouts of 2 s; the role must exist.
 /// `keep_read_model`, when given, says whether the read model in PostgreSQL is kept from now on or left.
 ///
 /// # Errors
-/// The error of PostgreSQL; what was done before stays done, and the next run goes on.
+/// [`MigrateError`]; what was done before stays done, and the next run goes on.
 pub async fn migrate(
-    config: &Config,
+    target: &PostgresTarget,
     app_role: Option<&str>,
     keep_read_model: Option<bool>,
-) -> Result<i32, tokio_postgres::Error> {
-    let (mut client, connection) = config.connect(NoTls).await?;
-    let driver = tokio::spawn(connection);
+) -> Result<i32, MigrateError> {
+    let (mut client, wire) = target.connect().await?;
     // Of the session, not of a transaction: each migration commits by itself.
     client.execute("select pg_advisory_lock($1)", &[&LOCK]).await?;
     let applied = applied(&client).await?;
@@ -86,7 +98,7 @@ pub async fn migrate(
         None => {}
     }
     drop(client);
-    let _ended = driver.await;
+    let _ended = wire.await;
     Ok(version.max(applied))
 }
 

@@ -1,18 +1,19 @@
 //! The way to a connection that can be used: to a server that leads, and a schema that is new enough.
 //! Never waits: that is for the pool.
 
-use tokio_postgres::{Config, Error};
+use tokio_postgres::Error;
 
 use super::{
     connection::{PoolerMode, PostgresConnection},
     error::PostgresError,
+    target::PostgresTarget,
 };
 use crate::error_chain::cause;
 
 /// A standby that is reached after a failover refuses what is written and shows what is old: it is left at once, so that the
 /// next try may find the new leader.
 pub(super) async fn connect(
-    config: &Config,
+    target: &PostgresTarget,
     pooler: PoolerMode,
     needed: i32,
 ) -> Result<PostgresConnection, PostgresError> {
@@ -21,7 +22,7 @@ pub(super) async fn connect(
         Some(_) => PostgresError::Refused(error),
         None => PostgresError::Unreachable(cause(error)),
     };
-    let connection = PostgresConnection::open(config, pooler).await.map_err(fault)?;
+    let connection = PostgresConnection::open(target, pooler).await?;
     let found = match connection.query_one(LOOK, &[]).await {
         Ok(row) if row.try_get(0)? => return Err(PostgresError::Standby),
         Ok(row) => row.try_get::<_, Option<i32>>(1)?.unwrap_or_default(),

@@ -5,10 +5,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::task::AbortHandle;
 use tokio_postgres::{
-    Client, Config, Error, NoTls, Row, Statement,
+    Client, Error, Row, Statement,
     types::{ToSql, Type},
 };
 
+use super::{error::PostgresError, target::PostgresTarget};
 use crate::error_chain::chain;
 
 /// A pooler between this process and the server (`PG_POOLER`).
@@ -49,18 +50,18 @@ enum StatementForm {
 }
 
 impl PostgresConnection {
-    pub(super) async fn open(config: &Config, pooler: PoolerMode) -> Result<Self, Error> {
-        // TLS is not there yet: settings that ask for it are refused when the process starts.
-        let (client, wire) = config.connect(NoTls).await?;
-        let wire = tokio::spawn(async move {
-            if let Err(error) = wire.await {
+    pub(super) async fn open(target: &PostgresTarget, pooler: PoolerMode) -> Result<Self, PostgresError> {
+        let (client, wire) = target.connect().await?;
+        let stop = wire.abort_handle();
+        tokio::spawn(async move {
+            if let Ok(Err(error)) = wire.await {
                 tracing::warn!(error = %chain(&error), "database_connection_closed");
             }
         });
         Ok(Self {
             client,
             pooler,
-            wire: wire.abort_handle(),
+            wire: stop,
             waits: AtomicBool::new(false),
         })
     }

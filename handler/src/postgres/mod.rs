@@ -7,8 +7,11 @@ mod error;
 mod idle;
 mod pool;
 mod sqlstate;
+mod target;
 mod timestamp;
+mod tls;
 
 pub use connection::{PoolerMode, PostgresConnection, PreparedStatement, SqlParameters, types};
 pub use error::PostgresError;
 pub use pool::{ConnectionPool, PooledConnection};
+pub use target::PostgresTarget;

@@ -13,13 +13,14 @@ use tokio::{
     sync::{Semaphore, SemaphorePermit},
     time::timeout,
 };
-use tokio_postgres::{Config, Error, Row};
+use tokio_postgres::{Error, Row};
 
 use super::{
     connect::connect,
     connection::{PoolerMode, PostgresConnection, SqlParameters},
     error::{PostgresError, classify},
     idle::IdleStack,
+    target::PostgresTarget,
 };
 use crate::{condition::StoreCondition, error_chain::cause};
 
@@ -29,7 +30,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// Connections of this process for one purpose; opened when first needed. `P` holds the statements prepared on each.
 #[derive(Debug)]
 pub struct ConnectionPool<P> {
-    config: Config,
+    target: PostgresTarget,
     pooler: PoolerMode,
     needed: i32,
     slots: Semaphore,
@@ -61,9 +62,9 @@ pub struct PooledConnection<'a, P> {
 impl<P: Default + Send + 'static> ConnectionPool<P> {
     /// A pool of at most `size` connections to a database whose schema has this version or a newer one; opens none.
     #[must_use]
-    pub fn for_schema(needed: i32, config: Config, size: usize) -> Self {
+    pub fn for_schema(needed: i32, target: PostgresTarget, size: usize) -> Self {
         Self {
-            config,
+            target,
             pooler: PoolerMode::None,
             needed,
             slots: Semaphore::new(size),
@@ -113,7 +114,7 @@ impl<P: Default + Send + 'static> ConnectionPool<P> {
         self.idle.watch();
         // Before the connection is made: if all are given up meanwhile, this one may have been made in bad times, too.
         let era = self.era.load(SeqCst);
-        let connecting = connect(&self.config, self.pooler, self.needed);
+        let connecting = connect(&self.target, self.pooler, self.needed);
         let late = |_| PostgresError::Unreachable(cause("it did not answer in time"));
         Ok(PooledSession {
             connection: timeout(PATIENCE, connecting).await.map_err(late)??,

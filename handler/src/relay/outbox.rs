@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use tokio::sync::Mutex;
-use tokio_postgres::{Config, Row};
+use tokio_postgres::Row;
 use uuid::Uuid;
 
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
     condition::StoreCondition,
     domain::timestamp::Timestamp,
     log::{EVENT_COLUMNS, LogEntry, UnreadableEntry, read_entry},
-    postgres::{ConnectionPool, PooledConnection, PostgresError},
+    postgres::{ConnectionPool, PooledConnection, PostgresError, PostgresTarget},
 };
 
 /// The oldest schema that has everything that is drained and expired here.
@@ -110,9 +110,9 @@ pub struct Outbox {
 impl Outbox {
     /// Connects when first used.
     #[must_use]
-    pub fn new(config: Config) -> Self {
+    pub fn new(target: PostgresTarget) -> Self {
         Self {
-            pool: ConnectionPool::for_schema(NEEDED_SCHEMA, config, 1),
+            pool: ConnectionPool::for_schema(NEEDED_SCHEMA, target, 1),
             turn: Mutex::new(()),
         }
     }

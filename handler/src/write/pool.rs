@@ -4,7 +4,7 @@
 use std::collections::{HashMap, hash_map::Entry};
 
 use tokio_postgres::{
-    Config, Row,
+    Row,
     types::{Json, ToSql},
 };
 use uuid::Uuid;
@@ -18,7 +18,7 @@ use crate::{
     domain::{event::StockLevel, value::Sku},
     error_chain::cause,
     json::Strict,
-    postgres::{self, PoolerMode, PostgresError, PreparedStatement, SqlParameters},
+    postgres::{self, PoolerMode, PostgresError, PostgresTarget, PreparedStatement, SqlParameters},
 };
 
 /// The oldest schema that commands run on; a newer one only ever adds to it.
@@ -46,8 +46,8 @@ pub struct CommandStatements {
 impl CommandPool {
     /// A pool of at most `size` connections; opens none.
     #[must_use]
-    pub fn new(config: Config, pooler: PoolerMode, size: usize) -> Self {
-        Self::for_schema(NEEDED_SCHEMA, config, size).through(pooler)
+    pub fn new(target: PostgresTarget, pooler: PoolerMode, size: usize) -> Self {
+        Self::for_schema(NEEDED_SCHEMA, target, size).through(pooler)
     }
 }
 

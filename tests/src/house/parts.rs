@@ -8,16 +8,17 @@ use devstack::app_folder::workspace_root;
 use super::files_below;
 
 /// What each part of the handler may use of the others; `app` and `cli` put everything together.
-const MAY_USE: [(&str, &[&str]); 19] = [
+const MAY_USE: [(&str, &[&str]); 20] = [
     ("json", &[]),
     ("domain", &["json"]),
     ("condition", &[]),
     ("error_chain", &[]),
     ("panics", &[]),
-    ("postgres", &["condition", "domain"]),
+    ("tls", &[]),
+    ("postgres", &["condition", "domain", "tls"]),
     ("log", &["domain", "json", "postgres"]),
     ("write", &["domain", "json", "postgres", "condition", "log"]),
-    ("bus", &["domain", "condition"]),
+    ("bus", &["domain", "condition", "tls"]),
     ("relay", &["domain", "postgres", "condition", "log", "bus"]),
     ("read", &["domain", "json", "postgres", "condition"]),
     (
@@ -40,8 +41,8 @@ const MAY_USE: [(&str, &[&str]); 19] = [
         "triggers",
         &["config", "domain", "timer", "jobs", "read", "bus", "http"],
     ),
-    ("config", &["bus", "postgres", "read"]),
-    ("migrate", &[]),
+    ("config", &["bus", "postgres", "read", "tls"]),
+    ("migrate", &["postgres"]),
 ];
 
 /// What every part may use.

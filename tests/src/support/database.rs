@@ -6,6 +6,8 @@ use std::{collections::BTreeMap, net::SocketAddr};
 use tokio::process::Command;
 use uuid::Uuid;
 
+use handler::postgres::PostgresTarget;
+
 use super::{binary, connect, server};
 
 const APP_ROLE: &str = "orders_app";
@@ -92,12 +94,12 @@ impl Database {
     }
 
     /// How this process connects as the app.
-    pub(crate) fn config(&self) -> tokio_postgres::Config {
+    pub(crate) fn target(&self) -> PostgresTarget {
         let mut config = tokio_postgres::Config::new();
         let address = server().address();
         config.host(address.ip().to_string()).port(address.port());
         config.user(APP_ROLE).password(APP_PASSWORD).dbname(&self.name);
-        config
+        PostgresTarget::in_plain_text(config)
     }
 
     /// Settings of the app's own role, reaching the server through `address`.
@@ -108,6 +110,7 @@ impl Database {
             ("PGUSER", APP_ROLE.to_owned()),
             ("PGPASSWORD", APP_PASSWORD.to_owned()),
             ("PGDATABASE", self.name.clone()),
+            ("PGSSLMODE", "disable".to_owned()),
             ("AUTH", "development".to_owned()),
             ("AZURE_FUNCTIONS_ENVIRONMENT", "Development".to_owned()),
             ("FUNCTIONS_CUSTOMHANDLER_PORT", "0".to_owned()),

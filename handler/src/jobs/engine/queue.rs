@@ -3,7 +3,6 @@
 
 use serde_json::json;
 use tokio::time::Instant;
-use tokio_postgres::Config;
 use uuid::Uuid;
 
 use super::{
@@ -14,7 +13,7 @@ use super::{
     table::{CreateOutcome, JobTable, NewJob},
     worker::TurnEnd,
 };
-use crate::postgres::PostgresError;
+use crate::postgres::{PostgresError, PostgresTarget};
 
 /// The person or program that asks for a job.
 #[derive(Debug, Clone, Copy)]
@@ -35,7 +34,7 @@ pub struct JobQueue<R: 'static> {
 impl<R: Sync> JobQueue<R> {
     /// Connects when first used.
     #[must_use]
-    pub fn new(postgres: &Config, kinds: &'static [JobKind<R>], resources: R) -> Self {
+    pub fn new(postgres: &PostgresTarget, kinds: &'static [JobKind<R>], resources: R) -> Self {
         Self {
             table: JobTable::new(postgres.clone()),
             kinds,

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 use time::OffsetDateTime;
-use tokio_postgres::{Config, Row, types::FromSql};
+use tokio_postgres::{Row, types::FromSql};
 use uuid::Uuid;
 
 use super::{
@@ -14,7 +14,7 @@ use super::{
 use crate::{
     domain::timestamp::Timestamp,
     error_chain::chain,
-    postgres::{ConnectionPool, PostgresError, SqlParameters},
+    postgres::{ConnectionPool, PostgresError, PostgresTarget, SqlParameters},
 };
 
 /// The schema that has it.
@@ -135,9 +135,9 @@ pub(super) enum CreateOutcome {
 
 impl JobTable {
     /// Connects when first used.
-    pub(super) fn new(config: Config) -> Self {
+    pub(super) fn new(target: PostgresTarget) -> Self {
         Self {
-            pool: ConnectionPool::for_schema(NEEDED_SCHEMA, config, 1),
+            pool: ConnectionPool::for_schema(NEEDED_SCHEMA, target, 1),
         }
     }
 

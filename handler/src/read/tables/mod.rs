@@ -8,7 +8,7 @@ pub mod statements;
 use std::{collections::HashMap, sync::Arc, time::Instant};
 
 use time::Date;
-use tokio_postgres::{Config, Row};
+use tokio_postgres::Row;
 use uuid::Uuid;
 
 pub use probe::probe;
@@ -26,7 +26,7 @@ use crate::{
         value::Sku,
     },
     error_chain::cause,
-    postgres::{ConnectionPool, PoolerMode, PostgresError, PreparedStatement, SqlParameters},
+    postgres::{ConnectionPool, PoolerMode, PostgresError, PostgresTarget, PreparedStatement, SqlParameters},
 };
 
 /// The oldest schema with a read model in it.
@@ -46,9 +46,9 @@ struct PreparedStatements(HashMap<&'static str, PreparedStatement>);
 impl TableReadModel {
     /// Connects when first used.
     #[must_use]
-    pub fn new(config: Config, pooler: PoolerMode) -> Self {
+    pub fn new(target: PostgresTarget, pooler: PoolerMode) -> Self {
         Self {
-            pool: ConnectionPool::for_schema(NEEDED_SCHEMA, config, CONNECTIONS).through(pooler),
+            pool: ConnectionPool::for_schema(NEEDED_SCHEMA, target, CONNECTIONS).through(pooler),
         }
     }
 

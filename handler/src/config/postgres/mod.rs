@@ -2,25 +2,27 @@
 //! Never ignores one that it does not keep: a variable of that form is refused by name
 //! (PostgreSQL: "libpq, Environment Variables").
 
+mod tls;
+
 use std::{collections::BTreeMap, time::Duration};
 
 use super::error::{ConfigError, invalid};
-use crate::postgres::PoolerMode;
+use crate::postgres::{PoolerMode, PostgresTarget};
 
 const POOLER: &str = "PG_POOLER";
 /// Kept as they are.
-const KEPT: [&str; 6] = [
+const KEPT: [&str; 8] = [
     "PGHOST",
     "PGPORT",
     "PGUSER",
     "PGPASSWORD",
     "PGDATABASE",
     "PGAPPNAME",
+    "PGSSLMODE",
+    "PGSSLROOTCERT",
 ];
-/// Kept at these values, which are what is done anyway. There is no TLS and no GSSAPI yet: what asks for it, or would try it
-/// first, is refused.
-const KEPT_AT: [(&str, &[&str]); 4] = [
-    ("PGSSLMODE", &["disable", "allow"]),
+/// Kept at these values, which are what is done anyway. There is no GSSAPI: what would try it first is refused.
+const KEPT_AT: [(&str, &[&str]); 3] = [
     ("PGGSSENCMODE", &["disable"]),
     ("PGCHANNELBINDING", &["disable", "prefer"]),
     ("PGCLIENTENCODING", &["UTF8", "utf8", "UTF-8", "utf-8"]),
@@ -32,11 +34,11 @@ type Environment = BTreeMap<String, String>;
 
 /// True for a setting by which a process is taken to have a database.
 pub(super) fn is_setting(name: &str) -> bool {
-    KEPT.contains(&name) || ["PGSSLMODE", POOLER].contains(&name)
+    KEPT.contains(&name) || name == POOLER
 }
 
 /// The database's address and credentials; `None` when no setting names one.
-pub(super) fn postgres(environment: &Environment) -> Result<Option<tokio_postgres::Config>, ConfigError> {
+pub(super) fn postgres(environment: &Environment) -> Result<Option<PostgresTarget>, ConfigError> {
     if !environment.keys().any(|name| is_setting(name)) {
         return Ok(None);
     }
@@ -69,7 +71,10 @@ pub(super) fn postgres(environment: &Environment) -> Result<Option<tokio_postgre
     if let Some(password) = environment.get("PGPASSWORD") {
         config.password(password);
     }
-    Ok(Some(config))
+    Ok(Some(match tls::tls(environment, host)? {
+        None => PostgresTarget::in_plain_text(config),
+        Some(tls) => PostgresTarget::by_tls(config, tls),
+    }))
 }
 
 /// Passes what is kept, and what is no variable of libpq or has no value.
@@ -85,7 +90,7 @@ fn known(name: &str, value: &str) -> Result<(), ConfigError> {
         Some((_, values)) if values.contains(&value) => Ok(()),
         Some((_, values)) => {
             let why = format!(
-                "is kept as {} only: there is no TLS, GSSAPI or other encoding yet",
+                "is kept as {} only: there is no GSSAPI, channel binding or other encoding",
                 values.join(" or ")
             );
             Err(invalid(name, &why))
@@ -115,7 +120,7 @@ mod tests {
 
     const WHOLE: [(&str, &str); 3] = [("PGHOST", "h"), ("PGUSER", "u"), ("PGDATABASE", "d")];
 
-    fn read(pairs: &[(&str, &str)]) -> Result<Option<tokio_postgres::Config>, String> {
+    fn read(pairs: &[(&str, &str)]) -> Result<Option<PostgresTarget>, String> {
         let pairs = pairs
             .iter()
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
@@ -125,15 +130,16 @@ mod tests {
             .map_err(|error| error.to_string())
     }
 
-    fn with(more: &[(&str, &str)]) -> Result<Option<tokio_postgres::Config>, String> {
+    fn with(more: &[(&str, &str)]) -> Result<Option<PostgresTarget>, String> {
         read(&[&WHOLE, more].concat())
     }
 
     #[test]
     fn a_setting_of_libpq_is_kept_or_refused_by_its_name() {
         for kept in [
-            ("PGSSLMODE", "disable"),
-            ("PGSSLMODE", "allow"),
+            ("PGSSLMODE", "require"),
+            ("PGSSLMODE", "verify-full"),
+            ("PGSSLROOTCERT", "system"),
             ("PGGSSENCMODE", "disable"),
             ("PGCLIENTENCODING", "UTF8"),
             ("PGAPPNAME", "orders"),
@@ -144,14 +150,14 @@ mod tests {
             assert!(with(&[kept]).unwrap().is_some(), "{kept:?}");
         }
         for (name, value) in [
-            ("PGSSLMODE", "require"),
+            ("PGSSLMODE", "disable"),
+            ("PGSSLMODE", "allow"),
             ("PGSSLMODE", "verify-ca"),
-            ("PGSSLMODE", "verify-full"),
             ("PGSSLMODE", "prefer"),
             ("PGSSLMODE", "required"),
             ("PGSLLMODE", "require"),
             ("PGREQUIRESSL", "1"),
-            ("PGSSLROOTCERT", "system"),
+            ("PGSSLROOTCERT", "/does/not/exist"),
             ("PGSSLCERT", "/c"),
             ("PGSSLMINPROTOCOLVERSION", "TLSv1.3"),
             ("PGGSSENCMODE", "require"),
@@ -186,7 +192,7 @@ mod tests {
     #[test]
     fn a_setting_that_asks_for_security_is_not_ignored_where_the_others_are_missing() {
         let error = read(&[("PGSSLMODE", "require")]).unwrap_err();
-        assert!(error.contains("PGSSLMODE"), "{error}");
+        assert!(error.contains("PGHOST"), "{error}");
     }
 
     #[test]
