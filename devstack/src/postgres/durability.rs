@@ -14,8 +14,8 @@ pub enum Durability {
 
 impl Durability {
     /// Settings that differ from what `initdb` wrote.
-    pub(super) fn settings(self) -> &'static [&'static str] {
-        match self {
+    pub(super) fn settings(self) -> Vec<String> {
+        let settings: &[&str] = match self {
             Self::Off => &[
                 "-cfsync=off",
                 "-csynchronous_commit=off",
@@ -24,7 +24,8 @@ impl Durability {
                 "-cmax_connections=200",
             ],
             Self::Stock => &[],
-        }
+        };
+        settings.iter().map(|setting| (*setting).to_owned()).collect()
     }
 
     /// The folder for the cluster. The temporary folder may be memory; `/var/tmp` outlives a restart, so it is a disk.

@@ -13,7 +13,6 @@ use std::{
 use nix::unistd::User;
 use tempfile::TempDir;
 
-use super::durability::Durability;
 use super::user::{as_user, give};
 
 /// Lives as long as its stdin is open, and does what is said there; then the server goes, and its data unless they are kept. The file
@@ -84,7 +83,7 @@ impl Keeper {
         data: &Path,
         port: u16,
         after: &str,
-        durability: Durability,
+        settings: &[String],
     ) -> io::Result<(Self, SocketAddr)> {
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?
             .local_addr()?
@@ -98,7 +97,7 @@ impl Keeper {
             .arg(data)
             .args([&port.to_string(), after])
             .arg(signs.path())
-            .args(durability.settings());
+            .args(settings);
         let keeper = Self {
             shell: shell.stdin(Stdio::piped()).process_group(0).spawn()?,
             signs,

@@ -2,6 +2,7 @@
 //! Never runs as root, and never outlives the process that started it.
 
 mod durability;
+mod encryption;
 mod fetch;
 mod find;
 mod keeper;
@@ -27,6 +28,8 @@ use keeper::Keeper;
 pub use keeper::Shutdown;
 use kept::named;
 use user::{as_user, give, unprivileged};
+
+use crate::tls::ServerCertificate;
 
 /// The longest that initdb and the server's start may take.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -58,6 +61,18 @@ impl Server {
     /// # Errors
     /// The same.
     pub fn start_with(port: u16, durability: Durability) -> io::Result<Self> {
+        Self::make(port, durability, None)
+    }
+
+    /// Like [`Self::start`], and lets nobody in without TLS, by this certificate.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn start_like_azure(port: u16, certificate: &ServerCertificate) -> io::Result<Self> {
+        Self::make(port, Durability::Off, Some(certificate))
+    }
+
+    fn make(port: u16, durability: Durability, certificate: Option<&ServerCertificate>) -> io::Result<Self> {
         let bin = find::bin_folder()?;
         let user = unprivileged()?;
         let folder = tempfile::Builder::new()
@@ -65,7 +80,11 @@ impl Server {
             .tempdir_in(durability.folder())?;
         give(folder.path(), user.as_ref())?;
         initdb(&bin, folder.path(), user.as_ref())?;
-        let keeper = Keeper::start(user.as_ref(), &bin, folder.path(), port, "drop", durability)?;
+        let mut settings = durability.settings();
+        if let Some(certificate) = certificate {
+            settings.extend(encryption::prepare(certificate, folder.path(), user.as_ref())?);
+        }
+        let keeper = Keeper::start(user.as_ref(), &bin, folder.path(), port, "drop", &settings)?;
         // From here on the keeper owns the folder.
         Self::of(keeper, bin, folder.keep())
     }
@@ -83,7 +102,8 @@ impl Server {
         if !folder.join("PG_VERSION").exists() {
             initdb(&bin, folder, user.as_ref())?;
         }
-        let keeper = Keeper::start(user.as_ref(), &bin, folder, port, "keep", Durability::Stock)?;
+        let settings = Durability::Stock.settings();
+        let keeper = Keeper::start(user.as_ref(), &bin, folder, port, "keep", &settings)?;
         Self::of(keeper, bin, folder.to_path_buf())
     }
 

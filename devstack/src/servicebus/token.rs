@@ -5,15 +5,20 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
+use crate::identity::covers;
+
 /// The key every local emulator is known to have.
 pub(crate) const KEY_NAME: &str = "RootManageSharedAccessKey";
 /// Its value, which is no secret.
 pub(crate) const KEY: &str = "SAS_KEY_VALUE";
 
+/// The beginning of every token that is made from a key.
+pub(crate) const SHARED_ACCESS: &str = "SharedAccessSignature ";
+
 /// Verifies a `SharedAccessSignature …` for `audience`; gives its expiry in Unix milliseconds.
 pub(crate) fn verify(token: &str, audience: &str, now_ms: i64) -> Result<i64, &'static str> {
     let fields = token
-        .strip_prefix("SharedAccessSignature ")
+        .strip_prefix(SHARED_ACCESS)
         .ok_or("the token is no shared access signature")?;
     let field = |name: &str| {
         let mut pairs = fields.split('&').filter_map(|pair| pair.split_once('='));
@@ -57,14 +62,6 @@ pub(crate) fn path(address: &str) -> String {
         None => address,
     };
     path.trim_matches('/').to_ascii_lowercase()
-}
-
-/// True when a grant for one path reaches another: itself and all below it.
-pub(crate) fn covers(granted: &str, wanted: &str) -> bool {
-    match wanted.strip_prefix(granted) {
-        Some(rest) => granted.is_empty() || rest.is_empty() || rest.starts_with('/'),
-        None => false,
-    }
 }
 
 fn unescape(text: &str) -> String {
