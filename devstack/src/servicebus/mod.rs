@@ -5,6 +5,7 @@ mod amqp;
 mod broker;
 mod clock;
 pub mod command;
+mod door;
 mod entities;
 mod facts;
 mod faults;

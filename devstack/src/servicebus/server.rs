@@ -8,13 +8,17 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
+use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
 
 use super::clock::{now_ms, until};
+use super::door::Door;
 use super::entities::Entities;
 use super::shared::SharedState;
 use super::switches::ServiceBusSwitches;
 use super::{peer, token};
+use crate::identity::Directory;
+use crate::tls::ServerCertificate;
 
 /// A running emulator; dropping it stops it.
 #[derive(Debug)]
@@ -22,6 +26,8 @@ pub struct ServiceBusEmulator {
     address: SocketAddr,
     shared: Arc<SharedState>,
     task: JoinHandle<()>,
+    /// Those of other ways in.
+    others: Vec<AbortOnDropHandle<()>>,
 }
 
 impl ServiceBusEmulator {
@@ -37,8 +43,26 @@ impl ServiceBusEmulator {
         Ok(Self {
             address,
             shared: Arc::clone(&shared),
-            task: tokio::spawn(accept(listener, shared)),
+            task: tokio::spawn(serve(listener, shared)),
+            others: Vec::new(),
         })
+    }
+
+    /// Serves other clients as Azure does: with TLS from the first byte, and by the roles that identities of the directory
+    /// have. There is no key to it.
+    pub fn serve_like_azure(
+        &mut self,
+        listener: TcpListener,
+        certificate: &ServerCertificate,
+        directory: &Directory,
+    ) -> anyhow::Result<()> {
+        let door = Door::Azure {
+            tls: certificate.acceptor(&[])?,
+            directory: directory.clone(),
+        };
+        let accepting = tokio::spawn(accept(listener, Arc::clone(&self.shared), door));
+        self.others.push(AbortOnDropHandle::new(accepting));
+        Ok(())
     }
 
     /// The address that it listens on.
@@ -98,9 +122,13 @@ fn reachable(mut address: SocketAddr) -> SocketAddr {
     address
 }
 
-async fn accept(listener: TcpListener, shared: Arc<SharedState>) {
+/// The plain way in, and what runs out in the meantime.
+async fn serve(listener: TcpListener, shared: Arc<SharedState>) {
+    tokio::join!(expire(Arc::clone(&shared)), accept(listener, shared, Door::Key));
+}
+
+async fn accept(listener: TcpListener, shared: Arc<SharedState>, door: Door) {
     let mut tasks = JoinSet::new();
-    tasks.spawn(expire(shared.clone()));
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
@@ -110,12 +138,12 @@ async fn accept(listener: TcpListener, shared: Arc<SharedState>) {
                     if shared.faults.is_refusing() {
                         continue;
                     }
-                    let shared = shared.clone();
+                    let (shared, door) = (shared.clone(), door.clone());
                     let serve = async move {
                         tokio::select! {
                             biased;
                             _ = drops.changed() => {}
-                            ended = peer::run(stream, shared) => match ended {
+                            ended = peer::run(stream, shared, door) => match ended {
                                 Err(error) if error.kind() == io::ErrorKind::InvalidData => {
                                     tracing::warn!(why = ?error.to_string(), "a connection is refused");
                                 }

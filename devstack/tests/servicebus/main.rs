@@ -14,6 +14,7 @@ mod delivery;
 mod dispositions;
 mod duplicates;
 mod expiry;
+mod identities;
 mod peeks;
 mod raw;
 mod refusal;

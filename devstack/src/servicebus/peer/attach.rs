@@ -5,6 +5,7 @@ use super::super::amqp::{AmqpError, Performative, Value, code};
 use super::super::broker::Entity;
 use super::super::token;
 use super::context::{ConnectionContext, ProtocolFault};
+use super::grants::claims;
 use super::incoming::{CREDIT, MAX_MESSAGE};
 use super::replies::Replies;
 use super::session::{CBS, Incoming, Link, Outgoing, ReceiverSource, SenderTarget, Session};
@@ -85,7 +86,7 @@ fn reply(attach: &Performative, handle: u32, receives: bool, accepted: bool) -> 
 
 fn outgoing(attach: &Performative, context: &ConnectionContext) -> Result<Link, AmqpError> {
     let source = attach.field(5);
-    let node = node(source, context)?;
+    let node = node(source, true, context)?;
     if source.field(7).map().is_some_and(|filters| !filters.is_empty()) {
         let names: Vec<_> = source
             .field(7)
@@ -132,7 +133,7 @@ fn incoming(attach: &Performative, context: &ConnectionContext) -> Result<Link, 
             "transactions are not supported",
         ));
     }
-    let sink = match node(target, context)? {
+    let sink = match node(target, false, context)? {
         Node::Cbs => SenderTarget::Cbs,
         Node::Management(place) => SenderTarget::Management(place),
         Node::Entity(Entity::Queue { inlet: None, .. }) => {
@@ -160,7 +161,7 @@ fn address(terminus: &Value) -> String {
     token::path(terminus.field(0).text().unwrap_or_default())
 }
 
-fn node(terminus: &Value, context: &ConnectionContext) -> Result<Node, AmqpError> {
+fn node(terminus: &Value, receives: bool, context: &ConnectionContext) -> Result<Node, AmqpError> {
     if terminus.field(4).flag() {
         return Err(AmqpError::new(
             code::NOT_IMPLEMENTED,
@@ -174,10 +175,8 @@ fn node(terminus: &Value, context: &ConnectionContext) -> Result<Node, AmqpError
     if path.is_empty() {
         return Err(AmqpError::new(code::INVALID_FIELD, "the link names no entity"));
     }
-    if !context.grants.allow(&path, context.now) {
-        let text = format!("Unauthorized access. A valid token is required for '{path}'.");
-        return Err(AmqpError::new(code::UNAUTHORIZED, text));
-    }
+    let checked = context.grants.check(&path, claims(&path, receives), context.now);
+    checked.map_err(|text| AmqpError::new(code::UNAUTHORIZED, text))?;
     let (entity, managed) = match path.strip_suffix("/$management") {
         Some(entity) => (entity, true),
         None => (path.as_str(), false),

@@ -1,12 +1,11 @@
 //! What the sessions of one connection need of it, and how they end what is wrong.
 //! Never does input or output.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::grants::TokenGrants;
 use crate::servicebus::amqp::{AmqpError, Malformed};
 use crate::servicebus::shared::SharedState;
-use crate::servicebus::token;
 
 /// The part of the connection that a wrong frame ends.
 #[derive(Debug)]
@@ -27,32 +26,6 @@ impl From<Malformed> for ProtocolFault {
 impl ProtocolFault {
     pub(super) fn session(condition: &'static str, description: impl Into<String>) -> Self {
         Self::Session(AmqpError::new(condition, description))
-    }
-}
-
-/// The entities that the client's tokens reach, and until when.
-#[derive(Debug, Default)]
-pub(super) struct TokenGrants {
-    pub(super) trusted: bool,
-    pub(super) paths: HashMap<String, i64>,
-}
-
-impl TokenGrants {
-    pub(super) fn allow(&self, path: &str, now: i64) -> bool {
-        let reaches = |(granted, until): (&String, &i64)| *until > now && token::covers(granted, path);
-        self.trusted || self.paths.iter().any(reaches)
-    }
-
-    /// Lets every token run out.
-    pub(super) fn expire(&mut self) {
-        self.paths.values_mut().for_each(|until| *until = 0);
-    }
-
-    /// Forgets the tokens that have run out; tells whether there were any.
-    pub(super) fn forget(&mut self, now: i64) -> bool {
-        let before = self.paths.len();
-        self.paths.retain(|_, until| *until > now);
-        self.paths.len() < before
     }
 }
 

@@ -1,13 +1,14 @@
 //! The engine of one connection: frames in, frames out, sessions in between.
 //! Never does input or output, and never reads a clock.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::amqp::{AmqpError, Performative, Value, code, frame};
 use super::super::shared::SharedState;
-use super::context::{ConnectionContext, ProtocolFault, TokenGrants};
+use super::context::{ConnectionContext, ProtocolFault};
+use super::grants::TokenGrants;
 use super::session::Session;
 
 /// The idle time-out that `open` announces.
@@ -29,11 +30,7 @@ pub(super) struct Engine {
 }
 
 impl Engine {
-    pub(super) fn new(shared: Arc<SharedState>, trusted: bool) -> Self {
-        let grants = TokenGrants {
-            trusted,
-            paths: HashMap::new(),
-        };
+    pub(super) fn new(shared: Arc<SharedState>, grants: TokenGrants) -> Self {
         Self {
             context: ConnectionContext {
                 shared,
@@ -91,7 +88,7 @@ impl Engine {
 
     /// The time at which the next token runs out.
     pub(super) fn next_expiry(&self) -> Option<i64> {
-        self.context.grants.paths.values().min().copied()
+        self.context.grants.next_expiry()
     }
 
     /// Ends links whose token ran out, and sends what receivers have credit for; true when there may be more.

@@ -3,16 +3,19 @@
 
 use std::io;
 
-use bytes::{Bytes, BytesMut};
-use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
+use bytes::BytesMut;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 
 use super::super::amqp::{Performative, Value, code, frame};
-use super::super::token;
+use super::super::door::Door;
 use super::stranger;
 
 /// Answers the headers; tells whether the client proved to know the key.
-pub(super) async fn run(stream: &mut TcpStream, buffer: &mut BytesMut) -> io::Result<bool> {
+pub(super) async fn run(
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    buffer: &mut BytesMut,
+    door: &Door,
+) -> io::Result<bool> {
     let mut trusted = false;
     let mut header = frame::read_header(stream, buffer).await?;
     if stranger::is_http(header) {
@@ -20,7 +23,7 @@ pub(super) async fn run(stream: &mut TcpStream, buffer: &mut BytesMut) -> io::Re
     }
     if header == frame::SASL_HEADER {
         stream.write_all(&frame::SASL_HEADER).await?;
-        trusted = sasl(stream, buffer).await?;
+        trusted = sasl(stream, buffer, door).await?;
         header = frame::read_header(stream, buffer).await?;
     }
     stream.write_all(&frame::AMQP_HEADER).await?;
@@ -31,7 +34,11 @@ pub(super) async fn run(stream: &mut TcpStream, buffer: &mut BytesMut) -> io::Re
     Ok(trusted)
 }
 
-async fn sasl(stream: &mut TcpStream, buffer: &mut BytesMut) -> io::Result<bool> {
+async fn sasl(
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    buffer: &mut BytesMut,
+    door: &Door,
+) -> io::Result<bool> {
     let offered = Value::symbols(&["MSSBCBS", "PLAIN", "ANONYMOUS", "EXTERNAL"]);
     send(stream, Performative::new(code::SASL_MECHANISMS, vec![offered])).await?;
     let answer = frame::read(stream, buffer).await?;
@@ -42,7 +49,7 @@ async fn sasl(stream: &mut TcpStream, buffer: &mut BytesMut) -> io::Result<bool>
     let (accepted, trusted) = match init.field(0).text() {
         Some("ANONYMOUS" | "MSSBCBS" | "EXTERNAL") => (true, false),
         Some("PLAIN") => {
-            let known = plain(init.field(1));
+            let known = plain(init.field(1), door);
             (known, known)
         }
         _ => (false, false),
@@ -60,16 +67,18 @@ async fn sasl(stream: &mut TcpStream, buffer: &mut BytesMut) -> io::Result<bool>
 }
 
 /// `authzid NUL key name NUL key`.
-fn plain(response: &Value) -> bool {
+fn plain(response: &Value, door: &Door) -> bool {
     let Value::Binary(bytes) = response else {
         return false;
     };
-    let mut parts = bytes.split(|byte| *byte == 0).skip(1).map(Bytes::copy_from_slice);
-    parts.next().as_deref() == Some(token::KEY_NAME.as_bytes())
-        && parts.next().as_deref() == Some(token::KEY.as_bytes())
+    let mut parts = bytes.split(|byte| *byte == 0).skip(1);
+    match (parts.next(), parts.next()) {
+        (Some(key_name), Some(key)) => door.knows(key_name, key),
+        _ => false,
+    }
 }
 
-async fn send(stream: &mut TcpStream, performative: Performative) -> io::Result<()> {
+async fn send(stream: &mut (impl AsyncWrite + Unpin), performative: Performative) -> io::Result<()> {
     let mut out = Vec::new();
     frame::write(&mut out, frame::SASL, 0, &performative, &[]);
     stream.write_all(&out).await

@@ -5,6 +5,7 @@ mod answer;
 mod attach;
 mod context;
 mod engine;
+mod grants;
 mod handshake;
 mod incoming;
 mod management;
@@ -20,15 +21,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::amqp::{AmqpError, code, frame};
 use super::clock::{now_ms, until};
+use super::door::Door;
 use super::shared::SharedState;
 use context::ProtocolFault;
 use engine::Engine;
+use grants::TokenGrants;
 
 /// The longest that a client may stay silent: twice what `open` announces.
 const SILENCE: Duration = Duration::from_millis(2 * engine::IDLE_MS as u64);
@@ -36,13 +39,28 @@ const SILENCE: Duration = Duration::from_millis(2 * engine::IDLE_MS as u64);
 const HANDSHAKE: Duration = Duration::from_secs(30);
 
 /// Serves one connection to its end.
-pub(crate) async fn run(mut stream: TcpStream, shared: Arc<SharedState>) -> io::Result<()> {
+pub(crate) async fn run(stream: TcpStream, shared: Arc<SharedState>, door: Door) -> io::Result<()> {
     stream.set_nodelay(true)?;
+    match &door {
+        Door::Key => serve(stream, shared, door).await,
+        Door::Azure { tls, .. } => {
+            let begun = timeout(HANDSHAKE, tls.accept(stream)).await?;
+            let stream = begun.map_err(stranger::no_tls)?;
+            serve(stream, shared, door).await
+        }
+    }
+}
+
+async fn serve(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    shared: Arc<SharedState>,
+    door: Door,
+) -> io::Result<()> {
     let mut buffer = BytesMut::with_capacity(16_384);
-    let trusted = timeout(HANDSHAKE, handshake::run(&mut stream, &mut buffer)).await??;
+    let trusted = timeout(HANDSHAKE, handshake::run(&mut stream, &mut buffer, &door)).await??;
     let mut changed = shared.watch();
     let mut token_expiries = shared.faults.token_expiries();
-    let mut engine = Engine::new(shared, trusted);
+    let mut engine = Engine::new(shared, TokenGrants::new(door, trusted));
     let mut heard = Instant::now();
     let mut spoken = heard;
     loop {

@@ -7,6 +7,7 @@ use super::super::amqp::{AmqpError, Value, code, encode_described};
 use super::super::message::sections;
 use super::super::token;
 use super::context::ConnectionContext;
+use super::grants::TokenGrant;
 
 /// A request message, as far as it matters.
 #[derive(Debug)]
@@ -80,9 +81,11 @@ pub(super) fn put_token(request: &Request, context: &mut ConnectionContext) -> B
         return request.reply(401, text, Some(code::UNAUTHORIZED), &Value::Null);
     }
     let audience = request.property("name").unwrap_or_default();
-    match token::verify(request.body.text().unwrap_or_default(), audience, context.now) {
-        Ok(expires) => {
-            context.grants.paths.insert(token::path(audience), expires);
+    let token = request.body.text().unwrap_or_default();
+    match context.grants.door.admit(token, audience, context.now) {
+        Ok((until, holder)) => {
+            let grant = TokenGrant { until, holder };
+            context.grants.put(token::path(audience), grant);
             request.reply(202, "Accepted", None, &Value::Null)
         }
         Err(text) => {

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::super::amqp::{AmqpError, Malformed, Performative, Value, code, frame};
 use super::super::broker::{Entity, InletId, QueueId};
 use super::context::{ConnectionContext, ProtocolFault};
+use super::grants::claims;
 use super::replies::Replies;
 
 /// Transfers this side takes before it must widen the window.
@@ -235,13 +236,13 @@ impl Session {
     /// Detaches the links that no token reaches any more.
     pub(super) fn detach_unauthorized(&mut self, context: &ConnectionContext, out: &mut Vec<u8>) {
         let lost = |(handle, link): (&u32, &Link)| {
-            let node = match link {
-                Link::Outgoing(link) => &link.node,
-                Link::Incoming(link) => &link.node,
+            let (node, receives) = match link {
+                Link::Outgoing(link) => (&link.node, true),
+                Link::Incoming(link) => (&link.node, false),
                 Link::Closing => return None,
             };
-            let allowed = node == CBS || context.grants.allow(node, context.now);
-            (!allowed).then(|| (*handle, format!("The token for '{node}' has expired.")))
+            let checked = context.grants.check(node, claims(node, receives), context.now);
+            checked.err().filter(|_| node != CBS).map(|text| (*handle, text))
         };
         let lost: Vec<_> = self.links.iter().filter_map(lost).collect();
         for (handle, text) in lost {

@@ -4,8 +4,7 @@
 use std::io;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 
 /// The answer to a client that speaks HTTP here.
@@ -25,7 +24,7 @@ pub(super) fn is_http(header: [u8; 8]) -> bool {
 }
 
 /// Answers a request with 501 and one sentence, and ends the connection.
-pub(super) async fn answer_http(stream: &mut TcpStream) -> io::Result<bool> {
+pub(super) async fn answer_http(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> io::Result<bool> {
     let length = SENTENCE.len();
     let answer = format!(
         "HTTP/1.1 501 Not Implemented\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {length}\r\n\
@@ -49,6 +48,12 @@ pub(super) fn unknown(header: [u8; 8]) -> io::Error {
     } else {
         invalid("the client speaks an unknown protocol")
     }
+}
+
+/// The error of a port that takes nothing but TLS.
+pub(super) fn no_tls(error: io::Error) -> io::Error {
+    let text = format!("the client does not speak TLS, or does not trust this stack: {error}");
+    io::Error::new(io::ErrorKind::InvalidData, text)
 }
 
 fn invalid(text: &'static str) -> io::Error {
