@@ -2,10 +2,11 @@
 //! It never changes what a client is told about regions and consistency.
 
 use serde_json::{Value, json};
+use url::Url;
 
 /// Sets the limits of queries, which clients read before their first query: Microsoft's .NET client keeps what it makes
 /// of an empty list and ends its process when that is collected.
-pub(super) fn complete(account: &mut Value) {
+pub(super) fn complete(account: &mut Value, endpoint: &Url) {
     let limits = json!({
         "allowNewKeywords": true,
         "enableSpatialIndexing": true,
@@ -28,5 +29,11 @@ pub(super) fn complete(account: &mut Value) {
         "sqlAllowTop": true,
         "sqlDisableQueryILOptimization": false
     });
+    // The store knows one address, and clients of each way into the account must stay on theirs.
+    for locations in ["writableLocations", "readableLocations"] {
+        for location in account[locations].as_array_mut().into_iter().flatten() {
+            location["databaseAccountEndpoint"] = Value::String(endpoint.to_string());
+        }
+    }
     account["queryEngineConfiguration"] = Value::String(limits.to_string());
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use axum::http::Method;
 use serde_json::{Value, json};
+use url::Url;
 
 use super::answer::AnswerChange;
 use super::gateway::Gateway;
@@ -23,7 +24,11 @@ pub(super) fn addresses(asked: &AccountRequest) -> Result<(), Refusal> {
     Ok(())
 }
 
-pub(super) async fn admit(gateway: &Gateway, asked: &mut AccountRequest) -> Result<AnswerChange, Refusal> {
+pub(super) async fn admit(
+    gateway: &Gateway,
+    endpoint: &Url,
+    asked: &mut AccountRequest,
+) -> Result<AnswerChange, Refusal> {
     headers(asked)?;
     let parts = asked.segments();
     let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
@@ -33,7 +38,7 @@ pub(super) async fn admit(gateway: &Gateway, asked: &mut AccountRequest) -> Resu
     let kept = definition(gateway, asked, &parts).await?;
     let container = kept.as_deref();
     match (asked.method.as_str(), parts.as_slice()) {
-        ("GET", []) => return Ok(AnswerChange::Account),
+        ("GET", []) => return Ok(AnswerChange::Account(endpoint.clone())),
         ("POST", ["dbs", _, "colls", _, "docs"]) if asks => {
             // Without a definition there is no container either, and the service says so.
             return container.map_or(Ok(AnswerChange::Nothing), |_| query::admit(asked, container));

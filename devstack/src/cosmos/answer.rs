@@ -2,6 +2,7 @@
 //! It never changes items.
 
 use serde_json::Value;
+use url::Url;
 
 use super::account;
 use super::query::{AggregateParts, GATHERED};
@@ -10,8 +11,8 @@ use super::query::{AggregateParts, GATHERED};
 #[derive(Debug)]
 pub(super) enum AnswerChange {
     Nothing,
-    /// The account's description is completed.
-    Account,
+    /// The account's description is completed, and says that clients come by this address.
+    Account(Url),
     /// The plan of a query says this about it.
     Plan(Value),
     /// Each row is the value that it holds, or no row.
@@ -38,7 +39,7 @@ impl AnswerChange {
         };
         match self {
             Self::Nothing => {}
-            Self::Account => account::complete(&mut json),
+            Self::Account(endpoint) => account::complete(&mut json, endpoint),
             Self::Plan(said) => json["queryInfo"] = said.clone(),
             Self::Values => {
                 if let Some(rows) = json["Documents"].as_array_mut() {

@@ -1,5 +1,5 @@
-//! Checks a request's master-key signature as the service does.
-//! It never accepts resource tokens or Entra tokens: locally there is one key and no directory.
+//! Reads what a request brings to prove who asks, and checks a signature by the account's key as the service does.
+//! It never accepts resource tokens, and never says whether a token is good.
 
 use anyhow::{Context as _, Result};
 use axum::http::{HeaderMap, Method};
@@ -10,6 +10,10 @@ use sha2::Sha256;
 use url::form_urlencoded;
 
 use super::request::{decode, segments};
+
+/// The key every Cosmos DB emulator is known by; it guards nothing.
+pub(super) const KEY: &str =
+    "C2y6yDjf5/R+ob0N8A7Cgv30VRDJIWEHLM+4QDU5DE2nQ9nDuVTqobD4b8mGGyPMbIZnqyMsEcaGQy67XIw/Jw==";
 
 /// True when the request was signed with `key`.
 pub(super) fn is_signed(method: &Method, path: &str, headers: &HeaderMap, key: &[u8]) -> bool {
@@ -56,6 +60,13 @@ fn signature(header: &str) -> Option<String> {
     let master = parts.next()? == "type=master" && parts.next()? == "ver=1.0";
     let signature = parts.next()?.strip_prefix("sig=")?.to_owned();
     master.then_some(signature)
+}
+
+/// The token in `type=aad&ver=1.0&sig=…`.
+pub(super) fn token(headers: &HeaderMap) -> Option<String> {
+    let header = decode(headers.get("authorization")?.to_str().ok()?);
+    let token = header.strip_prefix("type=aad&ver=1.0&sig=")?;
+    Some(token.to_owned())
 }
 
 /// The resource type and link that were signed: a path of pairs names a resource, any other a feed of its parent.

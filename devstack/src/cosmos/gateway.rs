@@ -13,8 +13,6 @@ use azure_data_cosmos_driver::in_memory_emulator::{
     ConsistencyLevel, ContainerConfig, InMemoryEmulatorHttpClient, VirtualAccountConfig, VirtualRegion,
 };
 use azure_data_cosmos_driver::models::PartitionKeyDefinition;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 use url::Url;
 
@@ -33,13 +31,18 @@ const HOP: [&str; 4] = ["content-length", "transfer-encoding", "connection", "ho
 pub(super) struct Gateway {
     service: Batches,
     base: Url,
-    pub(super) key: Vec<u8>,
     pub(super) switches: CosmosSwitches,
     pub(super) definitions: Definitions,
 }
 
+impl std::fmt::Debug for Gateway {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{}", self.base)
+    }
+}
+
 impl Gateway {
-    pub(super) fn new(advertised: SocketAddr, key: &str, switches: CosmosSwitches) -> Result<Self> {
+    pub(super) fn new(advertised: SocketAddr, switches: CosmosSwitches) -> Result<Self> {
         let base = Url::parse(&format!("http://{advertised}/"))?;
         let account = VirtualAccountConfig::new(vec![VirtualRegion::new(REGION, base.clone())])?
             .with_consistency(ConsistencyLevel::Session)
@@ -48,7 +51,6 @@ impl Gateway {
         Ok(Self {
             service,
             base,
-            key: STANDARD.decode(key)?,
             switches,
             definitions: Definitions::default(),
         })

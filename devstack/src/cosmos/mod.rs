@@ -11,6 +11,7 @@ pub mod command;
 mod containers;
 mod definitions;
 mod documents;
+mod door;
 mod gateway;
 mod patch;
 mod properties;
@@ -19,6 +20,7 @@ mod reader;
 mod refusal;
 mod request;
 mod resource_ids;
+mod rights;
 mod serve;
 mod switches;
 
@@ -36,13 +38,17 @@ use axum::serve::ListenerExt as _;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+use url::Url;
 
+use crate::identity::Directory;
+use crate::tls::{ServerCertificate, TlsListener};
+use authorization::KEY;
+use door::Door;
 use gateway::Gateway;
 pub(crate) use reader::DocumentReader;
 pub use switches::{CosmosSwitches, Refused};
 
-/// The key every Cosmos DB emulator is known by; it guards nothing.
-const KEY: &str = "C2y6yDjf5/R+ob0N8A7Cgv30VRDJIWEHLM+4QDU5DE2nQ9nDuVTqobD4b8mGGyPMbIZnqyMsEcaGQy67XIw/Jw==";
 const STOP_LIMIT: Duration = Duration::from_secs(2);
 
 /// The account's containers and address.
@@ -69,8 +75,11 @@ pub struct CosmosEmulator {
     advertised: SocketAddr,
     switches: CosmosSwitches,
     requests: Arc<AtomicU64>,
+    gateway: Arc<Gateway>,
     cancel: CancellationToken,
     server: JoinHandle<()>,
+    /// Those of other ways in.
+    others: Vec<AbortOnDropHandle<()>>,
 }
 
 impl CosmosEmulator {
@@ -106,18 +115,12 @@ impl CosmosEmulator {
         let address = listener.local_addr()?;
         let advertised = advertise.unwrap_or(address);
         let switches = CosmosSwitches::default();
-        let gateway = Gateway::new(advertised, KEY, switches.clone())?;
+        let gateway = Gateway::new(advertised, switches.clone())?;
         containers::make(&gateway, &containers, partitions).await?;
+        let gateway = Arc::new(gateway);
         let requests = Arc::new(AtomicU64::new(0));
-        let counter = Arc::clone(&requests);
-        let count = move |request: Request| {
-            counter.fetch_add(1, Ordering::Relaxed);
-            std::future::ready(request)
-        };
-        let app = Router::new()
-            .fallback(serve::answer)
-            .layer(map_request(count))
-            .with_state(Arc::new(gateway));
+        let endpoint = Url::parse(&format!("http://{advertised}/"))?;
+        let app = app(&gateway, Door::new(endpoint, None), &requests);
         // Clients speak HTTP/2, many answers over one connection: Nagle's algorithm would hold one back for 40 ms.
         let listener = listener.tap_io(|stream| {
             if let Err(error) = stream.set_nodelay(true) {
@@ -136,9 +139,35 @@ impl CosmosEmulator {
             advertised,
             switches,
             requests,
+            gateway,
             cancel,
             server,
+            others: Vec::new(),
         })
+    }
+
+    /// Serves other clients as Azure does: over HTTPS, by the roles that identities of the directory have, and not by the key.
+    /// They come to `advertise` where that is another port; gives their endpoint.
+    pub fn serve_like_azure(
+        &mut self,
+        listener: TcpListener,
+        certificate: &ServerCertificate,
+        directory: &Directory,
+        advertise: Option<SocketAddr>,
+    ) -> Result<String> {
+        let address = advertise.map_or_else(|| listener.local_addr(), Ok)?;
+        let endpoint = Url::parse(&format!("https://localhost:{}/", address.port()))?;
+        let door = Door::new(endpoint.clone(), Some(directory.clone()));
+        let app = app(&self.gateway, door, &self.requests);
+        let listener = TlsListener::new(listener, certificate.acceptor(&["h2", "http/1.1"])?)?;
+        let cancelled = self.cancel.clone().cancelled_owned();
+        let server = tokio::spawn(async move {
+            if let Err(error) = axum::serve(listener, app).with_graceful_shutdown(cancelled).await {
+                tracing::error!(%error, "the Cosmos DB emulator ended");
+            }
+        });
+        self.others.push(AbortOnDropHandle::new(server));
+        Ok(endpoint.to_string())
     }
 
     /// The address that it listens on.
@@ -173,6 +202,19 @@ impl CosmosEmulator {
         let _ = tokio::time::timeout(STOP_LIMIT, &mut self.server).await;
         Ok(())
     }
+}
+
+/// Answers those who come through this door, and counts them.
+fn app(gateway: &Arc<Gateway>, door: Door, requests: &Arc<AtomicU64>) -> Router {
+    let counter = Arc::clone(requests);
+    let count = move |request: Request| {
+        counter.fetch_add(1, Ordering::Relaxed);
+        std::future::ready(request)
+    };
+    Router::new()
+        .fallback(serve::answer)
+        .layer(map_request(count))
+        .with_state((Arc::clone(gateway), door))
 }
 
 impl Drop for CosmosEmulator {

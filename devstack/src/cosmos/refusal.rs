@@ -1,7 +1,7 @@
 //! Why the account does not do what it was asked, in the service's own form.
 //! It never stands for what the service in memory says itself: those answers are carried unchanged.
 
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
@@ -11,6 +11,8 @@ pub(super) struct Refusal {
     status: StatusCode,
     code: &'static str,
     message: String,
+    /// Says more than the status, where clients look for it.
+    substatus: Option<u16>,
 }
 
 impl Refusal {
@@ -19,7 +21,13 @@ impl Refusal {
             status,
             code,
             message: message.into(),
+            substatus: None,
         }
+    }
+
+    pub(super) fn with_substatus(mut self, substatus: u16) -> Self {
+        self.substatus = Some(substatus);
+        self
     }
 
     /// Refuses as Azure Cosmos DB does.
@@ -54,6 +62,11 @@ impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let body = json!({ "code": self.code, "message": self.message });
         let kind = [("content-type", "application/json")];
-        (self.status, kind, body.to_string()).into_response()
+        let mut response = (self.status, kind, body.to_string()).into_response();
+        if let Some(substatus) = self.substatus {
+            let headers = response.headers_mut();
+            headers.insert("x-ms-substatus", HeaderValue::from(substatus));
+        }
+        response
     }
 }

@@ -9,27 +9,27 @@ use axum::extract::{Request, State};
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 
-use super::authorization::is_signed;
+use super::door::Door;
 use super::gateway::Gateway;
 use super::refusal::Refusal;
 use super::request::AccountRequest;
 use super::{admission, patch, resource_ids};
 
 /// Answers any request to the account.
-pub(super) async fn answer(State(gateway): State<Arc<Gateway>>, request: Request) -> Response {
-    match meet(&gateway, request).await {
+pub(super) async fn answer(
+    State((gateway, door)): State<(Arc<Gateway>, Door)>,
+    request: Request,
+) -> Response {
+    match meet(&gateway, &door, request).await {
         Ok(response) => response,
         Err(refused) => refused.into_response(),
     }
 }
 
-async fn meet(gateway: &Gateway, request: Request) -> Result<Response, Refusal> {
+async fn meet(gateway: &Gateway, door: &Door, request: Request) -> Result<Response, Refusal> {
     let mut asked = AccountRequest::read(request).await?;
     admission::addresses(&asked)?;
-    if !is_signed(&asked.method, &asked.path, &asked.headers, &gateway.key) {
-        let message = "The input authorization token can't serve the request.";
-        return Err(Refusal::new(StatusCode::UNAUTHORIZED, "Unauthorized", message));
-    }
+    let principal = door.admit(&asked)?;
     if asked.too_large {
         let message = "Request size is too large";
         return Err(Refusal::new(
@@ -42,7 +42,8 @@ async fn meet(gateway: &Gateway, request: Request) -> Result<Response, Refusal> 
         return Ok(refused);
     }
     resource_ids::put_names(gateway, &mut asked).await?;
-    let afterwards = admission::admit(gateway, &mut asked).await?;
+    door.check(principal, &asked)?;
+    let afterwards = admission::admit(gateway, &door.endpoint, &mut asked).await?;
     if asked.method == Method::PATCH {
         return patch::carry(gateway, asked).await;
     }

@@ -101,11 +101,11 @@ impl CosmosSwitches {
         let state = &self.0;
         if state.throttled.is_due() {
             let message = "Request rate is large, so no changes were made. Please retry this request later.";
-            let mut refused = Refusal::new(StatusCode::TOO_MANY_REQUESTS, "429", message).into_response();
+            let refused = Refusal::new(StatusCode::TOO_MANY_REQUESTS, "429", message);
+            let mut refused = refused.with_substatus(3200).into_response();
             let retry_after = state.retry_after_ms.load(Relaxed);
             let headers = refused.headers_mut();
             headers.insert("x-ms-retry-after-ms", HeaderValue::from(retry_after));
-            headers.insert("x-ms-substatus", HeaderValue::from_static("3200"));
             return Some(refused);
         }
         if state.unavailable.is_due() {

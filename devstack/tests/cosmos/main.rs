@@ -4,6 +4,7 @@
 
 mod account;
 mod dotnet;
+mod identities;
 mod parts;
 mod patches;
 mod queries;
