@@ -9,6 +9,7 @@ mod cors;
 mod folder;
 mod guard;
 mod http;
+mod identities;
 mod process;
 mod resend;
 mod routes;

@@ -4,10 +4,9 @@
 use std::{sync::Arc, time::Duration};
 
 use fe2o3_amqp::{
-    Connection, Receiver, Session,
+    Receiver, Session,
     connection::ConnectionHandle,
     link::receiver::CreditMode,
-    sasl_profile::SaslProfile,
     session::SessionHandle,
     types::{
         definitions::{ReceiverSettleMode, SenderSettleMode},
@@ -16,51 +15,45 @@ use fe2o3_amqp::{
 };
 use fe2o3_amqp_cbs::{client::CbsClient, token::CbsToken};
 use fe2o3_amqp_management::client::MgmtClient;
-use tokio::sync::Mutex;
+use tokio::{sync::Mutex, time::Instant};
 use uuid::Uuid;
 
-use super::renew::Renewer;
-use crate::{bus_address::Address, host::error_chain::chain};
+use super::{namespace::BusNamespace, renew::Renewer};
+use crate::host::error_chain::chain;
 
 const PATIENCE: Duration = Duration::from_secs(10);
-/// A token outlives half of this before it is put again.
-const TOKEN_S: u64 = 3_600;
-/// The time after which the tokens are put again.
-pub(crate) const TOKEN_REFRESH: Duration = Duration::from_secs(TOKEN_S / 2);
+/// Between two tries to get and put a fresh token while the old one is still good.
+const AGAIN: Duration = Duration::from_secs(5);
 
 /// Everything that belongs to one connection.
 pub(crate) struct BusLinks {
     pub(crate) receiver: Receiver,
     pub(crate) renewer: Renewer,
     cbs: CbsClient,
-    address: Address,
+    namespace: BusNamespace,
     entity: String,
+    /// When fresh tokens are to be put.
+    pub(crate) refresh_at: Instant,
     // Dropping a session or the connection ends it, so they are kept and dropped in this order.
     sessions: Vec<SessionHandle<()>>,
     connection: ConnectionHandle<()>,
 }
 
 impl BusLinks {
-    pub(crate) async fn open(address: &Address, entity: &str) -> Result<Self, String> {
-        let opened = tokio::time::timeout(PATIENCE, Self::try_open(address, entity)).await;
-        opened.unwrap_or_else(|_| Err(format!("{address:?} did not answer in {PATIENCE:?}")))
+    pub(crate) async fn open(namespace: &BusNamespace, entity: &str) -> Result<Self, String> {
+        let opened = tokio::time::timeout(PATIENCE, Self::try_open(namespace, entity)).await;
+        opened.unwrap_or_else(|_| Err(format!("{} did not answer in {PATIENCE:?}", namespace.title())))
     }
 
-    async fn try_open(address: &Address, entity: &str) -> Result<Self, String> {
-        let mut connection = Connection::builder()
-            .container_id(format!("functions-host-{}", Uuid::new_v4()))
-            .sasl_profile(SaslProfile::Anonymous)
-            .idle_time_out(60_000_u32)
-            .open(address.url().as_str())
-            .await
-            .map_err(|error| chain(&error))?;
+    async fn try_open(namespace: &BusNamespace, entity: &str) -> Result<Self, String> {
+        let mut connection = namespace.open().await?;
         let mut session = Session::begin(&mut connection)
             .await
             .map_err(|error| chain(&error))?;
         let mut cbs = CbsClient::attach(&mut session)
             .await
             .map_err(|error| chain(&error))?;
-        put_tokens(&mut cbs, address, entity).await?;
+        let refresh_at = put_tokens(&mut cbs, namespace, entity).await?;
         let mut receiving = Session::begin(&mut connection)
             .await
             .map_err(|error| chain(&error))?;
@@ -86,19 +79,22 @@ impl BusLinks {
             receiver,
             renewer: Renewer::new(Arc::new(Mutex::new(management))),
             cbs,
-            address: address.clone(),
+            namespace: namespace.clone(),
             entity: entity.to_owned(),
+            refresh_at,
             sessions: vec![session, receiving, managing],
             connection,
         })
     }
 
-    /// Puts fresh tokens before the old ones expire.
+    /// Puts fresh tokens before the old ones expire. Where that fails it is tried again soon; the bus takes the link away
+    /// when the old ones are over.
     pub(crate) async fn refresh(&mut self) -> Result<(), String> {
-        let put = put_tokens(&mut self.cbs, &self.address, &self.entity);
-        tokio::time::timeout(PATIENCE, put)
-            .await
-            .unwrap_or_else(|_| Err("put-token was not answered".to_owned()))
+        self.refresh_at = Instant::now() + AGAIN;
+        let put = put_tokens(&mut self.cbs, &self.namespace, &self.entity);
+        let put = tokio::time::timeout(PATIENCE, put).await;
+        self.refresh_at = put.unwrap_or_else(|_| Err("put-token was not answered".to_owned()))?;
+        Ok(())
     }
 
     /// Says goodbye, so that the bus gives back at once what was not settled.
@@ -119,15 +115,18 @@ impl BusLinks {
     }
 }
 
-async fn put_tokens(cbs: &mut CbsClient, address: &Address, entity: &str) -> Result<(), String> {
+/// Puts them; gives the time at which the next are due.
+async fn put_tokens(cbs: &mut CbsClient, namespace: &BusNamespace, entity: &str) -> Result<Instant, String> {
+    let mut refresh_at = Instant::now() + Duration::from_secs(86_400);
     for entity in [entity.to_owned(), format!("{entity}/$management")] {
-        let audience = address.audience(&entity);
-        let (token, expires_ms) = address.token(&audience, TOKEN_S)?;
-        let expires = Timestamp::from_milliseconds(expires_ms);
-        let token = CbsToken::new(token, "servicebus.windows.net:sastoken", expires);
+        let audience = namespace.audience(&entity);
+        let token = namespace.token(&audience).await?;
+        refresh_at = refresh_at.min(Instant::now() + token.renew_after);
+        let expires = Timestamp::from_milliseconds(token.expires_ms);
+        let token = CbsToken::new(token.text, token.kind, expires);
         cbs.put_token(audience, token)
             .await
             .map_err(|error| chain(&error))?;
     }
-    Ok(())
+    Ok(refresh_at)
 }

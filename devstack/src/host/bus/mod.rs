@@ -2,8 +2,10 @@
 //! It never settles what it did not receive on the same connection, and never receives without a free slot.
 
 mod backoff;
+mod credential;
 mod links;
 mod message;
+mod namespace;
 mod receive;
 mod renew;
 mod source;
@@ -32,7 +34,7 @@ pub(crate) async fn listen(
     for generation in 0.. {
         let links = tokio::select! {
             () = stop.cancelled() => break,
-            links = BusLinks::open(&source.address, &source.entity) => links,
+            links = BusLinks::open(&source.namespace, &source.entity) => links,
         };
         let mut lived = Duration::ZERO;
         let problem = match links {

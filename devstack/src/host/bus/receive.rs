@@ -11,16 +11,11 @@ use fe2o3_amqp::{
         primitives::Value,
     },
 };
-use tokio::{task::JoinSet, time::MissedTickBehavior};
+use tokio::{task::JoinSet, time::sleep_until};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::{
-    links::{BusLinks, TOKEN_REFRESH},
-    message,
-    renew::Renewer,
-    source::TriggerSource,
-};
+use super::{links::BusLinks, message, renew::Renewer, source::TriggerSource};
 use crate::host::{
     error_chain::chain, handler::HandlerState, host_json::ServiceBusJson, invoke::Invoker, payload,
 };
@@ -85,7 +80,7 @@ impl Listener {
         invoker: Invoker,
         stop: CancellationToken,
     ) -> Self {
-        let client = format!("{}-{}", source.address.host, Uuid::new_v4());
+        let client = format!("{}-{}", source.namespace.host(), Uuid::new_v4());
         Self {
             source,
             json,
@@ -105,9 +100,6 @@ impl Listener {
         running: &mut JoinSet<FinishedCall>,
     ) -> Result<(), String> {
         let mut state = self.invoker.handler.state();
-        let mut refresh = tokio::time::interval(TOKEN_REFRESH);
-        refresh.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        refresh.reset();
         let mut granted = 0;
         loop {
             let stopping = self.stop.is_cancelled();
@@ -148,7 +140,12 @@ impl Listener {
                     self.settle(&links, generation, done).await?;
                 }
                 changed = state.changed() => changed.map_err(|error| chain(&error))?,
-                _ = refresh.tick() => links.refresh().await?,
+                () = sleep_until(links.refresh_at) => {
+                    if let Err(problem) = links.refresh().await {
+                        let name = &self.source.function;
+                        self.invoker.logger.warning(format!("{name} has no fresh token: {problem}"));
+                    }
+                }
                 () = self.stop.cancelled(), if !stopping => {}
             }
         }
@@ -201,7 +198,7 @@ impl Listener {
             let _kept = message::locked_until_ms(&message)
                 .map(|until| renewer.keep(lock, until, limit, invoker.logger.clone()));
             let body = message::bytes(&message.body).and_then(|bytes| {
-                let metadata = message::metadata(&message, lock, &source.address.host, &client)?;
+                let metadata = message::metadata(&message, lock, source.namespace.host(), &client)?;
                 payload::message(&source.function, &source.binding, &bytes, source.binary, metadata)
             });
             let result = match body {

@@ -1,6 +1,12 @@
 //! The subscriptions and queues that functions listen to, by their function.json and the app's settings.
 //! It never connects.
 
+use std::path::Path;
+
+use super::{
+    credential::Credential,
+    namespace::{BusNamespace, IdentityNamespace},
+};
 use crate::{
     bus_address::Address,
     host::{
@@ -8,7 +14,11 @@ use crate::{
         function::{Function, Trigger},
         settings::Settings,
     },
+    tls::TlsClient,
 };
+
+/// AMQP within TLS.
+const TLS_PORT: u16 = 5671;
 
 /// The queue or subscription that one function listens to.
 #[derive(Clone, Debug)]
@@ -17,7 +27,7 @@ pub(crate) struct TriggerSource {
     pub(crate) binding: String,
     pub(crate) binary: bool,
     pub(crate) entity: String,
-    pub(crate) address: Address,
+    pub(crate) namespace: BusNamespace,
 }
 
 /// The sources of all functions that have such a trigger.
@@ -32,20 +42,51 @@ pub(crate) fn sources(functions: &[Function], settings: &Settings) -> Result<Vec
         else {
             continue;
         };
-        let prefixed = format!("AzureWebJobs{connection}");
-        let text = settings.get(connection).or_else(|| settings.get(&prefixed));
         let problem = |problem: String| Error::Setting {
             name: connection.clone(),
             problem,
         };
-        let text = text.ok_or_else(|| problem(format!("is not set, and {} needs it", function.name)))?;
+        let namespace = namespace(settings, connection).map_err(problem)?;
+        let needed = || problem(format!("is not set, and {} needs it", function.name));
         sources.push(TriggerSource {
             function: function.name.clone(),
             binding: function.binding.clone(),
             binary: *binary,
             entity: entity.clone(),
-            address: Address::parse(text).map_err(problem)?,
+            namespace: namespace.ok_or_else(needed)?,
         });
     }
     Ok(sources)
+}
+
+/// A connection string comes before a section of settings, as in the real host (`ServiceBusClientFactory`).
+fn namespace(settings: &Settings, connection: &str) -> Result<Option<BusNamespace>, String> {
+    let prefixed = format!("AzureWebJobs{connection}");
+    if let Some(text) = settings.get(connection).or_else(|| settings.get(&prefixed)) {
+        return Ok(Some(BusNamespace::Key(Address::parse(text)?)));
+    }
+    let of_section = |name: &str| {
+        let found = settings.get(&format!("{connection}__{name}"));
+        found.or_else(|| settings.get(&format!("{prefixed}__{name}")))
+    };
+    let Some(name) = of_section("fullyQualifiedNamespace") else {
+        return Ok(None);
+    };
+    if of_section("credential") != Some("managedidentity") {
+        return Err("must have __credential=managedidentity: the stand-in signs nobody in".to_owned());
+    }
+    let client_id =
+        of_section("clientId").ok_or("needs __clientId: an app here has no identity of its own")?;
+    let roots = settings.get("SSL_CERT_FILE");
+    let roots = roots.ok_or("needs SSL_CERT_FILE: the stand-in reaches namespaces of this machine only")?;
+    let (host, port) = match name.rsplit_once(':') {
+        Some((host, port)) => (host, port.parse().map_err(|_| "has a namespace with a bad port")?),
+        None => (name, TLS_PORT),
+    };
+    Ok(Some(BusNamespace::Identity(IdentityNamespace {
+        host: host.to_owned(),
+        port,
+        tls: TlsClient::trusting_file(Path::new(roots)).map_err(|error| format!("{error:#}"))?,
+        credential: Credential::new(settings, client_id)?,
+    })))
 }
