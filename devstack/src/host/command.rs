@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use tokio::signal::unix::{SignalKind, signal};
@@ -27,6 +28,9 @@ pub struct HostArguments {
     /// Asks for this key where the host's own paths are called, as Azure does; without it they are open, as with Core Tools.
     #[arg(long, value_name = "KEY")]
     pub master_key: Option<String>,
+    /// How many times shorter its waits at a stop and for the storage account are than the real host's.
+    #[arg(long, value_name = "TIMES", default_value = "1")]
+    pub speed: NonZeroU32,
 }
 
 /// Runs until SIGTERM or Ctrl-C, or until the host ends itself; the log says why.
@@ -41,7 +45,7 @@ pub async fn run(args: HostArguments) -> anyhow::Result<()> {
         log: Log::Terminal,
         sign_in: SignIn::default(),
         storage: InnerStorage::default(),
-        times: HostTimes::default(),
+        times: HostTimes::default().faster(args.speed.get()),
         http: HttpOptions {
             knows: args.knows,
             easy_auth: !args.no_easy_auth,

@@ -3,11 +3,8 @@
 
 use std::time::Duration;
 
-use tokio::{sync::mpsc, time::timeout};
-use tokio_util::{
-    sync::CancellationToken,
-    task::{AbortOnDropHandle, TaskTracker},
-};
+use tokio::{sync::mpsc, task::JoinSet, time::timeout};
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use super::{
     handler::{Handler, HandlerState},
@@ -25,7 +22,7 @@ pub(super) struct HostLife {
     pub(super) close: CancellationToken,
     /// Stops the triggers.
     pub(super) stop: CancellationToken,
-    pub(super) listeners: TaskTracker,
+    pub(super) listeners: JoinSet<()>,
     /// Reasons to end, other than the handler's.
     pub(super) faults: mpsc::UnboundedReceiver<String>,
     pub(super) times: HostTimes,
@@ -59,12 +56,11 @@ impl HostLife {
             self.logger.warning("HTTP requests are still under way");
         }
         self.stop.cancel();
-        self.listeners.close();
-        if timeout(self.times.listeners, self.listeners.wait())
-            .await
-            .is_err()
-        {
+        let ended = async { while self.listeners.join_next().await.is_some() {} };
+        if timeout(self.times.listeners, ended).await.is_err() {
             self.logger.warning("Calls of triggers are still under way");
+            // They must not see the handler's end: a message that nobody settles comes again only when its lock ends.
+            self.listeners.shutdown().await;
         }
         self.handler.end();
         if let Some(supervisor) = self.supervisor.take() {

@@ -53,11 +53,9 @@ use std::{
 use tokio::{
     net::TcpListener,
     sync::{mpsc, watch},
+    task::JoinSet,
 };
-use tokio_util::{
-    sync::CancellationToken,
-    task::{AbortOnDropHandle, TaskTracker},
-};
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 pub use self::{
     error::Error,
@@ -312,8 +310,8 @@ impl HostParts {
         &self,
         functions: &[Function],
         stop: &CancellationToken,
-    ) -> (TaskTracker, mpsc::UnboundedReceiver<String>) {
-        let listeners = TaskTracker::new();
+    ) -> (JoinSet<()>, mpsc::UnboundedReceiver<String>) {
+        let mut listeners = JoinSet::new();
         let (fault, faults) = mpsc::unbounded_channel();
         for plan in functions.iter().filter_map(timer::TimerPlan::of) {
             let lock = TimerLock::new(

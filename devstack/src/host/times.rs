@@ -35,3 +35,18 @@ impl Default for HostTimes {
         }
     }
 }
+
+impl HostTimes {
+    /// The same waits, so many times shorter; but for the lease, whose least life is the storage account's.
+    pub(super) fn faster(self, speed: u32) -> Self {
+        Self {
+            drain: self.drain / speed,
+            listeners: self.listeners / speed,
+            lease: self.lease,
+            renewal: self.renewal / speed,
+            storage: self.storage / speed,
+            storage_at_start: self.storage_at_start / speed,
+            recovery: self.recovery / speed,
+        }
+    }
+}
