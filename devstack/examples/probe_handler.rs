@@ -6,6 +6,7 @@
 use std::{
     net::Ipv4Addr,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use axum::{
@@ -60,6 +61,10 @@ async fn main() {
         std::future::pending::<()>().await;
     }
     eprintln!("probe writes to stderr");
+    let gate = variable("PROBE_WAITS_FOR");
+    if !gate.is_empty() {
+        exists(std::path::Path::new(&gate)).await;
+    }
     let probe = Arc::new(Probe {
         calls: Mutex::default(),
         changed: watch::Sender::new(0),
@@ -69,10 +74,12 @@ async fn main() {
         .route("/", get(StatusCode::NOT_FOUND))
         .route("/api/health", get(Json(json!({ "status": "ok" }))))
         .route("/api/exit/{code}", any(exit))
-        .route("/api/cut", any(cut))
+        .route("/api/cut/{name}", any(cut))
         .route("/api/held", any(held))
         .route("/api/stream", any(stream))
         .route("/api/environment/{name}", any(environment))
+        .route("/api/folder", any(folder))
+        .route("/api/pid", any(|| async { std::process::id().to_string() }))
         .route("/api/calls/{name}/{count}", get(calls))
         .route("/api/release", any(release))
         .route(
@@ -89,7 +96,15 @@ async fn main() {
     axum::serve(listener, app).await.expect("to serve");
 }
 
-/// Says how the request arrived.
+/// Waits until this file is there.
+async fn exists(file: &std::path::Path) {
+    let mut again = tokio::time::interval(Duration::from_millis(5));
+    while !file.exists() {
+        again.tick().await;
+    }
+}
+
+/// Says how the request arrived; or, with `x-answer`, answers with that status and headers that are read by somebody.
 async fn echo(request: Request) -> Response {
     let (head, body) = request.into_parts();
     let headers = head.headers.iter().map(|(name, value)| {
@@ -101,7 +116,14 @@ async fn echo(request: Request) -> Response {
     let headers: serde_json::Map<String, Value> = headers.collect();
     if let Some(status) = head.headers.get("x-answer") {
         let status = StatusCode::from_bytes(status.as_bytes()).expect("a status");
-        return status.into_response();
+        let headers = [
+            ("allow", "GET, HEAD"),
+            ("content-type", "application/problem+json"),
+            ("etag", "\"7\""),
+            ("location", "/api/echo/7"),
+            ("x-own", "1"),
+        ];
+        return (status, headers).into_response();
     }
     let lines = head
         .headers
@@ -128,11 +150,11 @@ async fn exit(Path(code): Path<i32>) -> StatusCode {
     std::process::exit(code)
 }
 
-/// Notes the call, and breaks its connection without an answer.
-async fn cut(State(probe): State<Arc<Probe>>, request: Request) -> Response {
+/// Notes the call under this name, and breaks its connection without an answer.
+async fn cut(State(probe): State<Arc<Probe>>, Path(name): Path<String>, request: Request) -> Response {
     let id = request.headers().get("x-azure-functions-invocationid");
     let id = id.and_then(|id| id.to_str().ok()).unwrap_or_default();
-    probe.note("cut", json!(id));
+    probe.note(&name, json!(id));
     panic!("a connection is cut");
 }
 
@@ -150,6 +172,11 @@ async fn stream(request: Request) -> Body {
 
 async fn environment(Path(name): Path<String>) -> String {
     std::env::var(name).unwrap_or_default()
+}
+
+async fn folder() -> String {
+    let folder = std::env::current_dir().expect("a folder");
+    folder.display().to_string()
 }
 
 /// Waits until a function has been called so often, and gives all its calls.
@@ -188,7 +215,11 @@ async fn call(State(probe): State<Arc<Probe>>, Path(name): Path<String>, request
         .unwrap_or_default();
     let text = String::from_utf8_lossy(&body).into_owned();
     let mut body: Value = serde_json::from_slice(&body).unwrap_or_default();
+    let mode = std::env::var(format!("PROBE_{}", name.to_uppercase())).unwrap_or_default();
     if body["Data"]["request"].is_object() {
+        if let Some(answer) = answer(&mode) {
+            return answer;
+        }
         // An HTTP request as JSON: who sent it is shown how it came.
         let response =
             json!({ "statusCode": 418, "headers": { "content-type": "application/json" }, "body": body });
@@ -204,7 +235,6 @@ async fn call(State(probe): State<Arc<Probe>>, Path(name): Path<String>, request
     body["invocation"] = json!(headers.contains_key("x-azure-functions-invocationid"));
     let count = probe.note(&name, body);
     let ok = Json(json!({ "Outputs": {}, "Logs": [format!("{name} was called")], "ReturnValue": null }));
-    let mode = std::env::var(format!("PROBE_{}", name.to_uppercase())).unwrap_or_default();
     match mode.as_str() {
         "fail-once" if count == 1 => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
         "hold" | "hold-fail" => {
@@ -223,6 +253,8 @@ fn answer(mode: &str) -> Option<Response> {
     let json =
         |kind: &'static str, body: &'static str| ([(header::CONTENT_TYPE, kind)], body).into_response();
     Some(match mode {
+        "created" => (StatusCode::CREATED, Json(json!({}))).into_response(),
+        "accepted" => (StatusCode::ACCEPTED, Json(json!({}))).into_response(),
         "no-content" => StatusCode::NO_CONTENT.into_response(),
         "empty" => StatusCode::OK.into_response(),
         "null" => json("application/json", "null"),

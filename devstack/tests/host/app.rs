@@ -14,11 +14,7 @@ use hyper_util::{
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-pub(crate) async fn within<T>(future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(30), future)
-        .await
-        .expect("the deadline passed")
-}
+pub(crate) use crate::broker::within;
 
 /// Asks again and again, until there is an answer or the deadline has passed.
 pub(crate) async fn eventually<T>(mut ask: impl FnMut() -> Option<T>) -> T {
@@ -208,14 +204,6 @@ impl Running {
             .map(|body| body.to_bytes().to_vec())
             .unwrap_or_default();
         (head.status, body)
-    }
-
-    /// The probe's own address, for what must reach it when the host has closed its port.
-    pub(crate) async fn probe(&self) -> String {
-        let (_, port) = self
-            .call("GET", "/api/environment/FUNCTIONS_CUSTOMHANDLER_PORT")
-            .await;
-        format!("http://127.0.0.1:{}", String::from_utf8_lossy(&port))
     }
 
     pub(crate) async fn json(&self, method: &str, path: &str) -> Value {

@@ -1,16 +1,11 @@
 //! The Service Bus trigger against the emulator: what a function gets, and what becomes of the message.
 //! Never waits for nothing to happen: a later message proves that an earlier one did not come again.
 
-use axum::body::Body;
 use hyper::StatusCode;
-use nix::{
-    sys::signal::{Signal, kill},
-    unistd::Pid,
-};
 use serde_json::{Value, json};
 
 use crate::{
-    app::{App, Running, eventually},
+    app::App,
     broker::{Broker, TOPIC},
 };
 
@@ -34,36 +29,6 @@ fn ids(calls: &[Value]) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn a_message_arrives_as_base64_with_its_metadata_and_is_completed() {
-    let broker = Broker::start("PT1M", 3).await;
-    let running = listening(&broker, "binary").start().await;
-    let mut client = broker.client().await;
-    client.send("m-1", r#"{"messageId":"spoofed"}"#).await;
-    let calls = running.calls("Project", 1).await;
-    assert_eq!(
-        calls[0]["Data"],
-        json!({ "message": "eyJtZXNzYWdlSWQiOiJzcG9vZmVkIn0=" })
-    );
-    let metadata = &calls[0]["Metadata"];
-    assert_eq!(metadata["MessageId"], "\"m-1\"");
-    assert_eq!(metadata["DeliveryCount"], "1");
-    assert_eq!(metadata["Subject"], "\"order.created\"");
-    assert_eq!(metadata["SequenceNumber"], "1");
-    assert_eq!(metadata["ApplicationProperties"], json!({ "attempt": 1 }));
-    assert!(
-        metadata["EnqueuedTimeUtc"]
-            .as_str()
-            .is_some_and(|text| text.len() == "2026-11-23T21:40:05".len())
-    );
-    running.stop().await;
-    // A new host gets nothing but the next message, so the first one was completed.
-    let running = listening(&broker, "binary").start().await;
-    client.send("m-2", "{}").await;
-    assert_eq!(ids(&running.calls("Project", 1).await), ["\"m-2\""]);
-    running.stop().await;
-}
-
-#[tokio::test]
 async fn a_text_message_is_encoded_twice_and_merged_into_the_metadata() {
     let broker = Broker::start("PT1M", 3).await;
     let running = listening(&broker, "string").start().await;
@@ -71,20 +36,6 @@ async fn a_text_message_is_encoded_twice_and_merged_into_the_metadata() {
     let calls = running.calls("Project", 1).await;
     assert_eq!(calls[0]["Data"]["message"], r#""{\"qty\":2}""#);
     assert_eq!(calls[0]["Metadata"]["qty"], "\"2\"");
-    running.stop().await;
-}
-
-#[tokio::test]
-async fn a_failed_message_comes_again_at_once_with_a_higher_count() {
-    let broker = Broker::start("PT1M", 3).await;
-    let running = listening(&broker, "binary")
-        .setting("PROBE_PROJECT", "fail-once")
-        .start()
-        .await;
-    broker.client().await.send("m-1", "{}").await;
-    let calls = running.calls("Project", 2).await;
-    assert_eq!(ids(&calls), ["\"m-1\"", "\"m-1\""]);
-    assert_eq!(calls[1]["Metadata"]["DeliveryCount"], "2");
     running.stop().await;
 }
 
@@ -99,19 +50,6 @@ async fn a_message_that_always_fails_becomes_a_dead_letter() {
     client.send("m-1", "poison").await;
     assert_eq!(client.dead_letter().await, "poison");
     assert_eq!(running.calls("Project", 2).await.len(), 2);
-    running.stop().await;
-}
-
-#[tokio::test]
-async fn after_exit_code_0_messages_become_dead_letters() {
-    let broker = Broker::start("PT1M", 3).await;
-    let running = listening(&broker, "binary").start().await;
-    let request = running.request("POST", "/api/exit/0").body(Body::from("{}"));
-    running.send(request.expect("a request")).await;
-    eventually(|| running.host.handler_pid().is_none().then_some(())).await;
-    let mut client = broker.client().await;
-    client.send("m-1", "nobody").await;
-    assert_eq!(client.dead_letter().await, "nobody");
     running.stop().await;
 }
 
@@ -199,34 +137,6 @@ async fn no_more_messages_run_at_once_than_allowed() {
     assert_eq!(running.calls("Project", 2).await.len(), 2);
     running.call("POST", "/api/release").await;
     assert_eq!(running.calls("Project", 3).await.len(), 3);
-    running.stop().await;
-}
-
-async fn kill_the_handler(running: &Running) {
-    let number = running.host.handler_pid().expect("a process");
-    let pid = Pid::from_raw(i32::try_from(number).expect("a process id"));
-    kill(pid, Signal::SIGKILL).expect("it runs");
-    running.another_pid(number).await;
-}
-
-#[tokio::test]
-async fn a_message_whose_handler_is_killed_comes_again_to_the_next_one() {
-    let broker = Broker::start("PT1M", 50).await;
-    let running = listening(&broker, "binary")
-        .setting("PROBE_PROJECT", "hold")
-        .start()
-        .await;
-    broker.client().await.send("m-1", "{}").await;
-    running.calls("Project", 1).await;
-    kill_the_handler(&running).await;
-    let calls = running.calls("Project", 1).await;
-    // Until the host has seen that the process is gone, a delivery or two find no process there: so it is with the real one.
-    let delivery: i64 = calls[0]["Metadata"]["DeliveryCount"]
-        .as_str()
-        .and_then(|text| text.parse().ok())
-        .expect("a number");
-    assert!(delivery >= 2, "{delivery}");
-    running.call("POST", "/api/release").await;
     running.stop().await;
 }
 

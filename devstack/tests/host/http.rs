@@ -76,22 +76,3 @@ async fn bodies_stream_both_ways() {
     assert!(within(back.next()).await.is_none());
     running.stop().await;
 }
-
-#[tokio::test]
-async fn a_call_over_the_function_timeout_is_500_and_the_handler_is_replaced() {
-    let running = App::new()
-        .host("functionTimeout", "00:00:00.2")
-        .http("Hang", "hang")
-        .http("Echo", "echo")
-        .start()
-        .await;
-    let before = running.host.handler_pid().expect("a process");
-    assert_eq!(
-        running.call("GET", "/api/hang").await,
-        (StatusCode::INTERNAL_SERVER_ERROR, Vec::new())
-    );
-    running.logged(&["Timeout value", "Functions.Hang"]).await;
-    running.another_pid(before).await;
-    assert_eq!(running.call("GET", "/api/echo").await.0, StatusCode::IM_A_TEAPOT);
-    running.stop().await;
-}

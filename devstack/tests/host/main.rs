@@ -3,17 +3,17 @@
 #![expect(clippy::expect_used, reason = "helpers of tests fail the test")]
 
 mod app;
+#[path = "../shared/broker.rs"]
 mod broker;
 mod bus;
+mod bus_client;
 mod cors;
 mod folder;
 mod guard;
 mod http;
 mod identities;
 mod process;
-mod resend;
 mod routes;
-mod shutdown;
 mod sign_in;
 mod storage;
 mod trigger;

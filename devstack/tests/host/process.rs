@@ -1,7 +1,7 @@
 //! The life of the handler process: its environment, its ends and the end of the host.
 //! Never leaves one running: a stopped host has no process, and a dropped one has not either.
 
-use std::time::Instant;
+use std::time::Duration;
 
 use axum::body::Body;
 use hyper::StatusCode;
@@ -18,14 +18,6 @@ fn pid(number: u32) -> Pid {
 
 pub(crate) fn is_running(number: u32) -> bool {
     kill(pid(number), None).is_ok()
-}
-
-/// Makes the handler end so; the body lets it come only once.
-async fn exit(running: &Running, code: u8) {
-    let request = running.request("POST", &format!("/api/exit/{code}"));
-    running
-        .send(request.body(Body::from("{}")).expect("a request"))
-        .await;
 }
 
 async fn kill_it(running: &Running) -> u32 {
@@ -91,45 +83,6 @@ async fn an_omitted_setting_comes_from_the_caller_alone() {
 }
 
 #[tokio::test]
-async fn exit_code_0_is_final_but_the_host_goes_on() {
-    let running = App::new().http("Echo", "echo").start().await;
-    exit(&running, 0).await;
-    eventually(|| running.host.handler_pid().is_none().then_some(())).await;
-    let asked = Instant::now();
-    assert_eq!(
-        running.call("GET", "/api/echo").await.0,
-        StatusCode::INTERNAL_SERVER_ERROR
-    );
-    assert!(asked.elapsed().as_millis() >= 1_850, "it was tried ten times");
-    assert_eq!(running.call("GET", "/admin/host/status").await.0, StatusCode::OK);
-    running.stop().await;
-}
-
-#[tokio::test]
-async fn exit_code_200_starts_another_one_as_often_as_it_likes() {
-    let running = App::new().http("Echo", "echo").start().await;
-    for _ in 0..4 {
-        let before = running.host.handler_pid().expect("a process");
-        exit(&running, 200).await;
-        running.another_pid(before).await;
-    }
-    assert_eq!(running.call("GET", "/api/echo").await.0, StatusCode::IM_A_TEAPOT);
-    running.stop().await;
-}
-
-#[tokio::test]
-async fn another_exit_code_starts_another_one_and_calls_wait_for_it() {
-    let running = App::new().http("Echo", "echo").start().await;
-    let before = running.host.handler_pid().expect("a process");
-    exit(&running, 3).await;
-    // It has been seen to go, and the next one has just been started.
-    running.another_pid(before).await;
-    assert_eq!(running.call("GET", "/api/echo").await.0, StatusCode::IM_A_TEAPOT);
-    running.logged(&["Language Worker Process exited", "3"]).await;
-    running.stop().await;
-}
-
-#[tokio::test]
 async fn the_third_kill_stops_the_host_with_a_reason() {
     let running = App::new().http("Echo", "echo").start().await;
     for _ in 0..2 {
@@ -165,22 +118,6 @@ async fn a_handler_that_never_starts_is_an_error_that_names_it() {
 }
 
 #[tokio::test]
-async fn a_handler_that_does_not_get_ready_has_three_tries() {
-    for (setting, value) in [("PROBE_DEAF", "yes"), ("PROBE_EXIT_AT_ONCE", "0")] {
-        let app = App::new()
-            .setting(setting, value)
-            .host("customHandler__initializationTimeout", "00:00:00.3");
-        let started = Instant::now();
-        let refused = app.refused().await;
-        assert!(
-            refused.contains("restart retry count") && refused.contains("Initializing HttpWorker timed out"),
-            "{refused}"
-        );
-        assert!(started.elapsed().as_millis() >= 900, "{setting}");
-    }
-}
-
-#[tokio::test]
 async fn no_process_is_left_after_a_stop_or_a_drop() {
     let stopped = App::new().start().await;
     let first = stopped.host.handler_pid().expect("a process");
@@ -190,4 +127,27 @@ async fn no_process_is_left_after_a_stop_or_a_drop() {
     let second = dropped.host.handler_pid().expect("a process");
     drop(dropped);
     eventually(|| (!is_running(second)).then_some(())).await;
+}
+
+#[tokio::test]
+async fn a_stop_that_cuts_calls_short_says_so() {
+    let running = App::new()
+        .http("Hang", "hang")
+        .timer("Tick", "* * * * * *")
+        .setting("PROBE_TICK", "hold")
+        .times(|times| {
+            (times.drain, times.listeners) = (Duration::from_millis(200), Duration::from_millis(200))
+        })
+        .start()
+        .await;
+    let hanging = running.request("GET", "/api/hang").body(Body::empty());
+    let hanging = tokio::spawn(running.client.request(hanging.expect("a request")));
+    running.calls("Tick", 1).await;
+    let Running { host, app, client: _ } = running;
+    within(host.stop()).await;
+    app.logged(&["WRN", "HTTP requests are still under way"]).await;
+    app.logged(&["WRN", "Calls of triggers are still under way"])
+        .await;
+    // It broke, or a 500 was the last that the host said.
+    drop(within(hanging).await.expect("no panic"));
 }

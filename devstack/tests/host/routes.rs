@@ -40,20 +40,6 @@ async fn a_route_has_its_prefix_and_methods_and_anything_else_is_404() {
     running.stop().await;
 }
 
-#[tokio::test]
-async fn the_first_function_by_name_gets_a_request_that_several_match() {
-    let app = App::new()
-        .host("functionTimeout", "00:00:02")
-        .http("Any", "{what}")
-        .http("Literal", "hang");
-    let running = app.start().await;
-    // The log of a failed call names the function that was chosen.
-    running.call("GET", "/api/hang").await;
-    running.logged(&["Failed", "Functions.Any"]).await;
-    assert_eq!(running.call("GET", "/api/other").await.0, StatusCode::IM_A_TEAPOT);
-    running.stop().await;
-}
-
 /// Everything that no other function takes, as the app hands it to the handler's own router.
 fn with_catch_all(app: App) -> App {
     let methods = ["get", "head", "post", "put", "patch", "delete", "options"];

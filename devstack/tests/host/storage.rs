@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use devstack::{azurite::Azurite, host::HostTimes, wire::Proxy};
+use devstack::host::HostTimes;
 use hyper::StatusCode;
 
 use crate::app::{App, within};
@@ -90,37 +90,6 @@ async fn a_host_that_starts_without_storage_serves_and_its_timer_waits() {
     storage.give_back();
     running.calls("Tick", 1).await;
     running.stop().await;
-}
-
-#[tokio::test]
-async fn the_lock_is_a_real_lease_in_azurite() {
-    if !Azurite::can_start() {
-        assert!(std::env::var_os("CI").is_none(), "Azurite needs npm and Node.js");
-        return println!("not run: Azurite needs npm and Node.js");
-    }
-    let azurite = Azurite::start().await.expect("Azurite starts");
-    let wire = Proxy::start(azurite.address()).await.expect("a wire");
-    let account = azurite.connection_string();
-    let wired = account.replace(&azurite.address().to_string(), &wire.address().to_string());
-    let hosts = |account: &str| {
-        let app = ticking().setting("AzureWebJobsStorage", account);
-        app.times(|times| {
-            short(times);
-            times.lease = Duration::from_secs(15);
-        })
-    };
-    let one = hosts(&account).start().await;
-    one.calls("Tick", 1).await;
-    let other = hosts(&wired).start().await;
-    other
-        .logged(&["WRN", "Tick.Listener", "another host has it"])
-        .await;
-    assert!(other.calls("Tick", 0).await.is_empty());
-    one.stop().await;
-    other.calls("Tick", 1).await;
-    wire.cut();
-    let reason = within(other.host.stopped()).await;
-    assert!(reason.contains("lock renewal failed"), "{reason}");
 }
 
 #[tokio::test]

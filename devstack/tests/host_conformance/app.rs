@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 const PROBE: &str = "probe_handler";
 
 /// What a folder will hold.
+#[derive(Clone)]
 pub(crate) struct App {
     host: Value,
     functions: Vec<(String, Value)>,
@@ -34,6 +35,11 @@ impl App {
             functions: Vec::new(),
             settings: settings.as_object().cloned().unwrap_or_default(),
         }
+    }
+
+    /// One whose HTTP requests all reach the probe.
+    pub(crate) fn whole() -> Self {
+        Self::new().http("Probe", "{*path}", &[])
     }
 
     /// Changes a member of host.json, by its path.

@@ -6,13 +6,13 @@ use std::{
     net::TcpListener,
     os::unix::process::CommandExt as _,
     process::{Child, Command, Stdio},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread::sleep,
     time::{Duration, Instant},
 };
 
 use nix::{
-    sys::signal::{Signal, killpg},
+    sys::signal::{Signal, kill, killpg},
     unistd::Pid,
 };
 use tempfile::TempDir;
@@ -21,6 +21,8 @@ use crate::{app::App, http::Call};
 
 /// The master key: of the stand-in, and where `HOST_KEY` does not say another, of the other host.
 pub(crate) const KEY: &str = "conformance";
+/// How many times shorter the stand-in's long waits are, in rows that are about them.
+const SPEED: u32 = 20;
 /// Core Tools take their time to start.
 const DEADLINE: Duration = Duration::from_secs(90);
 /// Between two looks at something that is waited for.
@@ -42,12 +44,22 @@ struct HostProcess {
 /// How a host starts over an app folder.
 pub(crate) struct Start {
     command: String,
+    /// Arguments with which its long waits are so many times shorter; none for a host that has its own times.
+    speed: Option<u32>,
 }
 
 impl Start {
     /// By this command of a shell.
     pub(crate) fn by(command: String) -> Self {
-        Self { command }
+        Self { command, speed: None }
+    }
+
+    /// The stand-in, whose long waits can be shortened.
+    pub(crate) fn stand_in(command: String) -> Self {
+        Self {
+            command,
+            speed: Some(SPEED),
+        }
     }
 
     /// Starts it over this app, and waits until it serves.
@@ -58,6 +70,22 @@ impl Start {
     /// Starts it with more arguments, which only the stand-in knows.
     pub(crate) fn start_with(&self, app: &App, arguments: &str) -> Host {
         Host::start(&self.command, app, arguments)
+    }
+
+    /// Starts it with its long waits shortened, where that can be done.
+    pub(crate) fn start_hurried(&self, app: &App) -> Host {
+        let speed = self.speed.map(|speed| format!("--speed {speed}"));
+        Host::start(&self.command, app, &speed.unwrap_or_default())
+    }
+
+    /// How long a host of [`Self::start_hurried`] waits, where the real one waits so many seconds.
+    pub(crate) fn hurried(&self, seconds: u64) -> Duration {
+        Duration::from_secs(seconds) / self.speed.unwrap_or(1)
+    }
+
+    /// Starts it, and waits for nothing.
+    pub(crate) fn launch(&self, app: &App) -> Host {
+        Host::launch(&self.command, app, "")
     }
 }
 
@@ -90,7 +118,7 @@ impl Host {
     }
 
     /// Starts one by this command over an app folder of its own, and waits until it serves.
-    pub(crate) fn start(command: &str, app: &App, arguments: &str) -> Self {
+    fn start(command: &str, app: &App, arguments: &str) -> Self {
         let host = Self::launch(command, app, arguments);
         eventually("the host serves", || {
             assert!(host.exit_code().is_none(), "the host has ended:\n{}", host.log());
@@ -101,7 +129,7 @@ impl Host {
     }
 
     /// Starts one, and waits for nothing.
-    pub(crate) fn launch(command: &str, app: &App, arguments: &str) -> Self {
+    fn launch(command: &str, app: &App, arguments: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let root = folder.path().join("app");
         app.write(&root);
@@ -130,14 +158,26 @@ impl Host {
         self.process.as_ref().expect("the suite has started it")
     }
 
-    /// How the host ended, if it has.
+    /// The process of the host alone.
+    pub(crate) fn signal(&self, signal: Signal) {
+        let child = self.child();
+        let id = i32::try_from(child.id()).expect("a process id");
+        kill(Pid::from_raw(id), signal).expect("it runs");
+    }
+
+    /// Waits for the end of the host, and gives its exit code.
+    pub(crate) fn ended(&self) -> i32 {
+        eventually("the host ends", || self.exit_code())
+    }
+
+    fn child(&self) -> MutexGuard<'_, Child> {
+        let child = self.process().child.lock();
+        child.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How the host ended, if it has; -1 by a signal.
     pub(crate) fn exit_code(&self) -> Option<i32> {
-        let mut child = self
-            .process()
-            .child
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let status = child.try_wait().expect("it can be asked");
+        let status = self.child().try_wait().expect("it can be asked");
         status.map(|status| status.code().unwrap_or(-1))
     }
 
@@ -154,6 +194,11 @@ impl Host {
         eventually(&format!("a line with {words:?}"), || {
             self.log().lines().any(has).then_some(())
         });
+    }
+
+    /// How many lines of the log say this so far.
+    pub(crate) fn lines(&self, words: &str) -> usize {
+        self.log().lines().filter(|line| line.contains(words)).count()
     }
 
     /// Starts a function by hand, with this input.

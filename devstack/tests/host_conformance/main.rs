@@ -4,10 +4,16 @@
 #![expect(clippy::expect_used, reason = "helpers of tests fail the test")]
 
 mod app;
+#[path = "../shared/broker.rs"]
+mod broker;
+mod bus;
 mod host;
 mod http;
+mod probe;
 mod row;
 mod rows;
+mod runtime;
+mod storage;
 mod subject;
 
 use std::sync::Arc;

@@ -78,6 +78,9 @@ pub(crate) fn common() -> App {
         .http("First", "order/{what}", &["get"])
         .http("Second", "order/fixed", &["get"])
         .http("Calls", "calls/{name}/{count}", &["get"])
+        .http("Cut", "cut/{name}", &[])
+        .http("Environment", "environment/{name}", &["get"])
+        .http("Folder", "folder", &["get"])
         .timer("Yearly", "0 0 0 1 1 *")
         .setting("AzureWebJobs.First.Disabled", "true")
 }

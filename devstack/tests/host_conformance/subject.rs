@@ -28,7 +28,7 @@ impl Subject {
         );
         Self {
             url: None,
-            start: Some(Start::by(command)),
+            start: Some(Start::stand_in(command)),
             shared: Mutex::new(None),
         }
     }

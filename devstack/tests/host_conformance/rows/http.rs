@@ -1,6 +1,8 @@
 //! HTTP through a host that proxies: what the handler sees, what the caller gets, and what never gets so far.
 //! Never asks the probe for more than what reached it.
 
+use std::time::{Duration, Instant};
+
 use serde_json::Value;
 
 use crate::{
@@ -89,8 +91,10 @@ pub(crate) const ROWS: &[Row] = &[
         "500 after 1.9 s",
         |host| {
             let call = Call::get(ECHO).header_bytes("X-Name", "é".as_bytes());
+            let asked = Instant::now();
             let answer = call.send(host);
             assert_eq!((answer.status, answer.body.len()), (500, 0));
+            assert!(asked.elapsed() >= Duration::from_millis(1_850), "tried ten times");
         },
     ),
     Row::http(
@@ -195,6 +199,26 @@ pub(crate) const ROWS: &[Row] = &[
             for target in [ECHO, "/", "/api/nothing"] {
                 let answer = Call::get(target).send(host);
                 assert_eq!(answer.header("server"), Some("Kestrel"), "{target}");
+            }
+        },
+    ),
+    Row::http(
+        "an answer arrives as the handler gave it",
+        "3, equal",
+        "ETag, 304, 412, Location, problem+json, 405 with Allow as with the handler alone",
+        |host| {
+            for status in ["201", "304", "405", "412", "503"] {
+                let answer = Call::get(ECHO).header("X-Answer", status).send(host);
+                assert_eq!(answer.status.to_string(), status);
+                for (name, value) in [
+                    ("allow", "GET, HEAD"),
+                    ("content-type", "application/problem+json"),
+                    ("etag", "\"7\""),
+                    ("location", "/api/echo/7"),
+                    ("x-own", "1"),
+                ] {
+                    assert_eq!(answer.header(name), Some(value), "{status}");
+                }
             }
         },
     ),

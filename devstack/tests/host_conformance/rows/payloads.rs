@@ -1,9 +1,16 @@
 //! What the triggers post, member by member in its order.
-//! Never waits for a schedule: a function is started by hand.
+//! Never waits for a minute: a function is started by hand, or due each second.
 
 use serde_json::{Value, json};
 
-use crate::{app::App, host::Host, http::Call, row::Row};
+use crate::{
+    app::App,
+    bus::{Bus, FUNCTION},
+    host::Host,
+    http::Call,
+    probe::calls,
+    row::Row,
+};
 
 /// The last call of a function, as text, and as JSON.
 fn called(host: &Host, name: &str) -> (String, Value) {
@@ -26,21 +33,6 @@ fn in_order(text: &str, names: &[&str]) -> bool {
             }
             None => false,
         })
-}
-
-fn with_queue() -> App {
-    let queue = json!([{
-        "type": "serviceBusTrigger", "direction": "in", "name": "message", "queueName": "orders", "connection": "Bus",
-    }]);
-    App::new()
-        .http("Echo", "echo/{*rest}", &[])
-        .http("Calls", "calls/{name}/{count}", &["get"])
-        .function("Project", queue)
-        // Nobody is there: the function is started by hand.
-        .setting(
-            "Bus",
-            "Endpoint=sb://127.0.0.1:1;SharedAccessKeyName=n;SharedAccessKey=k;UseDevelopmentEmulator=true;",
-        )
 }
 
 pub(crate) const ROWS: &[Row] = &[
@@ -85,14 +77,41 @@ pub(crate) const ROWS: &[Row] = &[
             assert!(now.ends_with('Z') && digits <= 7, "{now}");
         },
     ),
-    Row::stand_in(
+    Row::process(
+        "a timer under a minute has no status of its schedule",
+        "4, timer",
+        "ScheduleStatus null and IsPastDue false with a schedule of 5 s; useMonitor did not change it",
+        |start| {
+            let timer = |is_monitored: bool| {
+                json!([{
+                    "type": "timerTrigger", "direction": "in", "name": "timer", "schedule": "* * * * * *",
+                    "useMonitor": is_monitored,
+                }])
+            };
+            let app = App::whole()
+                .function("Plain", timer(false))
+                .function("Monitored", timer(true));
+            let host = start.start(&app);
+            for name in ["Plain", "Monitored"] {
+                for call in calls(&host, name, 2) {
+                    let timer = &call["Data"]["timer"];
+                    assert_eq!(
+                        (&timer["ScheduleStatus"], &timer["IsPastDue"]),
+                        (&json!(null), &json!(false))
+                    );
+                }
+            }
+        },
+    ),
+    Row::process(
         "a message that is made up has hardly any metadata",
         "4, POST /admin/functions/ProjectEvent",
         "DeliveryCount \"0\", SequenceNumber \"-1\", and the input in Metadata as message",
         |start| {
-            let host = start.start(&with_queue());
-            host.start_function("Project", "hello");
-            let (_, call) = called(&host, "Project");
+            let bus = Bus::start("PT1M", 3);
+            let host = start.start(&bus.app());
+            host.start_function(FUNCTION, "hello");
+            let (_, call) = called(&host, FUNCTION);
             let metadata = &call["Metadata"];
             assert_eq!(
                 (&metadata["DeliveryCount"], &metadata["SequenceNumber"]),
@@ -100,7 +119,7 @@ pub(crate) const ROWS: &[Row] = &[
             );
             assert_eq!(
                 (&metadata["message"], &call["Data"]["message"]),
-                (&json!("\"hello\""), &json!("\"hello\""))
+                (&json!("\"hello\""), &json!("aGVsbG8="))
             );
         },
     ),

@@ -15,6 +15,20 @@ pub(crate) const ROWS: &[Row] = &[
         },
     ),
     Row::process(
+        "switching off a function whose requests another one gets has no effect",
+        "2, routes have no precedence",
+        "AzureWebJobs.GetOrder.Disabled=true had no effect (200)",
+        |start| {
+            let app = App::new()
+                .http("AnythingElse", "{*path}", &[])
+                .http("GetOrder", "order/{id}", &["get"])
+                .setting("AzureWebJobs.GetOrder.Disabled", "true");
+            let host = start.start(&app);
+            assert_eq!(Call::get("/api/order/7").send(&host).status, 418);
+            host.logged(&["Executed 'Functions.AnythingElse' (Succeeded"]);
+        },
+    ),
+    Row::process(
         "a narrow route is called when its function comes first",
         "2, renamed to ZAnythingElse",
         "GetOrder, Health, PlaceOrder ran under their names, and a disabled ListOrders was 404",
