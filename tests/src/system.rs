@@ -58,7 +58,7 @@ pub(crate) async fn in_both_modes(test: impl AsyncFn(System)) {
 }
 
 /// The newest mode of every host of this run: `HOST_KNOWS=forwarding cargo test -p tests` is a run behind an older one.
-fn known_mode() -> HttpMode {
+pub(crate) fn known_mode() -> HttpMode {
     match std::env::var("HOST_KNOWS").as_deref() {
         Err(_) | Ok("proxying") => HttpMode::Proxying,
         Ok("forwarding") => HttpMode::Forwarding,
