@@ -16,7 +16,7 @@ const KEY_TOKEN_S: u64 = 3_600;
 #[derive(Clone, Debug)]
 pub(crate) enum BusNamespace {
     Key(Address),
-    Identity(IdentityNamespace),
+    Identity(Box<IdentityNamespace>),
 }
 
 /// A namespace as in Azure: TLS, and a token for the identity.
@@ -61,7 +61,8 @@ impl BusNamespace {
             .idle_time_out(60_000_u32);
         let opened = match self {
             Self::Key(address) => builder.open(address.url().as_str()).await,
-            Self::Identity(IdentityNamespace { host, port, tls, .. }) => {
+            Self::Identity(namespace) => {
+                let IdentityNamespace { host, port, tls, .. } = &**namespace;
                 // TLS comes first, without AMQP's own header for it.
                 let stream = tls.connect(host, *port).await.map_err(|error| chain(&error))?;
                 let builder = builder.scheme("amqp").hostname(Some(host.as_str()));

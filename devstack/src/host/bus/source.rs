@@ -83,10 +83,10 @@ fn namespace(settings: &Settings, connection: &str) -> Result<Option<BusNamespac
         Some((host, port)) => (host, port.parse().map_err(|_| "has a namespace with a bad port")?),
         None => (name, TLS_PORT),
     };
-    Ok(Some(BusNamespace::Identity(IdentityNamespace {
+    Ok(Some(BusNamespace::Identity(Box::new(IdentityNamespace {
         host: host.to_owned(),
         port,
         tls: TlsClient::trusting_file(Path::new(roots)).map_err(|error| format!("{error:#}"))?,
         credential: Credential::new(settings, client_id)?,
-    })))
+    }))))
 }
