@@ -11,6 +11,7 @@ pub mod error_chain;
 mod escape;
 pub mod health;
 pub mod http;
+pub mod identity;
 pub mod inspect;
 pub mod jobs;
 pub mod json;

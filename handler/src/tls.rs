@@ -3,6 +3,7 @@
 
 use std::{
     io,
+    net::IpAddr,
     path::Path,
     sync::{Arc, LazyLock},
 };
@@ -80,6 +81,12 @@ impl TlsClient {
             .connect(name, stream)
             .await
     }
+}
+
+/// True for a host that only this machine can be: what is sent to it in plain text no network sees.
+#[must_use]
+pub fn is_loopback(host: &str) -> bool {
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 fn builder() -> Result<ConfigBuilder<ClientConfig, WantsVerifier>, Error> {

@@ -5,7 +5,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use handler::read::{
-    CosmosAccount, CosmosConnection,
+    CosmosAccount, CosmosConnection, CosmosCredential,
     connection::CosmosContainer,
     store::{Collection, DocumentStore},
 };
@@ -35,7 +35,7 @@ impl Shop {
         let (cosmos, mut settings) = account().await;
         let account = CosmosAccount {
             endpoint: cosmos.endpoint().parse().unwrap(),
-            key: cosmos.key().to_owned(),
+            credential: CosmosCredential::Key(cosmos.key().to_owned()),
             database: "orders".to_owned(),
         };
         let database = app.database().settings(Database::server_address());

@@ -1,21 +1,42 @@
 //! The address of the bus and the proof of who we are: a connection string, and the tokens made from its key.
 //! Never logs the key: `Debug` shows the host only.
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use hmac::{Hmac, Mac, digest::InvalidLength};
 use sha2::Sha256;
 use url::{Url, form_urlencoded};
 
+use crate::{
+    identity::TokenSource,
+    tls::{TlsClient, is_loopback},
+};
+
 /// A Service Bus namespace, or an emulator of one.
 #[derive(Clone)]
 pub struct NamespaceAddress {
     host: String,
     port: u16,
-    tls: bool,
-    key_name: String,
-    key: String,
+    /// In plain text without it.
+    tls: Option<TlsClient>,
+    credential: NamespaceCredential,
+}
+
+/// What proves to the namespace who we are.
+#[derive(Clone)]
+pub(super) enum NamespaceCredential {
+    /// A key, which signs tokens of our own making.
+    SharedKey(SharedKey),
+    /// Tokens of Microsoft Entra ID.
+    Identity(Arc<TokenSource>),
+}
+
+/// A key of the namespace, and its name.
+#[derive(Clone)]
+pub(super) struct SharedKey {
+    name: String,
+    secret: String,
 }
 
 /// A topic of a namespace.
@@ -36,6 +57,8 @@ const KEYS: [&str; 6] = [
     "TransportType",
     "UseDevelopmentEmulator",
 ];
+/// Where a namespace takes AMQP over TLS.
+const TLS_PORT: u16 = 5671;
 /// Hosts of namespaces in Azure and its sovereign clouds: there a connection without TLS would show the token to others.
 const AZURE: [&str; 3] = [
     ".servicebus.windows.net",
@@ -104,18 +127,25 @@ fn read(text: &str) -> Result<(NamespaceAddress, Option<String>), String> {
     {
         return Err("has a TransportType that is not Amqp".to_owned());
     }
-    let usual = if emulator { 5672 } else { 5671 };
+    let usual = if emulator { 5672 } else { TLS_PORT };
+    let key = SharedKey {
+        name: needed("SharedAccessKeyName")?.to_owned(),
+        secret: needed("SharedAccessKey")?.to_owned(),
+    };
     let address = NamespaceAddress {
         host,
         port: endpoint.port().unwrap_or(usual),
-        tls: !emulator,
-        key_name: needed("SharedAccessKeyName")?.to_owned(),
-        key: needed("SharedAccessKey")?.to_owned(),
+        tls: if emulator { None } else { Some(platform_tls()?) },
+        credential: NamespaceCredential::SharedKey(key),
     };
     Ok((
         address,
         fields.get("EntityPath").map(|entity| (*entity).to_owned()),
     ))
+}
+
+fn platform_tls() -> Result<TlsClient, String> {
+    TlsClient::of_platform().map_err(|error| format!("needs TLS: {error}"))
 }
 
 /// The text's keys, each as [`KEYS`] writes it, with their values.
@@ -156,22 +186,59 @@ impl NamespaceAddress {
         }
     }
 
-    /// The URL for an AMQP client.
-    pub(super) fn url(&self) -> String {
-        let scheme = if self.tls { "amqps" } else { "amqp" };
-        format!("{scheme}://{}:{}", self.host, self.port)
+    /// The namespace of this name, reached by TLS with an identity's tokens. Azure's have no port; one on this machine may.
+    ///
+    /// # Errors
+    /// The fault in the name.
+    pub fn of_identity(name: &str, tokens: Arc<TokenSource>) -> Result<Self, String> {
+        let url = Url::parse(&format!("sb://{name}")).map_err(|error| format!("is no host name: {error}"))?;
+        let host = url.host_str().unwrap_or_default().to_owned();
+        let whole = match url.port() {
+            Some(port) => format!("{host}:{port}"),
+            None => host.clone(),
+        };
+        if host.is_empty() || !whole.eq_ignore_ascii_case(name) {
+            return Err("is more or less than a host name".to_owned());
+        }
+        if url.port().is_some() && !is_loopback(&host) {
+            return Err("has a port, which namespaces in Azure have not".to_owned());
+        }
+        Ok(Self {
+            host,
+            port: url.port().unwrap_or(TLS_PORT),
+            tls: Some(platform_tls()?),
+            credential: NamespaceCredential::Identity(tokens),
+        })
+    }
+
+    pub(super) fn host(&self) -> &str {
+        &self.host
+    }
+
+    pub(super) fn port(&self) -> u16 {
+        self.port
+    }
+
+    pub(super) fn tls(&self) -> Option<&TlsClient> {
+        self.tls.as_ref()
+    }
+
+    pub(super) fn credential(&self) -> &NamespaceCredential {
+        &self.credential
     }
 
     /// The name of an entity in a token and in `put-token`.
     pub(super) fn audience(&self, entity: &str) -> String {
-        let port = if self.tls {
+        let port = if self.tls.is_some() {
             String::new()
         } else {
             format!(":{}", self.port)
         };
         format!("sb://{}{port}/{entity}", self.host)
     }
+}
 
+impl SharedKey {
     /// A shared access signature that ends at this Unix second.
     /// Microsoft: "Service Bus access control with Shared Access Signatures".
     ///
@@ -180,12 +247,12 @@ impl NamespaceAddress {
     pub(super) fn token(&self, audience: &str, expiry_s: u64) -> Result<String, InvalidLength> {
         let escape = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
         let resource = escape(audience);
-        let mut mac = Hmac::<Sha256>::new_from_slice(self.key.as_bytes())?;
+        let mut mac = Hmac::<Sha256>::new_from_slice(self.secret.as_bytes())?;
         mac.update(format!("{resource}\n{expiry_s}").as_bytes());
         let signature = escape(&STANDARD.encode(mac.finalize().into_bytes()));
         Ok(format!(
             "SharedAccessSignature sr={resource}&sig={signature}&se={expiry_s}&skn={}",
-            self.key_name
+            self.name
         ))
     }
 }
@@ -198,11 +265,16 @@ mod tests {
     fn an_emulator_is_reached_in_plain_text_and_azure_by_tls() {
         let local = "Endpoint=sb://127.0.0.1:5673;SharedAccessKeyName=n;SharedAccessKey=k=;UseDevelopmentEmulator=true;";
         let local = NamespaceAddress::parse(local).unwrap();
-        assert_eq!(local.url(), "amqp://127.0.0.1:5673");
-        assert_eq!(local.key, "k=");
+        assert_eq!((local.host(), local.port()), ("127.0.0.1", 5673));
+        assert!(local.tls().is_none());
+        let NamespaceCredential::SharedKey(key) = local.credential() else {
+            panic!("it has a key");
+        };
+        assert_eq!(key.secret, "k=");
         let azure = "Endpoint=sb://x.servicebus.windows.net/;SharedAccessKeyName=n;SharedAccessKey=k";
         let azure = NamespaceAddress::parse(azure).unwrap();
-        assert_eq!(azure.url(), "amqps://x.servicebus.windows.net:5671");
+        assert_eq!((azure.host(), azure.port()), ("x.servicebus.windows.net", 5671));
+        assert!(azure.tls().is_some());
         assert_eq!(azure.audience("t"), "sb://x.servicebus.windows.net/t");
     }
 

@@ -3,13 +3,13 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    net::IpAddr,
     sync::Arc,
 };
 
 use uuid::Uuid;
 
 use super::error::{ConfigError, invalid};
+use crate::tls::is_loopback;
 
 /// The source of a request's caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -140,21 +140,21 @@ fn nobody_enforces() -> ConfigError {
 }
 
 /// The name of the first variable that says that this is no developer's machine.
-fn platform(environment: &Environment) -> Option<&'static str> {
+pub(super) fn platform(environment: &Environment) -> Option<&'static str> {
     let is_there = |name: &&&str| environment.contains_key(**name);
-    let hostname = environment.get(HOSTNAME).filter(|host| !is_loopback(host));
+    let hostname = environment.get(HOSTNAME).filter(|host| !is_of_loopback(host));
     let named = PLATFORMS.iter().find(is_there).copied();
     named.or_else(|| hostname.map(|_| HOSTNAME))
 }
 
 /// True for the host names, with or without a port, that only this machine can mean.
-fn is_loopback(host: &str) -> bool {
+fn is_of_loopback(host: &str) -> bool {
     let name = match host.rsplit_once(':') {
         Some((name, port)) if port.parse::<u16>().is_ok() && !name.ends_with(':') => name,
         _ => host,
     };
     let name = name.trim_start_matches('[').trim_end_matches(']');
-    name == "localhost" || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+    is_loopback(name)
 }
 
 /// Values with commas between them; `None` where there is no such setting.

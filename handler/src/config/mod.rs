@@ -2,7 +2,11 @@
 //! Never reads one again, and never guesses: half a group of settings is refused by the name of the missing one.
 
 mod auth;
+mod bus;
+mod cosmos;
+mod credentials;
 mod error;
+mod group;
 mod part_settings;
 mod parts;
 mod postgres;
@@ -16,10 +20,11 @@ use error::invalid;
 use part_settings::SettingsGroup;
 pub use parts::{Part, ServedParts};
 pub use read_model::ReadModelKind;
-use read_model::{COSMOS, read_model};
+use read_model::read_model;
 
 use crate::{
     bus::{SubscriptionName, TopicAddress},
+    identity::Identity,
     postgres::{PoolerMode, PostgresTarget},
     read::CosmosAccount,
 };
@@ -33,7 +38,7 @@ pub struct Config {
     pub postgres: Option<PostgresTarget>,
     /// `PG_POOLER`: nothing (default), or `transaction` for a pooler such as PgBouncer in that mode.
     pub pooler: PoolerMode,
-    /// `ServiceBusConnection`, `ServiceBusTopic`; `None` when this process does not send.
+    /// `ServiceBusConnection`, or `ServiceBusConnection__fullyQualifiedNamespace` for an identity, and `ServiceBusTopic`; `None` when this process does not send.
     pub bus: Option<TopicAddress>,
     /// `ServiceBusSubscription`: whose messages the projector gets; `read-model` (default).
     pub subscription: SubscriptionName,
@@ -41,7 +46,8 @@ pub struct Config {
     pub read_model: ReadModelKind,
     /// `OUTBOX`: `keep` (default), or `forget` what waits in it for a day: for a deployment without a bus.
     pub forgets_outbox: bool,
-    /// `COSMOS_ENDPOINT`, `COSMOS_KEY`, `COSMOS_DATABASE`; `None` when this process has no documents.
+    /// `COSMOS_ENDPOINT`, `COSMOS_KEY`, `COSMOS_DATABASE`, without a key by an identity; `None` when this process has
+    /// no documents.
     pub cosmos: Option<CosmosAccount>,
     /// `PARTS`: the parts of the system that this process serves; all (default) as far as there are settings for them.
     pub parts: ServedParts,
@@ -62,7 +68,7 @@ impl Config {
         let config = Self {
             parts,
             unused,
-            ..Self::from_environment(&used)?
+            ..Self::read(&used, &credentials::of_server(&used))?
         };
         let tables = read_model == ReadModelKind::Postgres;
         let groups = [
@@ -79,6 +85,11 @@ impl Config {
     /// # Errors
     /// [`ConfigError`] for the first setting that is wrong or missing from a group that was begun.
     pub fn from_environment(environment: &BTreeMap<String, String>) -> Result<Self, ConfigError> {
+        Self::read(environment, &credentials::of_tool(environment))
+    }
+
+    fn read(environment: &BTreeMap<String, String>, identity: &Identity) -> Result<Self, ConfigError> {
+        credentials::check(environment)?;
         let port = match environment.get("FUNCTIONS_CUSTOMHANDLER_PORT") {
             None => 8080,
             Some(text) => text
@@ -87,76 +98,24 @@ impl Config {
         };
         Ok(Self {
             port,
-            postgres: postgres::postgres(environment)?,
+            postgres: postgres::postgres(environment, identity)?,
             pooler: postgres::pooler(environment)?,
             read_model: read_model(environment)?,
             forgets_outbox: forgets_outbox(environment)?,
-            bus: bus(environment)?,
-            subscription: subscription(environment)?,
-            cosmos: cosmos(environment)?,
+            bus: bus::bus(environment, identity)?,
+            subscription: bus::subscription(environment)?,
+            cosmos: cosmos::cosmos(environment, identity)?,
             parts: ServedParts::Unsaid,
             unused: Vec::new(),
         })
     }
 }
 
-/// The values of a group of settings, all there or all absent.
-fn group<'a, const N: usize>(
-    environment: &'a BTreeMap<String, String>,
-    names: [&str; N],
-) -> Result<Option<[&'a str; N]>, ConfigError> {
-    let values = names.map(|name| environment.get(name).map(String::as_str));
-    if values.iter().all(Option::is_none) {
-        return Ok(None);
-    }
-    for (name, value) in names.iter().zip(&values) {
-        if value.is_none_or(str::is_empty) {
-            return Err(invalid(
-                name,
-                &format!("is missing; others of {} are there", names.join(", ")),
-            ));
-        }
-    }
-    Ok(Some(values.map(Option::unwrap_or_default)))
-}
-
-fn bus(environment: &BTreeMap<String, String>) -> Result<Option<TopicAddress>, ConfigError> {
-    let Some([connection, topic]) = group(environment, ["ServiceBusConnection", "ServiceBusTopic"])? else {
-        return Ok(None);
-    };
-    let address = TopicAddress::parse(connection, topic);
-    Ok(Some(
-        address.map_err(|why| invalid("ServiceBusConnection", &why))?,
-    ))
-}
-
-fn subscription(environment: &BTreeMap<String, String>) -> Result<SubscriptionName, ConfigError> {
-    let Some(name) = environment.get("ServiceBusSubscription") else {
-        return Ok(SubscriptionName::default());
-    };
-    let name = name.parse::<SubscriptionName>();
-    name.map_err(|rule| invalid("ServiceBusSubscription", &rule.to_string()))
-}
-
-fn cosmos(environment: &BTreeMap<String, String>) -> Result<Option<CosmosAccount>, ConfigError> {
-    let Some([endpoint, key, database]) = group(environment, COSMOS)? else {
-        return Ok(None);
-    };
-    let endpoint = endpoint
-        .parse()
-        .map_err(|_| invalid("COSMOS_ENDPOINT", "is not a URL"))?;
-    Ok(Some(CosmosAccount {
-        endpoint,
-        key: key.to_owned(),
-        database: database.to_owned(),
-    }))
-}
-
 /// Refuses to forget events where documents are projected: they would lack them for ever.
 fn forgets_outbox(environment: &BTreeMap<String, String>) -> Result<bool, ConfigError> {
     match environment.get("OUTBOX").map_or("keep", String::as_str) {
         "keep" => Ok(false),
-        "forget" if environment.contains_key("ServiceBusConnection") => Err(invalid(
+        "forget" if bus::is_there(environment) => Err(invalid(
             "OUTBOX",
             "is forget, and ServiceBusConnection says that there is a bus",
         )),

@@ -4,10 +4,12 @@
 use std::collections::BTreeMap;
 
 use super::{
+    bus,
+    cosmos::COSMOS,
     error::{ConfigError, invalid},
     parts::{Part, ServedParts},
     postgres,
-    read_model::{COSMOS, ReadModelKind},
+    read_model::ReadModelKind,
 };
 
 type Environment = BTreeMap<String, String>;
@@ -37,12 +39,7 @@ impl SettingsGroup {
     fn has(self, name: &str) -> bool {
         match self {
             Self::Postgres => postgres::is_setting(name),
-            Self::Bus => [
-                "ServiceBusConnection",
-                "ServiceBusTopic",
-                "ServiceBusSubscription",
-            ]
-            .contains(&name),
+            Self::Bus => bus::is_setting(name),
             Self::Cosmos => COSMOS.contains(&name),
         }
     }

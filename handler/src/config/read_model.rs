@@ -3,7 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use super::error::{ConfigError, invalid};
+use super::{
+    cosmos::COSMOS,
+    error::{ConfigError, invalid},
+};
 
 /// The store that answers queries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -13,9 +16,6 @@ pub enum ReadModelKind {
     /// The schema `read_model` of the database that commands write to.
     Postgres,
 }
-
-/// The settings of documents.
-pub(super) const COSMOS: [&str; 3] = ["COSMOS_ENDPOINT", "COSMOS_KEY", "COSMOS_DATABASE"];
 
 /// One process has one read model: settings for two would leave open which one is meant.
 pub(super) fn read_model(environment: &BTreeMap<String, String>) -> Result<ReadModelKind, ConfigError> {

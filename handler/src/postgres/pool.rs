@@ -11,7 +11,7 @@ use std::{
 
 use tokio::{
     sync::{Semaphore, SemaphorePermit},
-    time::timeout,
+    time::{Instant, timeout},
 };
 use tokio_postgres::{Error, Row};
 
@@ -48,6 +48,7 @@ struct PooledSession<P> {
     connection: PostgresConnection,
     prepared: P,
     era: u64,
+    opened: Instant,
 }
 
 /// One connection, given back when dropped unless it is broken or in a transaction.
@@ -120,6 +121,7 @@ impl<P: Default + Send + 'static> ConnectionPool<P> {
             connection: timeout(PATIENCE, connecting).await.map_err(late)??,
             prepared: P::default(),
             era,
+            opened: Instant::now(),
         })
     }
 }
@@ -158,12 +160,13 @@ impl<P> ConnectionPool<P> {
         }
     }
 
-    /// Keeps a connection for the next user, unless all of its era were given up meanwhile.
+    /// Keeps a connection for the next user, unless it has grown old, or all of its era were given up meanwhile.
     fn take_back(&self, session: PooledSession<P>) {
         if session.era >= self.outdated.load(SeqCst) {
             self.outdated.store(0, SeqCst);
         }
-        if session.era == self.era.load(SeqCst) {
+        let is_young = session.opened.elapsed() < self.target.lifetime();
+        if is_young && session.era == self.era.load(SeqCst) {
             self.idle.put(session);
         }
     }

@@ -1,11 +1,16 @@
 //! The server and the database that a process connects to, and how: the way there, and who it is.
 //! Never opens a connection before one is asked for.
 
+use std::{sync::Arc, time::Duration};
+
 use tokio::task::JoinHandle;
 use tokio_postgres::{Client, Config, Connection, Error, NoTls, Socket, tls::TlsStream};
 
 use super::{error::PostgresError, tls::PostgresTls};
-use crate::{error_chain::cause, tls::TlsClient};
+use crate::{error_chain::cause, identity::TokenSource, tls::TlsClient};
+
+/// The age at which a connection is used no more, unless a setting says otherwise.
+const LIFETIME: Duration = Duration::from_secs(1_800);
 
 /// A database, and how to connect to it.
 #[derive(Debug, Clone)]
@@ -14,6 +19,10 @@ pub struct PostgresTarget {
     config: Config,
     /// In plain text without it.
     tls: Option<TlsClient>,
+    /// Where passwords come from that are tokens; without it, the configuration has one or needs none.
+    tokens: Option<Arc<TokenSource>>,
+    /// The age at which a connection that nobody uses is closed.
+    lifetime: Duration,
 }
 
 /// An open connection. The task moves its bytes, and ends with it.
@@ -23,7 +32,12 @@ impl PostgresTarget {
     /// In plain text: for a server that no network leads to.
     #[must_use]
     pub fn in_plain_text(config: Config) -> Self {
-        Self { config, tls: None }
+        Self {
+            config,
+            tls: None,
+            tokens: None,
+            lifetime: LIFETIME,
+        }
     }
 
     /// By TLS only: a server that has none is refused.
@@ -33,7 +47,27 @@ impl PostgresTarget {
         Self {
             config,
             tls: Some(tls),
+            ..Self::in_plain_text(Config::new())
         }
+    }
+
+    /// The same with an identity's token as the password of each new connection: PostgreSQL asks for it only then. Only for a
+    /// server whose name is verified, since any other could use the token.
+    #[must_use]
+    pub fn with_tokens(self, tokens: Arc<TokenSource>) -> Self {
+        let tokens = Some(tokens);
+        Self { tokens, ..self }
+    }
+
+    /// The same, and connections older than this are closed when they are idle.
+    #[must_use]
+    pub fn with_lifetime(self, lifetime: Duration) -> Self {
+        Self { lifetime, ..self }
+    }
+
+    /// The age at which a connection that nobody uses is closed.
+    pub(super) fn lifetime(&self) -> Duration {
+        self.lifetime
     }
 
     /// The name of the database.
@@ -47,9 +81,15 @@ impl PostgresTarget {
     /// # Errors
     /// [`PostgresError::Refused`] when the server does not let us in, else [`PostgresError::Unreachable`].
     pub(crate) async fn connect(&self) -> Result<(Client, Wire), PostgresError> {
+        let mut config = self.config.clone();
+        if let Some(tokens) = &self.tokens {
+            let token = tokens.token().await;
+            let token = token.map_err(|error| PostgresError::Unreachable(cause(error)))?;
+            config.password(token.token.secret());
+        }
         let connected = match self.tls.clone() {
-            None => self.config.connect(NoTls).await.map(driven),
-            Some(tls) => self.config.connect(PostgresTls(tls)).await.map(driven),
+            None => config.connect(NoTls).await.map(driven),
+            Some(tls) => config.connect(PostgresTls(tls)).await.map(driven),
         };
         connected.map_err(|error| match error.as_db_error() {
             Some(_) => PostgresError::Refused(error),

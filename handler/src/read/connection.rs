@@ -16,7 +16,7 @@ use azure_data_cosmos::{
 use tokio::{sync::Mutex, time::timeout};
 
 use super::store::StoreError;
-use crate::error_chain::chain;
+use crate::{error_chain::chain, identity::TokenSource};
 
 /// Longest wait for one operation, the client's own retries included.
 pub(super) const PATIENCE: Duration = Duration::from_secs(3);
@@ -26,13 +26,22 @@ const OPENING: Duration = Duration::from_secs(5);
 const THROTTLED_TRIES: u32 = 3;
 const THROTTLED_WAIT: Duration = Duration::from_secs(1);
 
+/// What proves to the account who we are.
+#[derive(Clone)]
+pub enum CosmosCredential {
+    /// The account's key; never shown.
+    Key(String),
+    /// Tokens of Microsoft Entra ID.
+    Identity(Arc<TokenSource>),
+}
+
 /// An account and its credentials (`COSMOS_ENDPOINT`, `COSMOS_KEY`, `COSMOS_DATABASE`).
 #[derive(Clone)]
 pub struct CosmosAccount {
     /// The account's URL.
     pub endpoint: AccountEndpoint,
-    /// The account's key; never shown.
-    pub key: String,
+    /// The proof of who we are.
+    pub credential: CosmosCredential,
     /// Name of the database.
     pub database: String,
 }
@@ -126,7 +135,11 @@ async fn open(account: CosmosAccount) -> Result<[ContainerClient; CONTAINERS.len
         .with_end_to_end_latency_policy(EndToEndOperationLatencyPolicy::new(PATIENCE))
         .with_throttling_retry_options(throttling)
         .build();
-    let reference = AccountReference::with_authentication_key(account.endpoint, Secret::from(account.key));
+    let endpoint = account.endpoint;
+    let reference = match account.credential {
+        CosmosCredential::Key(key) => AccountReference::with_authentication_key(endpoint, Secret::from(key)),
+        CosmosCredential::Identity(tokens) => AccountReference::with_credential(endpoint, tokens),
+    };
     let client = CosmosClient::builder()
         .with_default_operation_options(options)
         .build(reference, RoutingStrategy::PreferredRegions(Vec::new()))

@@ -23,7 +23,7 @@ pub mod store;
 pub mod tables;
 pub mod view;
 
-pub use connection::{CosmosAccount, CosmosConnection};
+pub use connection::{CosmosAccount, CosmosConnection, CosmosCredential};
 pub use generation::PointerCache;
 pub use model::ReadModel;
 pub use projector::Projector;

@@ -267,7 +267,7 @@ mod tests {
     use super::*;
     use crate::{
         domain::{event::EventType, testing::ada, timestamp::Timestamp},
-        read::CosmosAccount,
+        read::{CosmosAccount, CosmosCredential},
     };
 
     fn registered() -> IncomingEvent {
@@ -287,7 +287,7 @@ mod tests {
         // Nobody listens there.
         let account = CosmosAccount {
             endpoint: "http://127.0.0.1:1/".parse().unwrap(),
-            key: "a2V5".to_owned(),
+            credential: CosmosCredential::Key("a2V5".to_owned()),
             database: "orders".to_owned(),
         };
         let connection = Arc::new(CosmosConnection::new(account));

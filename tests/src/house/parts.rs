@@ -8,19 +8,20 @@ use devstack::app_folder::workspace_root;
 use super::files_below;
 
 /// What each part of the handler may use of the others; `app` and `cli` put everything together.
-const MAY_USE: [(&str, &[&str]); 20] = [
+const MAY_USE: [(&str, &[&str]); 21] = [
     ("json", &[]),
     ("domain", &["json"]),
     ("condition", &[]),
     ("error_chain", &[]),
     ("panics", &[]),
     ("tls", &[]),
-    ("postgres", &["condition", "domain", "tls"]),
+    ("identity", &[]),
+    ("postgres", &["condition", "domain", "identity", "tls"]),
     ("log", &["domain", "json", "postgres"]),
     ("write", &["domain", "json", "postgres", "condition", "log"]),
-    ("bus", &["domain", "condition", "tls"]),
+    ("bus", &["domain", "condition", "identity", "tls"]),
     ("relay", &["domain", "postgres", "condition", "log", "bus"]),
-    ("read", &["domain", "json", "postgres", "condition"]),
+    ("read", &["domain", "identity", "json", "postgres", "condition"]),
     (
         "health",
         &["postgres", "write", "read", "bus", "condition", "config"],
@@ -41,7 +42,7 @@ const MAY_USE: [(&str, &[&str]); 20] = [
         "triggers",
         &["config", "domain", "timer", "jobs", "read", "bus", "http"],
     ),
-    ("config", &["bus", "postgres", "read", "tls"]),
+    ("config", &["bus", "identity", "postgres", "read", "tls"]),
     ("migrate", &["postgres"]),
 ];
 

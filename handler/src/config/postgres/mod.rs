@@ -7,9 +7,14 @@ mod tls;
 use std::{collections::BTreeMap, time::Duration};
 
 use super::error::{ConfigError, invalid};
-use crate::postgres::{PoolerMode, PostgresTarget};
+use crate::{
+    identity::{Identity, TokenAudience},
+    postgres::{PoolerMode, PostgresTarget},
+};
 
 const POOLER: &str = "PG_POOLER";
+const AUTH: &str = "PG_AUTH";
+const LIFETIME: &str = "PG_CONNECTION_LIFETIME";
 /// Kept as they are.
 const KEPT: [&str; 8] = [
     "PGHOST",
@@ -34,11 +39,14 @@ type Environment = BTreeMap<String, String>;
 
 /// True for a setting by which a process is taken to have a database.
 pub(super) fn is_setting(name: &str) -> bool {
-    KEPT.contains(&name) || name == POOLER
+    KEPT.contains(&name) || [POOLER, AUTH, LIFETIME].contains(&name)
 }
 
 /// The database's address and credentials; `None` when no setting names one.
-pub(super) fn postgres(environment: &Environment) -> Result<Option<PostgresTarget>, ConfigError> {
+pub(super) fn postgres(
+    environment: &Environment,
+    identity: &Identity,
+) -> Result<Option<PostgresTarget>, ConfigError> {
     if !environment.keys().any(|name| is_setting(name)) {
         return Ok(None);
     }
@@ -71,10 +79,51 @@ pub(super) fn postgres(environment: &Environment) -> Result<Option<PostgresTarge
     if let Some(password) = environment.get("PGPASSWORD") {
         config.password(password);
     }
-    Ok(Some(match tls::tls(environment, host)? {
+    let target = match tls::tls(environment, host)? {
         None => PostgresTarget::in_plain_text(config),
         Some(tls) => PostgresTarget::by_tls(config, tls),
-    }))
+    };
+    let target = match lifetime(environment)? {
+        Some(lifetime) => target.with_lifetime(lifetime),
+        None => target,
+    };
+    authenticated(environment, identity, target).map(Some)
+}
+
+/// By a password, if there is one, or by an identity's tokens.
+fn authenticated(
+    environment: &Environment,
+    identity: &Identity,
+    target: PostgresTarget,
+) -> Result<PostgresTarget, ConfigError> {
+    match environment.get(AUTH).map_or("password", String::as_str) {
+        "password" => Ok(target),
+        "entra" if environment.contains_key("PGPASSWORD") => Err(invalid(
+            "PGPASSWORD",
+            "is there, and PG_AUTH is entra, which has tokens for passwords",
+        )),
+        "entra" if !tls::is_verified(environment) => Err(invalid(
+            tls::MODE,
+            "is not verify-full, and PG_AUTH is entra: any server could use the token",
+        )),
+        "entra" => {
+            let tokens = identity.tokens(TokenAudience::Postgres);
+            let tokens = tokens.map_err(|error| invalid(AUTH, &error.to_string()))?;
+            Ok(target.with_tokens(tokens))
+        }
+        _ => Err(invalid(AUTH, "is neither entra nor password")),
+    }
+}
+
+/// `PG_CONNECTION_LIFETIME`, in seconds.
+fn lifetime(environment: &Environment) -> Result<Option<Duration>, ConfigError> {
+    let Some(text) = environment.get(LIFETIME) else {
+        return Ok(None);
+    };
+    match text.parse() {
+        Ok(seconds @ 1..=86_400) => Ok(Some(Duration::from_secs(seconds))),
+        _ => Err(invalid(LIFETIME, "is not a number of seconds from 1 to 86400")),
+    }
 }
 
 /// Passes what is kept, and what is no variable of libpq or has no value.
@@ -126,7 +175,7 @@ mod tests {
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let environment = pairs.collect();
         pooler(&environment)
-            .and_then(|_| postgres(&environment))
+            .and_then(|_| postgres(&environment, &Identity::SignedIn))
             .map_err(|error| error.to_string())
     }
 
@@ -187,6 +236,27 @@ mod tests {
             let error = read(&pairs).unwrap_err();
             assert!(error.contains(name), "{name}: {error}");
         }
+    }
+
+    #[test]
+    fn an_identity_has_no_password_and_speaks_to_verified_servers_only() {
+        let entra = (AUTH, "entra");
+        assert!(with(&[entra]).unwrap().is_some());
+        assert!(with(&[entra, ("PGSSLMODE", "verify-full")]).unwrap().is_some());
+        for (more, named) in [
+            (&[entra, ("PGPASSWORD", "p")][..], "PGPASSWORD"),
+            (&[entra, ("PGSSLMODE", "require")], "PGSSLMODE"),
+            (&[(AUTH, "Entra")], AUTH),
+            (&[(AUTH, "")], AUTH),
+            (&[(LIFETIME, "0")], LIFETIME),
+            (&[(LIFETIME, "1h")], LIFETIME),
+        ] {
+            let error = with(more).unwrap_err();
+            assert!(error.contains(named), "{more:?}: {error}");
+        }
+        let here = [("PGHOST", "localhost"), ("PGUSER", "u"), ("PGDATABASE", "d")];
+        let error = read(&[&here, &[entra, ("PGSSLMODE", "disable")][..]].concat()).unwrap_err();
+        assert!(error.contains("PGSSLMODE"), "{error}");
     }
 
     #[test]

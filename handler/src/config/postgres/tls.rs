@@ -1,15 +1,15 @@
 //! How a connection to PostgreSQL is secured: `PGSSLMODE` and `PGSSLROOTCERT`, as libpq has them (PostgreSQL: "SSL Support",
 //! table of modes). Never falls back to plain text: `allow` and `prefer` would, and are refused.
 
-use std::{collections::BTreeMap, net::IpAddr, path::Path};
+use std::{collections::BTreeMap, path::Path};
 
 use crate::{
     config::error::{ConfigError, invalid},
     error_chain::chain,
-    tls::TlsClient,
+    tls::{TlsClient, is_loopback},
 };
 
-const MODE: &str = "PGSSLMODE";
+pub(super) const MODE: &str = "PGSSLMODE";
 const ROOTS: &str = "PGSSLROOTCERT";
 
 /// The way to open TLS to this host; `None` for plain text, which only this machine may be spoken to in.
@@ -41,6 +41,11 @@ pub(super) fn tls(
     }
 }
 
+/// True when a server must prove its name.
+pub(super) fn is_verified(environment: &BTreeMap<String, String>) -> bool {
+    environment.get(MODE).is_none_or(|mode| mode == "verify-full")
+}
+
 fn verified(roots: Option<&str>) -> Result<TlsClient, ConfigError> {
     match roots {
         None | Some("system") => {
@@ -49,10 +54,6 @@ fn verified(roots: Option<&str>) -> Result<TlsClient, ConfigError> {
         Some(file) => TlsClient::trusting(Path::new(file))
             .map_err(|error| invalid(ROOTS, &format!("is a file that is of no use: {}", chain(&error)))),
     }
-}
-
-fn is_loopback(host: &str) -> bool {
-    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]
