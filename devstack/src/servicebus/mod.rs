@@ -2,6 +2,7 @@
 //! Never stores anything, and never answers a feature it lacks with silence.
 
 mod amqp;
+mod azure_entrance;
 mod broker;
 mod clock;
 pub mod command;
