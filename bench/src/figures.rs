@@ -22,8 +22,12 @@ pub(crate) struct Window {
     from: u64,
     to: u64,
     store: Duration,
-    app: Option<(Duration, Memory)>,
+    app: Option<Used>,
+    host: Option<Used>,
 }
+
+/// What a server has used of the machine in a window.
+type Used = (Duration, Memory);
 
 /// The processes whose processor time is counted.
 #[derive(Debug, Clone, Copy)]
@@ -32,6 +36,8 @@ pub(crate) struct Processes {
     pub(crate) store: u32,
     /// The server that is measured; `None` while pgbench is the client.
     pub(crate) app: Option<u32>,
+    /// The Functions host in front of it, where there is one.
+    pub(crate) host: Option<u32>,
 }
 
 /// The figures of one run.
@@ -43,12 +49,14 @@ pub(crate) struct Figures {
     /// Processor milliseconds of the database for 1 000 requests.
     pub(crate) store_cpu: f64,
     /// The same of the server that is measured, with its memory.
-    pub(crate) app: Option<AppFigures>,
+    pub(crate) app: Option<ServerFigures>,
+    /// The same of the Functions host in front of it.
+    pub(crate) host: Option<ServerFigures>,
 }
 
-/// The measured server's use of the machine.
+/// A server's use of the machine.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct AppFigures {
+pub(crate) struct ServerFigures {
     /// Processor milliseconds for 1 000 requests.
     pub(crate) cpu: f64,
     /// MB at the end of the window.
@@ -62,8 +70,10 @@ pub(crate) struct AppFigures {
 pub(crate) struct Meter {
     processes: Processes,
     from: u64,
-    /// Used so far by the database and by the server.
-    used: (Duration, Duration),
+    /// Processor time that each has used so far.
+    store: Duration,
+    app: Option<Duration>,
+    host: Option<Duration>,
 }
 
 impl Meter {
@@ -71,26 +81,26 @@ impl Meter {
         Ok(Self {
             processes,
             from: now(),
-            used: used(processes)?,
+            store: usage::family_cpu(processes.store)?,
+            app: processes.app.map(usage::cpu).transpose()?,
+            host: processes.host.map(usage::cpu).transpose()?,
         })
     }
 
     pub(crate) fn stop(self) -> Result<Window> {
-        let to = now();
-        let (store, app) = used(self.processes)?;
-        let memory = self.processes.app.map(usage::memory).transpose()?;
         Ok(Window {
             from: self.from,
-            to,
-            store: store.saturating_sub(self.used.0),
-            app: memory.map(|memory| (app.saturating_sub(self.used.1), memory)),
+            to: now(),
+            store: usage::family_cpu(self.processes.store)?.saturating_sub(self.store),
+            app: used(self.processes.app, self.app)?,
+            host: used(self.processes.host, self.host)?,
         })
     }
 }
 
-fn used(processes: Processes) -> Result<(Duration, Duration)> {
-    let app = processes.app.map(usage::cpu).transpose()?;
-    Ok((usage::family_cpu(processes.store)?, app.unwrap_or_default()))
+fn used(server: Option<u32>, before: Option<Duration>) -> Result<Option<Used>> {
+    let used = |(pid, before)| Ok((usage::cpu(pid)?.saturating_sub(before), usage::memory(pid)?));
+    server.zip(before).map(used).transpose()
 }
 
 /// Lets the warm-up pass, then watches for as long as is measured.
@@ -120,35 +130,43 @@ impl Figures {
         took.sort_unstable();
         let count = float(took.len());
         let per_thousand = |used: Duration| used.as_secs_f64() * 1e6 / count;
+        let server = |(used, memory): Used| ServerFigures {
+            cpu: per_thousand(used),
+            rss: micros(memory.now) / 1024.0,
+            peak: micros(memory.peak) / 1024.0,
+        };
         Ok(Self {
             per_second: count * 1e6 / micros(window.to - window.from),
             p50_ms: micros(percentile(&took, 50)) / 1e3,
             p99_ms: micros(percentile(&took, 99)) / 1e3,
             store_cpu: per_thousand(window.store),
-            app: window.app.map(|(used, memory)| AppFigures {
-                cpu: per_thousand(used),
-                rss: micros(memory.now) / 1024.0,
-                peak: micros(memory.peak) / 1024.0,
-            }),
+            app: window.app.map(server),
+            host: window.host.map(server),
         })
     }
 
     /// The median of each figure by itself; the peak is the highest of all.
     pub(crate) fn medians<'a>(runs: impl Iterator<Item = &'a Self> + Clone) -> Self {
         let middle = |figure: fn(&Self) -> f64| median(runs.clone().map(figure));
-        let apps = runs.clone().filter_map(|run| run.app);
-        let of_app = |figure: fn(AppFigures) -> f64| median(apps.clone().map(figure));
         Self {
             per_second: middle(|f| f.per_second),
             p50_ms: middle(|f| f.p50_ms),
             p99_ms: middle(|f| f.p99_ms),
             store_cpu: middle(|f| f.store_cpu),
-            app: apps.clone().next().map(|_| AppFigures {
-                cpu: of_app(|app| app.cpu),
-                rss: of_app(|app| app.rss),
-                peak: apps.clone().map(|app| app.peak).fold(0.0, f64::max),
-            }),
+            app: ServerFigures::medians(runs.clone().filter_map(|run| run.app)),
+            host: ServerFigures::medians(runs.filter_map(|run| run.host)),
         }
+    }
+}
+
+impl ServerFigures {
+    fn medians(runs: impl Iterator<Item = Self> + Clone) -> Option<Self> {
+        runs.clone().next()?;
+        Some(Self {
+            cpu: median(runs.clone().map(|run| run.cpu)),
+            rss: median(runs.clone().map(|run| run.rss)),
+            peak: runs.map(|run| run.peak).fold(0.0, f64::max),
+        })
     }
 }
 
@@ -210,6 +228,7 @@ mod tests {
             to: 2_000_000,
             store: Duration::from_millis(3),
             app: None,
+            host: Some((Duration::from_millis(6), Memory::default())),
         };
         let at = |done| Sample { done, took: 2_000 };
         let samples = [
@@ -222,5 +241,6 @@ mod tests {
         let figures = Figures::of(&samples, &window).unwrap();
         assert_eq!((figures.per_second.round(), figures.p99_ms.round()), (3.0, 2.0));
         assert_eq!(figures.store_cpu.round(), 1000.0);
+        assert_eq!(figures.host.unwrap().cpu.round(), 2000.0);
     }
 }

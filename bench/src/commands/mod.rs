@@ -1,7 +1,8 @@
-//! `bench commands`: every workload with every number of clients, round after round, the handler and pgbench in turns.
+//! `bench commands`: every workload with every number of clients, round after round, the handler and what it is compared with in turns.
 //! Never compares runs of different rounds: this machine may be another one a minute later.
 
 mod report;
+mod running;
 mod targets;
 
 use std::{
@@ -10,7 +11,7 @@ use std::{
 };
 
 use anyhow::{Result, bail};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use devstack::app_folder;
 
 use crate::{
@@ -25,6 +26,7 @@ use crate::{
     usage,
 };
 use report::{Row, System};
+use running::Running;
 
 /// Paid orders that are there at the start of every run, shipped or not: so many that PostgreSQL looks one up by its
 /// index, as it does in any shop that has been open for a while. Fewer where nothing is measured.
@@ -49,9 +51,19 @@ pub(crate) struct Options {
     /// Beside itself with the trigger of READ_MODEL=postgres on, instead of beside pgbench: what that read model costs.
     #[arg(long)]
     tables: bool,
+    /// Beside itself through this, instead of beside pgbench: what the way to the handler costs.
+    #[arg(long, value_enum, conflicts_with = "tables")]
+    through: Option<Through>,
     /// One round of moments with 8 clients: shows that everything works, and measures nothing.
     #[arg(long)]
     smoke: bool,
+}
+
+/// What can stand between callers and the handler.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Through {
+    /// The Functions host's stand-in.
+    Host,
 }
 
 /// Everything that is measured, and with what.
@@ -82,11 +94,7 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
     let base = if options.smoke { SMOKE_BASE } else { BASE };
     database.reset(base).await?;
     let bench = Bench {
-        partner: if options.tables {
-            System::Tables
-        } else {
-            System::Pgbench
-        },
+        partner: options.partner(),
         base,
         scripts: Scripts::capture(&database, &binary).await?,
         length: Length {
@@ -100,7 +108,7 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
     for round in 1..=rounds {
         bench.round(round, clients, &mut rows).await?;
     }
-    report::medians(&rows);
+    report::medians(&rows, bench.partner);
     report::ratios(&rows, bench.partner);
     if bench.partner == System::Pgbench {
         targets::print(&rows, &starts, &bench.binary)?;
@@ -121,12 +129,22 @@ async fn starts(database: &Database, binary: &Path) -> Result<Vec<Start>> {
     Ok(starts)
 }
 
+impl Options {
+    fn partner(&self) -> System {
+        match self.through {
+            Some(Through::Host) => System::Host,
+            None if self.tables => System::Tables,
+            None => System::Pgbench,
+        }
+    }
+}
+
 impl Bench {
     /// One round: a new handler, and both systems for every workload and number of clients, first the one, then the other.
     async fn round(&self, round: u32, clients: &[u64], rows: &mut Vec<Row>) -> Result<()> {
         println!("\nRound {round}, load {}\n", usage::load());
-        report::heading();
-        let handler = Handler::start(&self.binary, &self.database.app_settings())?;
+        report::heading(self.partner);
+        let running = Running::start(self.partner, &self.binary, &self.database.app_settings())?;
         let mut systems = [System::Handler, self.partner];
         if round.is_multiple_of(2) {
             systems.reverse();
@@ -134,7 +152,7 @@ impl Bench {
         for workload in WORKLOADS {
             for &clients in clients {
                 for system in systems {
-                    let figures = self.measure(system, &handler, workload, clients).await?;
+                    let figures = self.measure(system, &running, workload, clients).await?;
                     let row = Row {
                         round,
                         system,
@@ -142,7 +160,7 @@ impl Bench {
                         clients,
                         figures,
                     };
-                    report::row(&row);
+                    report::row(&row, self.partner);
                     rows.push(row);
                 }
             }
@@ -154,7 +172,7 @@ impl Bench {
     async fn measure(
         &self,
         system: System,
-        handler: &Handler,
+        running: &Running,
         workload: Workload,
         clients: u64,
     ) -> Result<Figures> {
@@ -165,7 +183,7 @@ impl Bench {
             self.database.keep_tables(false).await?;
             self.database.reset(base).await?;
             self.database.keep_tables(system == System::Tables).await?;
-            match self.once(system, handler, workload, clients, share).await? {
+            match self.once(system, running, workload, clients, share).await? {
                 Outcome::RanOut => share *= 2,
                 Outcome::Measured(figures, done) => {
                     self.database
@@ -181,21 +199,24 @@ impl Bench {
     async fn once(
         &self,
         system: System,
-        handler: &Handler,
+        running: &Running,
         workload: Workload,
         clients: u64,
         share: u64,
     ) -> Result<Outcome> {
         let store = self.database.server.pid()?;
         match system {
-            System::Handler | System::Tables => {
-                let app = Some(handler.pid());
-                let processes = Processes { store, app };
+            System::Handler | System::Tables | System::Host => {
                 let clients = (0..clients).map(|client| Requests::new(workload, client, share));
-                client::run(handler.address(), clients, processes, self.length).await
+                let (address, processes) = (running.address(system), running.processes(store));
+                client::run(address, clients, processes, self.length).await
             }
             System::Pgbench => {
-                let processes = Processes { store, app: None };
+                let processes = Processes {
+                    store,
+                    app: None,
+                    host: None,
+                };
                 let script = self.scripts.script(workload, share)?;
                 let (program, settings) = (
                     self.database.server.program("pgbench"),
@@ -238,5 +259,27 @@ fn expected(workload: Workload, base: usize, done: usize) -> Expected {
         outbox: done,
         keys: base + if keyed { done } else { 0 },
         pieces: 3 * placed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+
+    #[derive(clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        options: Options,
+    }
+
+    #[test]
+    fn the_handler_has_one_partner_in_a_run() {
+        let partner = |line: &str| Line::try_parse_from(line.split(' ')).map(|line| line.options.partner());
+        assert_eq!(partner("commands").unwrap(), System::Pgbench);
+        assert_eq!(partner("commands --through host").unwrap(), System::Host);
+        assert!(partner("commands --through host --tables").is_err());
+        assert!(partner("commands --through bus").is_err());
     }
 }

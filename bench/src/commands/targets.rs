@@ -27,9 +27,8 @@ pub(super) fn print(rows: &[Row], starts: &[Start], binary: &Path) -> Result<()>
     for hot in [false, true] {
         for keyed in [false, true] {
             let workload = Workload::Place { hot, keyed };
-            let ratio = median(report::of_rounds(rows, System::Pgbench, workload, clients, |f| {
-                f.per_second
-            }));
+            let pair = [System::Handler, System::Pgbench];
+            let ratio = median(report::of_rounds(rows, pair, workload, clients, |f| f.per_second));
             let (name, key) = report::words(workload);
             let what = format!("{name}, key: {key}: req/s of the handler ÷ pgbench");
             let wanted = format!("{:.2} (aim {:.1})", 1.0, 1.3);

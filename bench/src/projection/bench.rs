@@ -51,6 +51,7 @@ impl Bench {
         let meter = Meter::start(Processes {
             store: self.cosmos.pid(),
             app: Some(self.handler.pid()),
+            host: None,
         })?;
         let samples = post(self.handler.address(), messages).await?;
         let figures = Figures::of(&samples, &meter.stop()?)?;

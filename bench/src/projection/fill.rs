@@ -49,6 +49,7 @@ pub(super) async fn run(binary: &Path, sizes: &[usize]) -> Result<()> {
         let meter = Meter::start(Processes {
             store,
             app: Some(bench.handler.pid()),
+            host: None,
         })?;
         let samples = post(bench.handler.address(), measured).await?;
         let figures = Figures::of(&samples, &meter.stop()?)?;

@@ -125,6 +125,7 @@ impl Bench {
                     let processes = Processes {
                         store: self.cosmos.pid(),
                         app: Some(pid),
+                        host: None,
                     };
                     let askers = (0..clients).map(|client| self.requests.of(asked, client));
                     let outcome = client::run(address, askers, processes, self.length).await?;

@@ -4,6 +4,7 @@
 mod bare;
 mod bus;
 mod cosmos;
+mod host;
 mod parent;
 mod stack;
 
@@ -14,7 +15,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use clap::Subcommand;
 
 use crate::process::Process;
@@ -30,6 +31,8 @@ pub(crate) enum Server {
     Bus,
     /// A handler that does nothing but the point read of GetOrder.
     Bare,
+    /// The Functions host's stand-in, with this handler; answers each line with the handler's process id and address.
+    Host { handler: PathBuf },
     /// The whole system, with this handler.
     Stack { handler: PathBuf },
 }
@@ -40,6 +43,7 @@ pub(crate) async fn run(server: &Server) -> Result<()> {
         Server::Cosmos { partitions } => cosmos::run(*partitions).await,
         Server::Bus => bus::run().await,
         Server::Bare => bare::run().await,
+        Server::Host { handler } => host::run(handler).await,
         Server::Stack { handler } => stack::run(handler).await,
     }
 }
@@ -74,6 +78,36 @@ impl Cosmos {
 
     pub(crate) fn pid(&self) -> u32 {
         self.0.pid()
+    }
+}
+
+/// The Functions host's stand-in in a process of its own, with its handler over PostgreSQL.
+#[derive(Debug)]
+pub(crate) struct Host {
+    process: Process,
+    pub(crate) handler_pid: u32,
+    pub(crate) handler_address: SocketAddr,
+}
+
+impl Host {
+    pub(crate) fn start(binary: &Path, settings: &BTreeMap<String, String>) -> Result<Self> {
+        let mut command = server("host")?;
+        let mut process = start(command.arg(binary).env_clear().envs(settings))?;
+        let answer = process.ask()?;
+        let (pid, address) = answer.trim().split_once(' ').context("no handler")?;
+        Ok(Self {
+            handler_pid: pid.parse()?,
+            handler_address: address.parse()?,
+            process,
+        })
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.process.address()
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.pid()
     }
 }
 

@@ -44,7 +44,7 @@ mod user;
 use std::{
     collections::BTreeMap,
     io,
-    net::SocketAddr,
+    net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     sync::Arc,
     time::Instant,
@@ -266,6 +266,12 @@ impl Host {
     #[must_use]
     pub fn handler_pid(&self) -> Option<u32> {
         self.handler.pid()
+    }
+
+    /// Where the handler is told to listen: past the host.
+    #[must_use]
+    pub fn handler_address(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.handler.port()).into()
     }
 
     /// Waits until the host has ended by itself, and returns the reason.
