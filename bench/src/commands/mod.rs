@@ -1,4 +1,5 @@
-//! `bench commands`: every workload with every number of clients, round after round, the handler and what it is compared with in turns.
+//! `bench commands`: every workload with every number of clients, round after round, the handler and its
+//! partner in turns.
 //! Never compares runs of different rounds: this machine may be another one a minute later.
 
 mod report;
