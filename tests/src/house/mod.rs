@@ -7,6 +7,7 @@ mod functions;
 mod glossary;
 mod names;
 mod parts;
+mod settings;
 mod sources;
 
 use std::{
