@@ -22,6 +22,8 @@ pub(super) struct HostLife {
     pub(super) close: CancellationToken,
     /// Stops the triggers.
     pub(super) stop: CancellationToken,
+    /// Ends the calls of triggers that are still under way then.
+    pub(super) cut: CancellationToken,
     pub(super) listeners: JoinSet<()>,
     /// Reasons to end, other than the handler's.
     pub(super) faults: mpsc::UnboundedReceiver<String>,
@@ -60,7 +62,8 @@ impl HostLife {
         if timeout(self.times.listeners, ended).await.is_err() {
             self.logger.warning("Calls of triggers are still under way");
             // They must not see the handler's end: a message that nobody settles comes again only when its lock ends.
-            self.listeners.shutdown().await;
+            self.cut.cancel();
+            while self.listeners.join_next().await.is_some() {}
         }
         self.handler.end();
         if let Some(supervisor) = self.supervisor.take() {

@@ -195,7 +195,8 @@ impl Host {
             handler.ready().await.map_err(Error::Handler)?;
         }
         let stop = CancellationToken::new();
-        let (listeners, faults) = parts.start_triggers(&loaded, &stop);
+        let cut = CancellationToken::new();
+        let (listeners, faults) = parts.start_triggers(&loaded, &stop, &cut);
         for function in &loaded {
             let what = if function.disabled { "Disabled" } else { "Found" };
             logger.info(format!("{what} function {}", function.name));
@@ -232,6 +233,7 @@ impl Host {
             server: AbortOnDropHandle::new(server),
             close,
             stop,
+            cut,
             listeners,
             faults,
             times: parts.options.times,
@@ -316,6 +318,7 @@ impl HostParts {
         &self,
         functions: &[Function],
         stop: &CancellationToken,
+        cut: &CancellationToken,
     ) -> (JoinSet<()>, mpsc::UnboundedReceiver<String>) {
         let mut listeners = JoinSet::new();
         let (fault, faults) = mpsc::unbounded_channel();
@@ -330,11 +333,15 @@ impl HostParts {
                 self.invoker.logger.clone(),
             );
             let (invoker, fault) = (self.invoker.clone(), fault.clone());
-            listeners.spawn(timer::run(plan, invoker, lock, fault, stop.clone()));
+            listeners.spawn(timer::run(plan, invoker, lock, fault, stop.clone(), cut.clone()));
         }
         for source in self.buses.iter().cloned() {
             let (json, invoker) = (self.json.service_bus.clone(), self.invoker.clone());
-            listeners.spawn(bus::listen(source, json, invoker, stop.clone()));
+            let (stop, cut) = (stop.clone(), cut.clone());
+            listeners.spawn(async move {
+                let listening = bus::listen(source, json, invoker, stop);
+                cut.run_until_cancelled(listening).await;
+            });
         }
         (listeners, faults)
     }

@@ -49,23 +49,24 @@ impl TimerPlan {
     }
 }
 
-/// Runs the function whenever it is due while this host has the timer's lock, until the host stops. What ends the lock is a
-/// fault of the host, which goes on until that has stopped it.
+/// Runs the function whenever it is due while this host has the timer's lock, until the host stops, and `cut` ends a call that
+/// is still under way. What ends the lock is a fault of the host, which goes on until that has stopped it.
 pub(crate) async fn run(
     plan: TimerPlan,
     invoker: Invoker,
     lock: TimerLock,
     faults: mpsc::UnboundedSender<String>,
     stop: CancellationToken,
+    cut: CancellationToken,
 ) {
     tokio::select! {
         () = stop.cancelled() => return,
         () = lock.acquire() => {}
     }
-    let ticks = ticks(plan, invoker, stop);
+    let ticks = cut.run_until_cancelled(ticks(plan, invoker, stop));
     tokio::pin!(ticks);
     tokio::select! {
-        () = &mut ticks => return lock.release().await,
+        _ = &mut ticks => return lock.release().await,
         fault = lock.keep() => {
             // Nobody listens any more when the host is ending anyway.
             let _ = faults.send(fault);

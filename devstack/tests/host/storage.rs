@@ -44,6 +44,27 @@ async fn of_two_hosts_on_one_account_one_runs_the_timer() {
 }
 
 #[tokio::test]
+async fn a_stop_gives_the_lock_of_a_call_that_it_cuts_short() {
+    let slow = ticking().setting("PROBE_TICK", "hold");
+    let slow = slow.times(|times| {
+        times.listeners = Duration::from_millis(100);
+    });
+    let storage = slow.storage.clone();
+    let one = slow.start().await;
+    one.calls("Tick", 1).await;
+    one.stop().await;
+    // Its lease would have been for a minute.
+    let other = App {
+        storage,
+        ..ticking().times(short)
+    }
+    .start()
+    .await;
+    other.calls("Tick", 1).await;
+    other.stop().await;
+}
+
+#[tokio::test]
 async fn without_storage_the_host_ends_itself_in_good_order() {
     let app = ticking().times(short);
     let storage = app.storage.clone();
