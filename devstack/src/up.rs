@@ -4,7 +4,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::api::Api;
@@ -13,7 +13,10 @@ use crate::escape;
 use crate::host::{HostTimes, HttpOptions, Log, Role, User};
 use crate::platform;
 use crate::running::{self, StackEntry};
-use crate::stack::{Part, PartsLayout, Ports, PostgresChoice, ReadModel, Stack, StackOptions, StorageChoice};
+use crate::stack::{
+    LikeAzure, Part, PartsLayout, Ports, PostgresChoice, ReadModel, Stack, StackOptions, StorageChoice,
+};
+use crate::tls::CertificateAuthority;
 
 /// Runs the whole system until Ctrl-C.
 #[derive(Debug, Clone, clap::Args)]
@@ -24,6 +27,9 @@ pub struct UpArguments {
     /// A host and a handler for all parts of the system, or for each.
     #[arg(long, value_enum, default_value_t)]
     pub parts: PartsLayout,
+    /// Asks for what Azure asks for: TLS everywhere, and an identity for each handler in the place of keys and passwords.
+    #[arg(long, conflicts_with = "keep")]
+    pub like_azure: bool,
     /// The port of PostgreSQL; not used with `DATABASE_URL`.
     #[arg(long, default_value_t = 5432)]
     pub postgres_port: u16,
@@ -117,6 +123,7 @@ async fn start(args: UpArguments) -> Result<(Stack, StackEntry)> {
             ..HttpOptions::default()
         },
         parts: args.parts,
+        like_azure: like_azure(&args)?,
     })
     .await?;
     stack.refill().await?;
@@ -132,6 +139,18 @@ async fn start(args: UpArguments) -> Result<(Stack, StackEntry)> {
     entry.write(&stack.launch())?;
     announce(&stack, &args, &customer);
     Ok((stack, entry))
+}
+
+fn like_azure(args: &UpArguments) -> Result<Option<LikeAzure>> {
+    if !args.like_azure {
+        return Ok(None);
+    }
+    let own = std::env::var_os("DATABASE_URL").is_none();
+    ensure!(
+        own,
+        "--like-azure is for a PostgreSQL of its own, and DATABASE_URL names another"
+    );
+    Ok(Some(LikeAzure(CertificateAuthority::new()?)))
 }
 
 /// Fills the shop where it is empty and leaves `user` signed in; gives the customer to order for.

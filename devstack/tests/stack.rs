@@ -45,6 +45,7 @@ impl Started {
         assemble(&root, &handler, &app_dir).unwrap();
         let every_second = ("RelaySchedule".to_owned(), "* * * * * *".to_owned());
         let stack = Stack::start(StackOptions {
+            like_azure: None,
             root,
             ports,
             app_dir,

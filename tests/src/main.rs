@@ -26,6 +26,7 @@ mod histories;
 mod host;
 mod house;
 mod idempotency;
+mod identities;
 mod jobs;
 mod kill_points;
 mod kills;

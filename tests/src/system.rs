@@ -8,7 +8,10 @@ use devstack::{
     azurite::Azurite,
     host::{HostTimes, HttpMode, HttpOptions, Log},
     servicebus::Entities,
-    stack::{Faults, PartsLayout, Ports, PostgresChoice, ReadModel, Stack, StackOptions, StorageChoice},
+    stack::{
+        Faults, LikeAzure, PartsLayout, Ports, PostgresChoice, ReadModel, Stack, StackOptions, StorageChoice,
+    },
+    tls::CertificateAuthority,
 };
 use hyper::StatusCode;
 use serde_json::Value;
@@ -111,6 +114,7 @@ impl System {
         let bus = std::fs::read_to_string(root.join("devstack/servicebus/Config.json")).unwrap();
         let mut bus: Value = serde_json::from_str(&bus).unwrap();
         let mut options = StackOptions {
+            like_azure: None,
             root,
             ports: Ports::default(),
             app_dir,
@@ -166,13 +170,30 @@ impl System {
         settings.map(|(name, value)| (name.to_owned(), value)).into()
     }
 
+    /// Starts as in Azure: a process for each part, each with an identity of its own, and no key anywhere.
+    pub(crate) async fn start_like_azure() -> Self {
+        Self::start_changed(|options, _| {
+            options.like_azure = Some(LikeAzure(CertificateAuthority::new().unwrap()));
+            options.postgres = PostgresChoice::Own;
+            options.parts = PartsLayout::Split;
+        })
+        .await
+    }
+
+    /// A session of the database's owner.
+    async fn owner(&self) -> tokio_postgres::Client {
+        let Some(azure) = self.stack.azure() else {
+            return connect(self.stack.postgres_url()).await;
+        };
+        let session = tokio_postgres::connect(self.stack.postgres_url(), azure.postgres_tls());
+        let (client, connection) = session.await.unwrap();
+        tokio::spawn(connection);
+        client
+    }
+
     /// Rows of a query, asked as the owner.
     pub(crate) async fn rows(&self, sql: &str) -> Vec<tokio_postgres::Row> {
-        connect(self.stack.postgres_url())
-            .await
-            .query(sql, &[])
-            .await
-            .unwrap()
+        self.owner().await.query(sql, &[]).await.unwrap()
     }
 
     /// The one number that `sql` selects.
@@ -209,7 +230,7 @@ impl System {
         let relaying = async {
             let mut again = interval(Duration::from_millis(20));
             // Over one connection: a password is checked at some cost.
-            let owner = connect(self.stack.postgres_url()).await;
+            let owner = self.owner().await;
             let waiting = "select count(*) from write_model.outbox";
             while owner.query_one(waiting, &[]).await.unwrap().get::<_, i64>(0) > 0 {
                 again.tick().await;

@@ -18,6 +18,7 @@ pub(super) async fn run(handler: &Path) -> Result<()> {
     let app_dir = folder.path().join("app");
     app_folder::assemble(&root, handler, &app_dir)?;
     let stack = Stack::start(StackOptions {
+        like_azure: None,
         root,
         ports: Ports::default(),
         app_dir,

@@ -17,6 +17,19 @@ pub(super) struct Containers {
     containers: Vec<Value>,
 }
 
+/// The file of the system's own, in the repository.
+const FILE: &str = "bicep/cosmos-containers.json";
+
+/// The names of the system's database and of its containers.
+pub(crate) fn names(root: &Path) -> Result<(String, Vec<String>)> {
+    let read = read(&root.join(FILE))?;
+    let names = read
+        .containers
+        .iter()
+        .filter_map(|container| container["id"].as_str());
+    Ok((read.database.clone(), names.map(str::to_owned).collect()))
+}
+
 pub(super) fn read(file: &Path) -> Result<Containers> {
     let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
     serde_json::from_str(&text).with_context(|| format!("{} is not a list of containers", file.display()))

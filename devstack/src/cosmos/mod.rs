@@ -44,6 +44,7 @@ use url::Url;
 use crate::identity::Directory;
 use crate::tls::{ServerCertificate, TlsListener};
 use authorization::KEY;
+pub(crate) use containers::names;
 use door::Door;
 use gateway::Gateway;
 pub(crate) use reader::DocumentReader;

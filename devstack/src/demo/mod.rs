@@ -48,6 +48,7 @@ pub async fn run(args: DemoArguments) -> Result<()> {
         storage: StorageChoice::Inner,
         times: HostTimes::default(),
         parts: args.parts,
+        like_azure: None,
         http: HttpOptions::default(),
     };
     let stack = Stack::start_with(options, entities.with_listener(LISTENER)).await?;

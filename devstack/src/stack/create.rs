@@ -2,19 +2,28 @@
 //! It never changes a role that no stack has made.
 
 use anyhow::{Context as _, Result, bail};
-use tokio_postgres::{Client, NoTls};
+use tokio_postgres::Client;
+
+use super::session::connect;
+use crate::tls::PostgresTls;
 
 /// The comment on each role that a stack has made, by which it knows the role again.
 const MARK: &str = "made by devstack";
 
-/// Makes the database and the role; what is there already is kept. The role's password is its own name.
-pub(super) async fn create(admin_url: &str, database: &str, role: &str) -> Result<()> {
-    let (client, connection) = tokio_postgres::connect(admin_url, NoTls)
-        .await
-        .context("cannot connect to PostgreSQL")?;
-    let connection = tokio::spawn(connection);
-    // First, so that nothing is made where the role belongs to another app.
-    make_role(&client, role).await?;
+/// Makes the database and the roles; what is there already is kept. A role's password is its own name; with TLS it has none, and
+/// waits for a token.
+pub(super) async fn create(
+    admin_url: &str,
+    tls: Option<&PostgresTls>,
+    database: &str,
+    roles: &[String],
+) -> Result<()> {
+    let opened = connect(admin_url, tls).await;
+    let (client, connection) = opened.context("cannot connect to PostgreSQL")?;
+    // First, so that nothing is made where a role belongs to another app.
+    for role in roles {
+        make_role(&client, role, tls.is_none()).await?;
+    }
     let known = client
         .query_opt("select 1 from pg_database where datname = $1", &[&database])
         .await?;
@@ -26,12 +35,15 @@ pub(super) async fn create(admin_url: &str, database: &str, role: &str) -> Resul
     Ok(connection.await??)
 }
 
-async fn make_role(client: &Client, role: &str) -> Result<()> {
+async fn make_role(client: &Client, role: &str, has_password: bool) -> Result<()> {
     let query = "select shobj_description(oid, 'pg_authid') from pg_roles where rolname = $1";
     let known = client.query_opt(query, &[&role]).await?;
     let name = identifier(role);
     let mark = format!("comment on role {name} is '{MARK}'");
-    let login = format!("login password '{}'", role.replace('\'', "''"));
+    let login = match has_password {
+        true => format!("login password '{}'", role.replace('\'', "''")),
+        false => "login password null".to_owned(),
+    };
     let statement = match known.map(|row| row.get::<_, Option<String>>(0)) {
         // Both in one transaction: no role of ours is ever without its mark.
         None => format!("create role {name} {login}; {mark}"),
@@ -53,6 +65,8 @@ fn identifier(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use tokio_postgres::NoTls;
+
     use super::*;
     use crate::postgres::Server;
 
@@ -60,6 +74,10 @@ mod tests {
         let url = format!("postgres://{user}:{password}@{}/postgres", server.address());
         let _session = tokio_postgres::connect(&url, NoTls).await?;
         Ok(())
+    }
+
+    async fn make(admin: &str) -> Result<()> {
+        create(admin, None, "shop", &["shop_app".to_owned()]).await
     }
 
     async fn execute(server: &Server, sql: &str) {
@@ -73,10 +91,10 @@ mod tests {
     async fn a_role_made_by_a_stack_is_used_again_with_any_password() {
         let server = Server::start(0).expect("PostgreSQL starts");
         let admin = server.admin_url("postgres");
-        create(&admin, "shop", "shop_app").await.expect("it is made");
+        make(&admin).await.expect("it is made");
         login(&server, "shop_app", "shop_app").await.expect("a login");
         execute(&server, "alter role shop_app password 'other'").await;
-        create(&admin, "shop", "shop_app").await.expect("it is kept");
+        make(&admin).await.expect("it is kept");
         login(&server, "shop_app", "shop_app").await.expect("a login");
     }
 
@@ -85,7 +103,7 @@ mod tests {
         let server = Server::start(0).expect("PostgreSQL starts");
         let admin = server.admin_url("postgres");
         execute(&server, "create role shop_app login password 'theirs'").await;
-        let refused = create(&admin, "shop", "shop_app").await.expect_err("theirs");
+        let refused = make(&admin).await.expect_err("theirs");
         let said = refused.to_string();
         assert!(
             said.contains("shop_app") && said.contains("DATABASE_URL"),
@@ -94,7 +112,7 @@ mod tests {
         login(&server, "shop_app", "theirs").await.expect("a login");
         let hint = said.split('`').nth(1).expect("a statement");
         execute(&server, hint).await;
-        create(&admin, "shop", "shop_app").await.expect("it is ours now");
+        make(&admin).await.expect("it is ours now");
         login(&server, "shop_app", "shop_app").await.expect("a login");
     }
 }

@@ -9,14 +9,18 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
 use tokio::process::Command;
-use tokio_postgres::Row;
+use tokio::task::JoinHandle;
+use tokio_postgres::{Client, Error, Row};
 use url::Url;
 use uuid::Uuid;
 
+use super::azure::AzureSide;
 use super::create::create;
 use super::database_url::DatabaseUrl;
+use super::session::connect;
 use super::{PostgresChoice, ReadModel};
 use crate::postgres::{Server, Shutdown};
+use crate::tls::PostgresTls;
 
 /// The database on a server of our own, and on a shared one whose URL names none.
 const NAME: &str = "orders";
@@ -30,19 +34,38 @@ pub(super) struct Database {
     url: Url,
     /// The parts of that text.
     read: DatabaseUrl,
-    /// The role that the app connects as, with its own name as password: it guards nothing beyond this machine.
-    role: String,
+    /// The roles that the app connects as, each with its own name as password, which guards nothing beyond this machine, or with
+    /// tokens.
+    roles: Vec<String>,
+    /// How it is reached, where nobody is let in without TLS.
+    tls: Option<PostgresTls>,
+}
+
+/// The database's name on the server of this choice.
+pub(super) fn name(choice: &PostgresChoice) -> Result<String> {
+    let PostgresChoice::Shared(url) = choice else {
+        return Ok(NAME.to_owned());
+    };
+    let named = DatabaseUrl::parse(url)?.database;
+    Ok(named
+        .filter(|name| name != "postgres")
+        .unwrap_or_else(|| NAME.to_owned()))
 }
 
 impl Database {
-    pub(super) async fn start(choice: &PostgresChoice, port: u16) -> Result<Self> {
+    pub(super) async fn start(choice: &PostgresChoice, port: u16, azure: Option<&AzureSide>) -> Result<Self> {
         let (server, admin_url) = match choice {
             PostgresChoice::Shared(admin_url) => (None, admin_url.clone()),
             PostgresChoice::Own | PostgresChoice::Kept(_) => {
                 let choice = choice.clone();
-                let start = move || match &choice {
-                    PostgresChoice::Kept(folder) => Server::start_kept(port, folder),
-                    _ => Server::start(port),
+                let certificate = azure.map(|azure| azure.certificate().clone());
+                let start = move || match (&choice, &certificate) {
+                    (PostgresChoice::Kept(folder), None) => Server::start_kept(port, folder),
+                    (_, None) => Server::start(port),
+                    (PostgresChoice::Kept(_), Some(_)) => Err(std::io::Error::other(
+                        "a kept server is not like Azure's: its roles would be those of another directory",
+                    )),
+                    (_, Some(certificate)) => Server::start_like_azure(port, certificate),
                 };
                 let server = tokio::task::spawn_blocking(start).await?;
                 let server = server.context("PostgreSQL")?;
@@ -51,18 +74,25 @@ impl Database {
             }
         };
         let read = DatabaseUrl::parse(&admin_url)?;
-        let named = read.database.as_deref().filter(|name| *name != "postgres");
-        let name = named.unwrap_or(NAME);
-        // A role for each database, so that stacks on one server do not alter each other's.
-        let role = format!("{name}_app");
-        create(read.of("postgres").as_str(), name, &role).await?;
-        let url = read.of(name);
+        let name = name(choice)?;
+        let tls = azure.map(AzureSide::postgres_tls);
+        // Roles for each database, so that stacks on one server do not alter each other's.
+        let roles = match azure {
+            None => vec![format!("{name}_app")],
+            Some(azure) => azure.logins(),
+        };
+        create(read.of("postgres").as_str(), tls.as_ref(), &name, &roles).await?;
+        if let Some(azure) = azure {
+            azure.write_passwords(read.of("postgres").as_str()).await?;
+        }
+        let url = read.of(&name);
         let read = DatabaseUrl::parse(url.as_str())?;
         Ok(Self {
             server,
             url,
             read,
-            role,
+            roles,
+            tls,
         })
     }
 
@@ -93,9 +123,13 @@ impl Database {
         Ok(first.map(|row| row.try_get(0)).transpose()?)
     }
 
+    /// A session of the administrator's.
+    pub(super) async fn connect(&self) -> Result<(Client, JoinHandle<Result<(), Error>>)> {
+        connect(self.url.as_str(), self.tls.as_ref()).await
+    }
+
     async fn first(&self, query: &str) -> Result<Option<Row>> {
-        let (client, connection) = tokio_postgres::connect(self.url.as_str(), tokio_postgres::NoTls).await?;
-        let connection = tokio::spawn(connection);
+        let (client, connection) = self.connect().await?;
         let row = client.query_opt(query, &[]).await?;
         drop(client);
         connection.await??;
@@ -121,21 +155,49 @@ impl Database {
 
     /// The app's own settings for its connections.
     pub(super) fn app_environment(&self) -> BTreeMap<String, String> {
-        self.environment(&self.role, &self.role)
+        let role = self.roles.first().map_or("", String::as_str);
+        let mut environment = self.environment(role, role);
+        if self.tls.is_some() {
+            // Which role it is, each part's identity says.
+            environment.retain(|name, _| !["PGUSER", "PGPASSWORD"].contains(&name.as_str()));
+            environment.insert("PG_AUTH".to_owned(), "entra".to_owned());
+        }
+        environment
     }
 
     /// Brings the schema to the handler's version, as the database's owner.
-    pub(super) async fn migrate(&self, handler: &Path, read_model: ReadModel) -> Result<()> {
+    ///
+    /// It trusts the authorities in `roots`, where there is TLS.
+    pub(super) async fn migrate(
+        &self,
+        handler: &Path,
+        read_model: ReadModel,
+        roots: Option<&Path>,
+    ) -> Result<()> {
+        for role in &self.roles {
+            self.migrate_for(role, handler, read_model, roots).await?;
+        }
+        Ok(())
+    }
+
+    async fn migrate_for(
+        &self,
+        role: &str,
+        handler: &Path,
+        read_model: ReadModel,
+        roots: Option<&Path>,
+    ) -> Result<()> {
         let tables: &[&str] = match read_model {
             ReadModel::Cosmos => &[],
             ReadModel::Postgres => &["--read-model", "postgres"],
         };
         // Only what a migration needs: a stray setting of the shell could make the handler refuse to start.
         let output = Command::new(handler)
-            .args(["migrate", "--app-role", &self.role])
+            .args(["migrate", "--app-role", role])
             .args(tables)
             .env_clear()
             .envs(self.environment(&self.read.user, &self.read.password))
+            .envs(roots.map(|roots| ("SSL_CERT_FILE", roots)))
             .stdin(Stdio::null())
             .kill_on_drop(true)
             .output()
@@ -159,7 +221,15 @@ impl Database {
             ("PGUSER", user.to_owned()),
             ("PGPASSWORD", password.to_owned()),
             ("PGDATABASE", self.read.database.clone().unwrap_or_default()),
-            ("PGSSLMODE", "disable".to_owned()),
+            (
+                "PGSSLMODE",
+                if self.tls.is_some() {
+                    "verify-full"
+                } else {
+                    "disable"
+                }
+                .to_owned(),
+            ),
         ];
         settings.map(|(name, value)| (name.to_owned(), value)).into()
     }
@@ -181,7 +251,7 @@ mod tests {
         client.batch_execute(role).await.expect("it is made");
         let address = server.address();
         let url = format!("postgres://ad%20min:p%40ss%2Fw%25rd@{address}/my%20shop%3F?sslmode=disable");
-        let database = Database::start(&PostgresChoice::Shared(url), 0)
+        let database = Database::start(&PostgresChoice::Shared(url), 0, None)
             .await
             .expect("it is made");
 

@@ -16,10 +16,8 @@ const PAUSE: Duration = Duration::from_millis(50);
 impl Stack {
     /// Passes when every part that was started answers; else names the first that does not.
     pub async fn check_health(&self) -> Result<()> {
-        let (client, connection) = tokio_postgres::connect(self.postgres_url(), tokio_postgres::NoTls)
-            .await
-            .context("PostgreSQL is not healthy")?;
-        let connection = tokio::spawn(connection);
+        let session = self.database.connect().await;
+        let (client, connection) = session.context("PostgreSQL is not healthy")?;
         let answer = client.simple_query("SELECT 1").await;
         connection.abort();
         answer.context("PostgreSQL is not healthy")?;

@@ -5,6 +5,7 @@ use anyhow::{Context as _, Result};
 use futures_util::future::{join_all, select_all, try_join_all};
 use url::Url;
 
+use super::azure::AzureSide;
 use super::options::StackOptions;
 use super::parts::{Part, PartsLayout};
 use crate::host::{self, Host};
@@ -66,13 +67,14 @@ pub(super) struct Hosts(Vec<StackHost>);
 
 impl Hosts {
     /// One for everything, started with this, or one for each part on the ports after its own.
-    pub(super) fn new(whole: &host::HostOptions, stack: &StackOptions) -> Self {
+    pub(super) fn new(whole: &host::HostOptions, stack: &StackOptions, azure: Option<&AzureSide>) -> Self {
         if stack.parts == PartsLayout::Together {
             return Self(vec![StackHost::new(None, whole.clone())]);
         }
         let parts = Part::all(stack.read_model).iter().zip(stack.host_ports());
         let host = |(part, port): (&Part, u16)| {
-            let mut options = part.host_options(whole, stack.read_model);
+            let own = azure.map(|azure| azure.environment(Some(*part)));
+            let mut options = part.host_options(whole, stack.read_model, own.unwrap_or_default());
             options.listen.set_port(port);
             StackHost::new(Some(*part), options)
         };

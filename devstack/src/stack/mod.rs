@@ -2,6 +2,7 @@
 //! It never looks into the handler: settings go in as environment, everything else over the wire.
 
 mod addresses;
+mod azure;
 mod calls;
 mod create;
 mod database;
@@ -12,6 +13,7 @@ mod hosts;
 mod options;
 mod parts;
 mod read_model;
+mod session;
 mod settings;
 mod storage;
 
@@ -30,11 +32,12 @@ use crate::postgres::Shutdown;
 use crate::running::Launch;
 use crate::servicebus::{self, Entities};
 
+pub use azure::AzureSide;
 use calls::CallTable;
 use database::Database;
 pub use faults::Faults;
 use hosts::Hosts;
-pub use options::{Ports, PostgresChoice, StackOptions, StorageChoice};
+pub use options::{LikeAzure, Ports, PostgresChoice, StackOptions, StorageChoice};
 pub use parts::{Part, PartsLayout};
 pub use read_model::ReadModel;
 use storage::StackStorage;
@@ -49,6 +52,8 @@ pub struct Stack {
     /// Without a read model in Cosmos DB there is no bus and no account.
     servicebus: Option<servicebus::ServiceBusEmulator>,
     cosmos: Option<cosmos::CosmosEmulator>,
+    /// Where a stack asks for what Azure asks for.
+    azure: Option<AzureSide>,
     storage: StackStorage,
     database: Database,
 }
@@ -63,10 +68,18 @@ impl Stack {
     /// Starts with other entities on the bus, such as a subscription that listens in.
     pub async fn start_with(options: StackOptions, entities: Entities) -> Result<Self> {
         options.ensure_free()?;
-        let database = Database::start(&options.postgres, options.ports.postgres).await?;
+        let mut azure = match &options.like_azure {
+            Some(like) => {
+                let name = database::name(&options.postgres)?;
+                Some(AzureSide::start(like, &options, &name).await?)
+            }
+            None => None,
+        };
+        let database = Database::start(&options.postgres, options.ports.postgres, azure.as_ref()).await?;
         let handler = options.app_dir.join("handler");
-        database.migrate(&handler, options.read_model).await?;
-        let servicebus = start_bus(&options, entities).await?;
+        let roots = azure.as_ref().map(AzureSide::roots);
+        database.migrate(&handler, options.read_model, roots).await?;
+        let servicebus = start_bus(&options, entities, azure.as_mut()).await?;
         // A wire must know where the account will be, and the account what wire its clients come over.
         let account_port = match options.read_model {
             ReadModel::Cosmos => options.ports.cosmos,
@@ -77,11 +90,12 @@ impl Stack {
             let bus = servicebus
                 .as_ref()
                 .map_or(local(0), servicebus::ServiceBusEmulator::address);
+            let bus = azure.as_ref().and_then(AzureSide::bus).unwrap_or(bus);
             Some(Faults::start(database.address().await?, bus, listener.local_addr()?).await?)
         } else {
             None
         };
-        let cosmos = start_account(&options, listener, faults.as_ref()).await?;
+        let cosmos = start_account(&options, listener, faults.as_ref(), azure.as_mut()).await?;
         let storage = StackStorage::start(&options.storage, options.faults).await?;
         let mut stack = Self {
             hosts: Hosts::default(),
@@ -100,12 +114,13 @@ impl Stack {
             faults,
             servicebus,
             cosmos,
+            azure,
             storage,
             database,
         };
         stack.host_options.environment = stack.environment(options.environment.clone());
         stack.host_options.without = stack.without();
-        stack.hosts = Hosts::new(&stack.host_options, &options);
+        stack.hosts = Hosts::new(&stack.host_options, &options, stack.azure.as_ref());
         stack.start_host().await?;
         Ok(stack)
     }
@@ -116,9 +131,11 @@ impl Stack {
         if self.cosmos.is_none() || self.database.is_new().await? {
             return Ok(());
         }
-        let settings = self.host_options.environment.iter();
-        // What it reads and writes, and nothing else: half a group of other settings would be refused.
-        let settings = settings.filter(|(name, _)| name.starts_with("PG") || name.starts_with("COSMOS_"));
+        let launch = self.launch();
+        // What it reads and writes, and who it is, and nothing else: half a group of other settings would be refused.
+        let needed = ["PG", "COSMOS_", "IDENTITY_", "AZURE_CLIENT_ID", "SSL_CERT_FILE"];
+        let settings = launch.environment.iter();
+        let settings = settings.filter(|(name, _)| needed.iter().any(|needed| name.starts_with(needed)));
         let rebuild = Command::new(self.host_options.script_root.join("handler"))
             .args(["rebuild", "run"])
             .env_clear()
@@ -182,6 +199,16 @@ impl Stack {
     pub fn cosmos_switches(&self) -> cosmos::CosmosSwitches {
         let account = self.cosmos.as_ref();
         account.map(cosmos::CosmosEmulator::switches).unwrap_or_default()
+    }
+
+    /// The directory and its endpoint, when the stack is like Azure.
+    pub fn azure(&self) -> Option<&AzureSide> {
+        self.azure.as_ref()
+    }
+
+    /// The settings of the operators' process; of everybody's where there is one.
+    pub fn operator_environment(&self) -> BTreeMap<String, String> {
+        self.launch().environment
     }
 
     /// The wires to break, when the stack was started with them.
@@ -267,26 +294,44 @@ impl Stack {
 async fn start_bus(
     options: &StackOptions,
     entities: Entities,
+    azure: Option<&mut AzureSide>,
 ) -> Result<Option<servicebus::ServiceBusEmulator>> {
     if options.read_model == ReadModel::Postgres {
         return Ok(None);
     }
-    let bus = servicebus::ServiceBusEmulator::start(entities, local(options.ports.servicebus)).await;
-    Ok(Some(bus.context("cannot start the Service Bus emulator")?))
+    // Beside the way in that is as in Azure there is a plain one, for those who look at what happened.
+    let port = if azure.is_some() {
+        0
+    } else {
+        options.ports.servicebus
+    };
+    let bus = servicebus::ServiceBusEmulator::start(entities, local(port)).await;
+    let mut bus = bus.context("cannot start the Service Bus emulator")?;
+    if let Some(azure) = azure {
+        azure.open_bus(&mut bus, options.ports.servicebus).await?;
+    }
+    Ok(Some(bus))
 }
 
 async fn start_account(
     options: &StackOptions,
     listener: TcpListener,
     faults: Option<&Faults>,
+    azure: Option<&mut AzureSide>,
 ) -> Result<Option<cosmos::CosmosEmulator>> {
     if options.read_model == ReadModel::Postgres {
         return Ok(None);
     }
     let containers = options.root.join("bicep/cosmos-containers.json");
     let advertise = faults.map(|faults| faults.cosmos.address());
-    let account = cosmos::CosmosEmulator::serve(listener, &containers, advertise);
-    Ok(Some(account.await?))
+    let Some(azure) = azure else {
+        let account = cosmos::CosmosEmulator::serve(listener, &containers, advertise);
+        return Ok(Some(account.await?));
+    };
+    let observers = cosmos::listen(local(0)).await?;
+    let mut account = cosmos::CosmosEmulator::serve(observers, &containers, None).await?;
+    azure.open_account(&mut account, listener, &options.root, advertise)?;
+    Ok(Some(account))
 }
 
 fn local(port: u16) -> SocketAddr {

@@ -9,6 +9,7 @@ use clap::ValueEnum;
 
 use super::parts::{Part, PartsLayout};
 use super::read_model::ReadModel;
+use crate::tls::CertificateAuthority;
 use crate::{host, ports};
 
 /// The ports to listen on; 0 takes a free one.
@@ -61,6 +62,10 @@ pub enum StorageChoice {
     Shared(u16),
 }
 
+/// Asks for a stack like Azure, certified by this authority; a shared PostgreSQL server must have its certificate from it too.
+#[derive(Clone, Debug)]
+pub struct LikeAzure(pub CertificateAuthority);
+
 /// The parts to start, and their places.
 #[derive(Clone, Debug)]
 pub struct StackOptions {
@@ -88,6 +93,8 @@ pub struct StackOptions {
     pub http: host::HttpOptions,
     /// One host for all parts of the system, or one for each.
     pub parts: PartsLayout,
+    /// Stores that ask for what Azure asks for: TLS, and an identity for each part.
+    pub like_azure: Option<LikeAzure>,
 }
 
 impl StackOptions {

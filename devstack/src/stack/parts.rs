@@ -1,6 +1,8 @@
 //! The parts of the system, each of which can have a host and a handler of its own: what each gets of the settings.
 //! It never says which function is whose: the handler does, in the API's description.
 
+use std::collections::BTreeMap;
+
 use clap::ValueEnum;
 
 use super::read_model::ReadModel;
@@ -30,16 +32,20 @@ pub enum Part {
 }
 
 /// Settings that lead to one service, as local.settings.json has them.
-const POSTGRES: [&str; 6] = [
+const POSTGRES: [&str; 7] = [
     "PGHOST",
     "PGPORT",
     "PGUSER",
     "PGPASSWORD",
     "PGDATABASE",
     "PGSSLMODE",
+    "PG_AUTH",
 ];
-const BUS: [&str; 3] = [
+const BUS: [&str; 6] = [
     "ServiceBusConnection",
+    "ServiceBusConnection__fullyQualifiedNamespace",
+    "ServiceBusConnection__credential",
+    "ServiceBusConnection__clientId",
     "ServiceBusTopic",
     "ServiceBusSubscription",
 ];
@@ -96,9 +102,15 @@ impl Part {
         groups.concat()
     }
 
-    /// The start of its host, out of that of a host for everything.
-    pub(super) fn host_options(self, whole: &host::HostOptions, read_model: ReadModel) -> host::HostOptions {
+    /// The start of its host, out of that of a host for everything and settings of its own.
+    pub(super) fn host_options(
+        self,
+        whole: &host::HostOptions,
+        read_model: ReadModel,
+        own: BTreeMap<String, String>,
+    ) -> host::HostOptions {
         let mut options = whole.clone();
+        options.environment.extend(own);
         let unused = self.unused(read_model);
         options
             .environment

@@ -30,6 +30,9 @@ const SIGN_IN: [(&str, &str); 3] = [
     ("AUTH_ENFORCED_BY_PLATFORM", "true"),
 ];
 
+/// What an app like in Azure has none of, wherever it may come from.
+const SECRETS: [&str; 3] = ["PGPASSWORD", "ServiceBusConnection", "COSMOS_KEY"];
+
 /// A stack is a developer's, and on loopback, in a pod as well; the handler would take this for a sign of the opposite.
 const ELSEWHERE: &str = "KUBERNETES_SERVICE_HOST";
 
@@ -61,6 +64,12 @@ impl Stack {
                 set(name, value.to_owned());
             }
         }
+        if let Some(azure) = &self.azure {
+            environment.retain(|name, _| !SECRETS.contains(&name.as_str()));
+            let wire = self.faults.as_ref().map(|faults| faults.servicebus.address());
+            environment.extend(azure.places(wire));
+            environment.extend(azure.environment(None));
+        }
         if let Some(account) = self.storage.connection_string() {
             environment.insert("AzureWebJobsStorage".to_owned(), account);
         }
@@ -72,7 +81,9 @@ impl Stack {
     /// stack has one of its own.
     pub(super) fn without(&self) -> Vec<String> {
         let names: &[&str] = if self.cosmos.is_some() { &[] } else { &PROJECTING };
-        let names = names.iter().chain([&ELSEWHERE]).map(|name| (*name).to_owned());
+        let secrets: &[&str] = if self.azure.is_some() { &SECRETS } else { &[] };
+        let names = names.iter().chain(secrets).chain([&ELSEWHERE]);
+        let names = names.map(|name| (*name).to_owned());
         let shell = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
         names.chain(shell.filter(|name| is_of_libpq(name))).collect()
     }
