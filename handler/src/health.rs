@@ -127,9 +127,13 @@ impl Health {
             ConnectionPool::for_schema(needed, to.clone(), CONNECTIONS).through(config.pooler)
         };
         let bus = config.bus.as_ref();
+        // The probe is a sender's link, and a process that only projects may not send.
         let probe = StoreProbe {
             database: config.postgres.as_ref().map(pool),
-            bus: bus.cloned().map(TopicSender::new),
+            bus: bus
+                .filter(|_| serves(Part::Command) || serves(Part::Operator))
+                .cloned()
+                .map(TopicSender::new),
             documents: documents.map(cosmos::probed_container),
             writes: serves(Part::Command) || serves(Part::Operator),
             tables,

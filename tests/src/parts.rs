@@ -182,7 +182,8 @@ async fn a_part_names_settings_of_no_use_and_never_connects_with_them() {
         (
             "projector",
             "PGDATABASE, PGHOST, PGPORT, PGSSLMODE, PGUSER",
-            [false, true, true],
+            // Its host receives for it, and nobody lets it send: there is no link to try.
+            [false, false, true],
         ),
     ] {
         let services = [
