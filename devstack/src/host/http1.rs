@@ -1,5 +1,5 @@
 //! Connections that speak HTTP/1.1 and nothing else: HTTP/2 by prior knowledge is refused, as the real host refuses it.
-//! It never touches what is sent: it only looks at how a connection begins.
+//! It never touches what is sent but for two letters of a path: `request_line` has them.
 
 use std::{
     io,
@@ -17,6 +17,10 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
+use super::request_line::RequestLines;
+
+/// Most bytes that are read at once.
+const PIECE: usize = 8 * 1024;
 /// The beginning of every HTTP/2 connection (RFC 9113, section 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0";
 
@@ -31,6 +35,7 @@ pub(crate) struct Peer(pub(crate) SocketAddr);
 pub(crate) struct Http1Stream {
     stream: TcpStream,
     matched: Option<usize>,
+    lines: RequestLines,
 }
 
 impl Listener for Http1Listener {
@@ -39,8 +44,12 @@ impl Listener for Http1Listener {
 
     async fn accept(&mut self) -> (Http1Stream, SocketAddr) {
         let (stream, address) = Listener::accept(&mut self.0).await;
-        let matched = Some(0);
-        (Http1Stream { stream, matched }, address)
+        let stream = Http1Stream {
+            stream,
+            matched: Some(0),
+            lines: RequestLines::new(),
+        };
+        (stream, address)
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
@@ -70,12 +79,19 @@ impl AsyncRead for Http1Stream {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
-        if self.begins_as_http2(&buffer.filled()[before..]) {
-            let refused = io::Error::new(io::ErrorKind::InvalidData, "HTTP/2 is not spoken here");
-            return Poll::Ready(Err(refused));
+        if self.lines.is_empty() {
+            let mut piece = [0; PIECE];
+            let mut piece = ReadBuf::new(&mut piece);
+            ready!(Pin::new(&mut self.stream).poll_read(context, &mut piece))?;
+            if self.begins_as_http2(piece.filled()) {
+                let refused = io::Error::new(io::ErrorKind::InvalidData, "HTTP/2 is not spoken here");
+                return Poll::Ready(Err(refused));
+            }
+            self.lines.push(piece.filled());
         }
+        let room = buffer.remaining();
+        let bytes: Vec<u8> = self.lines.take(room).collect();
+        buffer.put_slice(&bytes);
         Poll::Ready(Ok(()))
     }
 }
@@ -86,6 +102,7 @@ impl AsyncWrite for Http1Stream {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        self.lines.answered(bytes);
         Pin::new(&mut self.stream).poll_write(context, bytes)
     }
 
@@ -106,6 +123,8 @@ impl AsyncWrite for Http1Stream {
         context: &mut Context<'_>,
         parts: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        self.lines
+            .answered(parts.first().map_or(&[][..], |part| &part[..]));
         Pin::new(&mut self.stream).poll_write_vectored(context, parts)
     }
 }

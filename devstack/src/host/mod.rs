@@ -29,6 +29,7 @@ mod path;
 mod payload;
 mod proxy;
 mod redirect;
+mod request_line;
 mod resend;
 mod route;
 mod schedule;

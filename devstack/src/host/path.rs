@@ -103,6 +103,7 @@ mod tests {
             ("/api/%c3%a9", "/api/%C3%A9"),
             ("/api/a%20b", "/api/a%20b"),
             ("/api/\"a\"", "/api/%22a%22"),
+            ("/api/%3Ca%3E", "/api/%3Ca%3E"),
             ("/api/%C3(", "/api/%25C3("),
             ("/api/100%", "/api/100%25"),
             ("/api/%zz", "/api/%25zz"),

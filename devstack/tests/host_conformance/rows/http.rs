@@ -100,7 +100,7 @@ pub(crate) const ROWS: &[Row] = &[
     Row::http(
         "a path is decoded and encoded again",
         "3, path",
-        "%41 became A, %2F became %252F, é %C3%A9, a quotation mark %22",
+        "%41 became A, %2F became %252F, é %C3%A9, a quotation mark %22, < and > %3C and %3E",
         |host| {
             for (sent, expected) in [
                 ("%41%7e", "A~"),
@@ -108,6 +108,7 @@ pub(crate) const ROWS: &[Row] = &[
                 ("%c3%a9", "%C3%A9"),
                 ("a%20b", "a%20b"),
                 ("\"", "%22"),
+                ("<a>", "%3Ca%3E"),
             ] {
                 let seen = Call::get(&format!("/api/echo/{sent}")).seen(host);
                 assert_eq!(path(&seen), format!("/api/echo/{expected}"), "{sent}");
