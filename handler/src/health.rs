@@ -78,10 +78,12 @@ struct StoreProbe {
     bus: Option<TopicSender>,
     /// The documents, if they are in Cosmos DB.
     documents: Option<read::store::DocumentStore>,
-    /// What commands and jobs write is asked about.
-    writes: bool,
+    /// Those of this process's parts that write: what they write is asked about.
+    writers: Vec<&'static str>,
     /// The tables that queries read are.
     tables: bool,
+    /// And whether they may be read.
+    queries: bool,
     conditions: StoreConditions,
 }
 
@@ -127,16 +129,20 @@ impl Health {
             ConnectionPool::for_schema(needed, to.clone(), CONNECTIONS).through(config.pooler)
         };
         let bus = config.bus.as_ref();
-        // The probe is a sender's link, and a process that only projects may not send.
+        let writers = [Part::Command, Part::Operator]
+            .into_iter()
+            .filter(|part| serves(*part));
         let probe = StoreProbe {
             database: config.postgres.as_ref().map(pool),
+            // The probe is a sender's link, and a process that only projects may not send.
             bus: bus
                 .filter(|_| serves(Part::Command) || serves(Part::Operator))
                 .cloned()
                 .map(TopicSender::new),
             documents: documents.map(cosmos::probed_container),
-            writes: serves(Part::Command) || serves(Part::Operator),
+            writers: writers.map(Part::name).collect(),
             tables,
+            queries: serves(Part::Query),
             conditions,
         };
         Self {
@@ -169,7 +175,7 @@ impl StoreProbe {
     async fn run(&self) -> HealthReport {
         let (database, bus, documents) = tokio::join!(self.database(), self.bus(), self.documents());
         let (writes, tables) = database.unzip();
-        let write_model = writes.filter(|_| self.writes);
+        let write_model = writes.filter(|_| !self.writers.is_empty());
         let read_model = if self.tables { tables } else { documents };
         let StoreConditions {
             write_model: write,
@@ -188,13 +194,13 @@ impl StoreProbe {
         let pool = self.database.as_ref()?;
         let asking = async {
             let mut connection = pool.acquire().await?;
-            let writes = if self.writes {
-                write::probe(&mut connection).await?
-            } else {
+            let writes = if self.writers.is_empty() {
                 None
+            } else {
+                write::probe(&mut connection, &self.writers).await?
             };
             let reads = if self.tables {
-                read::tables::probe(&mut connection).await
+                read::tables::probe(&mut connection, self.queries).await
             } else {
                 Ok(None)
             };

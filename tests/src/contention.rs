@@ -90,7 +90,7 @@ async fn many_clients_on_few_products_never_deadlock_oversell_or_miscount() {
 /// How many deadlocks PostgreSQL has broken in this database. Sessions tell when they end, so they are ended first.
 async fn deadlocks(database: &Database) -> i64 {
     const OF_THE_APP: &str =
-        "from pg_stat_activity where usename = 'orders_app' and datname = current_database()";
+        "from pg_stat_activity where usename like 'orders_app%' and datname = current_database()";
     database
         .number(&format!("select count(pg_terminate_backend(pid)) {OF_THE_APP}"))
         .await;
@@ -321,12 +321,13 @@ async fn a_prepared_statement_that_the_server_has_forgotten_is_prepared_again() 
     let app = App::start().await;
     let customer = app.seed(&[("MUG", 5)]).await;
     let owner = connect(&admin_url(&app.database().name)).await;
-    let sessions = "select count(*) from pg_stat_activity where usename = 'orders_app' and pid = any(array(
+    let sessions =
+        "select count(*) from pg_stat_activity where usename like 'orders_app%' and pid = any(array(
         select pid from sessions_then)) and datname = current_database()";
     for (code, left) in [("26000", 4), ("0A000", 3)] {
         let once = format!(
             "drop table if exists sessions_then; create table sessions_then as
-                select pid from pg_stat_activity where usename = 'orders_app' and datname = current_database();
+                select pid from pg_stat_activity where usename like 'orders_app%' and datname = current_database();
             drop sequence if exists tries cascade; create sequence tries; grant all on sequence tries to public;
             create or replace function once() returns trigger language plpgsql as $$ begin
                 if nextval('public.tries') = 1 then raise exception 'as told' using errcode = '{code}'; end if;

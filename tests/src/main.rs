@@ -38,6 +38,7 @@ mod owners;
 mod parts;
 mod pgbouncer;
 mod pooler;
+mod postgres_roles;
 mod preconditions;
 mod process;
 mod projections;

@@ -80,7 +80,7 @@ async fn connections_that_the_server_has_ended_are_made_again() {
     let customer = app.seed(&[("MUG", 9)]).await;
     let owner = connect(&admin_url(&app.database().name)).await;
     // They are gone, and so is what was prepared on them.
-    let end = "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'orders_app' and datname = current_database()";
+    let end = "select pg_terminate_backend(pid) from pg_stat_activity where usename like 'orders_app%' and datname = current_database()";
     owner.execute(end, &[]).await.unwrap();
     let mut placed = app.place(&customer, &[("MUG", 1)]).await;
     if placed.status == StatusCode::SERVICE_UNAVAILABLE {

@@ -137,7 +137,8 @@ async fn an_order_of_what_is_remembered_is_one_statement() {
     let placed = app.place(&customer, &[("MUG", 1)]).await;
     // Reading looks at the events of earlier requests; without that right every S1 fails, and S2 does not.
     let owner = connect(&admin_url(&app.database().name)).await;
-    let blind = "revoke select on write_model.events from orders_app; grant select (position) on write_model.events to orders_app";
+    let blind = "revoke select on write_model.events from orders_command, orders_operator;
+        grant select (position) on write_model.events to orders_command";
     owner.batch_execute(blind).await.unwrap();
     let again = app.place(&customer, &[("MUG", 2)]).await;
     assert_eq!(again.status, StatusCode::CREATED, "{again:?}");

@@ -101,7 +101,7 @@ async fn many_handlers_share_a_few_connections_and_nothing_is_oversold_lost_or_d
     tokio::join!(join_all(buyers), join_all(sweeps));
 
     let sessions = "select count(*) from pg_stat_activity
-        where usename = current_database() || '_app' and datname = current_database()";
+        where usename like current_database() || '_app%' and datname = current_database()";
     let sessions = system.number(sessions).await;
     assert!(
         (1..=CONNECTIONS as i64).contains(&sessions),

@@ -13,7 +13,7 @@ use crate::{
     projections::{account, deliver, messages},
     queries::get,
     rebuild::{VERIFY, told},
-    support::{App, Client, Database, admin_url, calls, connect},
+    support::{App, Client, Database, admin_url, app_roles, calls, connect},
 };
 
 const HOSTILE: [&str; 8] = [
@@ -57,9 +57,10 @@ async fn hostile(database: &Database) {
     let locales = LOCALE.map(|setting| format!("{setting} = '{locale}'"));
     let settings = HOSTILE.into_iter().chain(locales.iter().map(String::as_str));
     for setting in settings {
-        let name = &database.name;
-        let alter = format!("alter role orders_app in database {name} set {setting}");
-        admin.batch_execute(&alter).await.unwrap();
+        for role in app_roles() {
+            let alter = format!("alter role {role} in database {} set {setting}", database.name);
+            admin.batch_execute(&alter).await.unwrap();
+        }
     }
     // The server takes a name that it does not know without a word, and a role's session would then keep its own.
     let as_app = database.as_app().await;

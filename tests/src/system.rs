@@ -132,11 +132,24 @@ impl System {
             },
         };
         change(&mut options, &mut bus);
+        let parts = options.parts;
         let entities = Entities::from_json(&bus.to_string()).unwrap();
         let stack = Stack::start_with(options, entities.with_listener(LISTENER))
             .await
             .unwrap();
         stack.check_health().await.unwrap();
+        if parts == PartsLayout::Split && stack.azure().is_none() {
+            // Where each part has a role of its own, that of `settings`; without settings of its own, as where nobody may make them.
+            let role = format!(
+                "create role {database}_app login password '{database}_app'
+                    in role orders_command, orders_query, orders_operator"
+            );
+            connect(stack.postgres_url())
+                .await
+                .batch_execute(&role)
+                .await
+                .unwrap();
+        }
         let client = Client::of(&stack);
         Self {
             stack,

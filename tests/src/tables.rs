@@ -338,7 +338,7 @@ async fn connections_that_the_server_has_ended_are_replaced_without_anybody_noti
     let (orders, order) = twice().await;
     assert!(orders.is_ok() && order.is_ok(), "{orders:?}, {order:?}");
     let ended = world
-        .json("select pg_terminate_backend(pid) from pg_stat_activity where usename = 'orders_app' and datname = current_database()")
+        .json("select pg_terminate_backend(pid) from pg_stat_activity where usename like 'orders_app%' and datname = current_database()")
         .await;
     assert_ne!(ended, Value::Array(Vec::new()));
     let (orders, order) = twice().await;

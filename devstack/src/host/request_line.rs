@@ -9,7 +9,7 @@ const INTERIM: &[u8] = b"HTTP/1.1 1";
 
 /// The place in the stream of a connection.
 #[derive(Clone, Copy, PartialEq)]
-enum Place {
+enum LinePosition {
     /// A request may begin.
     Start,
     /// In the first line of one, before the end of its path.
@@ -20,14 +20,14 @@ enum Place {
 
 /// The bytes of one connection, with its paths encoded.
 pub(super) struct RequestLines {
-    place: Place,
+    place: LinePosition,
     ready: VecDeque<u8>,
 }
 
 impl RequestLines {
     pub(super) fn new() -> Self {
         Self {
-            place: Place::Start,
+            place: LinePosition::Start,
             ready: VecDeque::new(),
         }
     }
@@ -36,14 +36,14 @@ impl RequestLines {
     pub(super) fn push(&mut self, read: &[u8]) {
         for byte in read {
             self.place = match (self.place, byte) {
-                (Place::Start, b'\r' | b'\n') => Place::Start,
-                (Place::Start, b'A'..=b'Z') => Place::Path,
-                (Place::Path, b'\r' | b'\n' | b'?') | (Place::Start, _) => Place::Rest,
+                (LinePosition::Start, b'\r' | b'\n') => LinePosition::Start,
+                (LinePosition::Start, b'A'..=b'Z') => LinePosition::Path,
+                (LinePosition::Path, b'\r' | b'\n' | b'?') | (LinePosition::Start, _) => LinePosition::Rest,
                 (place, _) => place,
             };
             match (self.place, byte) {
-                (Place::Path, b'<') => self.ready.extend(b"%3C"),
-                (Place::Path, b'>') => self.ready.extend(b"%3E"),
+                (LinePosition::Path, b'<') => self.ready.extend(b"%3C"),
+                (LinePosition::Path, b'>') => self.ready.extend(b"%3E"),
                 (_, byte) => self.ready.push_back(*byte),
             }
         }
@@ -62,7 +62,7 @@ impl RequestLines {
     /// Hears of an answer: after one, a request may begin.
     pub(super) fn answered(&mut self, written: &[u8]) {
         if !written.starts_with(INTERIM) {
-            self.place = Place::Start;
+            self.place = LinePosition::Start;
         }
     }
 }

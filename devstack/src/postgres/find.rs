@@ -39,8 +39,24 @@ pub(super) fn bin_folder() -> io::Result<PathBuf> {
     })
 }
 
-/// The newest sound version on this machine.
+/// The folder of this major version, which npm may have to bring.
+pub(super) fn of_version(wanted: u32) -> io::Result<PathBuf> {
+    let find = || {
+        let mut all = installed().into_iter().chain(by_npm());
+        all.find(|(version, _)| *version == wanted)
+    };
+    let missing = || io::Error::other(format!("no PostgreSQL {wanted} on this machine"));
+    let folder = find().or_else(|| fetch::by_npm(wanted).unwrap_or(false).then(find).flatten());
+    folder.map(|(_, folder)| folder).ok_or_else(missing)
+}
+
+/// The newest sound version on this machine; npm's only where there is no other.
 fn newest() -> Option<PathBuf> {
+    installed().pop().or_else(by_npm).map(|(_, folder)| folder)
+}
+
+/// Every sound version on this machine, the newest last.
+fn installed() -> Vec<(u32, PathBuf)> {
     let on_path = std::env::var_os("PATH").map(|path| std::env::split_paths(&path).collect::<Vec<_>>());
     let mut found: Vec<(u32, PathBuf)> = on_path
         .unwrap_or_default()
@@ -48,12 +64,21 @@ fn newest() -> Option<PathBuf> {
         .chain(versions_in(Path::new("/usr/lib/postgresql"), "bin"))
         .chain(versions_in(Path::new("/opt/homebrew/opt"), "bin"))
         .chain(versions_in(Path::new("/usr/local/opt"), "bin"))
-        .chain(fetch::npm_folder())
-        .filter_map(|folder| Some((major(&folder)?, folder)))
-        .filter(|(version, _)| *version >= OLDEST)
+        .filter_map(sound)
         .collect();
     found.sort();
-    found.pop().map(|(_, folder)| folder)
+    found
+}
+
+/// What npm has brought.
+fn by_npm() -> Option<(u32, PathBuf)> {
+    fetch::npm_folder().and_then(sound)
+}
+
+/// The folder with its version, where that is new enough.
+fn sound(folder: PathBuf) -> Option<(u32, PathBuf)> {
+    let version = major(&folder).filter(|version| *version >= OLDEST)?;
+    Some((version, folder))
 }
 
 fn versions_in(folder: &Path, below: &str) -> Vec<PathBuf> {

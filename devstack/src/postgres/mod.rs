@@ -7,6 +7,7 @@ mod fetch;
 mod find;
 mod keeper;
 mod kept;
+mod pgaadauth;
 mod user;
 
 use std::{
@@ -27,6 +28,7 @@ pub use durability::Durability;
 use keeper::Keeper;
 pub use keeper::Shutdown;
 use kept::named;
+pub use pgaadauth::install as install_pgaadauth;
 use user::{as_user, give, unprivileged};
 
 use crate::tls::ServerCertificate;
@@ -61,7 +63,7 @@ impl Server {
     /// # Errors
     /// The same.
     pub fn start_with(port: u16, durability: Durability) -> io::Result<Self> {
-        Self::make(port, durability, None)
+        Self::make(find::bin_folder()?, port, durability, None)
     }
 
     /// Like [`Self::start`], and lets nobody in without TLS, by this certificate.
@@ -69,11 +71,23 @@ impl Server {
     /// # Errors
     /// The same.
     pub fn start_like_azure(port: u16, certificate: &ServerCertificate) -> io::Result<Self> {
-        Self::make(port, Durability::Off, Some(certificate))
+        Self::make(find::bin_folder()?, port, Durability::Off, Some(certificate))
     }
 
-    fn make(port: u16, durability: Durability, certificate: Option<&ServerCertificate>) -> io::Result<Self> {
-        let bin = find::bin_folder()?;
+    /// Like [`Self::start`], of this major version; npm gets 17 where it is missing.
+    ///
+    /// # Errors
+    /// The same; and when this version is not on the machine.
+    pub fn start_version(major: u32, port: u16) -> io::Result<Self> {
+        Self::make(find::of_version(major)?, port, Durability::Off, None)
+    }
+
+    fn make(
+        bin: PathBuf,
+        port: u16,
+        durability: Durability,
+        certificate: Option<&ServerCertificate>,
+    ) -> io::Result<Self> {
         let user = unprivileged()?;
         let folder = tempfile::Builder::new()
             .prefix("orders-postgres-")

@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result};
 use tempfile::NamedTempFile;
 use tokio::net::TcpListener;
 
+use super::logins::AppLogins;
 use super::options::{LikeAzure, StackOptions};
 use super::parts::{Part, PartsLayout};
 use super::read_model::ReadModel;
@@ -96,15 +97,15 @@ impl AzureSide {
     }
 
     /// The roles of those who have anything to do with the database.
-    pub(super) fn logins(&self) -> Vec<String> {
+    pub(super) fn logins(&self) -> AppLogins {
         let identities = self.identities.iter();
-        let has_none = |part: Part| match part {
-            Part::Projector => true,
-            Part::Query => self.read_model == ReadModel::Cosmos,
-            Part::Command | Part::Operator => false,
-        };
-        let with_database = identities.filter(|(part, _)| !part.is_some_and(has_none));
-        with_database.map(|(_, identity)| identity.name.clone()).collect()
+        let with_database =
+            identities.filter(|(part, _)| part.is_none_or(|part| part.has_database(self.read_model)));
+        AppLogins::of_identities(
+            with_database
+                .map(|(part, identity)| (*part, identity.name.clone()))
+                .collect(),
+        )
     }
 
     pub(super) fn roots(&self) -> &Path {

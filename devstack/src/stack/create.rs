@@ -1,4 +1,4 @@
-//! Makes the app's database and role on a server, where they are missing.
+//! Makes the app's database and login roles on a server, where they are missing.
 //! It never changes a role that no stack has made.
 
 use anyhow::{Context as _, Result, bail};
@@ -16,7 +16,7 @@ pub(super) async fn create(
     admin_url: &str,
     tls: Option<&PostgresTls>,
     database: &str,
-    roles: &[String],
+    roles: &[&str],
 ) -> Result<()> {
     let opened = connect(admin_url, tls).await;
     let (client, connection) = opened.context("cannot connect to PostgreSQL")?;
@@ -77,7 +77,7 @@ mod tests {
     }
 
     async fn make(admin: &str) -> Result<()> {
-        create(admin, None, "shop", &["shop_app".to_owned()]).await
+        create(admin, None, "shop", &["shop_app"]).await
     }
 
     async fn execute(server: &Server, sql: &str) {

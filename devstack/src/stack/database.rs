@@ -17,9 +17,10 @@ use uuid::Uuid;
 use super::azure::AzureSide;
 use super::create::create;
 use super::database_url::DatabaseUrl;
+use super::logins::AppLogins;
 use super::session::connect;
-use super::{PostgresChoice, ReadModel};
-use crate::postgres::{Server, Shutdown};
+use super::{Part, PartsLayout, PostgresChoice, ReadModel};
+use crate::postgres::{Server, Shutdown, install_pgaadauth};
 use crate::tls::PostgresTls;
 
 /// The database on a server of our own, and on a shared one whose URL names none.
@@ -34,9 +35,8 @@ pub(super) struct Database {
     url: Url,
     /// The parts of that text.
     read: DatabaseUrl,
-    /// The roles that the app connects as, each with its own name as password, which guards nothing beyond this machine, or with
-    /// tokens.
-    roles: Vec<String>,
+    /// The roles that the app connects as.
+    logins: AppLogins,
     /// How it is reached, where nobody is let in without TLS.
     tls: Option<PostgresTls>,
 }
@@ -53,7 +53,12 @@ pub(super) fn name(choice: &PostgresChoice) -> Result<String> {
 }
 
 impl Database {
-    pub(super) async fn start(choice: &PostgresChoice, port: u16, azure: Option<&AzureSide>) -> Result<Self> {
+    pub(super) async fn start(
+        choice: &PostgresChoice,
+        port: u16,
+        (parts, read_model): (PartsLayout, ReadModel),
+        azure: Option<&AzureSide>,
+    ) -> Result<Self> {
         let (server, admin_url) = match choice {
             PostgresChoice::Shared(admin_url) => (None, admin_url.clone()),
             PostgresChoice::Own | PostgresChoice::Kept(_) => {
@@ -69,6 +74,12 @@ impl Database {
                 };
                 let server = tokio::task::spawn_blocking(start).await?;
                 let server = server.context("PostgreSQL")?;
+                // As on Azure's servers.
+                let tls = azure.map(AzureSide::postgres_tls);
+                let (client, connection) = connect(&server.admin_url("postgres"), tls.as_ref()).await?;
+                install_pgaadauth(&client).await.context("pgaadauth")?;
+                drop(client);
+                let _ended = connection.await;
                 let url = server.admin_url(NAME);
                 (Some(Arc::new(server)), url)
             }
@@ -76,12 +87,11 @@ impl Database {
         let read = DatabaseUrl::parse(&admin_url)?;
         let name = name(choice)?;
         let tls = azure.map(AzureSide::postgres_tls);
-        // Roles for each database, so that stacks on one server do not alter each other's.
-        let roles = match azure {
-            None => vec![format!("{name}_app")],
+        let logins = match azure {
+            None => AppLogins::new(&name, parts, read_model),
             Some(azure) => azure.logins(),
         };
-        create(read.of("postgres").as_str(), tls.as_ref(), &name, &roles).await?;
+        create(read.of("postgres").as_str(), tls.as_ref(), &name, &logins.names()).await?;
         if let Some(azure) = azure {
             azure.write_passwords(read.of("postgres").as_str()).await?;
         }
@@ -91,7 +101,7 @@ impl Database {
             server,
             url,
             read,
-            roles,
+            logins,
             tls,
         })
     }
@@ -153,16 +163,21 @@ impl Database {
         server.context("the PostgreSQL server is shared with others")
     }
 
-    /// The app's own settings for its connections.
+    /// The settings for the connections of an app with all parts, or where each has a process of its own, of the operators' tools.
     pub(super) fn app_environment(&self) -> BTreeMap<String, String> {
-        let role = self.roles.first().map_or("", String::as_str);
-        let mut environment = self.environment(role, role);
+        let tools = self.logins.of(Part::Operator).unwrap_or_default();
+        let mut environment = self.environment(tools, tools);
         if self.tls.is_some() {
             // Which role it is, each part's identity says.
             environment.retain(|name, _| !["PGUSER", "PGPASSWORD"].contains(&name.as_str()));
             environment.insert("PG_AUTH".to_owned(), "entra".to_owned());
         }
         environment
+    }
+
+    /// The roles that the app connects as.
+    pub(super) fn logins(&self) -> &AppLogins {
+        &self.logins
     }
 
     /// Brings the schema to the handler's version, as the database's owner.
@@ -174,26 +189,14 @@ impl Database {
         read_model: ReadModel,
         roots: Option<&Path>,
     ) -> Result<()> {
-        for role in &self.roles {
-            self.migrate_for(role, handler, read_model, roots).await?;
-        }
-        Ok(())
-    }
-
-    async fn migrate_for(
-        &self,
-        role: &str,
-        handler: &Path,
-        read_model: ReadModel,
-        roots: Option<&Path>,
-    ) -> Result<()> {
         let tables: &[&str] = match read_model {
             ReadModel::Cosmos => &[],
             ReadModel::Postgres => &["--read-model", "postgres"],
         };
         // Only what a migration needs: a stray setting of the shell could make the handler refuse to start.
         let output = Command::new(handler)
-            .args(["migrate", "--app-role", role])
+            .arg("migrate")
+            .args(self.logins.arguments())
             .args(tables)
             .env_clear()
             .envs(self.environment(&self.read.user, &self.read.password))
@@ -251,7 +254,8 @@ mod tests {
         client.batch_execute(role).await.expect("it is made");
         let address = server.address();
         let url = format!("postgres://ad%20min:p%40ss%2Fw%25rd@{address}/my%20shop%3F?sslmode=disable");
-        let database = Database::start(&PostgresChoice::Shared(url), 0, None)
+        let parts = (PartsLayout::Together, ReadModel::Cosmos);
+        let database = Database::start(&PostgresChoice::Shared(url), 0, parts, None)
             .await
             .expect("it is made");
 

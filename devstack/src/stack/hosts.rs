@@ -6,6 +6,7 @@ use futures_util::future::{join_all, select_all, try_join_all};
 use url::Url;
 
 use super::azure::AzureSide;
+use super::logins::AppLogins;
 use super::options::StackOptions;
 use super::parts::{Part, PartsLayout};
 use crate::host::{self, Host};
@@ -67,14 +68,22 @@ pub(super) struct Hosts(Vec<StackHost>);
 
 impl Hosts {
     /// One for everything, started with this, or one for each part on the ports after its own.
-    pub(super) fn new(whole: &host::HostOptions, stack: &StackOptions, azure: Option<&AzureSide>) -> Self {
+    pub(super) fn new(
+        whole: &host::HostOptions,
+        stack: &StackOptions,
+        logins: &AppLogins,
+        azure: Option<&AzureSide>,
+    ) -> Self {
         if stack.parts == PartsLayout::Together {
             return Self(vec![StackHost::new(None, whole.clone())]);
         }
         let parts = Part::all(stack.read_model).iter().zip(stack.host_ports());
         let host = |(part, port): (&Part, u16)| {
-            let own = azure.map(|azure| azure.environment(Some(*part)));
-            let mut options = part.host_options(whole, stack.read_model, own.unwrap_or_default());
+            let own = match azure {
+                Some(azure) => azure.environment(Some(*part)),
+                None => logins.environment(*part),
+            };
+            let mut options = part.host_options(whole, stack.read_model, own);
             options.listen.set_port(port);
             StackHost::new(Some(*part), options)
         };

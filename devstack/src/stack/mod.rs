@@ -10,6 +10,7 @@ mod database_url;
 mod faults;
 mod health;
 mod hosts;
+mod logins;
 mod options;
 mod parts;
 mod read_model;
@@ -75,7 +76,9 @@ impl Stack {
             }
             None => None,
         };
-        let database = Database::start(&options.postgres, options.ports.postgres, azure.as_ref()).await?;
+        let layout = (options.parts, options.read_model);
+        let port = options.ports.postgres;
+        let database = Database::start(&options.postgres, port, layout, azure.as_ref()).await?;
         let handler = options.app_dir.join("handler");
         let roots = azure.as_ref().map(AzureSide::roots);
         database.migrate(&handler, options.read_model, roots).await?;
@@ -120,7 +123,8 @@ impl Stack {
         };
         stack.host_options.environment = stack.environment(options.environment.clone());
         stack.host_options.without = stack.without();
-        stack.hosts = Hosts::new(&stack.host_options, &options, stack.azure.as_ref());
+        let logins = stack.database.logins();
+        stack.hosts = Hosts::new(&stack.host_options, &options, logins, stack.azure.as_ref());
         stack.start_host().await?;
         Ok(stack)
     }

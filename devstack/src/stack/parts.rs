@@ -102,6 +102,11 @@ impl Part {
         groups.concat()
     }
 
+    /// True when it connects to PostgreSQL.
+    pub(super) fn has_database(self, read_model: ReadModel) -> bool {
+        !self.unused(read_model).contains(&POSTGRES[0])
+    }
+
     /// The start of its host, out of that of a host for everything and settings of its own.
     pub(super) fn host_options(
         self,

@@ -35,7 +35,7 @@ use crate::{
         openapi::{self, OpenApiVersion},
     },
     jobs::{Replay, Reprojection, Verification},
-    migrate::migrate,
+    migrate::{AppRole, EntraRole, Wanted, migrate},
     postgres::PoolerMode,
     telemetry::{self, LogTarget},
 };
@@ -51,11 +51,16 @@ struct Cli {
 enum Action {
     /// Serve the functions on 127.0.0.1:$FUNCTIONS_CUSTOMHANDLER_PORT (default).
     Serve,
-    /// Bring the database's schema to this version; connect with the PG* variables as its owner.
+    /// Bring the database to this version, and make it where it is missing; connect with the PG* variables as an administrator
+    /// (CREATEROLE, CREATEDB; no superuser is needed).
     Migrate {
-        /// Existing role that the app connects with; it gets row rights only.
-        #[arg(long)]
-        app_role: Option<String>,
+        /// Make the login role of a principal of Microsoft Entra, by its object id: `service`, `user` or `group` (Azure only).
+        #[arg(long = "entra-role", value_name = "NAME=OID:TYPE")]
+        entra_roles: Vec<EntraRole>,
+        /// Login role that the app connects with; it gets the rights of these parts (command, query, operator) and no others
+        /// [default: of all].
+        #[arg(long = "app-role", value_name = "NAME[=PART,…]")]
+        app_roles: Vec<AppRole>,
         /// `postgres`: keep the read model in this database from now on, and fill it. `cosmos`: stop keeping it
         /// [default: leave that as it is].
         #[arg(long)]
@@ -199,7 +204,11 @@ async fn act(
         Action::Jobs { action } => jobs::run(action, config).await,
         Action::DeadLetters { action } => dead_letters::run(action, config).await,
         Action::Verify(start) => run_now(&open(&config)?, start).await,
-        Action::Migrate { app_role, read_model } => {
+        Action::Migrate {
+            entra_roles,
+            app_roles,
+            read_model,
+        } => {
             if config.pooler != PoolerMode::None {
                 return Err(
                     "setting PG_POOLER: migrate must reach the server itself, for a lock of its session"
@@ -207,8 +216,12 @@ async fn act(
                 );
             }
             let postgres = config.postgres.ok_or("setting PGHOST: is missing")?;
-            let keep = read_model.map(|chosen| chosen == ReadModelKind::Postgres);
-            let version = migrate(&postgres, app_role.as_deref(), keep)
+            let wanted = Wanted {
+                entra_roles,
+                app_roles,
+                keep_read_model: read_model.map(|chosen| chosen == ReadModelKind::Postgres),
+            };
+            let version = migrate(&postgres, &wanted)
                 .await
                 .map_err(|error| chain(&error).to_string())?;
             tracing::info!(version, "schema_ready");

@@ -8,10 +8,10 @@ use super::{
     entry::{EVENT_COLUMNS, EntryResult, read_entry},
     trace::{TRACE, TracedEvent},
 };
-use crate::postgres::{ConnectionPool, PostgresError, PostgresTarget, SqlParameters};
+use crate::postgres::{ConnectionPool, NeededSchema, PostgresError, PostgresTarget, SqlParameters};
 
 /// The oldest schema that has everything that is read here.
-const NEEDED_SCHEMA: i32 = 3;
+const NEEDED_SCHEMA: NeededSchema = NeededSchema::WriteModel(3);
 /// Connections for reading it.
 const CONNECTIONS: usize = 2;
 

@@ -1,117 +1,122 @@
-//! Brings the schemas `write_model` and `read_model` to this binary's version, gives the app's role what it needs and no
-//! more, and turns the upkeep of the read model on or off. Never runs while serving: `handler migrate` is the only thing
-//! that changes schemas.
+//! Brings a database to this binary's version: makes it where it is missing, the groups that hold the rights, and the schemas
+//! `write_model` and `read_model`; gives login roles what they need and no more; turns the upkeep of the read model on or off.
+//! Never runs while serving: `handler migrate` is the only thing that changes schemas.
 
-mod grants;
+mod app_role;
+mod entra;
+mod error;
+mod identifier;
+mod races;
 mod read_model;
+mod schema;
 
-use tokio_postgres::Client;
+use tokio_postgres::{Client, error::SqlState};
 
-use crate::postgres::{PostgresError, PostgresTarget};
+pub use app_role::AppRole;
+pub use entra::EntraRole;
+pub use error::MigrateError;
+use identifier::quoted;
+use races::settle;
 
-/// Every migration in order; its position, from 1, is the schema's version.
-const MIGRATIONS: &[(&str, &str)] = &[
-    (
-        "0001_write_model",
-        include_str!("../../migrations/0001_write_model.sql"),
-    ),
-    (
-        "0002_order_endings",
-        include_str!("../../migrations/0002_order_endings.sql"),
-    ),
-    (
-        "0003_idempotency_keys",
-        include_str!("../../migrations/0003_idempotency_keys.sql"),
-    ),
-    (
-        "0004_read_model",
-        include_str!("../../migrations/0004_read_model.sql"),
-    ),
-    (
-        "0005_operations",
-        include_str!("../../migrations/0005_operations.sql"),
-    ),
-    (
-        "0006_operation_panics",
-        include_str!("../../migrations/0006_operation_panics.sql"),
-    ),
-    ("0007_jobs", include_str!("../../migrations/0007_jobs.sql")),
-];
+use crate::postgres::PostgresTarget;
 
 /// The advisory lock by which two deployments at once take turns.
 const LOCK: i64 = 0x6f72_6465_7273;
+/// The database that every server has, and in which Azure's own functions are.
+const FIRST_DATABASE: &str = "postgres";
 
-/// The reason why the schemas are not at this version.
-#[derive(Debug, thiserror::Error)]
-pub enum MigrateError {
-    /// The database cannot be reached, or does not let us in.
-    #[error(transparent)]
-    Connection(#[from] PostgresError),
-    /// It refused a statement.
-    #[error(transparent)]
-    Statement(#[from] tokio_postgres::Error),
+/// What is wanted besides the schema.
+#[derive(Debug, Default)]
+pub struct Wanted {
+    /// Login roles to be made for principals of Microsoft Entra.
+    pub entra_roles: Vec<EntraRole>,
+    /// Login roles, which then must exist, that get the groups of their parts, and settings.
+    pub app_roles: Vec<AppRole>,
+    /// Whether the read model in PostgreSQL is kept from now on or left; `None` leaves that as it is.
+    pub keep_read_model: Option<bool>,
 }
 
-/// Applies what is missing, each migration in a transaction of its own, and returns the version reached.
-///
-/// `app_role`, when given, gets `USAGE` and row rights on the schemas, and timeouts of 2 s; the role must exist.
-/// `keep_read_model`, when given, says whether the read model in PostgreSQL is kept from now on or left.
+/// Brings the database to this version, and returns the schema's.
 ///
 /// # Errors
-/// [`MigrateError`]; what was done before stays done, and the next run goes on.
-pub async fn migrate(
-    target: &PostgresTarget,
-    app_role: Option<&str>,
-    keep_read_model: Option<bool>,
-) -> Result<i32, MigrateError> {
-    let (mut client, wire) = target.connect().await?;
-    // Of the session, not of a transaction: each migration commits by itself.
-    client.execute("select pg_advisory_lock($1)", &[&LOCK]).await?;
-    let applied = applied(&client).await?;
-    let mut version = 0;
-    for &(name, sql) in MIGRATIONS {
-        version += 1;
-        if version > applied {
-            let step = client.transaction().await?;
-            // While this waits for a lock behind a long read, all commands wait behind this.
-            step.batch_execute("set local lock_timeout = '5s'").await?;
-            step.batch_execute(sql).await?;
-            step.execute(
-                "insert into write_model.schema_version (version, name) values ($1, $2)",
-                &[&version, &name],
-            )
-            .await?;
-            step.commit().await?;
-            tracing::info!(migration = name, "migration_applied");
+/// See [`MigrateError`]; what was done before stays done, and the next run goes on.
+pub async fn migrate(target: &PostgresTarget, wanted: &Wanted) -> Result<i32, MigrateError> {
+    if !wanted.entra_roles.is_empty() {
+        let (server, wire) = target.to_database(FIRST_DATABASE).connect().await?;
+        for role in &wanted.entra_roles {
+            entra::ensure(&server, role).await?;
         }
+        drop(server);
+        let _ended = wire.await;
     }
-    if let Some(role) = app_role {
-        let database: String = client
-            .query_one("select current_database()", &[])
-            .await?
-            .try_get(0)?;
-        client.batch_execute(&grants::grants(role, &database)).await?;
-    }
-    match keep_read_model {
-        Some(true) => read_model::keep(&mut client).await?,
-        Some(false) => read_model::leave(&mut client).await?,
-        None => {}
-    }
+    let (mut client, wire) = match target.connect().await {
+        Err(error) if error.code() == Some(SqlState::INVALID_CATALOG_NAME.code()) => {
+            create_database(target).await?;
+            target.connect().await
+        }
+        connected => connected,
+    }?;
+    let version = bring_up(&mut client, wanted).await?;
     drop(client);
     let _ended = wire.await;
-    Ok(version.max(applied))
+    Ok(version)
 }
 
-async fn applied(client: &Client) -> Result<i32, tokio_postgres::Error> {
-    const EXISTS: &str = "select to_regclass('write_model.schema_version') is not null";
-    if !client.query_one(EXISTS, &[]).await?.try_get::<_, bool>(0)? {
-        return Ok(0);
-    }
+async fn bring_up(client: &mut Client, wanted: &Wanted) -> Result<i32, MigrateError> {
+    make_groups(client).await?;
+    // Of the session, not of a transaction: each migration commits by itself.
+    client.execute("select pg_advisory_lock($1)", &[&LOCK]).await?;
     client
-        .query_one(
-            "select coalesce(max(version), 0) from write_model.schema_version",
-            &[],
-        )
-        .await?
-        .try_get(0)
+        .batch_execute(include_str!("ownership.sql"))
+        .await
+        .map_err(MigrateError::explained(
+            "what is in the database belongs to another role: run `handler migrate` once as that one, or as a member of it",
+        ))?;
+    // Whatever is made belongs to the group, so that the next administrator can change it.
+    client.batch_execute("set role orders_migrator").await?;
+    let version = schema::apply(client).await.map_err(MigrateError::explained(
+        "orders_migrator may not make schemas in this database: say `alter database … owner to orders_migrator` as its owner",
+    ))?;
+    client.batch_execute(include_str!("rights.sql")).await?;
+    for role in &wanted.app_roles {
+        app_role::join_groups(client, role).await?;
+    }
+    match wanted.keep_read_model {
+        Some(true) => read_model::keep(client).await?,
+        Some(false) => read_model::leave(client).await?,
+        None => {}
+    }
+    client.batch_execute("reset role").await?;
+    for role in &wanted.app_roles {
+        app_role::set_settings(client, role).await?;
+    }
+    Ok(version)
+}
+
+/// Makes the groups where they are missing, and whoever runs this a member of orders_migrator.
+async fn make_groups(client: &Client) -> Result<(), MigrateError> {
+    settle(async || client.batch_execute(include_str!("groups.sql")).await)
+        .await
+        .map_err(MigrateError::explained(
+            "run `handler migrate` as an administrator (CREATEROLE); where another one has run it before, he says \
+             `grant orders_migrator to … with admin option`",
+        ))
+}
+
+async fn create_database(target: &PostgresTarget) -> Result<(), MigrateError> {
+    let name = target.database();
+    let (server, wire) = target.to_database(FIRST_DATABASE).connect().await?;
+    make_groups(&server).await?;
+    let create = format!("create database {} owner orders_migrator", quoted(name));
+    let created = settle(async || match server.batch_execute(&create).await {
+        Err(error) if error.code() == Some(&SqlState::DUPLICATE_DATABASE) => Ok(()),
+        created => created,
+    });
+    created.await.map_err(MigrateError::explained(
+        "the database is missing, and this role may not make it (CREATEDB)",
+    ))?;
+    tracing::info!(database = name, "database_made");
+    drop(server);
+    let _ended = wire.await;
+    Ok(())
 }

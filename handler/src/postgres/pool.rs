@@ -16,7 +16,7 @@ use tokio::{
 use tokio_postgres::{Error, Row};
 
 use super::{
-    connect::connect,
+    connect::{NeededSchema, connect},
     connection::{PoolerMode, PostgresConnection, SqlParameters},
     error::{PostgresError, classify},
     idle::IdleStack,
@@ -32,7 +32,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 pub struct ConnectionPool<P> {
     target: PostgresTarget,
     pooler: PoolerMode,
-    needed: i32,
+    needed: NeededSchema,
     slots: Semaphore,
     idle: IdleStack<PooledSession<P>>,
     /// Grows whenever all connections are given up at once; one of an earlier era is not used again.
@@ -63,7 +63,7 @@ pub struct PooledConnection<'a, P> {
 impl<P: Default + Send + 'static> ConnectionPool<P> {
     /// A pool of at most `size` connections to a database whose schema has this version or a newer one; opens none.
     #[must_use]
-    pub fn for_schema(needed: i32, target: PostgresTarget, size: usize) -> Self {
+    pub fn for_schema(needed: NeededSchema, target: PostgresTarget, size: usize) -> Self {
         Self {
             target,
             pooler: PoolerMode::None,

@@ -70,6 +70,14 @@ impl PostgresTarget {
         self.lifetime
     }
 
+    /// The same for another database of the server.
+    #[must_use]
+    pub fn to_database(&self, name: &str) -> Self {
+        let mut target = self.clone();
+        target.config.dbname(name);
+        target
+    }
+
     /// The name of the database.
     #[must_use]
     pub fn database(&self) -> &str {

@@ -14,11 +14,11 @@ use crate::{
     condition::StoreCondition,
     domain::timestamp::Timestamp,
     log::{EVENT_COLUMNS, LogEntry, UnreadableEntry, read_entry},
-    postgres::{ConnectionPool, PooledConnection, PostgresError, PostgresTarget},
+    postgres::{ConnectionPool, NeededSchema, PooledConnection, PostgresError, PostgresTarget},
 };
 
 /// The oldest schema that has everything that is drained and expired here.
-const NEEDED_SCHEMA: i32 = 3;
+const NEEDED_SCHEMA: NeededSchema = NeededSchema::WriteModel(3);
 /// Most rows of one drain.
 const MOST_ROWS: i64 = 500;
 

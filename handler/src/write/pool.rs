@@ -18,11 +18,13 @@ use crate::{
     domain::{event::StockLevel, value::Sku},
     error_chain::cause,
     json::Strict,
-    postgres::{self, PoolerMode, PostgresError, PostgresTarget, PreparedStatement, SqlParameters},
+    postgres::{
+        self, NeededSchema, PoolerMode, PostgresError, PostgresTarget, PreparedStatement, SqlParameters,
+    },
 };
 
 /// The oldest schema that commands run on; a newer one only ever adds to it.
-pub const NEEDED_SCHEMA: i32 = 3;
+pub const NEEDED_SCHEMA: NeededSchema = NeededSchema::WriteModel(3);
 
 /// S1.
 pub(super) const READ: &str = include_str!("read.sql");

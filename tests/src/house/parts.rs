@@ -43,7 +43,7 @@ const MAY_USE: [(&str, &[&str]); 21] = [
         &["config", "domain", "timer", "jobs", "read", "bus", "http"],
     ),
     ("config", &["bus", "identity", "postgres", "read", "tls"]),
-    ("migrate", &["postgres"]),
+    ("migrate", &["config", "postgres"]),
 ];
 
 /// What every part may use.

@@ -11,7 +11,7 @@ use crate::support::{App, Database, calls};
 
 /// The app's connections to the database of this test.
 const CONNECTED: &str =
-    "select count(*) from pg_stat_activity where datname = current_database() and usename = 'orders_app'";
+    "select count(*) from pg_stat_activity where datname = current_database() and usename like 'orders_app%'";
 const ORDERS: &str = "select count(*) from write_model.orders";
 
 #[tokio::test]

@@ -228,14 +228,32 @@ async fn a_condition_of_the_whole_database_is_503_until_it_ends() {
 #[tokio::test]
 async fn a_revoked_right_is_503_and_named_until_it_is_granted_again() {
     let shop = Shop::open().await;
-    for (right, table, writes, reads) in [
-        ("insert", "write_model.events", Some("rights"), None),
-        ("update", "write_model.stock", Some("rights"), None),
-        ("select", "read_model.order_summary", None, Some("rights")),
+    for (right, table, group, writes, reads) in [
+        (
+            "insert",
+            "write_model.events",
+            "orders_command",
+            Some("rights"),
+            None,
+        ),
+        (
+            "update",
+            "write_model.stock",
+            "orders_command",
+            Some("rights"),
+            None,
+        ),
+        (
+            "select",
+            "read_model.order_summary",
+            "orders_query",
+            None,
+            Some("rights"),
+        ),
     ] {
         let trouble = Trouble {
-            make: format!("revoke {right} on {table} from orders_app"),
-            mend: format!("grant {right} on {table} to orders_app"),
+            make: format!("revoke {right} on {table} from {group}"),
+            mend: format!("grant {right} on {table} to {group}"),
             writes,
             reads,
         };

@@ -10,8 +10,11 @@ use handler::postgres::PostgresTarget;
 
 use super::{binary, connect, server};
 
+/// The role for all parts; one for a part alone has the part's name behind it.
 const APP_ROLE: &str = "orders_app";
 const APP_PASSWORD: &str = "app";
+/// The parts that have a database.
+const PARTS: [&str; 3] = ["command", "query", "operator"];
 
 /// A database with the schema in it.
 pub(crate) struct Database {
@@ -29,12 +32,14 @@ impl Database {
     pub(crate) async fn empty() -> Self {
         let name = format!("t{}", Uuid::now_v7().simple());
         let admin = connect(&server().admin_url("postgres")).await;
-        // The role belongs to the whole server, so tests that start together may both try to make it.
-        let role = format!(
-            "do $$ begin create role {APP_ROLE} login password '{APP_PASSWORD}';
-             exception when duplicate_object or unique_violation then null; end $$"
-        );
-        admin.batch_execute(&role).await.unwrap();
+        // Roles belong to the whole server, so tests that start together may both try to make them.
+        for role in app_roles() {
+            let make = format!(
+                "do $$ begin create role {role} login password '{APP_PASSWORD}';
+                 exception when duplicate_object or unique_violation then null; end $$"
+            );
+            admin.batch_execute(&make).await.unwrap();
+        }
         admin
             .batch_execute(&format!("create database {name}"))
             .await
@@ -86,6 +91,7 @@ impl Database {
         let mut command = Command::new(binary());
         command
             .args(["migrate", "--app-role", APP_ROLE])
+            .args(PARTS.map(|part| format!("--app-role={APP_ROLE}_{part}={part}")))
             .args(arguments)
             .env_clear()
             .envs(settings)
@@ -140,4 +146,17 @@ impl Database {
         let (name, address) = (&self.name, server().address());
         connect(&format!("postgres://{APP_ROLE}:{APP_PASSWORD}@{address}/{name}")).await
     }
+}
+
+/// The role of a part alone, as the database's user instead of the one for all parts.
+pub(super) fn role_of_part(settings: &mut BTreeMap<String, String>, part: &str) {
+    if let Some(user) = settings.get_mut("PGUSER").filter(|user| *user == APP_ROLE) {
+        *user = format!("{APP_ROLE}_{part}");
+    }
+}
+
+/// All roles that the app connects as.
+pub(crate) fn app_roles() -> Vec<String> {
+    let parts = PARTS.map(|part| format!("{APP_ROLE}_{part}"));
+    [vec![APP_ROLE.to_owned()], parts.to_vec()].concat()
 }

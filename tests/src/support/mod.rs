@@ -22,7 +22,7 @@ use devstack::{app_folder, postgres::Server};
 pub(crate) use self::{
     app::App,
     client::{Answer, Call, Client},
-    database::Database,
+    database::{Database, app_roles},
     parts::{NO_DOCUMENTS, layout},
     raw::next_answer,
     signed_in::{claims, principal},

@@ -9,6 +9,8 @@ use handler::{
     http::api::{TRIGGERS, endpoints},
 };
 
+use super::database::role_of_part;
+
 /// Nobody is there.
 const NO_BUS: [(&str, &str); 2] = [
     (
@@ -85,6 +87,7 @@ pub(super) fn divided(settings: &BTreeMap<String, String>) -> Vec<(Part, BTreeMa
             add(&NO_DOCUMENTS);
         }
         own.insert("PARTS".to_owned(), part.name().to_owned());
+        role_of_part(&mut own, part.name());
         (part, own)
     });
     divided.collect()

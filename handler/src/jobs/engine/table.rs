@@ -14,11 +14,11 @@ use super::{
 use crate::{
     domain::timestamp::Timestamp,
     error_chain::chain,
-    postgres::{ConnectionPool, PostgresError, PostgresTarget, SqlParameters},
+    postgres::{ConnectionPool, NeededSchema, PostgresError, PostgresTarget, SqlParameters},
 };
 
 /// The schema that has it.
-const NEEDED_SCHEMA: i32 = 7;
+const NEEDED_SCHEMA: NeededSchema = NeededSchema::WriteModel(7);
 /// Of the kinds that exclude each other one is open already: the name of the index that says so.
 const ONE_AT_A_TIME: &str = "jobs_one_at_a_time";
 

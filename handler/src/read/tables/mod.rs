@@ -21,16 +21,18 @@ use crate::{
     condition::StoreCondition,
     domain::{
         customer::Customer,
-        event::AggregateKind,
         order::{Order, OrderStatus},
         value::Sku,
     },
     error_chain::cause,
-    postgres::{ConnectionPool, PoolerMode, PostgresError, PostgresTarget, PreparedStatement, SqlParameters},
+    postgres::{
+        ConnectionPool, NeededSchema, PoolerMode, PostgresError, PostgresTarget, PreparedStatement,
+        SqlParameters,
+    },
 };
 
-/// The oldest schema with a read model in it.
-pub const NEEDED_SCHEMA: i32 = 4;
+/// The oldest schema whose read model has all that is read here.
+pub const NEEDED_SCHEMA: NeededSchema = NeededSchema::ReadModel(8);
 /// Connections of this process for queries.
 const CONNECTIONS: usize = 2;
 /// The read model in PostgreSQL.
@@ -78,8 +80,7 @@ impl TableReadModel {
         request: &PageRequest<i64>,
     ) -> Result<Page<HistoryEvent>, StoreError> {
         let (stream, after) = (id.to_string(), request.after.unwrap_or(0));
-        let of_orders = AggregateKind::Order.type_prefix();
-        let parameters: SqlParameters<'_> = &[&stream, &after, &one_more(request), &of_orders];
+        let parameters: SqlParameters<'_> = &[&stream, &after, &one_more(request)];
         let found = self.rows(statements::HISTORY, parameters).await?;
         page(request, &found, rows::history_event)
     }
