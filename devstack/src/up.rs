@@ -190,6 +190,11 @@ fn announce(stack: &Stack, args: &UpArguments, customer: &str) {
     for (part, url) in stack.urls() {
         println!("  {:<12} {url}/api", part.map_or("API", Part::title));
     }
+    if stack.azure().is_some() {
+        println!(
+            "  For you alone, without an identity (PostgreSQL takes TLS only: psql \"<url>?sslmode=require\"):"
+        );
+    }
     println!("  PostgreSQL   {}", stack.postgres_url());
     if args.read_model == ReadModel::Cosmos {
         println!("  Service Bus  {}", stack.servicebus_connection_string());

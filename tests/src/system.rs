@@ -139,6 +139,8 @@ impl System {
             .unwrap();
         stack.check_health().await.unwrap();
         if parts == PartsLayout::Split && stack.azure().is_none() {
+            let known: tokio_postgres::Config = stack.postgres_url().parse().unwrap();
+            let database = known.get_dbname().unwrap();
             // Where each part has a role of its own, that of `settings`; without settings of its own, as where nobody may make them.
             let role = format!(
                 "create role {database}_app login password '{database}_app'

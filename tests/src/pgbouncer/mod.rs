@@ -5,7 +5,7 @@ mod fetch;
 mod program;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs, io,
     net::{Ipv4Addr, SocketAddr, TcpListener},
     os::unix::fs::chown,
@@ -22,7 +22,7 @@ use tokio::{
     time::{interval, timeout},
 };
 
-use crate::support::DEADLINE;
+use crate::support::{DEADLINE, app_roles};
 use program::{Places, Program};
 
 /// A shell that lives as long as its stdin is open, and takes PgBouncer with it.
@@ -58,7 +58,12 @@ impl PgBouncer {
         connections: usize,
     ) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let users = format!("\"{}\" \"{}\"\n", settings["PGUSER"], settings["PGPASSWORD"]);
+        // The parts may come in as roles of their own, with the same password.
+        let known = app_roles().into_iter().chain([settings["PGUSER"].clone()]);
+        let lines: BTreeSet<String> = known
+            .map(|user| format!("\"{user}\" \"{}\"\n", settings["PGPASSWORD"]))
+            .collect();
+        let users: String = lines.into_iter().collect();
         fs::write(folder.path().join("users.txt"), users).unwrap();
         // It takes no port 0; between our look and its start somebody else may take the port.
         for _ in 0..10 {
