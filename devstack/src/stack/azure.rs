@@ -42,8 +42,16 @@ pub struct AzureSide {
 }
 
 impl AzureSide {
+    /// Starts one where these options ask for it.
+    pub(super) async fn wanted(options: &StackOptions, database: &str) -> Result<Option<Self>> {
+        match &options.like_azure {
+            Some(like) => Self::start(like, options, database).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
     /// Makes the identities for this database's app, none of which may do anything yet.
-    pub(super) async fn start(like: &LikeAzure, options: &StackOptions, database: &str) -> Result<Self> {
+    async fn start(like: &LikeAzure, options: &StackOptions, database: &str) -> Result<Self> {
         let authority = &like.0;
         let roots = NamedTempFile::new()?;
         std::fs::write(roots.path(), authority.pem())?;

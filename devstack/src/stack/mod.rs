@@ -69,13 +69,7 @@ impl Stack {
     /// Starts with other entities on the bus, such as a subscription that listens in.
     pub async fn start_with(options: StackOptions, entities: Entities) -> Result<Self> {
         options.ensure_free()?;
-        let mut azure = match &options.like_azure {
-            Some(like) => {
-                let name = database::name(&options.postgres)?;
-                Some(AzureSide::start(like, &options, &name).await?)
-            }
-            None => None,
-        };
+        let mut azure = AzureSide::wanted(&options, &database::name(&options.postgres)?).await?;
         let layout = (options.parts, options.read_model);
         let port = options.ports.postgres;
         let database = Database::start(&options.postgres, port, layout, azure.as_ref()).await?;

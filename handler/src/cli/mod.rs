@@ -35,7 +35,7 @@ use crate::{
         openapi::{self, OpenApiVersion},
     },
     jobs::{Replay, Reprojection, Verification},
-    migrate::{AppRole, EntraRole, Wanted, migrate},
+    migrate::{AppRole, EntraRole, MigrationRequest, migrate},
     postgres::PoolerMode,
     telemetry::{self, LogTarget},
 };
@@ -209,23 +209,25 @@ async fn act(
             app_roles,
             read_model,
         } => {
-            if config.pooler != PoolerMode::None {
-                return Err(
-                    "setting PG_POOLER: migrate must reach the server itself, for a lock of its session"
-                        .to_owned(),
-                );
-            }
-            let postgres = config.postgres.ok_or("setting PGHOST: is missing")?;
-            let wanted = Wanted {
+            let keep_read_model = read_model.map(|chosen| chosen == ReadModelKind::Postgres);
+            let wanted = MigrationRequest {
                 entra_roles,
                 app_roles,
-                keep_read_model: read_model.map(|chosen| chosen == ReadModelKind::Postgres),
+                keep_read_model,
             };
-            let version = migrate(&postgres, &wanted)
-                .await
-                .map_err(|error| chain(&error).to_string())?;
-            tracing::info!(version, "schema_ready");
-            Ok(ExitCode::SUCCESS)
+            migrate_schemas(&wanted, config).await
         }
     }
+}
+
+async fn migrate_schemas(wanted: &MigrationRequest, config: Config) -> Result<ExitCode, String> {
+    if config.pooler != PoolerMode::None {
+        let why = "setting PG_POOLER: migrate must reach the server itself, for a lock of its session";
+        return Err(why.to_owned());
+    }
+    let postgres = config.postgres.ok_or("setting PGHOST: is missing")?;
+    let version = migrate(&postgres, wanted).await;
+    let version = version.map_err(|error| chain(&error).to_string())?;
+    tracing::info!(version, "schema_ready");
+    Ok(ExitCode::SUCCESS)
 }

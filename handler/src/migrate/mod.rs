@@ -27,7 +27,7 @@ const FIRST_DATABASE: &str = "postgres";
 
 /// What is wanted besides the schema.
 #[derive(Debug, Default)]
-pub struct Wanted {
+pub struct MigrationRequest {
     /// Login roles to be made for principals of Microsoft Entra.
     pub entra_roles: Vec<EntraRole>,
     /// Login roles, which then must exist, that get the groups of their parts, and settings.
@@ -40,7 +40,7 @@ pub struct Wanted {
 ///
 /// # Errors
 /// See [`MigrateError`]; what was done before stays done, and the next run goes on.
-pub async fn migrate(target: &PostgresTarget, wanted: &Wanted) -> Result<i32, MigrateError> {
+pub async fn migrate(target: &PostgresTarget, wanted: &MigrationRequest) -> Result<i32, MigrateError> {
     if !wanted.entra_roles.is_empty() {
         let (server, wire) = target.to_database(FIRST_DATABASE).connect().await?;
         for role in &wanted.entra_roles {
@@ -62,7 +62,7 @@ pub async fn migrate(target: &PostgresTarget, wanted: &Wanted) -> Result<i32, Mi
     Ok(version)
 }
 
-async fn bring_up(client: &mut Client, wanted: &Wanted) -> Result<i32, MigrateError> {
+async fn bring_up(client: &mut Client, wanted: &MigrationRequest) -> Result<i32, MigrateError> {
     make_groups(client).await?;
     // Of the session, not of a transaction: each migration commits by itself.
     client.execute("select pg_advisory_lock($1)", &[&LOCK]).await?;
