@@ -204,11 +204,6 @@ impl Stack {
         self.azure.as_ref()
     }
 
-    /// The settings of the operators' process; of everybody's where there is one.
-    pub fn operator_environment(&self) -> BTreeMap<String, String> {
-        self.launch().environment
-    }
-
     /// The wires to break, when the stack was started with them.
     pub fn faults(&self) -> Option<&Faults> {
         self.faults.as_ref()
